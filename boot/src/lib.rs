@@ -1,0 +1,3 @@
+//! First instruction to Rust.
+
+#![no_std]

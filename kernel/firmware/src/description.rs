@@ -1,0 +1,94 @@
+//! The machine as firmware describes it, in one form for every firmware language.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::{DeviceFunction, PciWindow, PhysAddr, Range};
+use probe::{Finding, FwNode};
+
+/// The machine as firmware describes it.
+///
+/// What follows the parser knows only this: nothing in it says whether it came from a device tree
+/// or from ACPI.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// RAM, sorted, without overlaps, not empty.
+    pub memory: Vec<Range<PhysAddr>>,
+    /// Parts of RAM that firmware keeps for itself.
+    pub reserved: Vec<Range<PhysAddr>>,
+    /// Kernel command line that firmware hands over; empty if none.
+    pub command_line: String,
+    /// The console that firmware names.
+    pub console: Option<Console>,
+    /// How to call the firmware for power management.
+    pub psci: Option<PsciConduit>,
+    /// CPUs that may be used.
+    pub cpus: u32,
+    /// PCI host bridges in firmware's order.
+    pub host_bridges: Vec<HostBridge>,
+    /// Devices that Linux would add without asking a bus, in Linux's order.
+    pub platform_devices: Vec<PlatformDevice>,
+    /// What is odd, and was worked around.
+    pub findings: Vec<Finding>,
+}
+
+/// The serial port that firmware names as the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// An ARM PL011 with these registers.
+    Pl011(Range<PhysAddr>),
+}
+
+/// The instruction that reaches PSCI firmware (Arm DEN 0022, section 5.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PsciConduit {
+    /// `hvc`
+    Hvc,
+    /// `smc`
+    Smc,
+}
+
+/// A PCI host bridge with ECAM.
+#[derive(Clone, Debug)]
+pub struct HostBridge {
+    /// Its node, whose map says where its functions' requests go.
+    pub node: FwNode,
+    /// Linux's name of the platform device: `4010000000.pcie`.
+    pub name: String,
+    /// PCI segment group (Linux: domain).
+    pub segment: u16,
+    /// First and last bus number, both included.
+    pub first_bus: u8,
+    /// See `first_bus`.
+    pub last_bus: u8,
+    /// Configuration space; its first byte belongs to `first_bus`, 1 MiB a bus, long enough for all of them.
+    pub ecam: Range<PhysAddr>,
+    /// What the CPU can reach of the bus's memory and I/O space.
+    pub windows: Vec<PciWindow>,
+    /// Nodes that firmware has for functions on the root bus: place and node.
+    pub functions: Vec<(DeviceFunction, FwNode)>,
+}
+
+/// A device that firmware describes by itself.
+#[derive(Clone, Debug)]
+pub struct PlatformDevice {
+    /// Its node.
+    pub node: FwNode,
+    /// Linux's name: `a000000.virtio_mmio`.
+    pub name: String,
+    /// Linux's bus for it: AMBA for PrimeCells, platform for all else.
+    pub bus: PlatformBus,
+    /// `compatible`, or the ACPI hardware IDs; most specific first.
+    pub compatible: Vec<String>,
+    /// Its registers, as the CPU sees them.
+    pub registers: Vec<Range<PhysAddr>>,
+}
+
+/// The bus on which Linux puts a device that firmware describes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PlatformBus {
+    /// `platform`
+    Platform,
+    /// `amba`
+    Amba,
+}

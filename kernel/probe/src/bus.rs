@@ -1,0 +1,48 @@
+//! What the core asks of a bus, and nothing else: which input IDs, whose map, which group.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::RequesterId;
+
+use crate::firmware::FwNode;
+
+/// A device's number on its own bus, given out by the bus, meaningful only to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unit(pub u32);
+
+/// By what firmware's map knows a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputIds {
+    /// The node itself names its IOMMU (a platform device).
+    Node,
+    /// These requester IDs, the device's own first, then its DMA aliases; never empty.
+    Requesters(Vec<RequesterId>),
+}
+
+/// With whom a device must share a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grouping {
+    /// The first unit of the device's isolation class in topology order. Units with the same leader
+    /// cannot be isolated from each other; a unit that is alone leads itself.
+    pub leader: Unit,
+    /// Why, in the report's words: `own group`, `DMA alias 0000:02:00.0 of 0000:01:00.0`,
+    /// `behind 0000:00:02.0, which has no ACS`.
+    pub why: String,
+}
+
+/// All that a bus has to know about IOMMUs. The rest is the core's.
+pub trait Bus {
+    /// Linux's name of the bus, which is also the prefix of log lines: `pci`, `platform`.
+    fn name(&self) -> &'static str;
+
+    /// The IDs under which requests of `unit` can arrive at an IOMMU.
+    fn input_ids(&self, unit: Unit) -> InputIds;
+
+    /// The node whose map or properties say where `unit`'s requests go: for a PCI function the host
+    /// bridge, for a platform device its own. `None` if firmware does not describe it at all.
+    fn firmware_parent(&self, unit: Unit) -> Option<FwNode>;
+
+    /// The isolation class of `unit`: a function of the topology alone, never of what was probed before.
+    fn grouping(&self, unit: Unit) -> Grouping;
+}

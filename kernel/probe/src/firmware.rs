@@ -1,0 +1,76 @@
+//! What the core asks of firmware: which endpoint of which IOMMU is this device?
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::{EndpointId, RequesterId};
+
+use crate::bus::InputIds;
+use crate::finding::Finding;
+
+/// A firmware node, by identity: a device tree node, an ACPI device, a VIOT node.
+///
+/// Two nodes are the same if and only if their `FwNode`s are equal; a device *without* a node has
+/// none, and none is equal to nothing. What the number means is the firmware adapter's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FwNode(pub u32);
+
+/// Firmware's answer for one input ID: this endpoint of that IOMMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The node of the IOMMU.
+    pub iommu: FwNode,
+    /// By which number that IOMMU knows the device.
+    pub endpoint: EndpointId,
+    /// The requester ID that was translated; none for a device that firmware names directly.
+    pub input: Option<RequesterId>,
+    /// The property or table that said so, as the report shows it: `iommu-map`, `iommus`, `viot`.
+    pub source: &'static str,
+}
+
+/// Why firmware leads a device to no IOMMU. None of these is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untranslated {
+    /// Firmware has a map for the device's bus, and this device is not in it.
+    NotInMap,
+    /// Firmware describes an IOMMU, and says of this device's bus that it is not behind any.
+    BusBypasses,
+    /// Firmware leads to this IOMMU and says that it must not be used (`status = "disabled"`).
+    Disabled(FwNode),
+    /// Firmware names no IOMMU for any device.
+    NoIommu,
+}
+
+/// Where firmware leads a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Translation {
+    /// To these endpoints, in the order of the input IDs; never empty, duplicates kept.
+    Endpoints(Vec<Reference>),
+    /// To no IOMMU.
+    Nowhere(Untranslated),
+}
+
+/// Firmware's description of a device's IOMMU is wrong. The device is left untranslated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapError {
+    /// What is wrong, with its place; it becomes part of the report.
+    pub finding: Finding,
+}
+
+/// All that the core has to know about firmware.
+///
+/// The answers must depend on the arguments alone: the core asks again after a deferral.
+pub trait FirmwareMap {
+    /// Where `ids` lead, read from the properties or table entries of node `at`.
+    ///
+    /// Every ID is translated. The target of a reference is not checked for having a driver or a
+    /// device: that is the core's part.
+    ///
+    /// # Errors
+    ///
+    /// The description itself is malformed where these IDs need it.
+    fn translate(&self, at: FwNode, ids: &InputIds) -> Result<Translation, MapError>;
+
+    /// The node's name for people: a device tree path, an ACPI path, `VIOT node at 0x30`.
+    fn name(&self, node: FwNode) -> String;
+}

@@ -1,0 +1,30 @@
+//! The probe path: which device ends up in which IOMMU group, and why.
+//!
+//! Linux probes IOMMUs in two phases. Phase 1 happens when a device is added, and again for every
+//! device when an IOMMU is published (the *replay*): firmware says which endpoint of which IOMMU
+//! the device is, the IOMMU accepts it, the bus says with whom it shares a group, and the group
+//! gets a default domain. Phase 2 happens when a driver binds: DMA ownership is claimed, and only
+//! then does the driver's own probe run.
+//!
+//! This crate is that path as a value with functions over it. It reads no hardware and knows no
+//! firmware language, no bus and no driver by name: they come in through the traits [`Bus`],
+//! [`FirmwareMap`], [`IommuOps`] and [`Driver`], and what happened goes out as [`Event`]s.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod bus;
+mod driver;
+mod finding;
+mod firmware;
+mod iommu;
+
+pub use bus::{Bus, Grouping, InputIds, Unit};
+pub use driver::{BindError, Driver, Provides};
+pub use finding::{Finding, Severity};
+pub use firmware::{FirmwareMap, FwNode, MapError, Reference, Translation, Untranslated};
+pub use iommu::{
+    Accepted, DomainHandle, DomainKind, IommuOps, Prot, Refusal, RefusalCause, ReservedKind, ReservedRegion,
+};

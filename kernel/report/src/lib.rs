@@ -1,0 +1,13 @@
+//! The report of one run: its types, its text form and its verdict.
+//!
+//! The kernel makes it, `cargo xtask` reads it. The JSON form is the contract that others script
+//! against: fields keep their names and meaning, new ones may be added.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod types;
+
+pub use types::*;

@@ -1,0 +1,237 @@
+//! The report's types; their serde form is the JSON contract `iogroups/1`.
+//!
+//! Lists are in the order in which things happened. Names are Linux's.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// Value of [`Report::schema`].
+pub const SCHEMA: &str = "iogroups/1";
+
+/// One run, from reset to verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// What was run.
+    pub run: Run,
+    /// IOMMU instances that a driver bound, ready or not.
+    pub iommus: Vec<Iommu>,
+    /// IOMMU groups in the order of their numbers.
+    pub groups: Vec<Group>,
+    /// Every device, in the order in which they were added.
+    pub devices: Vec<Device>,
+    /// What the run itself has to warn of: a late probe, an unknown word on the command line.
+    pub warnings: Vec<String>,
+    /// What a developer should know about the machine and its firmware.
+    pub findings: Vec<Finding>,
+    /// The invariants I1 to I11 of the probe path.
+    pub invariants: Vec<Invariant>,
+    /// Where the time went.
+    pub timing_us: Timing,
+    /// The verdict.
+    pub result: Verdict,
+    /// Why the run could not be completed, if it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How the run was started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// `dt`, `acpi`, `uefi-dt`, `uefi-acpi`.
+    pub firmware: String,
+    /// Probe path: `fixed`, `upstream`, `regressed`, `legacy`.
+    pub path: String,
+    /// Kernel command line.
+    pub cmdline: String,
+    /// Exception level at entry, 1 or 2; 0 if the run ended before it was known.
+    pub exception_level: u8,
+    /// CPUs that firmware describes.
+    pub cpus: u32,
+    /// RAM that firmware describes, in bytes.
+    #[serde(default)]
+    pub memory_bytes: u64,
+}
+
+/// One IOMMU instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Iommu {
+    /// Name of the device that it is: `0000:00:01.0`.
+    pub name: String,
+    /// Driver that bound it.
+    pub driver: String,
+    /// `pci` or `mmio`.
+    pub transport: String,
+    /// Where it got to.
+    pub state: IommuState,
+    /// Lowest set bit is the granule; in hexadecimal, as all addresses.
+    pub page_size_mask: String,
+    /// First and last I/O virtual address.
+    pub input_range: [String; 2],
+    /// First and last domain ID.
+    pub domain_range: [String; 2],
+    /// Whether endpoints that are attached to no domain reach memory.
+    pub bypass: bool,
+    /// Devices that it translates, in the order in which they were grouped.
+    pub devices: Vec<String>,
+}
+
+/// How far an IOMMU instance got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IommuState {
+    /// It can be looked up; devices are being replayed.
+    Published,
+    /// All devices have been replayed.
+    Ready,
+    /// It stopped answering.
+    Dead,
+}
+
+/// One IOMMU group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its number.
+    pub id: u32,
+    /// Type of its default domain.
+    #[serde(rename = "type")]
+    pub kind: GroupType,
+    /// Reserved regions of all members, sorted, neighbours of one type merged.
+    pub reserved_regions: Vec<ReservedRegion>,
+    /// Members in the order in which they joined.
+    pub devices: Vec<String>,
+}
+
+/// The words of Linux's `/sys/kernel/iommu_groups/N/type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupType {
+    /// Translated, invalidations flushed at once.
+    #[serde(rename = "DMA")]
+    Dma,
+    /// Translated, invalidations flushed late.
+    #[serde(rename = "DMA-FQ")]
+    DmaFq,
+    /// Untranslated.
+    #[serde(rename = "identity")]
+    Identity,
+    /// No default domain.
+    #[serde(rename = "unknown")]
+    Unknown,
+}
+
+/// One reserved region, both ends included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservedRegion {
+    /// First address.
+    pub start: String,
+    /// Last address.
+    pub end: String,
+    /// `direct`, `reserved`, `msi`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// One device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// Linux's name: `0000:01:00.0`, `a000000.virtio_mmio`.
+    pub name: String,
+    /// `pci`, `platform`, `amba`.
+    pub bus: String,
+    /// PCI vendor and device (`1af4:1041`), or the first `compatible`.
+    pub id: String,
+    /// PCI class (`0x020000`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// PCI function type, or `platform`.
+    pub kind: String,
+    /// Driver that is bound.
+    pub driver: Option<String>,
+    /// Group that it is in.
+    pub group: Option<u32>,
+    /// IOMMU that translates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iommu: Option<String>,
+    /// Endpoint IDs by which the IOMMU knows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<String>,
+    /// What in firmware led to the IOMMU: `iommu-map`, `iommus`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What made the core probe it: `add`, `replay`, `bind`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// Why it is in this group, or why in none.
+    pub why: String,
+    /// ACS capability and control registers, for a function that has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acs: Option<Acs>,
+}
+
+/// ACS registers of a PCI function (PCIe 6.0, section 7.7.11).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acs {
+    /// ACS Capability Register.
+    pub capability: String,
+    /// ACS Control Register.
+    pub control: String,
+}
+
+/// How much a [`Finding`] matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; everything works.
+    Info,
+    /// Something was left out or worked around.
+    Warning,
+    /// Firmware or a device contradicts itself or its specification.
+    Error,
+}
+
+/// Something about the machine or its firmware.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable word: `map-covers-iommu`.
+    pub id: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Device, node or table that it is about.
+    pub device: String,
+    /// One sentence.
+    pub sentence: String,
+}
+
+/// One invariant of the probe path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invariant {
+    /// `I1` to `I11`.
+    pub id: String,
+    /// Whether it held all the time.
+    pub holds: bool,
+    /// What broke it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_by: Option<String>,
+}
+
+/// Times since reset, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// From the first instruction to the finished report.
+    pub total: u64,
+}
+
+/// The verdict on a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything held.
+    Pass,
+    /// An invariant or an expectation is broken.
+    Fail,
+    /// The run could not be completed.
+    Error,
+}

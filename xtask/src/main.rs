@@ -1,0 +1,3 @@
+//! Builds, boots, judges and compares.
+
+fn main() {}
