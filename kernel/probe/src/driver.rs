@@ -3,7 +3,26 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use crate::group::GroupId;
 use crate::iommu::IommuOps;
+
+/// Proof that a device's DMA is set up; only phase 2 makes one, and a driver cannot bind without.
+#[derive(Debug)]
+pub struct DmaClaim {
+    group: Option<GroupId>,
+}
+
+impl DmaClaim {
+    pub(crate) fn new(group: Option<GroupId>) -> Self {
+        Self { group }
+    }
+
+    /// The group whose default domain translates the device; `None` if nothing translates it.
+    #[must_use]
+    pub fn group(&self) -> Option<GroupId> {
+        self.group
+    }
+}
 
 /// What a driver brings to the machine when it has bound.
 ///
@@ -41,10 +60,15 @@ pub trait Driver<D> {
         false
     }
 
-    /// The driver's own probe. The core calls it only with the device's DMA set up.
+    /// The driver's own probe; `claim` is the proof that the device's DMA is set up.
     ///
     /// # Errors
     ///
     /// See [`BindError`]; whatever was set up half has been undone.
-    fn bind(&mut self, device: &D) -> Result<Provides, BindError>;
+    fn bind(&mut self, device: &D, claim: &DmaClaim) -> Result<Provides, BindError>;
+
+    /// Stops the device, so that it does no DMA when this returns. The core unpublishes an IOMMU before.
+    fn unbind(&mut self, device: &D) {
+        let _ = device;
+    }
 }

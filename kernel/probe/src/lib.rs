@@ -15,16 +15,36 @@
 
 extern crate alloc;
 
+mod bind;
 mod bus;
+mod core;
+mod device;
+mod domain;
 mod driver;
+mod event;
 mod finding;
 mod firmware;
+mod group;
+mod instance;
+mod invariant;
 mod iommu;
+mod join;
+mod path;
+mod reason;
+mod resolve;
 
+pub use self::core::{BusId, Core};
 pub use bus::{Bus, Grouping, InputIds, Unit};
-pub use driver::{BindError, Driver, Provides};
+pub use device::{Device, DeviceId, DmaState, DriverId, Fwspec, Membership, Trigger};
+pub use domain::Policy;
+pub use driver::{BindError, DmaClaim, Driver, Provides};
+pub use event::Event;
 pub use finding::{Finding, Severity};
 pub use firmware::{FirmwareMap, FwNode, MapError, Reference, Translation, Untranslated};
+pub use group::{DomainType, Group, GroupId};
+pub use instance::{Instance, InstanceId, InstanceState};
+pub use invariant::Verdict;
 pub use iommu::{
     Accepted, DomainHandle, DomainKind, IommuOps, Prot, Refusal, RefusalCause, ReservedKind, ReservedRegion,
 };
+pub use reason::NoGroup;

@@ -1,0 +1,183 @@
+//! A device as the core knows it, and what phase 1 has found out about it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::EndpointId;
+
+use crate::bus::Unit;
+use crate::core::BusId;
+use crate::firmware::{FwNode, Untranslated};
+use crate::group::GroupId;
+use crate::instance::InstanceId;
+use crate::iommu::ReservedRegion;
+
+/// A device, by identity; never reused in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId(pub(crate) u32);
+
+/// A registered driver, by identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DriverId(pub(crate) u32);
+
+/// A device on its bus.
+pub struct Device<D> {
+    pub(crate) id: DeviceId,
+    pub(crate) name: String,
+    pub(crate) bus: BusId,
+    pub(crate) unit: Unit,
+    pub(crate) node: Option<FwNode>,
+    pub(crate) handle: D,
+    pub(crate) dma: DmaState,
+    pub(crate) driver: Option<Binding>,
+    pub(crate) last_bind_error: Option<String>,
+}
+
+impl<D> Device<D> {
+    /// Identity.
+    pub fn id(&self) -> DeviceId {
+        self.id
+    }
+
+    /// Linux's name: `0000:01:00.0`, `a000000.virtio_mmio`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The bus that it is on.
+    pub fn bus(&self) -> BusId {
+        self.bus
+    }
+
+    /// Its number on that bus.
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// Firmware's node for this very device, if there is one.
+    pub fn node(&self) -> Option<FwNode> {
+        self.node
+    }
+
+    /// The machine's own handle to it.
+    pub fn handle(&self) -> &D {
+        &self.handle
+    }
+
+    /// What phase 1 has found out.
+    pub fn dma(&self) -> &DmaState {
+        &self.dma
+    }
+
+    /// The driver that is bound.
+    pub fn driver(&self) -> Option<DriverId> {
+        self.driver.as_ref().map(|binding| binding.driver)
+    }
+
+    /// What the last driver that tried and failed said.
+    pub fn last_bind_error(&self) -> Option<&str> {
+        self.last_bind_error.as_deref()
+    }
+}
+
+/// A driver is bound; exists only from its successful probe to its unbind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Binding {
+    pub(crate) driver: DriverId,
+    /// The group in which this binding counts as an owner; none if it counts nowhere.
+    pub(crate) owns: Option<GroupId>,
+}
+
+/// What phase 1 found out about a device. Each variant holds exactly what exists in that state: only
+/// a grouped device has anything attached anywhere.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DmaState {
+    /// Phase 1 has not run.
+    Unprobed,
+    /// Firmware leads it to no IOMMU.
+    Untranslated(Untranslated),
+    /// Firmware's description of its IOMMU is wrong; the finding of this ID says how.
+    MapInvalid(&'static str),
+    /// Firmware leads it to itself: it is an IOMMU and stays outside of its own translation.
+    IsIommu,
+    /// Firmware leads it to these IOMMUs, which are not ready. Nothing has been set up with any other.
+    Waiting(Vec<FwNode>),
+    /// Its IOMMU will not have it, or it cannot be isolated as firmware demands.
+    Refused(String),
+    /// It is in a group.
+    Grouped(Membership),
+}
+
+/// A device's place in a group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Membership {
+    pub(crate) group: GroupId,
+    pub(crate) fwspecs: Vec<Fwspec>,
+    pub(crate) leader: Unit,
+    pub(crate) reserved: Vec<ReservedRegion>,
+    pub(crate) trigger: Trigger,
+    pub(crate) why: String,
+}
+
+impl Membership {
+    /// The group.
+    #[must_use]
+    pub fn group(&self) -> GroupId {
+        self.group
+    }
+
+    /// The IOMMUs that translate the device, and as which endpoints; one entry an instance.
+    #[must_use]
+    pub fn fwspecs(&self) -> &[Fwspec] {
+        &self.fwspecs
+    }
+
+    /// What made the core probe the device.
+    #[must_use]
+    pub fn trigger(&self) -> Trigger {
+        self.trigger
+    }
+
+    /// Why it is in this group.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+}
+
+/// As which endpoints one IOMMU instance knows a device.
+///
+/// Linux has one fwspec a device, which may name several IOMMUs of one driver and then sends the
+/// second one's IDs to the first (`viommu_probe_device`); here it names one instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fwspec {
+    /// The instance, by identity.
+    pub instance: InstanceId,
+    /// Endpoints that the instance knows, without duplicates, in firmware's order.
+    pub endpoints: Vec<EndpointId>,
+    /// The property or table that said so.
+    pub source: &'static str,
+}
+
+/// What made the core probe a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// It was added while its IOMMU was ready.
+    Add,
+    /// Its IOMMU was published.
+    Replay,
+    /// A driver is about to bind, or has just been unbound.
+    Bind,
+}
+
+impl Trigger {
+    /// The word in the report.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Replay => "replay",
+            Self::Bind => "bind",
+        }
+    }
+}

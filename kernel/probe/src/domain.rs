@@ -1,0 +1,187 @@
+//! Default domains: of which type, and who is attached to them.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use addr::PhysAddr;
+
+use crate::core::Core;
+use crate::device::{DeviceId, DmaState};
+use crate::event::Event;
+use crate::group::{DefaultDomain, DomainType, GroupId};
+use crate::instance::InstanceId;
+use crate::iommu::{DomainHandle, DomainKind, Prot, Refusal, ReservedKind, ReservedRegion};
+
+/// What a user can choose about default domains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Untranslated by default (`iommu.passthrough=1`).
+    pub passthrough: bool,
+    /// Invalidations are flushed at once (`iommu.strict=1`, the default).
+    pub strict: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { passthrough: false, strict: true }
+    }
+}
+
+impl Policy {
+    /// The type that a group gets by default (Linux: `iommu_subsys_init`).
+    #[must_use]
+    pub fn default_domain_type(self) -> DomainType {
+        match self {
+            Self { passthrough: true, .. } => DomainType::Identity,
+            Self { strict: false, .. } => DomainType::DmaFq,
+            Self { .. } => DomainType::Dma,
+        }
+    }
+}
+
+impl<D> Core<D> {
+    /// Gives a group its default domain and attaches every member; who cannot be attached leaves.
+    pub(crate) fn set_up_default_domain(&mut self, group: GroupId) {
+        let kind = self.choose_type(group);
+        self.groups.get_mut(group).default_domain = Some(DefaultDomain { kind, on: Vec::new() });
+        for member in self.groups.get(group).members.clone() {
+            self.attach_or_drop(group, member);
+        }
+    }
+
+    /// Attaches a member, or takes it out of the group if its IOMMU refuses.
+    pub(crate) fn attach_or_drop(&mut self, group: GroupId, member: DeviceId) {
+        if let Err(refusal) = self.attach_member(group, member) {
+            self.find_refusal(member, &refusal);
+            self.leave_group(member);
+            let detail = refusal.detail;
+            self.events.push(Event::Refused { device: member, detail: detail.clone() });
+            self.device_mut(member).dma = DmaState::Refused(detail);
+        }
+    }
+
+    /// Attaches every endpoint of a member to the group's default domain.
+    ///
+    /// # Errors
+    ///
+    /// An instance refuses; what was attached until then is detached when the device leaves the group.
+    pub(crate) fn attach_member(&mut self, group: GroupId, member: DeviceId) -> Result<(), Refusal> {
+        let fwspecs =
+            self.membership(member).map(|membership| membership.fwspecs.clone()).unwrap_or_default();
+        for fwspec in fwspecs {
+            let domain = self.domain_or_new(group, fwspec.instance)?;
+            let instance = self.instance_mut(fwspec.instance);
+            for endpoint in fwspec.endpoints {
+                let attached =
+                    instance.endpoints.get(&endpoint).is_some_and(|attachment| attachment.attached);
+                if attached {
+                    continue;
+                }
+                instance.ops.attach(domain, endpoint)?;
+                if let Some(attachment) = instance.endpoints.get_mut(&endpoint) {
+                    attachment.attached = true;
+                }
+            }
+        }
+        self.map_direct_regions(group, member)
+    }
+
+    /// The group's domain on an instance.
+    pub(crate) fn domain_on(&self, group: GroupId, instance: InstanceId) -> Option<DomainHandle> {
+        let domains = self.groups.get(group).domains();
+        domains.iter().find(|(on, _)| *on == instance).map(|(_, domain)| *domain)
+    }
+
+    /// Frees all domains of a group that has no members any more.
+    pub(crate) fn free_domains(&mut self, group: GroupId) {
+        if let Some(default_domain) = self.groups.get_mut(group).default_domain.take() {
+            for (instance, domain) in default_domain.on {
+                self.instance_mut(instance).ops.free_domain(domain);
+            }
+        }
+    }
+
+    /// The type asked for, as far as every instance that the group is behind can do it.
+    fn choose_type(&self, group: GroupId) -> DomainType {
+        let wanted = self.policy.default_domain_type();
+        let members = self.groups.get(group).members.iter().filter_map(|member| self.membership(*member));
+        let deferred_flush = members
+            .flat_map(|membership| &membership.fwspecs)
+            .all(|fwspec| self.instance(fwspec.instance).ops.deferred_flush());
+        if wanted == DomainType::DmaFq && !deferred_flush { DomainType::Dma } else { wanted }
+    }
+
+    /// The group's domain on an instance, made now if this is the first member behind it.
+    ///
+    /// Where another type than plain DMA cannot be had, the group falls back to DMA (Linux:
+    /// `iommu_group_alloc_default_domain`), if it has no domain of the other type elsewhere already.
+    fn domain_or_new(&mut self, group: GroupId, instance: InstanceId) -> Result<DomainHandle, Refusal> {
+        if let Some(domain) = self.domain_on(group, instance) {
+            return Ok(domain);
+        }
+        let mut kind = self.groups.get(group).domain_type().unwrap_or(DomainType::Dma);
+        let first = self.groups.get(group).domains().is_empty();
+        let ops = &mut self.instance_mut(instance).ops;
+        let domain = match (ops.alloc_domain(kind.into()), kind) {
+            (Ok(domain), _) => domain,
+            (Err(refusal), DomainType::Identity | DomainType::DmaFq) if first => {
+                let domain = ops.alloc_domain(DomainKind::Paging)?;
+                kind = DomainType::Dma;
+                self.events.push(Event::DomainFallback { group, kind, detail: refusal.to_string() });
+                domain
+            }
+            (Err(refusal), _) => return Err(refusal),
+        };
+        if let Some(default_domain) = &mut self.groups.get_mut(group).default_domain {
+            default_domain.kind = kind;
+            default_domain.on.push((instance, domain));
+        }
+        self.events.push(Event::DefaultDomain { group, kind, instance, domain });
+        Ok(domain)
+    }
+
+    /// Maps what firmware says must be reachable one to one (Linux: `iommu_create_device_direct_mappings`).
+    fn map_direct_regions(&mut self, group: GroupId, member: DeviceId) -> Result<(), Refusal> {
+        if self.groups.get(group).domain_type() == Some(DomainType::Identity) {
+            return Ok(());
+        }
+        let Some(membership) = self.membership(member).cloned() else {
+            return Ok(());
+        };
+        let members = self.groups.get(group).members.iter();
+        let earlier: Vec<ReservedRegion> = members
+            .take_while(|other| **other != member)
+            .filter_map(|other| self.membership(*other))
+            .flat_map(|other| other.reserved.iter().copied())
+            .collect();
+        let direct = membership
+            .reserved
+            .iter()
+            .filter(|region| region.kind == ReservedKind::Direct && !earlier.contains(region));
+        for region in direct {
+            for fwspec in &membership.fwspecs {
+                if let Some(domain) = self.domain_on(group, fwspec.instance) {
+                    let both = Prot { read: true, write: true, mmio: false };
+                    let phys = PhysAddr(region.range.start().0);
+                    self.instance_mut(fwspec.instance).ops.map(domain, region.range, phys, both).map_err(
+                        |refusal| Refusal {
+                            detail: format!("direct mapping of {}: {}", region.range, refusal.detail),
+                            ..refusal
+                        },
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<DomainType> for DomainKind {
+    fn from(kind: DomainType) -> Self {
+        match kind {
+            DomainType::Dma | DomainType::DmaFq => Self::Paging,
+            DomainType::Identity => Self::Identity,
+        }
+    }
+}

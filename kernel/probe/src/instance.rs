@@ -1,0 +1,90 @@
+//! IOMMU instances: one IOMMU each, looked up by firmware node.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use addr::EndpointId;
+
+use crate::device::DeviceId;
+use crate::firmware::FwNode;
+use crate::group::GroupId;
+use crate::iommu::IommuOps;
+
+/// One IOMMU instance, by identity; never reused in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(pub(crate) u32);
+
+/// How far an instance got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceState {
+    /// It can be looked up, and devices are being replayed against it.
+    Published,
+    /// Every device has been replayed.
+    Ready,
+}
+
+/// One IOMMU whose driver has bound.
+pub struct Instance {
+    pub(crate) id: InstanceId,
+    pub(crate) device: DeviceId,
+    /// By what firmware refers to it. An instance without a node is never found: absent equals nothing.
+    pub(crate) node: Option<FwNode>,
+    pub(crate) driver: &'static str,
+    pub(crate) state: InstanceState,
+    pub(crate) ops: Box<dyn IommuOps>,
+    pub(crate) endpoints: BTreeMap<EndpointId, Attachment>,
+    pub(crate) members: Vec<DeviceId>,
+}
+
+/// Which group has an endpoint, and how many of its members share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attachment {
+    pub(crate) group: GroupId,
+    pub(crate) users: u32,
+    pub(crate) attached: bool,
+}
+
+impl Instance {
+    /// An instance that has just been published; nobody has been replayed against it.
+    pub(crate) fn new(
+        id: InstanceId,
+        device: DeviceId,
+        node: Option<FwNode>,
+        driver: &'static str,
+        ops: Box<dyn IommuOps>,
+    ) -> Self {
+        let state = InstanceState::Published;
+        Self { id, device, node, driver, state, ops, endpoints: BTreeMap::new(), members: Vec::new() }
+    }
+
+    /// Identity.
+    pub fn id(&self) -> InstanceId {
+        self.id
+    }
+
+    /// The device that it is.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Firmware's node for it.
+    pub fn node(&self) -> Option<FwNode> {
+        self.node
+    }
+
+    /// Name of its driver.
+    pub fn driver(&self) -> &'static str {
+        self.driver
+    }
+
+    /// How far it got.
+    pub fn state(&self) -> InstanceState {
+        self.state
+    }
+
+    /// Devices that it translates, in the order in which they were grouped.
+    pub fn members(&self) -> &[DeviceId] {
+        &self.members
+    }
+}

@@ -1,0 +1,247 @@
+//! The invariants I1 to I11 of the probe path, checked while it runs.
+//!
+//! I3, I4 and I5 are looked at in the step that could break them, the others whenever the machine has
+//! come to rest. What breaks one is remembered, the first time, and never forgiven in the same run.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::bus::Unit;
+use crate::core::{BusId, Core, Until};
+use crate::device::{Device, DeviceId, DmaState};
+use crate::group::GroupId;
+use crate::instance::{InstanceId, InstanceState};
+
+/// Which invariant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Id {
+    /// Groups follow from topology and firmware alone: one isolation class, one group.
+    I1,
+    /// At rest no device whose IOMMU is there and healthy is without a group.
+    I2,
+    /// No device is grouped while a driver is bound to it.
+    I3,
+    /// No IOMMU translates itself.
+    I4,
+    /// One device's failure costs no other device its group.
+    I5,
+    /// All members of a group are attached, to the group's domain, by every endpoint.
+    I6,
+    /// Groups get the lowest free number.
+    I7,
+    /// A group's owners are the bound drivers that use its default domain.
+    I8,
+    /// Only a grouped device has anything at an IOMMU.
+    I9,
+    /// Adding the same devices in the opposite order gives the same groups.
+    I10,
+    /// Nobody refers to, or waits for the readiness of, an IOMMU that is gone or ready.
+    I11,
+}
+
+/// One invariant, and what broke it first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// `I1` to `I11`.
+    pub id: &'static str,
+    /// What broke it; `None` if it held all the time.
+    pub broken_by: Option<String>,
+}
+
+const NAMES: [&str; 11] = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11"];
+
+/// What broke which invariant first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Invariants {
+    broken_by: [Option<String>; 11],
+}
+
+impl Invariants {
+    pub(crate) fn broken(&mut self, id: Id, by: impl FnOnce() -> String) {
+        self.broken_by[id as usize].get_or_insert_with(by);
+    }
+
+    pub(crate) fn verdicts(&self) -> [Verdict; 11] {
+        core::array::from_fn(|i| Verdict { id: NAMES[i], broken_by: self.broken_by[i].clone() })
+    }
+}
+
+impl<D> Core<D> {
+    /// Checks what must hold when nothing is left to do. Cost is linear in devices.
+    pub(crate) fn check_at_rest(&mut self) {
+        let mut broken = Vec::new();
+        self.check_classes(&mut broken);
+        self.check_devices(&mut broken);
+        self.check_groups(&mut broken);
+        self.check_instances(&mut broken);
+        if self.partition_of(self.devices().rev()) != self.partition() {
+            broken.push((Id::I10, "the opposite order of devices gives other groups".into()));
+        }
+        for (id, by) in broken {
+            self.invariants.broken(id, || by);
+        }
+    }
+
+    /// An IOMMU is about to go: its users must be gone before.
+    pub(crate) fn check_unreferenced(&mut self, instance: InstanceId) {
+        if !self.instance(instance).endpoints.is_empty() || !self.instance(instance).members.is_empty() {
+            self.invariants.broken(Id::I11, || "an IOMMU went before its users".into());
+        }
+    }
+
+    fn check_classes(&self, broken: &mut Vec<(Id, String)>) {
+        let mut group_of: BTreeMap<(BusId, Unit), (GroupId, DeviceId)> = BTreeMap::new();
+        for device in self.devices() {
+            let Some(membership) = self.membership(device.id) else {
+                continue;
+            };
+            let leader = self.buses[device.bus.0 as usize].bus.grouping(device.unit).leader;
+            let (group, first) =
+                *group_of.entry((device.bus, leader)).or_insert((membership.group, device.id));
+            if group != membership.group {
+                let first = &self.device(first).name;
+                broken.push((
+                    Id::I1,
+                    format!("{} and {first} cannot be isolated and are in two groups", device.name),
+                ));
+            }
+        }
+    }
+
+    fn check_devices(&self, broken: &mut Vec<(Id, String)>) {
+        let ready =
+            |node| self.instance_by_node(node).is_some_and(|instance| instance.state == InstanceState::Ready);
+        for device in self.devices() {
+            match &device.dma {
+                DmaState::Waiting(nodes) if nodes.iter().all(|node| ready(*node)) => {
+                    broken
+                        .push((Id::I2, format!("{} has no group although its IOMMU is ready", device.name)));
+                }
+                DmaState::Unprobed => broken.push((Id::I2, format!("{} was never probed", device.name))),
+                _ => {}
+            }
+        }
+    }
+
+    fn check_groups(&self, broken: &mut Vec<(Id, String)>) {
+        let mut owners: BTreeMap<GroupId, u32> = BTreeMap::new();
+        for binding in self.devices().filter_map(|device| device.driver.as_ref()) {
+            if let Some(group) = binding.owns {
+                *owners.entry(group).or_default() += 1;
+            }
+        }
+        for group in self.groups() {
+            let bound = owners.get(&group.id).copied().unwrap_or(0);
+            if bound != group.owners {
+                broken.push((
+                    Id::I8,
+                    format!("group {} counts {} owners and has {bound}", group.id, group.owners),
+                ));
+            }
+            for member in &group.members {
+                if !self.is_attached(*member, group.id) {
+                    let name = &self.device(*member).name;
+                    broken.push((Id::I6, format!("{name} is not attached as its group {} is", group.id)));
+                }
+            }
+        }
+        if !self.groups.numbers_are_complete() {
+            broken.push((Id::I7, "a group number was passed over".into()));
+        }
+    }
+
+    fn is_attached(&self, member: DeviceId, group: GroupId) -> bool {
+        self.membership(member).is_some_and(|membership| {
+            membership.group == group
+                && membership.fwspecs.iter().all(|fwspec| {
+                    let endpoints = &self.instance(fwspec.instance).endpoints;
+                    self.domain_on(group, fwspec.instance).is_some()
+                        && fwspec.endpoints.iter().all(|endpoint| {
+                            endpoints.get(endpoint).is_some_and(|a| a.attached && a.group == group)
+                        })
+                })
+        })
+    }
+
+    fn check_instances(&self, broken: &mut Vec<(Id, String)>) {
+        let mut users: BTreeMap<InstanceId, u32> = BTreeMap::new();
+        for fwspec in self.devices().filter_map(|d| self.membership(d.id)).flat_map(|m| &m.fwspecs) {
+            *users.entry(fwspec.instance).or_default() +=
+                u32::try_from(fwspec.endpoints.len()).unwrap_or(u32::MAX);
+        }
+        for instance in self.instances() {
+            let counted: u32 = instance.endpoints.values().map(|attachment| attachment.users).sum();
+            if counted != users.get(&instance.id).copied().unwrap_or(0) {
+                let name = self.iommu_name(instance.id);
+                broken.push((Id::I9, format!("{name} still has endpoints of devices without a group")));
+            }
+        }
+        for deferred in &self.deferred {
+            if let Until::Ready(nodes) = &deferred.until
+                && nodes.iter().all(|node| {
+                    self.instance_by_node(*node)
+                        .is_some_and(|instance| instance.state == InstanceState::Ready)
+                })
+            {
+                let name = &self.device(deferred.device).name;
+                broken.push((Id::I11, format!("{name} is left waiting for an IOMMU that is ready")));
+            }
+        }
+    }
+
+    /// The groups as they are: for every device that has one, the first device added that shares it.
+    fn partition(&self) -> BTreeMap<DeviceId, DeviceId> {
+        let mut first: BTreeMap<GroupId, DeviceId> = BTreeMap::new();
+        self.devices()
+            .filter_map(|device| Some((device.id, self.membership(device.id)?.group)))
+            .map(|(device, group)| (device, *first.entry(group).or_insert(device)))
+            .collect()
+    }
+
+    /// The groups as they would be, had the devices come in another order: whoever shares an isolation
+    /// class or an endpoint shares a group.
+    fn partition_of<'a>(&'a self, order: impl Iterator<Item = &'a Device<D>>) -> BTreeMap<DeviceId, DeviceId>
+    where
+        D: 'a,
+    {
+        let mut leader: BTreeMap<DeviceId, DeviceId> = BTreeMap::new();
+        let mut by_class = BTreeMap::new();
+        let mut by_endpoint = BTreeMap::new();
+        for device in order {
+            let (Some(class), Some(membership)) = (self.class_of(device.id), self.membership(device.id))
+            else {
+                continue;
+            };
+            leader.insert(device.id, device.id);
+            unite(&mut leader, device.id, *by_class.entry(class).or_insert(device.id));
+            for fwspec in &membership.fwspecs {
+                for endpoint in &fwspec.endpoints {
+                    let key = (fwspec.instance, *endpoint);
+                    unite(&mut leader, device.id, *by_endpoint.entry(key).or_insert(device.id));
+                }
+            }
+        }
+        let devices: Vec<DeviceId> = leader.keys().copied().collect();
+        devices.into_iter().map(|device| (device, find(&mut leader, device))).collect()
+    }
+}
+
+/// The lowest device of the set that `device` is in; shortens the way there.
+fn find(leader: &mut BTreeMap<DeviceId, DeviceId>, device: DeviceId) -> DeviceId {
+    let mut root = device;
+    while leader[&root] != root {
+        root = leader[&root];
+    }
+    let mut at = device;
+    while at != root {
+        at = leader.insert(at, root).expect("every device on the way has a leader");
+    }
+    root
+}
+
+fn unite(leader: &mut BTreeMap<DeviceId, DeviceId>, a: DeviceId, b: DeviceId) {
+    let (a, b) = (find(leader, a), find(leader, b));
+    leader.insert(a.max(b), a.min(b));
+}

@@ -1,0 +1,319 @@
+//! Putting a device into its group, and taking it out again.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use addr::EndpointId;
+
+use crate::bus::Unit;
+use crate::core::{BusId, Core};
+use crate::device::{DeviceId, DmaState, Fwspec, Membership, Trigger};
+use crate::event::Event;
+use crate::finding::{Finding, Severity};
+use crate::group::GroupId;
+use crate::instance::{Attachment, InstanceId};
+use crate::invariant::Id;
+use crate::iommu::{Accepted, Refusal, RefusalCause};
+use crate::resolve::Target;
+
+/// A device is in a group.
+pub(crate) struct Joined {
+    pub(crate) group: GroupId,
+    /// The group was made for it; it has no default domain yet.
+    pub(crate) created: bool,
+}
+
+impl<D> Core<D> {
+    /// Has every target accept the device, finds or makes its group, and attaches it if the group has a
+    /// default domain.
+    ///
+    /// # Errors
+    ///
+    /// One of the instances refuses, or the device cannot be isolated; nothing of it remains anywhere.
+    pub(crate) fn join(
+        &mut self,
+        device: DeviceId,
+        targets: &[Target],
+        trigger: Trigger,
+    ) -> Result<Joined, String> {
+        self.check_join(device, targets);
+        self.refuse_mixed_drivers(targets)?;
+        let mut fwspecs = Vec::with_capacity(targets.len());
+        let mut reserved = Vec::new();
+        for target in targets {
+            let accepted = self.accept(device, target)?;
+            reserved.extend(accepted.reserved);
+            fwspecs.push(Fwspec {
+                instance: target.instance,
+                endpoints: accepted.endpoints,
+                source: target.source,
+            });
+        }
+
+        let this = self.device(device);
+        let grouping = self.buses[this.bus.0 as usize].bus.grouping(this.unit);
+        let class = (this.bus, grouping.leader);
+        let (group, created, why) = self.find_or_create_group(device, class, &fwspecs, grouping.why)?;
+        self.enter(
+            device,
+            group,
+            class,
+            Membership { group, fwspecs, leader: grouping.leader, reserved, trigger, why },
+        );
+        if self.groups.get(group).default_domain.is_some()
+            && let Err(refusal) = self.attach_member(group, device)
+        {
+            self.find_refusal(device, &refusal);
+            self.leave_group(device);
+            return Err(refusal.detail);
+        }
+        self.events.push(Event::Joined { device, group, trigger });
+        Ok(Joined { group, created })
+    }
+
+    /// Takes a device out of its group, if it is in one. The last member takes the group along.
+    pub(crate) fn leave_group(&mut self, device: DeviceId) {
+        let DmaState::Grouped(_) = self.device(device).dma else {
+            return;
+        };
+        let DmaState::Grouped(membership) =
+            core::mem::replace(&mut self.device_mut(device).dma, DmaState::Unprobed)
+        else {
+            unreachable!("the state was looked at above")
+        };
+        for fwspec in &membership.fwspecs {
+            self.detach(fwspec, membership.group);
+            self.instance_mut(fwspec.instance).members.retain(|member| *member != device);
+        }
+        let class = (self.device(device).bus, membership.leader);
+        let remaining: Vec<DeviceId> = self
+            .groups
+            .get(membership.group)
+            .members
+            .iter()
+            .copied()
+            .filter(|member| *member != device)
+            .collect();
+        let class_remains = remaining.iter().any(|member| self.class_of(*member) == Some(class));
+        let group = self.groups.get_mut(membership.group);
+        group.members = remaining;
+        let empty = group.members.is_empty();
+        if empty {
+            self.free_domains(membership.group);
+            self.groups.remove(membership.group);
+        } else if !class_remains {
+            self.groups.remove_class(membership.group, class);
+        }
+        self.departures += 1;
+        self.events.push(Event::Left { device, group: membership.group });
+    }
+
+    pub(crate) fn membership(&self, device: DeviceId) -> Option<&Membership> {
+        match &self.device(device).dma {
+            DmaState::Grouped(membership) => Some(membership),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn class_of(&self, device: DeviceId) -> Option<(BusId, Unit)> {
+        self.membership(device).map(|membership| (self.device(device).bus, membership.leader))
+    }
+
+    /// A device on several IOMMUs needs each of them set up by the same driver: one group has one
+    /// default domain, and only one driver knows how to keep its parts the same.
+    fn refuse_mixed_drivers(&self, targets: &[Target]) -> Result<(), String> {
+        let driver = |target: &Target| self.instance(target.instance).driver;
+        match targets.iter().map(driver).find(|name| *name != driver(&targets[0])) {
+            None => Ok(()),
+            Some(other) => {
+                Err(format!("names IOMMUs of different drivers: {} and {other}", driver(&targets[0])))
+            }
+        }
+    }
+
+    /// Asks one instance about the device's endpoints on it.
+    fn accept(&mut self, device: DeviceId, target: &Target) -> Result<Accepted, String> {
+        match self.instance_mut(target.instance).ops.probe_device(&target.endpoints) {
+            Ok(accepted) => {
+                for refusal in &accepted.refused {
+                    self.find_partial_refusal(device, refusal);
+                }
+                for remark in &accepted.remarks {
+                    let subject = self.device(device).name.clone();
+                    let sentence = format!("{}: {remark}", self.iommu_name(target.instance));
+                    self.find(Finding { id: "iommu-remark", severity: Severity::Warning, subject, sentence });
+                }
+                Ok(accepted)
+            }
+            Err(refusal) => {
+                self.find_refusal(device, &refusal);
+                Err(refusal.detail)
+            }
+        }
+    }
+
+    pub(crate) fn find_refusal(&mut self, device: DeviceId, refusal: &Refusal) {
+        let subject = self.device(device).name.clone();
+        let id = match refusal.cause {
+            RefusalCause::NoEntry => "unknown-endpoint",
+            RefusalCause::Dead => "iommu-dead",
+            _ => "endpoint-refused",
+        };
+        let sentence =
+            format!("the IOMMU refuses {subject} ({}), which stays without a group", refusal.detail);
+        self.find(Finding { id, severity: Severity::Warning, subject, sentence });
+    }
+
+    fn find_partial_refusal(&mut self, device: DeviceId, refusal: &Refusal) {
+        let subject = self.device(device).name.clone();
+        let sentence = format!("{}: the device is translated by its other endpoints only", refusal.detail);
+        let id = if refusal.cause == RefusalCause::NoEntry { "unknown-endpoint" } else { "endpoint-refused" };
+        self.find(Finding { id, severity: Severity::Info, subject, sentence });
+    }
+
+    /// The group of the device's isolation class, or of the devices that have one of its endpoints: what
+    /// shares an endpoint cannot be isolated by any IOMMU. More than one such group are one.
+    fn find_or_create_group(
+        &mut self,
+        device: DeviceId,
+        class: (BusId, Unit),
+        fwspecs: &[Fwspec],
+        why: String,
+    ) -> Result<(GroupId, bool, String), String> {
+        let by_class = self.groups.of_class(class);
+        let shared: Vec<(EndpointId, GroupId)> = fwspecs
+            .iter()
+            .flat_map(|fwspec| fwspec.endpoints.iter().map(|endpoint| (fwspec.instance, *endpoint)))
+            .filter_map(|(instance, endpoint)| {
+                self.instance(instance)
+                    .endpoints
+                    .get(&endpoint)
+                    .map(|attachment| (endpoint, attachment.group))
+            })
+            .collect();
+        let outside = shared.iter().copied().find(|(_, group)| Some(*group) != by_class);
+        let Some((endpoint, by_endpoint)) = outside else {
+            return Ok(match by_class {
+                Some(group) => (group, false, why),
+                None => (self.groups.create(), true, why),
+            });
+        };
+
+        let mut group = by_class.unwrap_or(by_endpoint);
+        for (_, other) in shared {
+            group = self.merge(group, other)?;
+        }
+        let first = self.device(self.groups.get(group).members[0]).name.clone();
+        let name = self.device(device).name.clone();
+        self.find(Finding {
+            id: "shared-endpoint",
+            severity: Severity::Warning,
+            sentence: format!(
+                "firmware gives {name} and group {group} ({first}, ...) the same endpoint {endpoint}: they cannot be isolated from each other"
+            ),
+            subject: name,
+        });
+        Ok((group, false, format!("shares endpoint {endpoint} with group {group}")))
+    }
+
+    /// Makes two groups one, under the lower number.
+    ///
+    /// # Errors
+    ///
+    /// Drivers are using one of them, whose mappings would be lost.
+    fn merge(&mut self, a: GroupId, b: GroupId) -> Result<GroupId, String> {
+        if a == b || !self.groups.contains(b) {
+            return Ok(a);
+        }
+        let (into, from) = (a.min(b), a.max(b));
+        if self.groups.get(into).owners > 0 || self.groups.get(from).owners > 0 {
+            return Err(format!("would make groups {into} and {from} one while drivers use them"));
+        }
+        let had_domain = self.groups.get(from).default_domain.is_some();
+        let moved = core::mem::take(&mut self.groups.get_mut(from).members);
+        for member in &moved {
+            let class = self.class_of(*member).expect("a member of a group is grouped");
+            let DmaState::Grouped(membership) = &mut self.device_mut(*member).dma else {
+                unreachable!("a member of a group is grouped")
+            };
+            membership.group = into;
+            let fwspecs = membership.fwspecs.clone();
+            for fwspec in &fwspecs {
+                for endpoint in &fwspec.endpoints {
+                    if let Some(attachment) = self.instance_mut(fwspec.instance).endpoints.get_mut(endpoint) {
+                        attachment.group = into;
+                        attachment.attached = false;
+                    }
+                }
+            }
+            self.groups.remove_class(from, class);
+            self.groups.add_class(into, class);
+            self.groups.get_mut(into).members.push(*member);
+        }
+        self.events.push(Event::Merged { into, from });
+        if self.groups.get(into).default_domain.is_none() && had_domain {
+            self.set_up_default_domain(into);
+        } else if self.groups.get(into).default_domain.is_some() {
+            for member in moved {
+                self.attach_or_drop(into, member);
+            }
+        }
+        self.free_domains(from);
+        self.groups.remove(from);
+        Ok(into)
+    }
+
+    fn enter(&mut self, device: DeviceId, group: GroupId, class: (BusId, Unit), membership: Membership) {
+        for fwspec in &membership.fwspecs {
+            let instance = self.instance_mut(fwspec.instance);
+            instance.members.push(device);
+            for endpoint in &fwspec.endpoints {
+                let fresh = Attachment { group, users: 0, attached: false };
+                instance.endpoints.entry(*endpoint).or_insert(fresh).users += 1;
+            }
+        }
+        self.groups.add_class(group, class);
+        self.groups.get_mut(group).members.push(device);
+        self.device_mut(device).dma = DmaState::Grouped(membership);
+    }
+
+    /// Gives up a device's share in its endpoints; the last user's are detached.
+    fn detach(&mut self, fwspec: &Fwspec, group: GroupId) {
+        let on = self.domain_on(group, fwspec.instance);
+        for endpoint in &fwspec.endpoints {
+            let instance = self.instance_mut(fwspec.instance);
+            let Some(attachment) = instance.endpoints.get_mut(endpoint) else {
+                continue;
+            };
+            attachment.users -= 1;
+            if attachment.users > 0 {
+                continue;
+            }
+            let attached = attachment.attached;
+            instance.endpoints.remove(endpoint);
+            if let (true, Some(domain)) = (attached, on)
+                && let Err(refusal) = instance.ops.detach(domain, *endpoint)
+            {
+                let subject = self.iommu_name(fwspec.instance);
+                let sentence = format!("{}: it was attached, and should have been detached", refusal.detail);
+                self.find(Finding { id: "detach-refused", severity: Severity::Error, subject, sentence });
+            }
+        }
+    }
+
+    pub(crate) fn iommu_name(&self, instance: InstanceId) -> String {
+        self.device(self.instance(instance).device).name.to_string()
+    }
+
+    fn check_join(&mut self, device: DeviceId, targets: &[Target]) {
+        let this = self.device(device);
+        let (name, driver) = (this.name.clone(), this.driver);
+        if driver.is_some() {
+            self.invariants.broken(Id::I3, || format!("{name} is grouped although a driver has bound it"));
+        }
+        if targets.iter().any(|target| self.instance(target.instance).device == device) {
+            self.invariants.broken(Id::I4, || format!("{name} translates itself"));
+        }
+    }
+}

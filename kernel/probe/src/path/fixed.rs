@@ -1,0 +1,198 @@
+//! `fixed`: the two-phase path that keeps every invariant.
+//!
+//! Phase 1 runs when a device is added, when an IOMMU is published, and after an unbind. Phase 2 runs
+//! when a driver binds, and only reads what phase 1 has found out. Who asks is said explicitly (as
+//! [`Asker`]) and never inferred from what an earlier step left behind; readiness is asked of every
+//! IOMMU that the device names, before anything is set up with any of them; and one device's failure
+//! is that device's alone.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+use crate::core::{Core, Deferred, Replay, Until, Work};
+use crate::device::{DeviceId, DmaState, Trigger};
+use crate::event::Event;
+use crate::finding::{Finding, Severity};
+use crate::group::GroupId;
+use crate::instance::{Instance, InstanceId, InstanceState};
+use crate::invariant::Id;
+use crate::iommu::IommuOps;
+use crate::resolve::{Asker, Resolution};
+
+/// A device is on its bus: phase 1.
+pub(crate) fn device_added<D>(core: &mut Core<D>, device: DeviceId) {
+    phase1_at_once(core, device, Trigger::Add);
+}
+
+/// A device has lost its driver: if it is still outside of its group, now is the time.
+pub(crate) fn driver_unbound<D>(core: &mut Core<D>, device: DeviceId) {
+    phase1_at_once(core, device, Trigger::Bind);
+}
+
+/// IOMMUs that a device waited for have become ready: phase 1 again.
+pub(crate) fn iommus_ready<D>(core: &mut Core<D>, device: DeviceId) {
+    phase1_at_once(core, device, Trigger::Replay);
+}
+
+/// A driver has bound an IOMMU: publish it, then replay all devices against it.
+pub(crate) fn iommu_bound<D>(core: &mut Core<D>, device: DeviceId, ops: Box<dyn IommuOps>) {
+    let instance = publish(core, device, ops);
+    core.work.push_front(Work::Replay(Replay::new(instance)));
+}
+
+/// The next device of a replay; after the last device the next group's default domain; then ready.
+pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) {
+    if core.instances[replay.instance.0 as usize].is_none() {
+        return;
+    }
+    if let Some(device) = next_device(core, &mut replay) {
+        if let Some(created) = phase1(core, device, Asker::Replay(replay.instance), Trigger::Replay) {
+            replay.groups.push_back(created);
+        }
+    } else if let Some(group) = replay.groups.pop_front() {
+        if core.groups.contains(group) {
+            core.set_up_default_domain(group);
+        }
+    } else {
+        ready(core, replay.instance);
+        return;
+    }
+    core.work.push_front(Work::Replay(replay));
+}
+
+/// Phase 2: whether the device's DMA is set up, and by which group.
+///
+/// # Errors
+///
+/// Not yet; the bind is to be tried again when this ends.
+pub(crate) fn set_up_dma<D>(core: &mut Core<D>, device: DeviceId) -> Result<Option<GroupId>, Until> {
+    match &core.device(device).dma {
+        DmaState::Grouped(membership) => {
+            let group = membership.group;
+            if core.groups.get(group).default_domain.is_some() {
+                return Ok(Some(group));
+            }
+            // The replay that made the group has not come to its default domain yet.
+            let nodes = membership.fwspecs.iter().filter_map(|fwspec| core.instance(fwspec.instance).node);
+            Err(Until::Ready(nodes.collect()))
+        }
+        DmaState::Waiting(nodes) if core.deferral_expired => {
+            let nodes = nodes.clone();
+            core.events.push(Event::DependencyIgnored { device, nodes });
+            Ok(None)
+        }
+        DmaState::Waiting(nodes) => Err(Until::Ready(nodes.clone())),
+        DmaState::Unprobed
+        | DmaState::Untranslated(_)
+        | DmaState::MapInvalid(_)
+        | DmaState::IsIommu
+        | DmaState::Refused(_) => Ok(None),
+    }
+}
+
+/// Phase 1, and the default domain of a group that it made.
+fn phase1_at_once<D>(core: &mut Core<D>, device: DeviceId, trigger: Trigger) {
+    if let Some(created) = phase1(core, device, Asker::Settled, trigger) {
+        core.set_up_default_domain(created);
+    }
+}
+
+/// Phase 1: input IDs, map, instances, group. Returns the group if the device is its first member.
+fn phase1<D>(core: &mut Core<D>, device: DeviceId, asker: Asker, trigger: Trigger) -> Option<GroupId> {
+    if matches!(core.device(device).dma, DmaState::Grouped(_)) {
+        return None;
+    }
+    let departures = core.departures;
+    let state = match core.resolve(device, asker) {
+        Resolution::Without(state) => state,
+        Resolution::Targets(targets) => {
+            // A driver that gave up waiting runs untranslated; it has to start again behind the IOMMU.
+            if core.device(device).driver.is_some() {
+                core.release_driver(device);
+                core.work.push_back(Work::Bind(device));
+            }
+            match core.join(device, &targets, trigger) {
+                Ok(joined) => return joined.created.then_some(joined.group),
+                Err(detail) => DmaState::Refused(detail),
+            }
+        }
+    };
+    set_state(core, device, state);
+    if core.departures != departures {
+        let name = core.device(device).name.clone();
+        core.invariants.broken(Id::I5, || format!("{name} cost another device its group"));
+    }
+    None
+}
+
+fn set_state<D>(core: &mut Core<D>, device: DeviceId, state: DmaState) {
+    if core.device(device).dma == state {
+        return;
+    }
+    match &state {
+        DmaState::Waiting(nodes) => core.events.push(Event::Waiting { device, nodes: nodes.clone() }),
+        DmaState::Refused(detail) => core.events.push(Event::Refused { device, detail: detail.clone() }),
+        _ => {}
+    }
+    core.device_mut(device).dma = state;
+}
+
+/// Makes the IOMMU findable. Its driver is bound and its data exist by now.
+fn publish<D>(core: &mut Core<D>, device: DeviceId, ops: Box<dyn IommuOps>) -> InstanceId {
+    let id = InstanceId(u32::try_from(core.instances.len()).expect("fewer instances than devices"));
+    let owner = core.device(device);
+    let (node, name) = (owner.node, owner.name.clone());
+    let driver = owner.driver().map_or("", |driver| core.driver_name(driver));
+    core.instances.push(Some(Instance::new(id, device, node, driver, ops)));
+    core.events.push(Event::Published(id));
+    if node.is_none() {
+        core.find(Finding {
+            id: "iommu-without-node",
+            severity: Severity::Warning,
+            sentence: format!("firmware has no node for the IOMMU {name}, so it can refer no device to it"),
+            subject: name,
+        });
+    }
+    id
+}
+
+/// The replay is over: whoever waited for this IOMMU goes on.
+fn ready<D>(core: &mut Core<D>, instance: InstanceId) {
+    core.instance_mut(instance).state = InstanceState::Ready;
+    core.events.push(Event::Ready(instance));
+    let Some(node) = core.instance(instance).node else {
+        return;
+    };
+    let waiting: Vec<DeviceId> = core
+        .devices()
+        .filter(|device| matches!(&device.dma, DmaState::Waiting(nodes) if nodes.contains(&node)))
+        .map(|device| device.id)
+        .collect();
+    for device in waiting.into_iter().rev() {
+        core.work.push_front(Work::Probe(device));
+    }
+    core.wake(|until| matches!(until, Until::Ready(nodes) if nodes.contains(&node)));
+}
+
+fn next_device<D>(core: &Core<D>, replay: &mut Replay) -> Option<DeviceId> {
+    while let Some(slot) = core.buses.get(replay.bus) {
+        if let Some(device) = slot.devices.get(replay.position) {
+            replay.position += 1;
+            return Some(*device);
+        }
+        replay.bus += 1;
+        replay.position = 0;
+    }
+    None
+}
+
+impl<D> Core<D> {
+    /// Queues the deferred binds that `over` says are waiting no longer.
+    pub(crate) fn wake(&mut self, over: impl Fn(&Until) -> bool) {
+        let (awake, asleep): (Vec<Deferred>, Vec<Deferred>) =
+            core::mem::take(&mut self.deferred).into_iter().partition(|deferred| over(&deferred.until));
+        self.deferred = asleep;
+        self.work.extend(awake.into_iter().map(|deferred| Work::Bind(deferred.device)));
+    }
+}

@@ -1,0 +1,5 @@
+//! The probe path on a machine that exists on the host only.
+
+mod fixed;
+mod model;
+mod orders;
