@@ -1,3 +1,64 @@
-//! First instruction to Rust.
+//! First instruction to Rust: image head, exception levels, page tables, exceptions.
+//!
+//! `head.s` is the first code that runs. It comes to EL1, turns the MMU and the caches on with a map of a
+//! few large blocks, relocates the image and calls Rust here, which makes the final map: code executable
+//! and not writable, constants not writable, nothing else executable, a guard page below each stack, and
+//! nothing at address 0. Then [`entry!`]'s function runs, with a [`Handover`].
+//!
+//! The map is the identity: an address that is mapped means the same to CPU and devices. [`memory::map`]
+//! extends it; nothing is ever unmapped or mapped differently.
+//!
+//! Only one CPU runs. Interrupts stay masked; everything polls.
+//!
+//! The arithmetic of page tables ([`page_table`]) builds and tests on a host: `cargo test -p boot`.
 
 #![no_std]
+
+pub mod exception;
+#[cfg(target_os = "none")]
+pub mod guarded;
+#[cfg(target_os = "none")]
+mod head;
+#[cfg(target_os = "none")]
+mod layout;
+#[cfg(target_os = "none")]
+pub mod memory;
+pub mod page_table;
+
+use addr::{PhysAddr, Range};
+
+/// What the kernel's main function is given: all that is known before firmware's description is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Handover {
+    /// `x0` at entry: by the Linux boot protocol the physical address of the device tree.
+    pub firmware_argument: u64,
+    /// The exception level at which the image was entered: 1 or 2. Now it is 1.
+    pub entry_exception_level: u8,
+    /// All memory that belongs to the image, the early heap included.
+    pub image: Range<PhysAddr>,
+    /// Memory for the first heap, inside of `image`, mapped, contents undefined. Handed over once.
+    pub early_heap: Range<PhysAddr>,
+}
+
+/// Names the kernel's main function, `fn(Handover) -> !`, and what is called with an exception that
+/// nobody expected, `fn(&Exception) -> !`.
+///
+/// The second runs on a stack of its own, also when the main stack has overflowed. If it causes an
+/// exception itself it is called once more, on a third stack, with [`exception::Exception::nested`];
+/// an exception in that call stops the CPU.
+#[macro_export]
+macro_rules! entry {
+    ($main:path, $exception:path) => {
+        #[unsafe(no_mangle)]
+        fn boot_kernel_main(handover: $crate::Handover) -> ! {
+            let main: fn($crate::Handover) -> ! = $main;
+            main(handover)
+        }
+
+        #[unsafe(no_mangle)]
+        fn boot_kernel_exception(exception: &$crate::exception::Exception) -> ! {
+            let report: fn(&$crate::exception::Exception) -> ! = $exception;
+            report(exception)
+        }
+    };
+}

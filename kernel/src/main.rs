@@ -1,4 +1,91 @@
-//! The image.
+//! The image: from reset to the report of IOMMU groups.
+//!
+//! [`kernel_main`] reads as the story; each step is a module of its own. What touches the machine is in
+//! [`machine`]; what thinks about it is in the crates below this one, which run on a host as well.
 
 #![no_std]
 #![no_main]
+
+extern crate alloc;
+
+mod clients;
+mod config_space;
+mod event_log;
+mod hardware;
+mod machine;
+mod options;
+mod platform_bus;
+mod registry;
+mod source;
+mod summary;
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use core::mem;
+
+use boot::Handover;
+use firmware::device_tree;
+use report::{Report, Run};
+
+use crate::clients::Iommus;
+use crate::hardware::Hardware;
+use crate::machine::{console, power};
+use crate::options::Options;
+
+boot::entry!(kernel_main, machine::failure::exception);
+
+fn kernel_main(handover: Handover) -> ! {
+    machine::init(&handover);
+    let handed_over = source::handed_over(&handover);
+    let options = Options::parse(&handed_over.command_line);
+    console::set_report_channel(options.console);
+
+    let mut report = summary::empty(Run {
+        firmware: "dt".to_string(),
+        path: "fixed".to_string(),
+        cmdline: handed_over.command_line.clone(),
+        exception_level: handover.entry_exception_level,
+        ..Run::default()
+    });
+    log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
+    report.warnings.extend(options.warnings.iter().cloned());
+    if let Err(error) = probe_machine(&handover, handed_over.tree, &options, &mut report) {
+        log!("ERROR: {error}");
+        report.error = Some(error);
+    }
+
+    summary::close(&mut report);
+    console::write_report(&options.form.render(&report));
+    power::end(report.exit_status())
+}
+
+/// From the device tree to the groups; what is known is in `report`, also after an error.
+fn probe_machine(
+    handover: &Handover,
+    tree: Result<&'static [u8], String>,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), String> {
+    if let Some(refused) = &options.refused {
+        return Err(refused.clone());
+    }
+    let tree = source::chosen(tree, options)?;
+    let (description, map) = device_tree::describe(&tree).map_err(|error| error.to_string())?;
+    summary::add_description(report, &description);
+    source::use_description(handover, &tree, &description)?;
+
+    let hardware = Hardware::enumerate(&description).map_err(|error| error.to_string())?;
+    summary::add_hardware(report, &hardware);
+
+    let iommus = Iommus::default();
+    let mut core = registry::populate(&hardware, Box::new(map), options.policy);
+    clients::register_all(&mut core, &hardware, &iommus);
+    event_log::settle(&mut core, &hardware, &mut report.warnings);
+    core.expire_deferrals();
+    event_log::settle(&mut core, &hardware, &mut report.warnings);
+
+    summary::add_core(report, &core, &hardware, &iommus);
+    // The run is over. Taking everything down in order, which resets every device, would only cost time.
+    mem::forget((core, hardware, iommus));
+    Ok(())
+}

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::device::{DeviceId, DriverId, Trigger};
-use crate::firmware::FwNode;
+use crate::firmware::{FwNode, Untranslated};
 use crate::group::{DomainType, GroupId};
 use crate::instance::InstanceId;
 use crate::iommu::DomainHandle;
@@ -16,6 +16,13 @@ pub enum Event {
     DeviceAdded(DeviceId),
     /// A device left its bus.
     DeviceRemoved(DeviceId),
+    /// Firmware leads a device to no IOMMU.
+    Untranslated {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        why: Untranslated,
+    },
     /// A device waits for IOMMUs that are not ready.
     Waiting {
         /// The device.

@@ -1,7 +1,9 @@
 //! What the core asks of an IOMMU instance.
 
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::fmt;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
@@ -173,4 +175,39 @@ pub trait IommuOps {
 
     /// Whether a paging domain may flush its invalidations late (Linux: `IOMMU_CAP_DEFERRED_FLUSH`).
     fn deferred_flush(&self) -> bool;
+}
+
+/// An instance that its driver also keeps hold of, for what the core does not ask: faults, registers.
+impl<T: IommuOps> IommuOps for Rc<RefCell<T>> {
+    fn probe_device(&mut self, endpoints: &[EndpointId]) -> Result<Accepted, Refusal> {
+        self.borrow_mut().probe_device(endpoints)
+    }
+
+    fn alloc_domain(&mut self, kind: DomainKind) -> Result<DomainHandle, Refusal> {
+        self.borrow_mut().alloc_domain(kind)
+    }
+
+    fn free_domain(&mut self, domain: DomainHandle) {
+        self.borrow_mut().free_domain(domain);
+    }
+
+    fn attach(&mut self, domain: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
+        self.borrow_mut().attach(domain, endpoint)
+    }
+
+    fn detach(&mut self, domain: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
+        self.borrow_mut().detach(domain, endpoint)
+    }
+
+    fn map(&mut self, domain: DomainHandle, iova: Range<Iova>, phys: PhysAddr, prot: Prot) -> Result<(), Refusal> {
+        self.borrow_mut().map(domain, iova, phys, prot)
+    }
+
+    fn unmap(&mut self, domain: DomainHandle, iova: Range<Iova>) -> Result<(), Refusal> {
+        self.borrow_mut().unmap(domain, iova)
+    }
+
+    fn deferred_flush(&self) -> bool {
+        self.borrow().deferred_flush()
+    }
 }

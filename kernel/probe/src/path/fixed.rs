@@ -131,6 +131,7 @@ fn set_state<D>(core: &mut Core<D>, device: DeviceId, state: DmaState) {
         return;
     }
     match &state {
+        DmaState::Untranslated(why) => core.events.push(Event::Untranslated { device, why: *why }),
         DmaState::Waiting(nodes) => core.events.push(Event::Waiting { device, nodes: nodes.clone() }),
         DmaState::Refused(detail) => core.events.push(Event::Refused { device, detail: detail.clone() }),
         _ => {}

@@ -1,0 +1,191 @@
+// The image's head: Linux boot protocol header, and the way from the first instruction to Rust.
+//
+// On entry (Documentation/arch/arm64/booting.rst in Linux): x0 = physical address of the device tree,
+// MMU off, interrupts masked, EL2 or EL1, loaded at any multiple of 2 MiB. Memory is Device until the
+// MMU is on, so nothing here makes an unaligned or exclusive access, and no Rust runs before that.
+//
+// Registers kept on the way: x19 = x0 at entry, x20 = exception level at entry.
+
+.section .text.head, "ax"
+.global boot_header
+boot_header:
+    ccmp    x18, #0, #0xd, pl       // does no harm, and its bytes begin with "MZ", as a PE file must
+    b       entry
+    .quad   0                       // load offset from a multiple of 2 MiB
+    .quad   image_size              // all memory that the image uses, far beyond the file
+    .quad   {HEADER_FLAGS}
+    .quad   0, 0, 0
+    .ascii  "ARM\x64"
+    .long   0                       // offset of a PE header, if there were one
+
+entry:
+    msr     daifset, #0xf
+    mov     x19, x0
+    // The boot protocol starts one CPU. Whoever starts another one here gets it parked.
+    mrs     x0, mpidr_el1
+    ldr     x1, ={MPIDR_AFFINITY}
+    tst     x0, x1
+    b.ne    park
+    mrs     x20, CurrentEL
+    ubfx    x20, x20, #2, #2
+    cmp     x20, #2
+    b.lo    at_el1
+    b.hi    park                    // EL3 is firmware's; the protocol never enters there
+
+// EL2 keeps nothing for itself: no traps, no second translation, virtual time equal to physical time.
+    ldr     x0, ={HCR_EL2}
+    msr     hcr_el2, x0
+    isb
+    mrs     x0, hcr_el2             // E2H can be fixed to 1; two registers then have another layout
+    tbnz    x0, #{HCR_EL2_E2H_BIT}, 1f
+    mov     x1, #{CPTR_EL2}
+    mov     x2, #{CNTHCTL_EL2}
+    b       2f
+1:  mov     x1, #{CPTR_EL2_E2H}
+    mov     x2, #{CNTHCTL_EL2_E2H}
+2:  msr     cptr_el2, x1
+    msr     cnthctl_el2, x2
+    msr     cntvoff_el2, xzr
+    msr     hstr_el2, xzr
+    msr     vttbr_el2, xzr
+    mrs     x0, midr_el1
+    msr     vpidr_el2, x0
+    mrs     x0, mpidr_el1
+    msr     vmpidr_el2, x0
+    ldr     x0, ={SCTLR_OFF}
+    msr     sctlr_el1, x0
+    mov     x0, #{SPSR_EL1H_MASKED}
+    msr     spsr_el2, x0
+    adr     x0, at_el1
+    msr     elr_el2, x0
+    eret
+
+at_el1:
+    ldr     x0, ={SCTLR_OFF}
+    msr     sctlr_el1, x0
+    mov     x0, #{CPACR_FP}
+    msr     cpacr_el1, x0
+    isb
+
+// The first map: 1 GiB blocks for the lowest GiB (devices) and for those GiBs in which the image begins
+// and ends. Table 0 is the root, table 1 is for the lowest 512 GiB, table 2 for the image's, if other.
+    adrp    x21, first_tables
+    add     x0, x21, #(3 * 4096)
+    mov     x1, x21
+1:  stp     xzr, xzr, [x1], #16
+    cmp     x1, x0
+    b.lo    1b
+    add     x22, x21, #4096
+    orr     x0, x22, #{TABLE}
+    str     x0, [x21]
+    mov     x0, #{DEVICE_BLOCK}
+    str     x0, [x22]
+    adrp    x0, boot_header
+    bl      map_gib
+    adrp    x0, image_end
+    sub     x0, x0, #1
+    bl      map_gib
+    // The tables were written past the caches. Lines that lie there from before must not hide them.
+    dsb     sy
+    mrs     x0, ctr_el0
+    ubfx    x0, x0, #16, #4
+    mov     x1, #4
+    lsl     x1, x1, x0
+    add     x0, x21, #(3 * 4096)
+    mov     x2, x21
+1:  dc      ivac, x2
+    add     x2, x2, x1
+    cmp     x2, x0
+    b.lo    1b
+    dsb     sy
+
+    ldr     x0, ={MAIR}
+    msr     mair_el1, x0
+    ldr     x0, ={TCR}
+    mrs     x1, id_aa64mmfr0_el1
+    and     x1, x1, #0xf            // physical address size; this layout of tables ends at 48 bits
+    mov     x2, #{PARANGE_48_BITS}
+    cmp     x1, x2
+    csel    x1, x1, x2, lo
+    bfi     x0, x1, #{TCR_IPS_SHIFT}, #3
+    msr     tcr_el1, x0
+    msr     ttbr0_el1, x21
+    msr     ttbr1_el1, xzr
+    tlbi    vmalle1
+    ic      iallu
+    dsb     nsh
+    isb
+    ldr     x0, ={SCTLR_ON}
+    msr     sctlr_el1, x0
+    isb
+
+// Memory is memory from here on. Our code runs on SP_EL0, exceptions arrive on SP_EL1: an exception
+// finds a good stack even when the main one has run out.
+    adrp    x0, exception_stack_top
+    add     x0, x0, :lo12:exception_stack_top
+    msr     spsel, #1
+    mov     sp, x0
+    msr     spsel, #0
+    adrp    x0, main_stack_top
+    add     x0, x0, :lo12:main_stack_top
+    mov     sp, x0
+    adrp    x0, vectors
+    add     x0, x0, :lo12:vectors
+    msr     vbar_el1, x0
+    isb
+
+    adrp    x0, bss_start
+    adrp    x1, bss_end
+1:  cmp     x0, x1
+    b.hs    2f
+    stp     xzr, xzr, [x0], #16
+    b       1b
+2:
+
+// Relocation: each entry of .rela.dyn is (place, kind, addend); all kinds are R_AARCH64_RELATIVE in a
+// static executable: the address that the image would have at 0, moved to where it is.
+    adrp    x0, boot_header
+    adrp    x1, rela_start
+    add     x1, x1, :lo12:rela_start
+    adrp    x2, rela_end
+    add     x2, x2, :lo12:rela_end
+1:  cmp     x1, x2
+    b.hs    2f
+    ldp     x3, x4, [x1], #16
+    ldr     x5, [x1], #8
+    cmp     w4, #{R_AARCH64_RELATIVE}
+    b.ne    park                    // the linker made something that this loop does not know
+    add     x5, x5, x0
+    str     x5, [x3, x0]
+    b       1b
+2:
+    msr     daifclr, #4             // an asynchronous abort is reported from now on
+    mov     x0, x19
+    mov     x1, x20
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      boot_rust_entry
+
+.global park
+park:
+    wfi
+    b       park
+
+// Maps the GiB around address x0 as memory, in table 1 or 2. An image that lies across a multiple of
+// 512 GiB above the first would need a fourth table; no machine has such memory.
+map_gib:
+    lsr     x1, x0, #39
+    mov     x2, x22
+    cbz     x1, 1f
+    add     x2, x21, #(2 * 4096)
+    orr     x3, x2, #{TABLE}
+    str     x3, [x21, x1, lsl #3]
+1:  ubfx    x1, x0, #30, #9
+    lsr     x0, x0, #30
+    lsl     x0, x0, #30
+    mov     x3, #{NORMAL_BLOCK}
+    orr     x0, x0, x3
+    str     x0, [x2, x1, lsl #3]
+    ret
+
+.ltorg

@@ -1,0 +1,164 @@
+//! virtio devices that are no IOMMU: brought up to DRIVER_OK, their queues left alone.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+
+use pci::{BarKind, FunctionIndex};
+use probe::{BindError, DmaClaim, Driver, Provides};
+use viommu::{Clock, RESET_DEADLINE_US};
+use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport as _};
+
+use super::virtio_legacy;
+use crate::hardware::{Handle, Hardware, Transport, VIRTIO_VENDOR};
+use crate::machine::clock::MachineClock;
+
+/// `VIRTIO_F_VERSION_1` (virtio 1.2, section 6).
+const VERSION_1: u64 = 1 << 32;
+/// `VIRTIO_F_ACCESS_PLATFORM`: the device's DMA goes the way of the platform, that is through the IOMMU. A
+/// device that offers it refuses to work for a driver that does not take it (QEMU 7.2).
+const ACCESS_PLATFORM: u64 = 1 << 33;
+
+/// Binds virtio devices on PCI.
+pub(crate) struct VirtioPci {
+    hardware: Rc<Hardware>,
+    /// Devices that run. Dropping a transport resets its device.
+    running: BTreeMap<FunctionIndex, Running>,
+}
+
+enum Running {
+    Modern { _transport: Transport },
+    Legacy(virtio_legacy::Registers),
+}
+
+impl VirtioPci {
+    pub(crate) fn new(hardware: Rc<Hardware>) -> Self {
+        Self { hardware, running: BTreeMap::new() }
+    }
+
+    fn start(&self, index: FunctionIndex) -> Result<Running, String> {
+        let function = &self.hardware.topology[index];
+        // Only a modern device has vendor capabilities that say where its registers are.
+        let modern = function.capabilities.iter().any(|capability| capability.id == VENDOR_SPECIFIC);
+        if !modern && let Some(bar) = function.bar(0).filter(|bar| bar.kind == BarKind::Io) {
+            self.hardware.enable(index, pci::Command::IO | pci::Command::BUS_MASTER)?;
+            let registers = bar.cpu.ok_or("its I/O BAR has no address that the CPU reaches")?;
+            return virtio_legacy::Registers::start(registers).map(Running::Legacy);
+        }
+        let mut transport = self.hardware.virtio_transport(Handle::Function(index))?;
+        bring_up(&mut transport)?;
+        Ok(Running::Modern { _transport: transport })
+    }
+}
+
+/// Capability ID of vendor-specific capabilities (PCI Local Bus 3.0, appendix H).
+const VENDOR_SPECIFIC: u8 = 0x09;
+
+impl Driver<Handle> for VirtioPci {
+    fn name(&self) -> &'static str {
+        "virtio-pci"
+    }
+
+    fn matches(&self, device: &Handle) -> bool {
+        match *device {
+            Handle::Function(index) => {
+                let function = &self.hardware.topology[index];
+                function.vendor == VIRTIO_VENDOR
+                    && (0x1000..=0x107f).contains(&function.device)
+                    && !is_iommu(&self.hardware, *device)
+            }
+            Handle::Platform(_) => false,
+        }
+    }
+
+    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+        if let Handle::Function(index) = *device {
+            let running = self.start(index).map_err(BindError::Failed)?;
+            self.running.insert(index, running);
+        }
+        Ok(Provides::Nothing)
+    }
+
+    fn unbind(&mut self, device: &Handle) {
+        if let Handle::Function(index) = *device
+            && let Some(Running::Legacy(registers)) = self.running.remove(&index)
+        {
+            registers.reset();
+        }
+    }
+}
+
+/// Binds virtio devices on virtio-mmio.
+pub(crate) struct VirtioMmio {
+    hardware: Rc<Hardware>,
+    running: BTreeMap<usize, Transport>,
+}
+
+impl VirtioMmio {
+    pub(crate) fn new(hardware: Rc<Hardware>) -> Self {
+        Self { hardware, running: BTreeMap::new() }
+    }
+}
+
+impl Driver<Handle> for VirtioMmio {
+    fn name(&self) -> &'static str {
+        "virtio-mmio"
+    }
+
+    fn matches(&self, device: &Handle) -> bool {
+        matches!(device, Handle::Platform(_))
+            && self.hardware.virtio_type(*device).is_some()
+            && !is_iommu(&self.hardware, *device)
+    }
+
+    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+        if let Handle::Platform(index) = *device {
+            let mut transport = self.hardware.virtio_transport(*device).map_err(BindError::Failed)?;
+            bring_up(&mut transport).map_err(BindError::Failed)?;
+            self.running.insert(index, transport);
+        }
+        Ok(Provides::Nothing)
+    }
+
+    fn unbind(&mut self, device: &Handle) {
+        if let Handle::Platform(index) = *device {
+            self.running.remove(&index);
+        }
+    }
+}
+
+/// Whether the device is a virtio-iommu, which has a driver of its own.
+pub(super) fn is_iommu(hardware: &Hardware, device: Handle) -> bool {
+    hardware.virtio_type(device) == Some(DeviceType::IOMMU as u32)
+}
+
+/// Reset, negotiation, DRIVER_OK (virtio 1.2, section 3.1.1).
+///
+/// No device feature is taken, and no queue set up, so the device does no DMA yet.
+fn bring_up(transport: &mut Transport) -> Result<(), String> {
+    transport.set_status(DeviceStatus::empty());
+    let start = MachineClock.now_us();
+    while !transport.get_status().is_empty() {
+        if MachineClock.now_us().saturating_sub(start) > RESET_DEADLINE_US {
+            return Err(format!("does not confirm a reset within {RESET_DEADLINE_US} us"));
+        }
+    }
+    let mut status = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
+    transport.set_status(status);
+    let offered = transport.read_device_features();
+    transport.write_driver_features(offered & (VERSION_1 | ACCESS_PLATFORM));
+    if offered & VERSION_1 != 0 {
+        status |= DeviceStatus::FEATURES_OK;
+        transport.set_status(status);
+        if !transport.get_status().contains(DeviceStatus::FEATURES_OK) {
+            transport.set_status(DeviceStatus::FAILED);
+            return Err(format!("offers features {offered:#x} and refuses VERSION_1 with ACCESS_PLATFORM"));
+        }
+    }
+    transport.set_status(status | DeviceStatus::DRIVER_OK);
+    if transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET) {
+        return Err("needs a reset right after DRIVER_OK".into());
+    }
+    Ok(())
+}

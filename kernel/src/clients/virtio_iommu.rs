@@ -1,0 +1,65 @@
+//! The virtio-iommu, on PCI and on virtio-mmio: it starts the device and hands it to the core.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use probe::{BindError, DmaClaim, Driver, Provides};
+use viommu::Viommu;
+
+use super::virtio::is_iommu;
+use crate::hardware::{Handle, Hardware, Transport};
+use crate::log;
+use crate::machine::clock::MachineClock;
+use crate::machine::dma::IdentityHal;
+
+/// A virtio-iommu on any transport.
+pub(crate) type Instance = Viommu<IdentityHal, Transport, MachineClock>;
+
+/// An IOMMU that was bound, for the report.
+pub(crate) struct Bound {
+    pub(crate) device: Handle,
+    pub(crate) iommu: Rc<RefCell<Instance>>,
+}
+
+/// The IOMMUs that are bound, in that order.
+pub(crate) type Iommus = Rc<RefCell<Vec<Bound>>>;
+
+/// Binds virtio-iommus.
+pub(crate) struct VirtioIommu {
+    hardware: Rc<Hardware>,
+    bound: Iommus,
+}
+
+impl VirtioIommu {
+    pub(crate) fn new(hardware: Rc<Hardware>, bound: Iommus) -> Self {
+        Self { hardware, bound }
+    }
+}
+
+impl Driver<Handle> for VirtioIommu {
+    fn name(&self) -> &'static str {
+        "virtio-iommu"
+    }
+
+    fn matches(&self, device: &Handle) -> bool {
+        is_iommu(&self.hardware, *device)
+    }
+
+    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+        let transport = self.hardware.virtio_transport(*device).map_err(BindError::Failed)?;
+        let iommu =
+            Viommu::start(transport, MachineClock).map_err(|error| BindError::Failed(error.to_string()))?;
+        log!("virtio_iommu: input address: {} bits", iommu.config().input_bits());
+        log!("virtio_iommu: page mask: {:#018x}", iommu.config().page_size_mask);
+        let iommu = Rc::new(RefCell::new(iommu));
+        self.bound.borrow_mut().push(Bound { device: *device, iommu: iommu.clone() });
+        Ok(Provides::Iommu(Box::new(iommu)))
+    }
+
+    fn unbind(&mut self, device: &Handle) {
+        self.bound.borrow_mut().retain(|bound| bound.device != *device);
+    }
+}

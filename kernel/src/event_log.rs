@@ -1,0 +1,115 @@
+//! The log: one line for an event of the probe path, in Linux's words where Linux prints one.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use pci::Topology;
+use probe::{Core, DeviceId, Event, FwNode, Untranslated};
+
+use crate::hardware::{Handle, Hardware};
+use crate::log;
+
+/// Does everything that is queued, logging each event as it happens; what a user is to be warned of is
+/// added to `warnings`.
+pub(crate) fn settle(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
+    loop {
+        for event in core.take_events() {
+            line(core, hardware, &event);
+            warnings.extend(warning(core, &event));
+        }
+        if !core.step() {
+            break;
+        }
+    }
+    core.settle();
+}
+
+fn warning(core: &Core<Handle>, event: &Event) -> Option<String> {
+    let name = |device: &DeviceId| core.device(*device).name();
+    match event {
+        Event::DependencyIgnored { device, nodes } => Some(format!(
+            "{}: deferred probe timeout, ignoring dependency on {}: bound without an IOMMU",
+            name(device),
+            names(core, nodes)
+        )),
+        Event::BindFailed { device, driver, detail } => {
+            Some(format!("{}: {}: probe failed: {detail}", name(device), core.driver_name(*driver)))
+        }
+        Event::DomainFallback { group, kind, detail } => {
+            Some(format!("group {group}: {detail}, falling back to {}", kind.word()))
+        }
+        _ => None,
+    }
+}
+
+fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
+    let name = |device: &DeviceId| core.device(*device).name();
+    let iommu = |instance| core.device(core.instance(instance).device()).name();
+    match event {
+        Event::Joined { device, group, .. } => {
+            log!("{} {}: Adding to iommu group {group}", prefix(core, *device), name(device));
+        }
+        Event::Left { device, group } => {
+            log!("{} {}: Removing from iommu group {group}", prefix(core, *device), name(device));
+        }
+        Event::Merged { into, from } => log!("iommu: group {from} is part of group {into}"),
+        Event::Refused { device, detail } => {
+            log!("{} {}: refused: {detail}", prefix(core, *device), name(device));
+        }
+        Event::Untranslated { device, why: Untranslated::NotInMap } => {
+            no_translation(core, hardware, *device)
+        }
+        Event::DomainFallback { group, kind, detail } => {
+            log!("iommu: group {group}: {detail}, falling back to {}", kind.word());
+        }
+        Event::Published(instance) => log!("iommu {}: published, replaying", iommu(*instance)),
+        Event::Ready(instance) => log!("iommu {}: ready", iommu(*instance)),
+        Event::Bound { device, driver } => log!("{} {}: bound", core.driver_name(*driver), name(device)),
+        Event::Unbound { device, driver } => log!("{} {}: unbound", core.driver_name(*driver), name(device)),
+        Event::BindFailed { device, driver, detail } => {
+            log!("{} {}: probe failed: {detail}", core.driver_name(*driver), name(device));
+        }
+        Event::Deferred { device, driver, detail } => {
+            log!("{} {}: deferred, {detail}", core.driver_name(*driver), name(device));
+        }
+        Event::DependencyIgnored { device, nodes } => {
+            let nodes = names(core, nodes);
+            log!(
+                "{} {}: deferred probe timeout, ignoring dependency on {nodes}",
+                prefix(core, *device),
+                name(device)
+            );
+        }
+        // What every device does at the start, what goes without saying, and what is gone.
+        Event::DeviceAdded(_)
+        | Event::DeviceRemoved(_)
+        | Event::Waiting { .. }
+        | Event::Untranslated { .. }
+        | Event::DefaultDomain { .. }
+        | Event::Unpublished(_) => {}
+    }
+}
+
+/// The line that Linux prints for a function that a map does not have (`of_map_id`).
+fn no_translation(core: &Core<Handle>, hardware: &Hardware, device: DeviceId) {
+    if let Handle::Function(index) = *core.device(device).handle() {
+        let topology: &Topology = &hardware.topology;
+        let function = &topology[index];
+        if let Some(bridge) = hardware.host_bridges.get(topology.bus_of(function).root) {
+            let node = core.node_name(bridge.node);
+            log!("OF: {node}: no iommu-map translation for id {} on (null)", function.address.requester_id());
+        }
+    }
+}
+
+/// Linux's prefix of a device's lines: its driver, or its bus where it has none.
+fn prefix(core: &Core<Handle>, device: DeviceId) -> &'static str {
+    let device = core.device(device);
+    device.driver().map_or_else(|| core.bus_name(device.bus()), |driver| core.driver_name(driver))
+}
+
+fn names(core: &Core<Handle>, nodes: &[FwNode]) -> String {
+    let names: Vec<String> = nodes.iter().map(|node| core.node_name(*node)).collect();
+    names.join(", ")
+}

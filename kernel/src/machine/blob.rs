@@ -1,0 +1,105 @@
+//! The one place where an address that firmware gave becomes bytes.
+
+use core::fmt;
+
+use addr::{PhysAddr, Range};
+use boot::guarded::load_u32;
+use boot::memory::{self, Kind, MapError};
+
+/// First word of a device tree blob, big-endian (Devicetree Specification 0.4, section 5.2).
+const DEVICE_TREE_MAGIC: u32 = 0xd00d_feed;
+
+/// Largest device tree, by the Linux boot protocol for arm64.
+pub(crate) const DEVICE_TREE_LIMIT: u32 = 2 << 20;
+
+/// Where a device tree may begin, by the same protocol.
+const DEVICE_TREE_ALIGNMENT: u64 = 8;
+
+/// Why there is no device tree at the address that was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlobError {
+    /// The address is zero: whoever started the image gave none.
+    None,
+    /// The address is not a multiple of eight.
+    Misaligned(PhysAddr),
+    /// The address cannot be mapped as memory.
+    Unmappable(MapError),
+    /// There is no memory at this address.
+    NoMemory(PhysAddr),
+    /// The bytes there do not begin as a device tree does.
+    NotADeviceTree {
+        /// The address.
+        at: PhysAddr,
+        /// The first word.
+        found: u32,
+    },
+    /// The blob says that it is longer than [`DEVICE_TREE_LIMIT`].
+    TooLong {
+        /// The address.
+        at: PhysAddr,
+        /// Its length by its own header.
+        bytes: u32,
+    },
+}
+
+impl fmt::Display for BlobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("no device tree: x0 was zero at entry"),
+            Self::Misaligned(at) => write!(f, "no device tree: x0 was {at}, not a multiple of 8"),
+            Self::Unmappable(error) => write!(f, "no device tree: {error}"),
+            Self::NoMemory(at) => write!(f, "no device tree: no memory answers at {at}"),
+            Self::NotADeviceTree { at, found } => {
+                write!(f, "no device tree at {at}: it begins with {found:#010x}, not {DEVICE_TREE_MAGIC:#x}")
+            }
+            Self::TooLong { at, bytes } => {
+                write!(f, "device tree at {at}: totalsize {bytes} is above the limit of {DEVICE_TREE_LIMIT}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for BlobError {}
+
+/// The device tree blob at `address`: as many bytes as its header says, nothing else checked.
+///
+/// # Errors
+///
+/// See [`BlobError`].
+///
+/// # Safety
+///
+/// If there is a device tree, nobody writes to it while the kernel runs: its memory is not given to the
+/// heap, and no device has it.
+pub(crate) unsafe fn device_tree(address: u64) -> Result<&'static [u8], BlobError> {
+    let at = PhysAddr(address);
+    if address == 0 {
+        return Err(BlobError::None);
+    }
+    if !address.is_multiple_of(DEVICE_TREE_ALIGNMENT) {
+        return Err(BlobError::Misaligned(at));
+    }
+    let header = [map_word(at)?, map_word(PhysAddr(address.saturating_add(4)))?].map(u32::from_be);
+    let [magic, bytes] = header;
+    if magic != DEVICE_TREE_MAGIC {
+        return Err(BlobError::NotADeviceTree { at, found: magic });
+    }
+    if bytes > DEVICE_TREE_LIMIT {
+        return Err(BlobError::TooLong { at, bytes });
+    }
+    let size = u64::from(bytes).max(size_of_val(&header) as u64);
+    let range = Range::from_size(at, size).ok_or(BlobError::NoMemory(at))?;
+    memory::map(range, Kind::Normal).map_err(BlobError::Unmappable)?;
+    map_word(PhysAddr(range.end().0 & !3))?;
+    // SAFETY: The range is mapped as memory, first and last word answer, and the caller says that nobody
+    // writes there.
+    Ok(unsafe { core::slice::from_raw_parts(address as usize as *const u8, size as usize) })
+}
+
+/// The word at `at`, a multiple of 4, which is mapped as memory for good.
+fn map_word(at: PhysAddr) -> Result<u32, BlobError> {
+    let word = Range::from_size(at, size_of::<u32>() as u64).ok_or(BlobError::NoMemory(at))?;
+    memory::map(word, Kind::Normal).map_err(BlobError::Unmappable)?;
+    // SAFETY: The address is aligned, and mapped as memory: reading it has no effect.
+    unsafe { load_u32(at) }.ok_or(BlobError::NoMemory(at))
+}

@@ -1,0 +1,162 @@
+//! Where text goes: the log, line by line as things happen, and the report, as a whole at the end.
+//!
+//! There are two ways out of the machine, the UART and the host's console by semihosting. One carries the
+//! report and the other the log; a way that is absent leaves its part to the other. Each byte on the UART
+//! costs one or two exits from the emulator, a text by semihosting costs a few in all.
+
+use core::ffi::CStr;
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use addr::PhysAddr;
+use boot::memory::MapError;
+
+use super::pl011::Pl011;
+use super::{clock, semihosting};
+
+/// Where QEMU's `virt` machine has its first UART, until firmware says where it is.
+const FIRST_UART: PhysAddr = PhysAddr(0x0900_0000);
+
+static UART: Pl011 = Pl011::absent();
+
+/// Whether the report goes over the UART, and so the log by semihosting.
+static REPORT_ON_UART: AtomicBool = AtomicBool::new(false);
+
+/// A way for text out of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// The host's console.
+    Semihosting,
+    /// The UART.
+    Uart,
+}
+
+impl Channel {
+    fn other(self) -> Self {
+        match self {
+            Self::Semihosting => Self::Uart,
+            Self::Uart => Self::Semihosting,
+        }
+    }
+
+    fn is_present(self) -> bool {
+        match self {
+            Self::Semihosting => semihosting::is_present(),
+            Self::Uart => UART.is_present(),
+        }
+    }
+
+    /// This channel, or the other where this one is absent.
+    fn or_other(self) -> Self {
+        if self.is_present() { self } else { self.other() }
+    }
+}
+
+/// Looks for the two channels, the UART at its usual place.
+pub(crate) fn init() {
+    semihosting::probe();
+    // If nothing is there, the log goes by semihosting until `move_uart`.
+    let _ = move_uart(FIRST_UART);
+}
+
+/// Uses the PL011 at `registers` from now on; `false` if there is none, and then nothing changes.
+///
+/// # Errors
+///
+/// The registers cannot be mapped.
+pub(crate) fn move_uart(registers: PhysAddr) -> Result<bool, MapError> {
+    UART.move_to(registers)
+}
+
+/// Chooses the channel that carries the report; the other one carries the log.
+pub(crate) fn set_report_channel(channel: Channel) {
+    REPORT_ON_UART.store(channel == Channel::Uart, Ordering::Relaxed);
+}
+
+/// The channel that carries the report: the chosen one, or the one that there is.
+pub(crate) fn report_channel() -> Channel {
+    let chosen = if REPORT_ON_UART.load(Ordering::Relaxed) { Channel::Uart } else { Channel::Semihosting };
+    chosen.or_other()
+}
+
+/// The channel that carries the log.
+pub(crate) fn log_channel() -> Channel {
+    report_channel().other().or_other()
+}
+
+/// Writes a piece of the report.
+pub(crate) fn write_report(text: &str) {
+    write::<REPORT_PIECE>(report_channel(), format_args!("{text}"));
+}
+
+/// Writes one line to the log, with the time since reset before it. Called by [`log!`](crate::log).
+pub(crate) fn write_log(line: fmt::Arguments<'_>) {
+    let now = clock::micros();
+    write::<LOG_PIECE>(
+        log_channel(),
+        format_args!("[{:5}.{:06}] {line}\n", now / 1_000_000, now % 1_000_000),
+    );
+}
+
+/// Bytes of the log that go out at a time.
+const LOG_PIECE: usize = 512;
+
+/// Bytes of the report that go out at a time.
+const REPORT_PIECE: usize = 16 << 10;
+
+/// Writes `text` to `channel`, `PIECE` bytes at a time, without the heap.
+fn write<const PIECE: usize>(channel: Channel, text: fmt::Arguments<'_>) {
+    let mut pieces = Pieces::<PIECE> { channel, buffer: [0; PIECE], length: 0 };
+    // Formatting fails only if a `Display` does; what it wrote until then is still shown.
+    let _ = pieces.write_fmt(text);
+    pieces.flush();
+}
+
+/// Collects text, as formatting makes many short pieces and each call to the host costs much.
+struct Pieces<const PIECE: usize> {
+    channel: Channel,
+    /// One byte more than text is kept for the end of a C string.
+    buffer: [u8; PIECE],
+    length: usize,
+}
+
+impl<const PIECE: usize> Pieces<PIECE> {
+    fn flush(&mut self) {
+        match self.channel {
+            Channel::Uart => UART.write(&self.buffer[..self.length]),
+            Channel::Semihosting => {
+                // The call ends at a NUL; one inside of the text is left out, not what comes after it.
+                self.buffer[self.length] = 0;
+                let strings = self.buffer[..=self.length].split_inclusive(|byte| *byte == 0);
+                for string in strings.filter_map(|bytes| CStr::from_bytes_with_nul(bytes).ok()) {
+                    semihosting::write_console(string);
+                }
+            }
+        }
+        self.length = 0;
+    }
+}
+
+impl<const PIECE: usize> Write for Pieces<PIECE> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            if self.length == PIECE - 1 {
+                self.flush();
+            }
+            let (now, later) = rest.split_at(rest.len().min(PIECE - 1 - self.length));
+            self.buffer[self.length..][..now.len()].copy_from_slice(now);
+            self.length += now.len();
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// Writes one line to the log, with the time since reset before it.
+#[macro_export]
+macro_rules! log {
+    ($($text:tt)*) => {
+        $crate::machine::console::write_log(format_args!($($text)*))
+    };
+}

@@ -1,0 +1,152 @@
+//! PCI configuration space, mapped as PCI Express lays it out: 4 KiB a function, 1 MiB a bus.
+//!
+//! PCI Express Base Specification 6.0, section 7.2.2.
+
+use addr::{DeviceFunction, PciAddress, PhysAddr, Range};
+use boot::memory::{self, Kind, MapError};
+use virtio_drivers::transport::pci::bus as virtio;
+
+/// Bytes of one function's configuration space.
+const FUNCTION_SIZE: u64 = 4096;
+
+/// Bytes that one bus takes: 256 functions.
+const BUS_SIZE: u64 = 256 * FUNCTION_SIZE;
+
+/// The mapped configuration space of one segment's buses from `first_bus` on.
+///
+/// Where it has no bus, and where no function answers, reads give all ones and writes go nowhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ecam {
+    window: Range<PhysAddr>,
+    segment: u16,
+    first_bus: u8,
+    last_bus: u8,
+}
+
+/// A value that one access to configuration space transfers.
+trait Register: Copy {
+    const ALL_ONES: Self;
+}
+
+impl Register for u8 {
+    const ALL_ONES: Self = Self::MAX;
+}
+
+impl Register for u16 {
+    const ALL_ONES: Self = Self::MAX;
+}
+
+impl Register for u32 {
+    const ALL_ONES: Self = Self::MAX;
+}
+
+impl Ecam {
+    /// Maps `window`, whose first byte belongs to bus `first_bus` of `segment`, as far as `last_bus`.
+    ///
+    /// Buses that the window has no room for do not answer.
+    ///
+    /// # Errors
+    ///
+    /// The window cannot be mapped.
+    pub(crate) fn new(
+        window: Range<PhysAddr>,
+        segment: u16,
+        first_bus: u8,
+        last_bus: u8,
+    ) -> Result<Self, MapError> {
+        let buses = u64::from(last_bus.saturating_sub(first_bus)) + 1;
+        let size = window.size().min(buses * BUS_SIZE);
+        let window = Range::from_size(window.start(), size).unwrap_or(window);
+        memory::map(window, Kind::Device)?;
+        Ok(Self { window, segment, first_bus, last_bus })
+    }
+
+    /// Whether the bus of `at` is one of these.
+    pub(crate) fn covers(&self, at: PciAddress) -> bool {
+        at.segment == self.segment && (self.first_bus..=self.last_bus).contains(&at.bus)
+    }
+
+    /// Where the register is, if all of it is in the window.
+    fn address<T>(&self, at: PciAddress, offset: u16) -> Option<*mut T> {
+        let size = size_of::<T>() as u64;
+        let offset = u64::from(offset);
+        if !self.covers(at) || offset + size > FUNCTION_SIZE || !offset.is_multiple_of(size) {
+            return None;
+        }
+        let bus = u64::from(at.bus - self.first_bus);
+        let function = bus * BUS_SIZE + u64::from(at.devfn.bits()) * FUNCTION_SIZE;
+        let register = Range::from_size(self.window.start().checked_add(function + offset)?, size)?;
+        let start = register.start().0;
+        (self.window.encloses(&register) && start.is_multiple_of(size)).then_some(start as usize as *mut T)
+    }
+
+    fn read<T: Register>(&self, at: PciAddress, offset: u16) -> T {
+        match self.address::<T>(at, offset) {
+            // SAFETY: The address is in the window, which is mapped for good, and aligned.
+            Some(register) => unsafe { register.read_volatile() },
+            None => T::ALL_ONES,
+        }
+    }
+
+    fn write<T: Register>(&mut self, at: PciAddress, offset: u16, value: T) {
+        if let Some(register) = self.address::<T>(at, offset) {
+            // SAFETY: The address is in the window, which is mapped for good, and aligned; it is a
+            // register of configuration space, no memory of ours.
+            unsafe { register.write_volatile(value) }
+        }
+    }
+}
+
+impl pci::ConfigAccess for Ecam {
+    fn read8(&self, at: PciAddress, offset: u16) -> u8 {
+        self.read(at, offset)
+    }
+
+    fn read16(&self, at: PciAddress, offset: u16) -> u16 {
+        self.read(at, offset)
+    }
+
+    fn read32(&self, at: PciAddress, offset: u16) -> u32 {
+        self.read(at, offset)
+    }
+
+    fn write8(&mut self, at: PciAddress, offset: u16, value: u8) {
+        self.write(at, offset, value);
+    }
+
+    fn write16(&mut self, at: PciAddress, offset: u16, value: u16) {
+        self.write(at, offset, value);
+    }
+
+    fn write32(&mut self, at: PciAddress, offset: u16, value: u32) {
+        self.write(at, offset, value);
+    }
+}
+
+/// The same space as `virtio-drivers` asks for it: the first 256 bytes of each function.
+#[derive(Debug)]
+pub(crate) struct VirtioEcam(pub(crate) Ecam);
+
+impl VirtioEcam {
+    /// `function` as an address on this segment; `None` for a device or function that cannot be.
+    fn address(&self, function: virtio::DeviceFunction) -> Option<PciAddress> {
+        let devfn = DeviceFunction::new(function.device, function.function)?;
+        Some(PciAddress { segment: self.0.segment, bus: function.bus, devfn })
+    }
+}
+
+impl virtio::ConfigurationAccess for VirtioEcam {
+    fn read_word(&self, device_function: virtio::DeviceFunction, register_offset: u8) -> u32 {
+        self.address(device_function).map_or(u32::MAX, |at| self.0.read(at, u16::from(register_offset)))
+    }
+
+    fn write_word(&mut self, device_function: virtio::DeviceFunction, register_offset: u8, data: u32) {
+        if let Some(at) = self.address(device_function) {
+            self.0.write(at, u16::from(register_offset), data);
+        }
+    }
+
+    unsafe fn unsafe_clone(&self) -> Self {
+        Self(self.0)
+    }
+}

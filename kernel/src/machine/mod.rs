@@ -1,0 +1,25 @@
+//! Everything that touches the machine itself: console, clock, heap, configuration space, DMA, the end of a run.
+//!
+//! The rest of the kernel works on what these give it. The rules here: every address from outside is
+//! mapped before it is used, every wait has a bound, and what may be absent is asked for, not assumed.
+
+pub(crate) mod blob;
+pub(crate) mod clock;
+pub(crate) mod console;
+pub(crate) mod dma;
+pub(crate) mod ecam;
+pub(crate) mod failure;
+pub(crate) mod heap;
+mod pl011;
+pub(crate) mod power;
+pub(crate) mod semihosting;
+
+use boot::Handover;
+
+/// Makes the machine usable: heap, consoles, and a way to end the run. To be called once, first.
+pub(crate) fn init(handover: &Handover) {
+    // SAFETY: The handover gives this memory away, and nobody else takes it from there.
+    unsafe { heap::init(handover.early_heap) };
+    power::set_conduit(power::Conduit::for_entry_at(handover.entry_exception_level));
+    console::init();
+}

@@ -1,0 +1,106 @@
+//! The kernel command line: which words there are, and what they mean.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use probe::Policy;
+use report::{Ktap, Report};
+
+use crate::machine::console::Channel;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Which channel carries the report (`console=`).
+    pub(crate) console: Channel,
+    /// In which form (`report=`).
+    pub(crate) form: Form,
+    /// A device tree file of the host, in place of the one that was handed over (`dtb=`).
+    pub(crate) device_tree_file: Option<String>,
+    /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
+    pub(crate) policy: Policy,
+    /// Words that mean nothing, or nothing here.
+    pub(crate) warnings: Vec<String>,
+    /// A word that asks for what this image cannot do, and that the run must not go on without.
+    pub(crate) refused: Option<String>,
+}
+
+/// Form of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people.
+    Text,
+    /// One JSON object on one line.
+    Json,
+    /// KTAP, as Linux's test harnesses read it.
+    Ktap,
+}
+
+impl Form {
+    /// The report in this form, ending with a line's end.
+    pub(crate) fn render(self, report: &Report) -> String {
+        match self {
+            Self::Text => report.to_string(),
+            // The types give serialisation no reason to fail; if it did, the text says more than nothing.
+            Self::Json => report.to_json_line().map_or_else(|_| report.to_string(), |line| line + "\n"),
+            Self::Ktap => Ktap(report).to_string(),
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn parse(command_line: &str) -> Self {
+        let mut options = Self {
+            console: Channel::Semihosting,
+            form: Form::Text,
+            device_tree_file: None,
+            policy: Policy::default(),
+            warnings: Vec::new(),
+            refused: None,
+        };
+        for word in command_line.split_ascii_whitespace() {
+            options.read(word);
+        }
+        options
+    }
+
+    fn read(&mut self, word: &str) {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match (name, value) {
+            ("console", "semihosting") => self.console = Channel::Semihosting,
+            ("console", "pl011") => self.console = Channel::Uart,
+            ("report", "text") => self.form = Form::Text,
+            ("report", "json") => self.form = Form::Json,
+            ("report", "ktap") => self.form = Form::Ktap,
+            ("dtb", file) if !file.is_empty() => self.device_tree_file = Some(file.to_string()),
+            // The only path and the only firmware language so far; `probe::path` and `firmware` have room.
+            ("path", "fixed") | ("firmware", "dt") => {}
+            ("path" | "firmware", _) => {
+                self.refused = Some(format!("{word}: this image knows path=fixed and firmware=dt"));
+            }
+            ("iommu.passthrough" | "iommu.strict", _) => match (name, boolean(value)) {
+                ("iommu.passthrough", Some(on)) => self.policy.passthrough = on,
+                (_, Some(on)) => self.policy.strict = on,
+                (_, None) => self.warn(word, "expected 0 or 1"),
+            },
+            ("console" | "report" | "dtb", _) => self.warn(word, "unknown value"),
+            _ => self.warn(word, "unknown word"),
+        }
+    }
+
+    fn warn(&mut self, word: &str, what: &str) {
+        self.warnings.push(format!("command line: {word}: {what}"));
+    }
+}
+
+/// The spellings of yes and no that Linux takes (`kstrtobool`).
+fn boolean(value: &str) -> Option<bool> {
+    match value.bytes().next()?.to_ascii_lowercase() {
+        b'1' | b'y' | b't' => Some(true),
+        b'0' | b'n' | b'f' => Some(false),
+        b'o' if value.eq_ignore_ascii_case("on") => Some(true),
+        b'o' if value.eq_ignore_ascii_case("off") => Some(false),
+        _ => None,
+    }
+}

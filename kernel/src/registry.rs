@@ -1,0 +1,51 @@
+//! Tells the core which buses and devices there are, in Linux's order.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::ToString;
+
+use firmware::PlatformBus as Which;
+use pci::PciBus;
+use probe::{BusId, Core, FirmwareMap, FwNode, Policy, Unit};
+
+use crate::hardware::{Handle, Hardware};
+use crate::platform_bus::PlatformBus;
+
+/// A core with all buses and devices of the machine, and no driver.
+///
+/// The buses are in the order in which a replay walks them (Linux: `iommu_buses`).
+pub(crate) fn populate(hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>, policy: Policy) -> Core<Handle> {
+    let mut core = Core::new(policy, map);
+    let platform = core.add_bus(Box::new(PlatformBus::new("platform", &hardware.platform)));
+    let nodes = hardware.host_bridges.iter().map(|bridge| bridge.node).collect();
+    let pci = core.add_bus(Box::new(PciBus::new(hardware.topology.clone(), nodes)));
+    let amba = core.add_bus(Box::new(PlatformBus::new("amba", &hardware.platform)));
+
+    for (index, device) in hardware.platform.iter().enumerate() {
+        let bus = match device.bus {
+            Which::Platform => platform,
+            Which::Amba => amba,
+        };
+        let unit = Unit(u32::try_from(index).unwrap_or(u32::MAX));
+        core.add_device(bus, unit, device.name.clone(), Some(device.node), Handle::Platform(index));
+    }
+    add_functions(&mut core, hardware, pci);
+    core
+}
+
+fn add_functions(core: &mut Core<Handle>, hardware: &Hardware, bus: BusId) {
+    for (index, function) in hardware.topology.indexed() {
+        let name = function.address.to_string();
+        core.add_device(bus, Unit(index.0), name, node_of(hardware, function), Handle::Function(index));
+    }
+}
+
+/// Firmware's node for a function: only functions on a root bus have one.
+fn node_of(hardware: &Hardware, function: &pci::Function) -> Option<FwNode> {
+    let bus = hardware.topology.bus_of(function);
+    if bus.bridge.is_some() {
+        return None;
+    }
+    let bridge = hardware.host_bridges.get(bus.root)?;
+    bridge.functions.iter().find(|(devfn, _)| *devfn == function.address.devfn).map(|(_, node)| *node)
+}

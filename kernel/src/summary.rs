@@ -1,0 +1,213 @@
+//! What the run has found out, as a report.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use firmware::Description;
+use probe::{Core, DomainType, InstanceState, Severity};
+use report::{
+    Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Report, ReservedRegion, Run,
+    Timing, Verdict,
+};
+
+use crate::clients::{Bound, Iommus};
+use crate::hardware::{Handle, Hardware};
+use crate::machine::clock;
+
+/// A report of a run that has not got anywhere yet.
+pub(crate) fn empty(run: Run) -> Report {
+    Report {
+        schema: report::SCHEMA.to_string(),
+        run,
+        iommus: Vec::new(),
+        groups: Vec::new(),
+        devices: Vec::new(),
+        warnings: Vec::new(),
+        findings: Vec::new(),
+        invariants: Vec::new(),
+        timing_us: Timing::default(),
+        result: Verdict::Error,
+        error: None,
+    }
+}
+
+/// Closes the report: time, and the verdict.
+pub(crate) fn close(report: &mut Report) {
+    report.timing_us = Timing { total: clock::micros() };
+    report.result = match &report.error {
+        Some(_) => Verdict::Error,
+        None if report.invariants.iter().all(|invariant| invariant.holds) => Verdict::Pass,
+        None => Verdict::Fail,
+    };
+}
+
+/// Adds what firmware describes.
+pub(crate) fn add_description(report: &mut Report, description: &Description) {
+    report.run.cpus = description.cpus;
+    report.run.memory_bytes = description.memory.iter().map(addr::Range::size).sum();
+    report.findings.extend(description.findings.iter().map(finding));
+}
+
+/// Adds what the PCI buses look like.
+pub(crate) fn add_hardware(report: &mut Report, hardware: &Hardware) {
+    report.findings.extend(hardware.topology.findings().iter().map(finding));
+}
+
+/// Adds what the probe path has made of it.
+pub(crate) fn add_core(report: &mut Report, core: &Core<Handle>, hardware: &Hardware, iommus: &Iommus) {
+    let bound = iommus.borrow();
+    report.iommus = core.instances().map(|instance| iommu(core, instance, &bound)).collect();
+    report.groups = core.groups().map(|each| group(core, each)).collect();
+    report.devices = core.devices().map(|each| device(core, hardware, each)).collect();
+    report.findings.extend(core.findings().iter().map(finding));
+    for each in bound.iter() {
+        report.findings.extend(iommu_findings(core, each));
+    }
+    report.invariants = core
+        .invariants()
+        .into_iter()
+        .map(|verdict| Invariant {
+            id: verdict.id.to_string(),
+            holds: verdict.broken_by.is_none(),
+            broken_by: verdict.broken_by,
+        })
+        .collect();
+}
+
+fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Iommu {
+    let device = core.device(instance.device());
+    let driven = bound.iter().find(|each| each.device == *device.handle());
+    let driver = driven.map(|each| each.iommu.borrow());
+    let config = driver.as_ref().map(|driver| driver.config());
+    let range = |first: u64, last: u64| [format!("{first:#x}"), format!("{last:#x}")];
+    Iommu {
+        name: device.name().to_string(),
+        driver: instance.driver().to_string(),
+        transport: match device.handle() {
+            Handle::Function(_) => "pci",
+            Handle::Platform(_) => "mmio",
+        }
+        .to_string(),
+        state: match instance.state() {
+            _ if driver.as_ref().is_some_and(|driver| driver.is_dead()) => IommuState::Dead,
+            InstanceState::Published => IommuState::Published,
+            InstanceState::Ready => IommuState::Ready,
+        },
+        page_size_mask: format!("{:#x}", config.map_or(0, |config| config.page_size_mask)),
+        input_range: config.map_or_else(
+            || range(0, 0),
+            |config| range(config.input_range.start().0, config.input_range.end().0),
+        ),
+        domain_range: config.map_or_else(
+            || range(0, 0),
+            |config| range(config.domain_range.0.into(), config.domain_range.1.into()),
+        ),
+        bypass: driver.as_ref().and_then(|driver| driver.bypass()).unwrap_or(false),
+        devices: instance.members().iter().map(|member| core.device(*member).name().to_string()).collect(),
+    }
+}
+
+fn group(core: &Core<Handle>, group: &probe::Group) -> Group {
+    Group {
+        id: group.id().0,
+        kind: match group.domain_type() {
+            Some(DomainType::Dma) => GroupType::Dma,
+            Some(DomainType::DmaFq) => GroupType::DmaFq,
+            Some(DomainType::Identity) => GroupType::Identity,
+            None => GroupType::Unknown,
+        },
+        reserved_regions: core.reserved_regions(group).iter().map(reserved_region).collect(),
+        devices: group.members().iter().map(|member| core.device(*member).name().to_string()).collect(),
+    }
+}
+
+fn reserved_region(region: &probe::ReservedRegion) -> ReservedRegion {
+    ReservedRegion {
+        start: format!("{:#x}", region.range.start().0),
+        end: format!("{:#x}", region.range.end().0),
+        kind: match region.kind {
+            probe::ReservedKind::Direct => "direct",
+            probe::ReservedKind::Reserved => "reserved",
+            probe::ReservedKind::Msi => "msi",
+        }
+        .to_string(),
+    }
+}
+
+fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handle>) -> Device {
+    let membership = match device.dma() {
+        probe::DmaState::Grouped(membership) => Some(membership),
+        _ => None,
+    };
+    let fwspecs = membership.map_or(&[][..], |membership| membership.fwspecs());
+    let (id, class, kind, acs) = match *device.handle() {
+        Handle::Function(index) => {
+            let function = &hardware.topology[index];
+            let acs = function.acs.as_ref().map(|registers| Acs {
+                capability: format!("{:#06x}", registers.capability.bits()),
+                control: format!("{:#06x}", registers.control.bits()),
+            });
+            let id = format!("{:04x}:{:04x}", function.vendor, function.device);
+            (id, Some(format!("{:#08x}", function.class)), function.kind.to_string(), acs)
+        }
+        Handle::Platform(index) => {
+            let compatible = hardware.platform[index].compatible.first().cloned();
+            (compatible.unwrap_or_default(), None, "platform".to_string(), None)
+        }
+    };
+    Device {
+        name: device.name().to_string(),
+        bus: core.bus_name(device.bus()).to_string(),
+        id,
+        class,
+        kind,
+        driver: device.driver().map(|driver| core.driver_name(driver).to_string()),
+        group: membership.map(|membership| membership.group().0),
+        iommu: fwspecs
+            .first()
+            .map(|fwspec| core.device(core.instance(fwspec.instance).device()).name().to_string()),
+        endpoints: fwspecs.iter().flat_map(|fwspec| &fwspec.endpoints).map(ToString::to_string).collect(),
+        source: fwspecs.first().map(|fwspec| fwspec.source.to_string()),
+        trigger: membership.map(|membership| membership.trigger().word().to_string()),
+        why: match membership {
+            Some(membership) => membership.why().to_string(),
+            None => core.no_group(device).map(|reason| reason.to_string()).unwrap_or_default(),
+        },
+        acs,
+    }
+}
+
+fn iommu_findings(core: &Core<Handle>, bound: &Bound) -> Vec<Finding> {
+    let name = core
+        .devices()
+        .find(|device| *device.handle() == bound.device)
+        .map_or_else(String::new, |device| device.name().to_string());
+    let entry =
+        |id: &str, severity, sentence| Finding { id: id.into(), severity, device: name.clone(), sentence };
+    let mut driver = bound.iommu.borrow_mut();
+    let mut findings = Vec::new();
+    for fault in driver.poll_faults() {
+        findings.push(entry("dma-fault", report::Severity::Warning, fault.to_string()));
+    }
+    for remark in driver.remarks() {
+        findings.push(entry("iommu-remark", report::Severity::Warning, remark.clone()));
+    }
+    if let Some(death) = driver.death() {
+        findings.push(entry("iommu-dead", report::Severity::Error, death.to_string()));
+    }
+    findings
+}
+
+fn finding(finding: &probe::Finding) -> Finding {
+    Finding {
+        id: finding.id.to_string(),
+        severity: match finding.severity {
+            Severity::Info => report::Severity::Info,
+            Severity::Warning => report::Severity::Warning,
+            Severity::Error => report::Severity::Error,
+        },
+        device: finding.subject.clone(),
+        sentence: finding.sentence.clone(),
+    }
+}
