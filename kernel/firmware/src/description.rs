@@ -65,8 +65,19 @@ pub struct HostBridge {
     pub ecam: Range<PhysAddr>,
     /// What the CPU can reach of the bus's memory and I/O space.
     pub windows: Vec<PciWindow>,
-    /// Nodes that firmware has for functions on the root bus: place and node.
-    pub functions: Vec<(DeviceFunction, FwNode)>,
+    /// Nodes that firmware has for functions on the root bus.
+    pub functions: Vec<FunctionNode>,
+}
+
+/// Firmware's node for one PCI function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionNode {
+    /// Where on its bus the function sits.
+    pub place: DeviceFunction,
+    /// The node.
+    pub node: FwNode,
+    /// False if firmware says that the function must not be used (`status`).
+    pub enabled: bool,
 }
 
 /// A device that firmware describes by itself.

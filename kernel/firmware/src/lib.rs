@@ -1,4 +1,7 @@
 //! Bytes that firmware provides, made into one [`Description`] of the machine.
+//!
+//! Each firmware language is a module; all end in the same types. What a parser makes of a machine does
+//! not say from which language it came.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -6,5 +9,8 @@
 extern crate alloc;
 
 mod description;
+pub mod device_tree;
 
-pub use description::{Console, Description, HostBridge, PlatformBus, PlatformDevice, PsciConduit};
+pub use description::{
+    Console, Description, FunctionNode, HostBridge, PlatformBus, PlatformDevice, PsciConduit,
+};

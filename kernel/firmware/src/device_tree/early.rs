@@ -1,0 +1,40 @@
+//! What the first seconds need, also from a tree that is broken.
+
+use alloc::string::String;
+
+use super::chosen;
+use super::findings::Findings;
+use super::gate::rebuild;
+use super::header::Mode;
+use super::processors;
+use super::tree::Tree;
+use crate::{Console, PsciConduit};
+
+/// How to report that the device tree is broken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Early {
+    /// Kernel command line; empty if there is none.
+    pub command_line: String,
+    /// The console that the tree names, or else the first that it describes.
+    pub console: Option<Console>,
+    /// How to end the run.
+    pub psci: Option<PsciConduit>,
+}
+
+/// Reads what is readable of `blob`, however broken it is: the tree up to its first fault.
+///
+/// For the road on which [`describe`](super::describe) has failed and someone has to be told.
+#[must_use]
+pub fn early(blob: &[u8]) -> Early {
+    let Ok(sound) = rebuild(blob, Mode::Salvage) else {
+        return Early::default();
+    };
+    let tree = Tree::read(&sound);
+    // Findings about a tree that is an error already would only hide the error.
+    let mut ignored = Findings::default();
+    Early {
+        command_line: chosen::command_line(&tree, &mut ignored),
+        console: chosen::console(&tree, &mut ignored).or_else(|| chosen::first_console(&tree)),
+        psci: processors::psci(&tree, &mut ignored),
+    }
+}

@@ -1,0 +1,310 @@
+//! `iommu-map`, `iommu-map-mask` and `iommus`: which endpoint of which IOMMU a device is.
+//!
+//! A map is decided entry by entry in the order of the property, and the first entry that a requester
+//! ID falls into decides. So an entry that is malformed costs the IDs that reach it, and no others:
+//! parsing ends there with a [`Stop`], which every ID that has not been decided before runs into.
+//! Linux 7.2 does the same (`of_map_id`, `of_iommu_configure_dev`).
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::tree::{NodeIndex, Tree};
+
+/// Most entries of one map, and of one list of `iommus`, that are read.
+pub(super) const MAX_ENTRIES: usize = 4_096;
+/// Most cells of a specifier (Linux: `MAX_PHANDLE_ARGS`).
+const MAX_SPECIFIER_CELLS: usize = 16;
+
+/// What a node says of the IOMMUs of the devices on its bus: `iommu-map`.
+#[derive(Clone, Debug)]
+pub(super) struct IommuMap {
+    /// Which bits of a requester ID count.
+    pub(super) mask: u32,
+    pub(super) entries: Vec<Entry>,
+    /// What ends the map before its end.
+    pub(super) stop: Option<Stop>,
+}
+
+/// One entry of an `iommu-map`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// First masked requester ID.
+    pub(super) base: u32,
+    /// How many.
+    pub(super) length: u32,
+    pub(super) target: NodeIndex,
+    /// Endpoint of the first; one cell of the specifier, as the IOMMU's driver reads it.
+    pub(super) output: u32,
+    /// A range of more than one ID whose outputs have more than one cell: it has no meaning.
+    pub(super) is_wide_range: bool,
+}
+
+impl Entry {
+    pub(super) fn contains(&self, masked: u32) -> bool {
+        masked >= self.base && masked - self.base < self.length
+    }
+
+    /// Last masked requester ID; none if the entry is empty.
+    pub(super) fn last(&self) -> Option<u64> {
+        (self.length > 0).then(|| u64::from(self.base) + u64::from(self.length) - 1)
+    }
+}
+
+/// An entry that cannot be read or must not be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// Its number in the property, from 0.
+    pub(super) entry: usize,
+    pub(super) cause: StopCause,
+}
+
+/// What is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StopCause {
+    /// The property is no whole number of cells.
+    Cells(usize),
+    /// The property ends inside the entry.
+    Cut { left: usize, needed: usize },
+    /// No node has this phandle.
+    Dangling(u32),
+    /// The target's specifiers have more cells than can be.
+    SpecifierCells { target: NodeIndex, cells: u32 },
+    /// A node without `#iommu-cells` is named by `iommus`.
+    NotIommu(NodeIndex),
+    /// Bits of the entry's base are not in the mask, so that no ID can be meant.
+    OutsideMask { target: NodeIndex, base: u32, mask: u32 },
+    /// More entries than are read.
+    TooMany,
+}
+
+impl StopCause {
+    /// The finding's stable word, in the property `name`.
+    pub(super) fn id(&self, name: &str) -> &'static str {
+        match (self, name) {
+            (Self::Dangling(_), IOMMUS) => "iommus-dangling",
+            (Self::Dangling(_), _) => "iommu-map-dangling",
+            (Self::NotIommu(_), _) => "target-not-iommu",
+            (Self::OutsideMask { .. }, _) => "iommu-map-outside-mask",
+            (_, IOMMUS) => "iommus-malformed",
+            _ => "iommu-map-malformed",
+        }
+    }
+
+    /// What was found and what was expected; `path` gives a node's path.
+    pub(super) fn sentence(&self, path: impl Fn(NodeIndex) -> String) -> String {
+        match *self {
+            Self::Cells(bytes) => format!("the value has {bytes} bytes, expected whole cells of 4 bytes"),
+            Self::Cut { left, needed } => {
+                format!("the value ends after {left} of the {needed} cells that an entry for its target has")
+            }
+            Self::Dangling(phandle) => {
+                format!("phandle {phandle:#x} is no node's, expected that of an IOMMU")
+            }
+            Self::SpecifierCells { target, cells } => {
+                let target = path(target);
+                format!("{target} has #iommu-cells {cells}, expected at most {MAX_SPECIFIER_CELLS}")
+            }
+            Self::NotIommu(target) => {
+                format!("{} is no IOMMU: it has no #iommu-cells", path(target))
+            }
+            Self::OutsideMask { base, mask, .. } => {
+                format!("requester ID base {base:#x} has bits outside of iommu-map-mask {mask:#x}")
+            }
+            Self::TooMany => format!("there are more than {MAX_ENTRIES} entries"),
+        }
+    }
+}
+
+pub(super) const IOMMU_MAP: &str = "iommu-map";
+pub(super) const IOMMU_MAP_MASK: &str = "iommu-map-mask";
+pub(super) const IOMMUS: &str = "iommus";
+pub(super) const IOMMU_CELLS: &str = "#iommu-cells";
+
+/// Where a map leads one requester ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer<'a> {
+    /// To this endpoint of this IOMMU.
+    Endpoint { target: NodeIndex, endpoint: u32 },
+    /// Into no entry.
+    NotInMap,
+    /// Into an entry that stops the search.
+    Stopped(&'a Stop),
+    /// Into the entry with this number, which is a range with outputs of several cells.
+    WideRange(usize),
+}
+
+impl IommuMap {
+    /// The map of `node`, if it has one.
+    pub(super) fn read(tree: &Tree, node: NodeIndex) -> Option<Self> {
+        let value = tree.property(node, IOMMU_MAP)?;
+        // Linux reads the first cell, and takes all ones if there is none.
+        let mask = tree.property(node, IOMMU_MAP_MASK).and_then(|mask| mask.first_chunk());
+        let mask = mask.map_or(u32::MAX, |mask| u32::from_be_bytes(*mask));
+        let mut map = Self { mask, entries: Vec::new(), stop: None };
+        match Cursor::over(value) {
+            Ok(cursor) => map.read_entries(tree, cursor),
+            Err(cause) => map.stop = Some(Stop { entry: 0, cause }),
+        }
+        Some(map)
+    }
+
+    fn read_entries(&mut self, tree: &Tree, mut cursor: Cursor) {
+        let one_cell = has_old_form(tree, cursor.cells);
+        while !cursor.cells.is_empty() {
+            let read = if self.entries.len() >= MAX_ENTRIES {
+                Err(StopCause::TooMany)
+            } else {
+                self.read_entry(tree, &mut cursor, one_cell)
+            };
+            match read {
+                Ok(entry) => self.entries.push(entry),
+                Err(cause) => {
+                    self.stop = Some(Stop { entry: self.entries.len(), cause });
+                    return;
+                }
+            }
+        }
+    }
+
+    fn read_entry(&self, tree: &Tree, cursor: &mut Cursor, one_cell: bool) -> Result<Entry, StopCause> {
+        const FIXED: usize = 3;
+        let target = match cursor.cells {
+            [_, phandle, ..] => tree.by_phandle(get(*phandle)).ok_or(StopCause::Dangling(get(*phandle)))?,
+            _ => return Err(StopCause::Cut { left: cursor.cells.len(), needed: FIXED + 1 }),
+        };
+        let outputs = if one_cell { 1 } else { specifier_cells(tree, target)?.unwrap_or(1) };
+        let cells = cursor.take(FIXED + outputs)?;
+        let (base, length) = (get(cells[0]), get(cells[FIXED + outputs - 1]));
+        if base & !self.mask != 0 {
+            return Err(StopCause::OutsideMask { target, base, mask: self.mask });
+        }
+        // A driver that wants no cell still looks at the first, which is 0 then.
+        let output = if outputs > 0 { get(cells[2]) } else { 0 };
+        Ok(Entry { base, length, target, output, is_wide_range: outputs > 1 && length > 1 })
+    }
+
+    /// The nodes that its entries lead to; each as often as it is named.
+    pub(super) fn targets(&self) -> impl Iterator<Item = NodeIndex> {
+        let of_stop = match self.stop {
+            Some(Stop { cause: StopCause::OutsideMask { target, .. }, .. }) => Some(target),
+            _ => None,
+        };
+        self.entries.iter().map(|entry| entry.target).chain(of_stop)
+    }
+
+    /// Where `requester` leads.
+    pub(super) fn look_up(&self, requester: u32) -> Answer<'_> {
+        let masked = requester & self.mask;
+        let found = self.entries.iter().enumerate().find(|(_, entry)| entry.contains(masked));
+        match (found, &self.stop) {
+            (Some((number, entry)), _) if entry.is_wide_range => Answer::WideRange(number),
+            (Some((_, entry)), _) => {
+                // Linux adds without looking at the carry; a map that does this is a finding.
+                let endpoint = entry.output.wrapping_add(masked - entry.base);
+                Answer::Endpoint { target: entry.target, endpoint }
+            }
+            (None, Some(stop)) => Answer::Stopped(stop),
+            (None, None) => Answer::NotInMap,
+        }
+    }
+}
+
+/// What a device itself says of its IOMMUs: `iommus`.
+#[derive(Clone, Debug)]
+pub(super) struct Iommus {
+    /// IOMMU and endpoint, duplicates kept.
+    pub(super) entries: Vec<(NodeIndex, u32)>,
+    /// What ends the list before its end.
+    pub(super) stop: Option<Stop>,
+}
+
+impl Iommus {
+    /// The list of `node`, if it has one.
+    pub(super) fn read(tree: &Tree, node: NodeIndex) -> Option<Self> {
+        let value = tree.property(node, IOMMUS)?;
+        let mut list = Self { entries: Vec::new(), stop: None };
+        let mut cursor = match Cursor::over(value) {
+            Ok(cursor) => cursor,
+            Err(cause) => {
+                list.stop = Some(Stop { entry: 0, cause });
+                return Some(list);
+            }
+        };
+        while !cursor.cells.is_empty() {
+            let read = if list.entries.len() >= MAX_ENTRIES {
+                Err(StopCause::TooMany)
+            } else {
+                Self::read_entry(tree, &mut cursor)
+            };
+            match read {
+                Ok(entry) => list.entries.push(entry),
+                Err(cause) => {
+                    list.stop = Some(Stop { entry: list.entries.len(), cause });
+                    break;
+                }
+            }
+        }
+        Some(list)
+    }
+
+    fn read_entry(tree: &Tree, cursor: &mut Cursor) -> Result<(NodeIndex, u32), StopCause> {
+        let phandle = get(cursor.take(1)?[0]);
+        let target = tree.by_phandle(phandle).ok_or(StopCause::Dangling(phandle))?;
+        let cells = specifier_cells(tree, target)?.ok_or(StopCause::NotIommu(target))?;
+        let specifier = cursor.take(cells)?;
+        Ok((target, specifier.first().map_or(0, |cell| get(*cell))))
+    }
+}
+
+/// Cells of a specifier of `target`, if it says so.
+fn specifier_cells(tree: &Tree, target: NodeIndex) -> Result<Option<usize>, StopCause> {
+    match tree.number(target, IOMMU_CELLS) {
+        None => Ok(None),
+        Some(cells) if cells as usize > MAX_SPECIFIER_CELLS => {
+            Err(StopCause::SpecifierCells { target, cells })
+        }
+        Some(cells) => Ok(Some(cells as usize)),
+    }
+}
+
+/// Whether a map for an IOMMU with two cells is written with one, as old trees have it.
+///
+/// The sign of it is that the whole map reads as entries of four cells which all have the first one's
+/// target, and length 1 (Linux 7.2: `of_check_bad_map`).
+fn has_old_form(tree: &Tree, cells: &[Cell]) -> bool {
+    let (entries, rest) = cells.as_chunks::<4>();
+    let Some([_, phandle, ..]) = entries.first() else { return false };
+    let target = tree.by_phandle(get(*phandle));
+    let has_two_cells = target.is_some_and(|target| tree.number(target, IOMMU_CELLS) == Some(2));
+    let is_alike = |entry: &[Cell; 4]| entry[1] == *phandle && get(entry[3]) == 1;
+    has_two_cells && rest.is_empty() && entries.iter().all(is_alike)
+}
+
+/// A cell as it stands in the blob, in no particular alignment.
+type Cell = [u8; 4];
+
+fn get(cell: Cell) -> u32 {
+    u32::from_be_bytes(cell)
+}
+
+/// The cells of a property that have not been read yet.
+struct Cursor<'c> {
+    cells: &'c [Cell],
+}
+
+impl<'c> Cursor<'c> {
+    fn over(value: &'c [u8]) -> Result<Self, StopCause> {
+        match value.as_chunks() {
+            (cells, []) => Ok(Self { cells }),
+            _ => Err(StopCause::Cells(value.len())),
+        }
+    }
+
+    fn take(&mut self, needed: usize) -> Result<&'c [Cell], StopCause> {
+        let left = self.cells.len();
+        let (taken, rest) = self.cells.split_at_checked(needed).ok_or(StopCause::Cut { left, needed })?;
+        self.cells = rest;
+        Ok(taken)
+    }
+}

@@ -1,0 +1,217 @@
+//! The device tree as the core asks it: which endpoint of which IOMMU is this device?
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::{EndpointId, RequesterId};
+use probe::{
+    Finding, FirmwareMap, FwNode, InputIds, MapError, Reference, Severity, Translation, Untranslated,
+};
+
+use super::iommu_map::{Answer, IOMMU_CELLS, IOMMU_MAP, IOMMUS, IommuMap, Iommus, Stop};
+use super::tree::{NodeIndex, Tree, path_of};
+
+/// What a device tree says about IOMMUs, and the names of its nodes.
+///
+/// It owns all that it needs: the blob may be overwritten.
+#[derive(Clone, Debug)]
+pub struct DeviceTreeMap {
+    nodes: Vec<Record>,
+    /// `iommu-map` by node, in the order of the nodes.
+    pub(super) maps: Vec<(NodeIndex, IommuMap)>,
+    /// `iommus` by node, in the order of the nodes.
+    pub(super) lists: Vec<(NodeIndex, Iommus)>,
+    /// Whether some node is an IOMMU, usable or not.
+    has_iommu: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Record {
+    name: Box<str>,
+    parent: Option<NodeIndex>,
+    compatible: Box<[String]>,
+    is_available: bool,
+    is_iommu: bool,
+}
+
+impl NodeIndex {
+    /// The same node as the rest of the kernel knows it.
+    pub(super) fn fw_node(self) -> FwNode {
+        FwNode(self.0)
+    }
+}
+
+impl DeviceTreeMap {
+    pub(super) fn read(tree: &Tree) -> Self {
+        let nodes = tree.nodes().map(|node| Record {
+            name: tree.name(node).into(),
+            parent: tree.parent(node),
+            compatible: tree.compatible(node).map(|text| text.to_owned()).collect(),
+            is_available: tree.is_available(node),
+            is_iommu: tree.property(node, IOMMU_CELLS).is_some(),
+        });
+        let maps = tree.nodes().filter_map(|node| Some((node, IommuMap::read(tree, node)?))).collect();
+        let lists = tree.nodes().filter_map(|node| Some((node, Iommus::read(tree, node)?))).collect();
+        let mut map = Self { nodes: nodes.collect(), maps, lists, has_iommu: false };
+        for target in map.targets() {
+            map.nodes[target.0 as usize].is_iommu = true;
+        }
+        map.has_iommu = map.nodes.iter().any(|node| node.is_iommu);
+        map
+    }
+
+    /// The nodes to which maps and lists lead; each as often as it is named.
+    pub(super) fn targets(&self) -> Vec<NodeIndex> {
+        let of_maps = self.maps.iter().flat_map(|(_, map)| map.targets());
+        let of_lists = self.lists.iter().flat_map(|(_, list)| list.entries.iter().map(|(target, _)| *target));
+        of_maps.chain(of_lists).collect()
+    }
+
+    /// How many nodes the tree has; they are numbered from 0, which is the root.
+    #[must_use]
+    pub fn node_count(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+
+    /// The strings of the node's `compatible`, most specific first; none for an unknown node.
+    pub fn compatible(&self, node: FwNode) -> impl Iterator<Item = &str> {
+        let record = self.record(node);
+        record.into_iter().flat_map(|record| record.compatible.iter().map(String::as_str))
+    }
+
+    /// Whether the node's own `status` lets it be used.
+    #[must_use]
+    pub fn is_available(&self, node: FwNode) -> bool {
+        self.record(node).is_some_and(|record| record.is_available)
+    }
+
+    /// Whether the node is an IOMMU, usable or not: it has `#iommu-cells`, or something leads to it.
+    #[must_use]
+    pub fn is_iommu(&self, node: FwNode) -> bool {
+        self.record(node).is_some_and(|record| record.is_iommu)
+    }
+
+    fn record(&self, node: FwNode) -> Option<&Record> {
+        self.nodes.get(node.0 as usize)
+    }
+
+    pub(super) fn path(&self, node: NodeIndex) -> String {
+        path_of(node, |node| {
+            let record = &self.nodes[node.0 as usize];
+            (&*record.name, record.parent)
+        })
+    }
+
+    fn map_of(&self, node: FwNode) -> Option<&IommuMap> {
+        let at = self.maps.binary_search_by_key(&node.0, |(node, _)| node.0).ok()?;
+        Some(&self.maps[at].1)
+    }
+
+    fn list_of(&self, node: FwNode) -> Option<&Iommus> {
+        let at = self.lists.binary_search_by_key(&node.0, |(node, _)| node.0).ok()?;
+        Some(&self.lists[at].1)
+    }
+
+    /// Translates requester IDs by the map of a host bridge, in their order, until one of them ends it.
+    fn by_map(&self, at: FwNode, requesters: &[RequesterId]) -> Result<Translation, MapError> {
+        let Some(map) = self.map_of(at) else {
+            return Ok(Translation::Nowhere(self.without(Untranslated::BusBypasses)));
+        };
+        let mut references = Vec::with_capacity(requesters.len());
+        for requester in requesters {
+            match map.look_up(u32::from(requester.0)) {
+                Answer::Endpoint { target, endpoint } => {
+                    let iommu = target.fw_node();
+                    if !self.is_available(iommu) {
+                        return Ok(Translation::Nowhere(Untranslated::Disabled(iommu)));
+                    }
+                    references.push(Reference {
+                        iommu,
+                        endpoint: EndpointId(endpoint),
+                        input: Some(*requester),
+                        source: IOMMU_MAP,
+                    });
+                }
+                Answer::NotInMap => return Ok(Translation::Nowhere(self.without(Untranslated::NotInMap))),
+                Answer::Stopped(stop) => return Err(self.stopped(NodeIndex(at.0), IOMMU_MAP, stop)),
+                Answer::WideRange(entry) => return Err(self.wide_range(NodeIndex(at.0), entry)),
+            }
+        }
+        Ok(self.endpoints(references))
+    }
+
+    /// Translates by the node's own list, in its order, until an entry ends it.
+    fn by_list(&self, at: FwNode) -> Result<Translation, MapError> {
+        let Some(list) = self.list_of(at) else {
+            return Ok(Translation::Nowhere(self.without(Untranslated::NotInMap)));
+        };
+        let mut references = Vec::with_capacity(list.entries.len());
+        for (target, endpoint) in &list.entries {
+            let iommu = target.fw_node();
+            if !self.is_available(iommu) {
+                return Ok(Translation::Nowhere(Untranslated::Disabled(iommu)));
+            }
+            let endpoint = EndpointId(*endpoint);
+            references.push(Reference { iommu, endpoint, input: None, source: IOMMUS });
+        }
+        if let Some(stop) = &list.stop {
+            return Err(self.stopped(NodeIndex(at.0), IOMMUS, stop));
+        }
+        Ok(self.endpoints(references))
+    }
+
+    fn endpoints(&self, references: Vec<Reference>) -> Translation {
+        if references.is_empty() {
+            Translation::Nowhere(self.without(Untranslated::NotInMap))
+        } else {
+            Translation::Endpoints(references)
+        }
+    }
+
+    /// `reason`, unless there is no IOMMU at all, which is the better answer.
+    fn without(&self, reason: Untranslated) -> Untranslated {
+        if self.has_iommu { reason } else { Untranslated::NoIommu }
+    }
+
+    /// The same words for every device that meets `stop`, so that a report can show them once.
+    pub(super) fn stopped(&self, node: NodeIndex, property: &str, stop: &Stop) -> MapError {
+        let subject = self.path(node);
+        let what = stop.cause.sentence(|node| self.path(node));
+        let sentence = format!(
+            "{property} of {subject}, entry {}: {what}; devices whose requests reach this entry are left untranslated",
+            stop.entry
+        );
+        MapError {
+            finding: Finding { id: stop.cause.id(property), severity: Severity::Error, subject, sentence },
+        }
+    }
+
+    pub(super) fn wide_range(&self, node: NodeIndex, entry: usize) -> MapError {
+        let subject = self.path(node);
+        let sentence = format!(
+            "{IOMMU_MAP} of {subject}, entry {entry}: the length is not 1 though the target's #iommu-cells is more \
+             than 1, so that only the first requester ID would have a meaning; its devices are left untranslated"
+        );
+        let id = "iommu-map-wide-range";
+        MapError { finding: Finding { id, severity: Severity::Error, subject, sentence } }
+    }
+}
+
+impl FirmwareMap for DeviceTreeMap {
+    fn translate(&self, at: FwNode, ids: &InputIds) -> Result<Translation, MapError> {
+        match ids {
+            InputIds::Node => self.by_list(at),
+            InputIds::Requesters(requesters) => self.by_map(at, requesters),
+        }
+    }
+
+    fn name(&self, node: FwNode) -> String {
+        match self.record(node) {
+            Some(_) => self.path(NodeIndex(node.0)),
+            None => format!("unknown node {}", node.0),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! RAM, and what of it is taken (Devicetree Specification 0.4, sections 3.4, 3.5 and 5.3).
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use addr::{PhysAddr, Range};
+use probe::Severity;
+
+use super::address::{AddressError, child_cells, entries};
+use super::error::DeviceTreeError;
+use super::findings::Findings;
+use super::tree::{NodeIndex, Tree};
+
+/// RAM, sorted and merged; never empty.
+///
+/// Memory nodes are children of the root (Linux: `early_init_dt_scan_memory`).
+pub(super) fn ram(tree: &Tree, findings: &mut Findings) -> Result<Vec<Range<PhysAddr>>, DeviceTreeError> {
+    let is_memory = |node: &NodeIndex| tree.text(*node, "device_type") == Some("memory");
+    let nodes: Vec<_> = tree.children(NodeIndex::ROOT).filter(is_memory).collect();
+    let mut ram = Vec::new();
+    let mut refused = Vec::new();
+    for node in &nodes {
+        let path = tree.path(*node);
+        if !tree.is_available(*node) {
+            refused.push(format!("{path} has a status other than \"okay\""));
+            continue;
+        }
+        // The first name is how a crash kernel is told to keep off the rest.
+        let name =
+            ["linux,usable-memory", "reg"].into_iter().find(|name| tree.property(*node, name).is_some());
+        let Some(name) = name else {
+            refused.push(format!("{path} has no reg"));
+            continue;
+        };
+        for outcome in ranges(tree, *node, name) {
+            match outcome {
+                Ok(range) => ram.push(range),
+                // QEMU and boot loaders leave empty entries for empty slots.
+                Err(AddressError::Empty) => refused.push(format!("{name} of {path}: an entry has length 0")),
+                Err(error) => {
+                    let what = format!("{name} of {path}: {error}");
+                    let sentence = format!("{what}; this part of RAM is not used");
+                    findings.add("memory-malformed", Severity::Error, path.clone(), sentence);
+                    refused.push(what);
+                }
+            }
+        }
+    }
+    if nodes.is_empty() {
+        refused.push("no child of / has device_type = \"memory\"".to_string());
+    }
+    let ram = merge(ram);
+    if ram.is_empty() { Err(DeviceTreeError::NoMemory { reason: refused.join("; ") }) } else { Ok(ram) }
+}
+
+/// What firmware keeps for itself, sorted and merged: the memory reservation block, and the children of
+/// `/reserved-memory` with a fixed place.
+///
+/// Those with a `size` alone are wishes: the kernel may place them, and this one has no use for them.
+pub(super) fn reserved(tree: &Tree, findings: &mut Findings) -> Vec<Range<PhysAddr>> {
+    let block = tree.reservations().iter();
+    let mut reserved: Vec<_> = block
+        .filter_map(|(address, size)| {
+            let range = Range::from_size(PhysAddr(*address), *size);
+            if range.is_none() {
+                let sentence = format!(
+                    "the memory reservation block has {size:#x} bytes at {address:#x}, which leave the address \
+                     space; the entry is ignored"
+                );
+                findings.add("reservation-malformed", Severity::Warning, String::from("/"), sentence);
+            }
+            range
+        })
+        .collect();
+    let nodes = tree.by_path("/reserved-memory").into_iter().flat_map(|parent| tree.children(parent));
+    for node in nodes.filter(|node| tree.is_available(*node) && tree.property(*node, "reg").is_some()) {
+        for outcome in ranges(tree, node, "reg") {
+            match outcome {
+                Ok(range) => reserved.push(range),
+                Err(error) => {
+                    let path = tree.path(node);
+                    let sentence = format!("reg of {path}: {error}; the reservation is ignored");
+                    findings.add("reservation-malformed", Severity::Warning, path, sentence);
+                }
+            }
+        }
+    }
+    merge(reserved)
+}
+
+/// Physical ranges in a `reg`-like property of a node that stands in the CPU's address space.
+fn ranges(tree: &Tree, node: NodeIndex, name: &str) -> Vec<Result<Range<PhysAddr>, AddressError>> {
+    let (Some(value), Some(bus)) = (tree.property(node, name), tree.parent(node)) else { return Vec::new() };
+    match entries(value, child_cells(tree, bus)) {
+        Ok(entries) => entries.into_iter().map(|reg| super::address::translate(tree, bus, reg)).collect(),
+        Err(error) => alloc::vec![Err(error)],
+    }
+}
+
+/// Sorts `ranges` and joins those that overlap or touch.
+fn merge(mut ranges: Vec<Range<PhysAddr>>) -> Vec<Range<PhysAddr>> {
+    ranges.sort_unstable();
+    let mut merged: Vec<Range<PhysAddr>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let joined = merged.last().and_then(|last| {
+            let touches = last.end().checked_add(1).is_none_or(|next| range.start() <= next);
+            if touches { Range::new(last.start(), last.end().max(range.end())) } else { None }
+        });
+        match (joined, merged.last_mut()) {
+            (Some(joined), Some(last)) => *last = joined,
+            _ => merged.push(range),
+        }
+    }
+    merged
+}

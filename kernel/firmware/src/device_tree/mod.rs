@@ -1,0 +1,72 @@
+//! A device tree blob, made into one [`Description`] and one map of IOMMUs.
+//!
+//! Bytes become tokens, checked one by one, and a blob that is safe to walk ([`normalise`]); the `fdt`
+//! crate reads that, and the result is one table of nodes; the other modules read the meaning of it,
+//! one subject each. A fault in the format of the blob is an error, with its place. A fault in what a
+//! node says costs that node, and is a finding.
+
+mod address;
+mod chosen;
+mod early;
+mod error;
+mod findings;
+mod gate;
+mod header;
+mod host_bridge;
+mod iommu_map;
+mod map;
+mod memory;
+mod platform;
+mod processors;
+mod review;
+mod token;
+mod tree;
+
+pub use early::{Early, early};
+pub use error::{DeviceTreeError, Fault, Found};
+pub use gate::normalise;
+pub use header::total_size;
+pub use map::DeviceTreeMap;
+
+use crate::Description;
+use findings::Findings;
+use header::Mode;
+use tree::Tree;
+
+/// Reads the whole description of the machine from a device tree blob.
+///
+/// `blob` may go on behind the tree: only what the header names is read.
+///
+/// # Errors
+///
+/// The bytes are no device tree, its format is broken, or it describes no RAM.
+pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeError> {
+    let sound = gate::rebuild(blob, Mode::Strict)?;
+    let tree = Tree::read(&sound);
+    let mut findings = Findings::default();
+
+    let memory = memory::ram(&tree, &mut findings)?;
+    let reserved = memory::reserved(&tree, &mut findings);
+    let command_line = chosen::command_line(&tree, &mut findings);
+    let console = chosen::console(&tree, &mut findings);
+    let psci = processors::psci(&tree, &mut findings);
+    let cpus = processors::cpus(&tree, &mut findings);
+    let platform_devices = platform::devices(&tree, &mut findings);
+    let host_bridges = host_bridge::all(&tree, &platform_devices, &mut findings);
+    let map = DeviceTreeMap::read(&tree);
+    review::review(&tree, &map, &host_bridges, &mut findings);
+
+    let findings = findings.into_list();
+    let description = Description {
+        memory,
+        reserved,
+        command_line,
+        console,
+        psci,
+        cpus,
+        host_bridges,
+        platform_devices,
+        findings,
+    };
+    Ok((description, map))
+}

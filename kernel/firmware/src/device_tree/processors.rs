@@ -1,0 +1,49 @@
+//! CPUs, and how to ask their firmware for anything.
+
+use alloc::format;
+use alloc::string::String;
+
+use probe::Severity;
+
+use super::findings::Findings;
+use super::tree::Tree;
+use crate::PsciConduit;
+
+const PSCI: [&str; 3] = ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
+
+/// The instruction by which PSCI is called (Linux binding `arm/psci.yaml`).
+pub(super) fn psci(tree: &Tree, findings: &mut Findings) -> Option<PsciConduit> {
+    let node = tree.nodes().find(|node| tree.is_compatible(*node, &PSCI) && tree.is_available(*node))?;
+    match tree.text(node, "method") {
+        Some("hvc") => Some(PsciConduit::Hvc),
+        Some("smc") => Some(PsciConduit::Smc),
+        other => {
+            let path = tree.path(node);
+            let found = other.map_or(String::from("missing"), |method| format!("{method:?}"));
+            let sentence =
+                format!("method of {path} is {found}, expected \"hvc\" or \"smc\"; PSCI is not used");
+            findings.add("psci-method", Severity::Warning, path, sentence);
+            None
+        }
+    }
+}
+
+/// How many CPUs may be used; at least the one that this runs on.
+///
+/// A CPU that is "disabled" can be enabled through its `enable-method`; only one that has failed
+/// cannot be used (section 3.8.1; Linux: `of_get_next_cpu_node`).
+pub(super) fn cpus(tree: &Tree, findings: &mut Findings) -> u32 {
+    let count = tree.by_path("/cpus").map_or(0, |cpus| {
+        let is_cpu =
+            |node: &_| tree.text(*node, "device_type") == Some("cpu") || tree.base_name(*node) == "cpu";
+        let has_failed =
+            |node: &_| tree.text(*node, "status").is_some_and(|status| status.starts_with("fail"));
+        tree.children(cpus).filter(|node| is_cpu(node) && !has_failed(node)).count() as u32
+    });
+    if count == 0 {
+        let sentence =
+            String::from("/cpus has no usable child with device_type = \"cpu\"; one CPU is assumed");
+        findings.add("no-cpu", Severity::Warning, String::from("/cpus"), sentence);
+    }
+    count.max(1)
+}

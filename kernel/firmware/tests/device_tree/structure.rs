@@ -1,0 +1,262 @@
+//! The format of the blob: what the gate refuses, and with which words.
+
+use firmware::device_tree::{DeviceTreeError, Fault, Found, describe, early, normalise, total_size};
+
+use crate::fixtures::{self, IOMMU, PLAIN};
+use crate::tree::{Node, blob, node, ram, read, root};
+
+fn error(blob: &[u8]) -> DeviceTreeError {
+    describe(blob).map(|_| ()).unwrap_err()
+}
+
+fn put(blob: &mut [u8], at: usize, word: u32) {
+    blob[at..at + 4].copy_from_slice(&word.to_be_bytes());
+}
+
+fn get(blob: &[u8], at: usize) -> usize {
+    u32::from_be_bytes(blob[at..at + 4].try_into().unwrap()) as usize
+}
+
+/// A blob made of these words as its structure block, with `#address-cells` and `x` as names.
+fn words(words: &[u32]) -> Vec<u8> {
+    let strings = b"#address-cells\0x\0a/b\0\xff\0\0";
+    let structure = 56;
+    let end = structure + 4 * words.len();
+    let header =
+        [0xd00d_feed, end + strings.len(), structure, end, 40, 17, 16, 0, strings.len(), 4 * words.len()];
+    let mut blob: Vec<u8> = header.iter().flat_map(|word| (*word as u32).to_be_bytes()).collect();
+    blob.resize(structure, 0);
+    blob.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+    blob.extend_from_slice(strings);
+    blob
+}
+
+const BEGIN: u32 = 1;
+const END_NODE: u32 = 2;
+const PROPERTY: u32 = 3;
+const NOP: u32 = 4;
+const END: u32 = 9;
+/// A node's name `a`.
+const A: u32 = 0x6100_0000;
+const X: u32 = 15;
+
+fn fault(tokens: &[u32]) -> (usize, String, Fault) {
+    match normalise(&words(tokens)).unwrap_err() {
+        DeviceTreeError::Structure { offset, node, fault } => ((offset - 56) / 4, node, fault),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_length_of_a_blob_is_in_its_header() {
+    assert_eq!(total_size(PLAIN), Ok(PLAIN.len()));
+    assert_eq!(total_size(&PLAIN[..40]), Ok(PLAIN.len()));
+    assert_eq!(total_size(&PLAIN[..39]), Err(DeviceTreeError::HeaderCut { given: 39 }));
+    assert_eq!(total_size(&[0; 40]), Err(DeviceTreeError::Magic { found: 0 }));
+}
+
+#[test]
+fn a_length_that_cannot_be_is_refused() {
+    for (size, good) in [(39, false), (40, true), (2 << 20, true), ((2 << 20) + 1, false), (u32::MAX, false)]
+    {
+        let mut blob = PLAIN.to_vec();
+        put(&mut blob, 4, size);
+        let expected =
+            if good { Ok(size as usize) } else { Err(DeviceTreeError::TotalSize { total_size: size }) };
+        assert_eq!(total_size(&blob), expected);
+    }
+}
+
+#[test]
+fn a_blob_that_is_shorter_than_it_says_is_refused_with_both_numbers() {
+    let cut = &PLAIN[..PLAIN.len() - 1];
+    assert_eq!(error(cut), DeviceTreeError::Truncated { total_size: PLAIN.len(), given: PLAIN.len() - 1 });
+}
+
+#[test]
+fn what_lies_behind_the_blocks_is_neither_read_nor_copied() {
+    let mut padded = PLAIN.to_vec();
+    padded.resize(1 << 20, 0xff);
+    put(&mut padded, 4, 1 << 20);
+    assert_eq!(normalise(&padded), normalise(PLAIN));
+    assert!(normalise(&padded).unwrap().len() <= PLAIN.len() + 16);
+}
+
+#[test]
+fn blocks_outside_of_the_blob_are_refused_by_name() {
+    for (field, name) in
+        [(8, "structure"), (12, "strings"), (16, "memory reservation"), (32, "strings"), (36, "structure")]
+    {
+        for value in [0xffff_fff0, PLAIN.len() as u32 + 1, u32::MAX] {
+            let mut blob = PLAIN.to_vec();
+            put(&mut blob, field, value);
+            match error(&blob) {
+                DeviceTreeError::Block { block, .. } => assert_eq!(block, name),
+                other => panic!("{other}"),
+            }
+        }
+    }
+    let mut inside_the_header = PLAIN.to_vec();
+    put(&mut inside_the_header, 8, 36);
+    assert!(matches!(error(&inside_the_header), DeviceTreeError::Block { block: "structure", .. }));
+}
+
+#[test]
+fn other_versions_are_refused() {
+    for (field, value, good) in
+        [(20, 16, false), (20, 17, true), (20, 99, true), (24, 17, true), (24, 18, false)]
+    {
+        let mut blob = PLAIN.to_vec();
+        put(&mut blob, field, value);
+        assert_eq!(normalise(&blob).is_ok(), good, "{field} {value}");
+    }
+}
+
+#[test]
+fn nops_are_dropped_wherever_they_stand() {
+    let sparse = words(&[
+        NOP, BEGIN, 0, NOP, PROPERTY, 4, X, 7, NOP, BEGIN, A, NOP, NOP, END_NODE, NOP, END_NODE, NOP, END,
+    ]);
+    let dense = words(&[BEGIN, 0, PROPERTY, 4, X, 7, BEGIN, A, END_NODE, END_NODE, END]);
+    assert_eq!(normalise(&sparse), normalise(&dense));
+}
+
+#[test]
+fn a_normalised_blob_is_normal() {
+    for (name, blob) in fixtures::ALL {
+        let once = normalise(blob).unwrap();
+        // The gate adds one NUL behind the strings.
+        let twice = normalise(&once).unwrap();
+        assert_eq!(normalise(&twice).unwrap().len(), twice.len() + 1, "{name}");
+        assert_eq!(twice[40..once.len()].len() + 1, twice.len() - 40);
+    }
+}
+
+#[test]
+fn tokens_that_make_no_tree_are_refused_with_their_place() {
+    let root = "/".to_string();
+    let a = "/a".to_string();
+    assert_eq!(fault(&[BEGIN, 0, 5]), (2, root.clone(), Fault::Token(5)));
+    assert_eq!(fault(&[BEGIN, 0]), (2, root.clone(), Fault::Cut));
+    assert_eq!(
+        fault(&[BEGIN, 0, BEGIN, A, END]),
+        (4, a.clone(), Fault::Unbalanced("the tree ends while nodes are open"))
+    );
+    assert_eq!(fault(&[END]), (0, root.clone(), Fault::Unbalanced("the tree has no root node")));
+    assert_eq!(fault(&[END_NODE]), (0, root.clone(), Fault::Unbalanced("a node ends that never began")));
+    assert_eq!(
+        fault(&[BEGIN, 0, END_NODE, BEGIN, 0]),
+        (3, root.clone(), Fault::Unbalanced("a second root node begins"))
+    );
+    assert_eq!(fault(&[PROPERTY, 0, X]), (0, root.clone(), Fault::PropertyOutside));
+    assert_eq!(
+        fault(&[BEGIN, 0, BEGIN, A, END_NODE, PROPERTY, 0, X]),
+        (5, root.clone(), Fault::PropertyAfterChild("x".into()))
+    );
+    assert_eq!(fault(&[BEGIN, 0, BEGIN, A, PROPERTY, 9, X, 0, 0]), (4, a, Fault::ValueCut(9)));
+    assert_eq!(fault(&[BEGIN, 0, PROPERTY, u32::MAX, X]), (2, root.clone(), Fault::ValueCut(u32::MAX)));
+    assert_eq!(fault(&[BEGIN, 0, PROPERTY, 0, 99]), (2, root.clone(), Fault::NameOffset(99)));
+    assert_eq!(fault(&[BEGIN, 0, BEGIN, 0]), (2, root.clone(), Fault::Name("a node's name")));
+    assert_eq!(fault(&[BEGIN, 0, BEGIN, 0x612f_6200]), (2, root.clone(), Fault::Name("a node's name")));
+    assert_eq!(fault(&[BEGIN, 0, BEGIN, 0xff00_0000]), (2, root.clone(), Fault::Name("a node's name")));
+    for name in [17, 21, 23] {
+        assert_eq!(
+            fault(&[BEGIN, 0, PROPERTY, 0, name]),
+            (2, root.clone(), Fault::Name("a property's name"))
+        );
+    }
+    let mut endless = vec![BEGIN, 0, BEGIN];
+    endless.extend([0x6161_6161; 100]);
+    assert_eq!(fault(&endless), (2, root, Fault::NameEnd(255)));
+}
+
+#[test]
+fn depth_is_bounded() {
+    let nested = |depth: usize| {
+        let mut tokens = vec![BEGIN, 0];
+        tokens.extend([BEGIN, A].repeat(depth));
+        tokens.extend([END_NODE].repeat(depth + 1));
+        tokens.push(END);
+        words(&tokens)
+    };
+    assert!(normalise(&nested(60)).is_ok());
+    assert!(matches!(error(&nested(60)), DeviceTreeError::NoMemory { .. }), "the crate can walk it");
+    assert!(matches!(
+        normalise(&nested(61)),
+        Err(DeviceTreeError::Structure { fault: Fault::Depth(60), .. })
+    ));
+}
+
+#[test]
+fn the_number_of_nodes_is_bounded() {
+    let flat = |nodes: usize| {
+        let mut tokens = vec![BEGIN, 0];
+        tokens.extend([BEGIN, A, END_NODE].repeat(nodes - 1));
+        tokens.extend([END_NODE, END]);
+        normalise(&words(&tokens)).map(|_| ())
+    };
+    assert_eq!(flat(16_384), Ok(()));
+    assert!(matches!(flat(16_385), Err(DeviceTreeError::Structure { fault: Fault::Nodes(16_384), .. })));
+}
+
+#[test]
+fn reservations_must_end() {
+    let mut blob = PLAIN.to_vec();
+    let at = get(&blob, 16);
+    blob[at..].fill(1);
+    let total = blob.len();
+    put(&mut blob, 8, 40);
+    put(&mut blob, 36, 0);
+    put(&mut blob, 12, 40);
+    put(&mut blob, 32, 0);
+    put(&mut blob, 4, total as u32);
+    assert!(matches!(
+        normalise(&blob),
+        Err(DeviceTreeError::Structure { fault: Fault::Reservations(1_024), .. })
+    ));
+}
+
+#[test]
+fn properties_by_which_others_are_read_have_the_right_length_or_are_named() {
+    let property =
+        |make: fn(Node) -> Node| error(&blob(&root([ram(), node("soc").child(make(node("dev")))])));
+    for (name, found) in [
+        ("#address-cells", Found::Bytes(3)),
+        ("#size-cells", Found::Bytes(3)),
+        ("#interrupt-cells", Found::Bytes(3)),
+        ("#iommu-cells", Found::Bytes(3)),
+        ("phandle", Found::Bytes(3)),
+        ("interrupt-parent", Found::Bytes(3)),
+    ] {
+        let error = error(&blob(&root([ram(), node("soc").child(node("dev").bytes(name, &[0, 0, 1]))])));
+        match &error {
+            DeviceTreeError::Property { node, property, found: there, .. } => {
+                assert_eq!((node.as_str(), property.as_str(), *there), ("/soc/dev", name, found));
+            }
+            other => panic!("{other}"),
+        }
+    }
+    let error = property(|node| node.cells("#address-cells", &[5]));
+    assert!(error.to_string().contains("node /soc/dev, property #address-cells: the value 5"), "{error}");
+}
+
+#[test]
+fn an_error_says_at_which_byte() {
+    let mut blob = words(&[BEGIN, 0, PROPERTY, 4, 0, 9, END_NODE, END]);
+    let message = error(&blob).to_string();
+    assert_eq!(
+        message,
+        "device tree: byte 0x4c, node /, property #address-cells: the value 9, expected at most 4 cells"
+    );
+    assert_eq!(get(&blob, 0x4c), 9);
+    put(&mut blob, 0x4c, 4);
+    assert!(matches!(error(&blob), DeviceTreeError::NoMemory { .. }));
+}
+
+#[test]
+fn a_blob_reads_the_same_from_any_alignment() {
+    let mut shifted = vec![0];
+    shifted.extend_from_slice(IOMMU);
+    assert_eq!(format!("{:?}", read(&shifted[1..]).description), format!("{:?}", read(IOMMU).description));
+    assert_eq!(early(&shifted[1..]), early(IOMMU));
+}
