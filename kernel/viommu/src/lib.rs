@@ -1,5 +1,56 @@
 //! The virtio-iommu driver (virtio 1.2, section 5.13) on `virtio-drivers`' transports and queues.
+//!
+//! [`Viommu::start`] takes a transport that the caller has built and hands out a driven IOMMU
+//! instance, or says what the device did wrong. Nothing here knows whether the transport is PCI or
+//! MMIO, or where firmware mentions the device.
+//!
+//! What the caller owes the transport:
+//! - PCI: memory space and bus mastering enabled in the command register before [`Viommu::start`].
+//! - MMIO: `MmioTransport::new` also accepts the legacy register layout, version 1, which is what
+//!   QEMU gives unless told `-global virtio-mmio.force-legacy=false`. Pass it on all the same:
+//!   [`Viommu::start`] answers [`StartError::LegacyTransport`] and leaves the device alone.
+//! - The transport's destructor is never run. `PciTransport`'s waits for a reset without a limit;
+//!   the driver resets the device itself, within [`RESET_DEADLINE_US`].
+//!
+//! Rules that the driver keeps:
+//! - Every wait has a deadline. A device that misses one is dead: nothing is asked of it again, and
+//!   what it may still write to is neither reused nor freed until a reset is confirmed.
+//! - One request is in flight at a time, so an answer can only belong to that one.
+//! - What the driver records of domains, endpoints and mappings is what the device has. Where an
+//!   answer leaves that open, one more request settles it, or the device is given up.
+//! - Unsafe code is in the module `queue` alone.
 
 #![no_std]
+#![deny(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod attach;
+mod clock;
+mod config;
+mod domain;
+mod driver;
+mod fault;
+mod features;
+mod identity;
+mod map;
+mod property;
+#[expect(unsafe_code, reason = "rings and buffers are shared with the device")]
+mod queue;
+mod request;
+mod start;
+mod wire;
+
+#[cfg(test)]
+#[expect(unsafe_code, reason = "the model device accesses the memory that the driver shares with it")]
+mod tests;
+
+pub use clock::{Clock, REQUEST_DEADLINE_US, RESET_DEADLINE_US};
+pub use config::{CPU_PAGE_SIZE, Config, MAX_PROBE_SIZE};
+pub use driver::{Counters, Viommu};
+pub use fault::{Fault, FaultAccess, FaultReason};
+pub use features::Features;
+pub use queue::{Death, EVENT_QUEUE_SIZE, REQUEST_QUEUE_SIZE};
+pub use start::StartError;

@@ -1,0 +1,214 @@
+//! ATTACH and DETACH, with everything that has to be put back when one fails.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use addr::{EndpointId, Iova, PhysAddr, Range};
+use probe::{Refusal, RefusalCause};
+use virtio_drivers::Hal;
+use virtio_drivers::transport::Transport;
+
+use crate::clock::Clock;
+use crate::domain::{Mapping, Translation};
+use crate::driver::Viommu;
+use crate::identity;
+use crate::map::refusal;
+use crate::queue::Death;
+use crate::request::{Failure, Request, Status};
+use crate::wire::map_flag;
+
+/// An endpoint could not enter a domain.
+struct NotEntered {
+    why: Failure,
+    /// The request that failed.
+    request: Request,
+    /// Whether it is where it was before; else it is in no domain.
+    stayed: bool,
+}
+
+impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
+    /// Attaches an endpoint, from wherever it is.
+    pub(crate) fn attach_endpoint(&mut self, id: u32, endpoint: EndpointId) -> Result<(), Refusal> {
+        let request = self.attach_request(id, endpoint);
+        self.check_request(&request)?;
+        let Some(translation) = self.domains.get(id).map(|domain| domain.translation) else {
+            return Err(refusal(&request, RefusalCause::NoEntry, "there is no such domain"));
+        };
+        let old = self.domains.home(endpoint);
+        if old == Some(id) {
+            // Sent again, it would end a domain whose only endpoint this is, and its mappings.
+            return Ok(());
+        }
+        match translation {
+            Translation::Paging => self.check_regions(&request, id, endpoint)?,
+            Translation::MappedIdentity => {
+                self.refit_identity(id, endpoint).map_err(|failure| request.refused(failure))?;
+            }
+            Translation::Bypass { .. } => {}
+        }
+        self.enter(id, endpoint).map_err(|failed| self.put_back(failed, endpoint, old))
+    }
+
+    /// Detaches an endpoint from the domain that it is in.
+    pub(crate) fn detach_endpoint(&mut self, id: u32, endpoint: EndpointId) -> Result<(), Refusal> {
+        let request = Request::Detach { domain: id, endpoint };
+        self.check_request(&request)?;
+        match self.domains.home(endpoint) {
+            Some(home) if home == id => {}
+            Some(home) => {
+                let why = format!("it is attached to domain {home}");
+                return Err(refusal(&request, RefusalCause::Invalid, &why));
+            }
+            None => return Err(refusal(&request, RefusalCause::NoEntry, "it is attached to no domain")),
+        }
+        let outcome = self.leave(id, endpoint);
+        // An endpoint that the device does not know any more is in no domain either.
+        if matches!(outcome, Ok(()) | Err(Failure::Refused(Status::NOENT))) {
+            self.domains.settle(endpoint, None);
+        }
+        outcome.map_err(|failure| request.refused(failure))
+    }
+
+    /// Sends DETACH; after an answer that leaves it open, asks once more.
+    fn leave(&mut self, id: u32, endpoint: EndpointId) -> Result<(), Failure> {
+        let request = Request::Detach { domain: id, endpoint };
+        match self.send(request) {
+            Err(failure) if failure.leaves_doubt() => match self.send(request) {
+                // Not in it any more: the first one was done.
+                Ok(()) | Err(Failure::Refused(Status::INVAL)) => Ok(()),
+                Err(Failure::Refused(Status::NOENT)) => Err(Failure::Refused(Status::NOENT)),
+                Err(_) => Err(self.lose_step()),
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// Attaches and, where the domain begins to exist in the device with this, replays its mappings.
+    fn enter(&mut self, id: u32, endpoint: EndpointId) -> Result<(), NotEntered> {
+        let request = self.attach_request(id, endpoint);
+        let first = !self.is_live(id);
+        self.send_attach(request, id, endpoint)?;
+        self.domains.settle(endpoint, Some(id));
+        if !first {
+            return Ok(());
+        }
+        let mappings: Vec<Mapping> =
+            self.domains.get(id).map(|domain| domain.mappings().collect()).unwrap_or_default();
+        for mapping in mappings {
+            let Mapping { iova, phys, flags } = mapping;
+            if let Err(why) = self.send_map(id, mapping) {
+                if !matches!(why, Failure::Dead(_)) {
+                    let left = self.leave(id, endpoint);
+                    if left.is_err() {
+                        // In a domain that lacks mappings which the record has.
+                        self.lose_step();
+                    }
+                }
+                self.domains.settle(endpoint, None);
+                let request = Request::Map { domain: id, iova, phys, flags };
+                return Err(NotEntered { why, request, stayed: false });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends ATTACH, by way of a DETACH if the device does not move endpoints itself.
+    fn send_attach(&mut self, request: Request, id: u32, endpoint: EndpointId) -> Result<(), NotEntered> {
+        let old = self.domains.home(endpoint);
+        let mut stayed = true;
+        let mut outcome = self.send(request);
+        if let (Err(Failure::Refused(Status::UNSUPP)), Some(old)) = (outcome, old) {
+            // Section 5.13.6.3.2: a device that does not detach first answers UNSUPP.
+            if self.leave(old, endpoint).is_ok() {
+                self.domains.settle(endpoint, None);
+                stayed = false;
+                outcome = self.send(request);
+            }
+        }
+        let Err(why) = outcome else { return Ok(()) };
+        if why.leaves_doubt() {
+            // It may be in the new domain, in the old one or in none. Make it none.
+            self.leave_surely(id, endpoint);
+            if let Some(old) = self.domains.home(endpoint) {
+                self.leave_surely(old, endpoint);
+            }
+            self.domains.settle(endpoint, None);
+            stayed = false;
+        }
+        Err(NotEntered { why, request, stayed })
+    }
+
+    /// Makes sure that an endpoint is not in a domain that it may or may not be in.
+    fn leave_surely(&mut self, id: u32, endpoint: EndpointId) {
+        match self.leave(id, endpoint) {
+            Ok(()) | Err(Failure::Refused(Status::INVAL | Status::NOENT) | Failure::Dead(_)) => {}
+            Err(_) => {
+                self.lose_step();
+            }
+        }
+    }
+
+    /// Attaches the endpoint to its old domain again if it was lost on the way, and words the refusal.
+    fn put_back(&mut self, failed: NotEntered, endpoint: EndpointId, old: Option<u32>) -> Refusal {
+        let mut refusal = failed.request.refused(failed.why);
+        refusal.endpoint = Some(endpoint);
+        let Some(old) = old.filter(|_| !failed.stayed) else { return refusal };
+        if let Err(again) = self.enter(old, endpoint) {
+            let (request, why) = (again.request, again.why);
+            refusal
+                .detail
+                .push_str(&format!("; back to domain {old}: {request}: {why}; it is in no domain now"));
+        }
+        if self.is_dead() {
+            refusal.cause = RefusalCause::Dead;
+        }
+        refusal
+    }
+
+    /// Refuses an endpoint whose reserved regions are mapped in the domain.
+    fn check_regions(&self, request: &Request, id: u32, endpoint: EndpointId) -> Result<(), Refusal> {
+        let Some(domain) = self.domains.get(id) else { return Ok(()) };
+        for region in self.device_regions(endpoint) {
+            if let Some(mapping) = domain.overlapping(region.range).first() {
+                let why = format!("{} is mapped and reserved for it ({})", mapping.iova, region.range);
+                return Err(refusal(request, RefusalCause::Invalid, &why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the mappings of a mapped identity domain fit for one more endpoint.
+    fn refit_identity(&mut self, id: u32, endpoint: EndpointId) -> Result<(), Failure> {
+        let Some(domain) = self.domains.get(id) else { return Ok(()) };
+        let members = domain.members().chain([endpoint]);
+        let reserved = members.flat_map(|member| self.device_regions(member)).map(|region| region.range);
+        let wanted: Vec<Range<Iova>> =
+            identity::extents(self.config.input_range, reserved, self.config.granule());
+        let present: Vec<Mapping> = domain.mappings().collect();
+        for mapping in &present {
+            if !wanted.contains(&mapping.iova) {
+                self.drop_mapping(id, *mapping)?;
+            }
+        }
+        for iova in wanted {
+            if present.iter().all(|mapping| mapping.iova != iova) {
+                let flags = map_flag::READ | map_flag::WRITE;
+                self.add_mapping(id, Mapping { iova, phys: PhysAddr(iova.start().0), flags })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn attach_request(&self, id: u32, endpoint: EndpointId) -> Request {
+        let translation = self.domains.get(id).map(|domain| domain.translation);
+        Request::Attach {
+            domain: id,
+            endpoint,
+            bypass: matches!(translation, Some(Translation::Bypass { .. })),
+        }
+    }
+
+    fn lose_step(&mut self) -> Failure {
+        Failure::Dead(self.link.die(Death::OutOfStep))
+    }
+}

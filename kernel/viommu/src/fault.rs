@@ -1,0 +1,108 @@
+//! Fault records of the event queue (virtio 1.2, section 5.13.6.8), decoded and gathered.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use addr::{EndpointId, Iova};
+use zerocopy::FromBytes;
+
+use crate::wire::{FAULT_SIZE, FaultRecord, fault_flag, fault_reason};
+
+/// Why an access was not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultReason {
+    /// The device does not say, or has a reason that this driver does not know.
+    Unknown,
+    /// The endpoint is attached to no domain.
+    Domain,
+    /// The domain has no mapping for the access.
+    Mapping,
+}
+
+/// What kind of access it was, as far as the device says. QEMU 7.2 does not for a missing mapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaultAccess {
+    /// It was a read.
+    pub read: bool,
+    /// It was a write.
+    pub write: bool,
+    /// It was an instruction fetch. Linux's header has the flag, the standard does not.
+    pub execute: bool,
+}
+
+/// Accesses that the device did not let through: one, or several of the same kind in one granule.
+///
+/// QEMU 7.2 reports each four bytes of a transfer on their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Why.
+    pub reason: FaultReason,
+    /// What kind of access.
+    pub access: FaultAccess,
+    /// Whose access.
+    pub endpoint: EndpointId,
+    /// The lowest address of them, if the device gave one.
+    pub address: Option<Iova>,
+    /// How many records say the same; at least 1.
+    pub records: u32,
+}
+
+impl fmt::Display for Fault {
+    /// As Linux prints it: `page fault from EP 8 at 0x1000 [RWX]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = match self.reason {
+            FaultReason::Unknown => "unknown",
+            FaultReason::Domain => "domain",
+            FaultReason::Mapping => "page",
+        };
+        write!(f, "{reason} fault from EP {}", self.endpoint.0)?;
+        if let Some(address) = self.address {
+            write!(f, " at {address}")?;
+        }
+        let letter = |set, letter| if set { letter } else { "" };
+        let FaultAccess { read, write, execute } = self.access;
+        write!(f, " [{}{}{}]", letter(read, "R"), letter(write, "W"), letter(execute, "X"))
+    }
+}
+
+/// What a record says; `None` if its first reserved field is not 0, which means to ignore it.
+///
+/// Unknown flags say nothing and an unknown reason is no reason: both are for later standards.
+pub(crate) fn decode(record: &[u8; FAULT_SIZE]) -> Option<Fault> {
+    let record = FaultRecord::read_from_bytes(record).ok()?;
+    if record.reserved != [0; 3] {
+        return None;
+    }
+    let flag = |flag| record.flags.get() & flag != 0;
+    Some(Fault {
+        reason: match record.reason {
+            fault_reason::DOMAIN => FaultReason::Domain,
+            fault_reason::MAPPING => FaultReason::Mapping,
+            _ => FaultReason::Unknown,
+        },
+        access: FaultAccess {
+            read: flag(fault_flag::READ),
+            write: flag(fault_flag::WRITE),
+            execute: flag(fault_flag::EXEC),
+        },
+        endpoint: EndpointId(record.endpoint.get()),
+        address: flag(fault_flag::ADDRESS).then_some(Iova(record.address.get())),
+        records: 1,
+    })
+}
+
+/// Adds `fault` to `faults`, to one of the same kind in the same granule if there is one.
+pub(crate) fn gather(faults: &mut Vec<Fault>, fault: Fault, granule: u64) {
+    let place = |fault: &Fault| fault.address.map(|address| address.0 & !(granule - 1));
+    let same = |other: &&mut Fault| {
+        (other.reason, other.access, other.endpoint) == (fault.reason, fault.access, fault.endpoint)
+            && place(other) == place(&fault)
+    };
+    match faults.iter_mut().find(same) {
+        Some(other) => {
+            other.address = other.address.min(fault.address);
+            other.records = other.records.saturating_add(fault.records);
+        }
+        None => faults.push(fault),
+    }
+}

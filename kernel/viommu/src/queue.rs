@@ -1,0 +1,409 @@
+//! The two queues and the memory that the device may write to.
+//!
+//! This is the one module with unsafe code. Its claim: memory that the device has been told of is
+//! neither freed nor used for anything else before the device has confirmed a reset, whatever the
+//! device does and in whatever order the methods are called. For this the module owns the
+//! transport, and everything that the claim rests on is private here:
+//! - buffers are [`Buffers`], which are only freed by `Drop for Link`, after a confirmed reset;
+//! - at most one request is in flight; one that is not answered makes the link dead for good;
+//! - an index from the used ring is compared with what is in flight before it is used for anything;
+//! - what the device writes is copied out once, through raw pointers, and judged on the copy.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, fence};
+
+use virtio_drivers::queue::VirtQueue;
+use virtio_drivers::transport::{DeviceStatus, Transport};
+use virtio_drivers::{BufferDirection, Error, Hal, PAGE_SIZE};
+
+use crate::clock::{Clock, REQUEST_DEADLINE_US, wait_until};
+use crate::start::{FEATURES_AGREED, StartError, reset};
+use crate::wire::{EVENT_QUEUE, FAULT_SIZE, MAX_REQUEST_SIZE, REQUEST_QUEUE, TAIL_SIZE};
+
+/// Entries of the request queue: one request at a time, of one readable and one writable part.
+pub const REQUEST_QUEUE_SIZE: usize = 2;
+
+/// Entries of the event queue: how many fault records the device can leave between two polls.
+pub const EVENT_QUEUE_SIZE: usize = 64;
+
+/// Where in the request buffers the device-writable part begins.
+const ANSWER_OFFSET: usize = 128;
+const _: () = assert!(MAX_REQUEST_SIZE <= ANSWER_OFFSET);
+
+/// What a buffer holds before the device writes: no status, no valid property, no valid record.
+const POISON: u8 = 0xff;
+
+/// Why nothing more is asked of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// A request was not answered within [`REQUEST_DEADLINE_US`].
+    Silent {
+        /// The status register at that moment; bit 6 is the device asking for a reset.
+        status: u32,
+    },
+    /// The used ring names a chain that is not in flight.
+    WrongChain {
+        /// What it names.
+        found: u16,
+        /// What is in flight.
+        expected: u16,
+    },
+    /// The used ring moved while no request was in flight.
+    UnaskedAnswer,
+    /// The queue refused a request although it was empty.
+    QueueBroken(Error),
+    /// Two answers in a row could not be read, so that the device's state is not known any more.
+    OutOfStep,
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent { status } => {
+                write!(f, "no answer within {REQUEST_DEADLINE_US} us, device status {status:#x}")?;
+                if status & DeviceStatus::DEVICE_NEEDS_RESET.bits() != 0 {
+                    f.write_str(" (DEVICE_NEEDS_RESET)")?;
+                }
+                Ok(())
+            }
+            Self::WrongChain { found, expected } => {
+                write!(f, "the used ring of the request queue names chain {found}, expected {expected}")
+            }
+            Self::UnaskedAnswer => f.write_str("the used ring of the request queue moved without a request"),
+            Self::QueueBroken(error) => write!(f, "the request queue does not take a request: {error}"),
+            Self::OutOfStep => {
+                f.write_str("the device's answers cannot be read, so its domains are not known any more")
+            }
+        }
+    }
+}
+
+/// What a poll of the event queue found at one place of the ring.
+pub(crate) enum Event {
+    /// A record, copied out.
+    Record([u8; FAULT_SIZE]),
+    /// A buffer that came back with another length than that of a record.
+    WrongLength,
+}
+
+/// The event queue cannot be followed any more; requests are not affected.
+pub(crate) enum EventError {
+    /// The used ring names a chain that is not in flight.
+    WrongChain(u16),
+    /// The queue did not take a buffer back.
+    NotReposted(Error),
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongChain(found) => {
+                write!(f, "the used ring of the event queue names chain {found}, which is not in flight")
+            }
+            Self::NotReposted(error) => write!(f, "the event queue takes no buffer back: {error}"),
+        }
+    }
+}
+
+/// A started device: its transport, its queues and the memory it may write to.
+pub(crate) struct Link<H: Hal, T: Transport, C: Clock> {
+    /// Never dropped: see the crate's documentation.
+    transport: ManuallyDrop<T>,
+    clock: C,
+    requests: Option<VirtQueue<H, REQUEST_QUEUE_SIZE>>,
+    events: Option<VirtQueue<H, EVENT_QUEUE_SIZE>>,
+    request_buffers: Option<Buffers<H>>,
+    event_buffers: Option<Buffers<H>>,
+    /// Which event buffer is in flight under which chain; indexed by the chain's head.
+    event_in_flight: [Option<usize>; EVENT_QUEUE_SIZE],
+    death: Option<Death>,
+}
+
+impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
+    /// Takes over a transport whose device may be in any state.
+    pub(crate) fn new(transport: T, clock: C) -> Self {
+        Self {
+            transport: ManuallyDrop::new(transport),
+            clock,
+            requests: None,
+            events: None,
+            request_buffers: None,
+            event_buffers: None,
+            event_in_flight: [None; EVENT_QUEUE_SIZE],
+            death: None,
+        }
+    }
+
+    /// The transport and the clock, for negotiation and configuration.
+    pub(crate) fn parts(&mut self) -> (&mut T, &C) {
+        (&mut self.transport, &self.clock)
+    }
+
+    /// The transport, for reading.
+    pub(crate) fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    /// Sets the queues up, for answers with up to `probe_size` bytes before the status, and sets DRIVER_OK.
+    ///
+    /// # Errors
+    ///
+    /// A queue is missing or too short, memory is short, or the device gives up at once.
+    pub(crate) fn open(&mut self, probe_size: u32) -> Result<(), StartError> {
+        let answer_size = probe_size as usize + TAIL_SIZE;
+        self.request_buffers = Some(Buffers::new(ANSWER_OFFSET + answer_size)?);
+        self.event_buffers = Some(Buffers::new(EVENT_QUEUE_SIZE * FAULT_SIZE)?);
+        let mut requests = open_queue(&mut *self.transport, REQUEST_QUEUE)?;
+        requests.set_dev_notify(false);
+        self.requests = Some(requests);
+        let mut events = open_queue(&mut *self.transport, EVENT_QUEUE)?;
+        events.set_dev_notify(false);
+        self.events = Some(events);
+        for slot in 0..EVENT_QUEUE_SIZE {
+            let posted = self.post_event(slot);
+            posted.map_err(|error| {
+                queue_error(EVENT_QUEUE, EVENT_QUEUE_SIZE as u32, EVENT_QUEUE_SIZE, error)
+            })?;
+        }
+        let running = FEATURES_AGREED | DeviceStatus::DRIVER_OK;
+        self.transport.set_status(running);
+        let status = self.transport.get_status();
+        if !status.contains(running) || status.contains(DeviceStatus::DEVICE_NEEDS_RESET) {
+            return Err(StartError::NotStarted { status: status.bits() });
+        }
+        self.transport.notify(EVENT_QUEUE);
+        Ok(())
+    }
+
+    /// Tells the device that the driver gives up on it; dropping the link then resets it.
+    pub(crate) fn set_failed(&mut self) {
+        let status = self.transport.get_status();
+        self.transport.set_status(status | DeviceStatus::FAILED);
+    }
+
+    /// Why nothing more is asked of the device, if that is so.
+    pub(crate) fn death(&self) -> Option<Death> {
+        self.death
+    }
+
+    /// Gives the device up; the first reason stays.
+    pub(crate) fn die(&mut self, death: Death) -> Death {
+        *self.death.get_or_insert(death)
+    }
+
+    /// Sends one request and waits for its answer, which is copied to `answer`.
+    ///
+    /// Returns the used length: how many bytes the device says it wrote. It is not checked; what
+    /// it did not write reads as 0xff.
+    ///
+    /// # Errors
+    ///
+    /// The device is dead, or dies of this.
+    ///
+    /// # Panics
+    ///
+    /// If `request` or `answer` is empty or larger than [`open`](Self::open) was told.
+    pub(crate) fn exchange(&mut self, request: &[u8], answer: &mut [u8]) -> Result<u32, Death> {
+        if let Some(death) = self.death {
+            return Err(death);
+        }
+        self.try_exchange(request, answer).map_err(|death| self.die(death))
+    }
+
+    fn try_exchange(&mut self, request: &[u8], answer: &mut [u8]) -> Result<u32, Death> {
+        let (Some(queue), Some(buffers)) = (&mut self.requests, &mut self.request_buffers) else {
+            return Err(Death::QueueBroken(Error::NotReady));
+        };
+        // Nothing is in flight. What stands in the used ring now would be taken for the next answer.
+        if queue.can_pop() {
+            return Err(Death::UnaskedAnswer);
+        }
+        assert!(!request.is_empty() && request.len() <= ANSWER_OFFSET, "request fits its buffer");
+        buffers.write(0, request);
+        buffers.fill(ANSWER_OFFSET, answer.len(), POISON);
+        let readable = buffers.part(0, request.len());
+        let mut writable = buffers.part(ANSWER_OFFSET, answer.len());
+
+        // SAFETY: Nothing is in flight, so nobody writes to this part while the reference exists.
+        let input = unsafe { readable.as_ref() };
+        // SAFETY: Likewise; and the two parts do not overlap.
+        let output = unsafe { writable.as_mut() };
+        // SAFETY: `request_buffers` is only accessed again below, after `pop_used` succeeded, or
+        // never: each other way out is an error, which makes the link dead, and then `exchange`
+        // does not come here again. It is freed only after a confirmed reset.
+        let chain = unsafe { queue.add(&[input], &mut [output]) }.map_err(Death::QueueBroken)?;
+        // The device's wish not to be notified must be read after the request has become visible.
+        fence(Ordering::SeqCst);
+        if queue.should_notify() {
+            self.transport.notify(REQUEST_QUEUE);
+        }
+
+        if !wait_until(&self.clock, REQUEST_DEADLINE_US, || queue.can_pop()) {
+            return Err(Death::Silent { status: self.transport.get_status().bits() });
+        }
+        match queue.peek_used() {
+            Some(found) if found != chain => return Err(Death::WrongChain { found, expected: chain }),
+            _ => {}
+        }
+        // SAFETY: The device has returned the chain, so the part is ours again.
+        let input = unsafe { readable.as_ref() };
+        // SAFETY: Likewise; and the two parts do not overlap.
+        let output = unsafe { writable.as_mut() };
+        // SAFETY: These are the buffers that `add` was given when it returned `chain`.
+        let used = unsafe { queue.pop_used(chain, &[input], &mut [output]) }.map_err(Death::QueueBroken)?;
+        buffers.read(ANSWER_OFFSET, answer);
+        Ok(used)
+    }
+
+    /// The next event, if there is one; its buffer goes back to the device.
+    ///
+    /// # Errors
+    ///
+    /// The queue cannot be followed any more and must not be polled again.
+    pub(crate) fn next_event(&mut self) -> Result<Option<Event>, EventError> {
+        let (Some(queue), Some(buffers)) = (&mut self.events, &mut self.event_buffers) else {
+            return Ok(None);
+        };
+        let Some(chain) = queue.peek_used() else { return Ok(None) };
+        let Some(slot) = self.event_in_flight.get_mut(usize::from(chain)).and_then(Option::take) else {
+            return Err(EventError::WrongChain(chain));
+        };
+        let mut part = buffers.part(slot * FAULT_SIZE, FAULT_SIZE);
+        // SAFETY: The chain was in flight and the device has returned it, so the part is ours again.
+        let output = unsafe { part.as_mut() };
+        // SAFETY: `event_in_flight` says that this is the buffer that `add` was given for `chain`.
+        let popped = unsafe { queue.pop_used(chain, &[], &mut [output]) };
+        let used = popped.map_err(|_| EventError::WrongChain(chain))?;
+        let mut record = [0; FAULT_SIZE];
+        buffers.read(slot * FAULT_SIZE, &mut record);
+        self.post_event(slot).map_err(EventError::NotReposted)?;
+        Ok(Some(if used as usize == FAULT_SIZE { Event::Record(record) } else { Event::WrongLength }))
+    }
+
+    /// Tells the device that event buffers were returned to it.
+    pub(crate) fn notify_events(&mut self) {
+        fence(Ordering::SeqCst);
+        if self.events.as_ref().is_some_and(VirtQueue::should_notify) {
+            self.transport.notify(EVENT_QUEUE);
+        }
+    }
+
+    fn post_event(&mut self, slot: usize) -> Result<(), Error> {
+        let (Some(queue), Some(buffers)) = (&mut self.events, &mut self.event_buffers) else {
+            return Err(Error::NotReady);
+        };
+        // Nor does what an earlier record left pass for a new one.
+        buffers.fill(slot * FAULT_SIZE, FAULT_SIZE, POISON);
+        let mut part = buffers.part(slot * FAULT_SIZE, FAULT_SIZE);
+        // SAFETY: `slot` is not in flight: it comes from `open`, once, or from a popped chain.
+        let output = unsafe { part.as_mut() };
+        // SAFETY: The buffer is not accessed before `next_event` has popped this chain, and freed
+        // only after a confirmed reset.
+        let chain = unsafe { queue.add(&[], &mut [output]) }?;
+        *self.event_in_flight.get_mut(usize::from(chain)).ok_or(Error::WrongToken)? = Some(slot);
+        Ok(())
+    }
+}
+
+impl<H: Hal, T: Transport, C: Clock> Drop for Link<H, T, C> {
+    /// Resets the device. If it does not confirm, what it may still write to is leaked on purpose.
+    fn drop(&mut self) {
+        let idle = reset(&mut *self.transport, &self.clock).is_ok();
+        let queues = (self.requests.take(), self.events.take());
+        let buffers = [self.request_buffers.take(), self.event_buffers.take()];
+        if idle {
+            drop(queues);
+            for buffers in buffers.into_iter().flatten() {
+                // SAFETY: The device has confirmed the reset, so it accesses no memory any more.
+                unsafe { buffers.free() };
+            }
+        } else {
+            core::mem::forget(queues);
+        }
+    }
+}
+
+fn open_queue<H: Hal, T: Transport, const SIZE: usize>(
+    transport: &mut T,
+    index: u16,
+) -> Result<VirtQueue<H, SIZE>, StartError> {
+    // Neither indirect descriptors nor event indices: they were not negotiated.
+    VirtQueue::new(transport, index, false, false)
+        .map_err(|error| queue_error(index, transport.max_queue_size(index), SIZE, error))
+}
+
+fn queue_error(queue: u16, available: u32, needed: usize, error: Error) -> StartError {
+    StartError::Queue { queue, available, needed: needed as u32, error }
+}
+
+/// Zeroed memory that the device can reach. Leaked unless freed by name.
+struct Buffers<H: Hal> {
+    paddr: u64,
+    start: NonNull<u8>,
+    pages: usize,
+    hal: PhantomData<H>,
+}
+
+// SAFETY: The memory is owned by this value alone and not tied to a thread.
+unsafe impl<H: Hal> Send for Buffers<H> {}
+
+impl<H: Hal> Buffers<H> {
+    fn new(bytes: usize) -> Result<Self, StartError> {
+        let pages = bytes.div_ceil(PAGE_SIZE);
+        let (paddr, start) = H::dma_alloc(pages, BufferDirection::Both);
+        // Address 0 is how the crate's own DMA memory reports that there is none.
+        if paddr == 0 {
+            return Err(StartError::OutOfMemory { bytes });
+        }
+        Ok(Self { paddr, start, pages, hal: PhantomData })
+    }
+
+    /// The `len` bytes at `offset`; panics if they are not all inside.
+    fn part(&self, offset: usize, len: usize) -> NonNull<[u8]> {
+        let end = offset.checked_add(len).expect("a part does not wrap");
+        assert!(end <= self.pages * PAGE_SIZE, "a part lies inside its buffers");
+        // SAFETY: `offset` lies inside the allocation, as just checked.
+        let start = unsafe { self.start.add(offset) };
+        NonNull::slice_from_raw_parts(start, len)
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let start = self.part(offset, bytes.len()).cast::<u8>();
+        for (index, byte) in bytes.iter().enumerate() {
+            // SAFETY: `index` is less than the length of the part.
+            let place = unsafe { start.add(index) };
+            // SAFETY: The place is inside the allocation; a byte is always aligned.
+            unsafe { place.write_volatile(*byte) };
+        }
+    }
+
+    fn fill(&mut self, offset: usize, len: usize, byte: u8) {
+        let part = self.part(offset, len);
+        // SAFETY: The part is inside the allocation, which is ours to write.
+        unsafe { part.cast::<u8>().write_bytes(byte, len) };
+    }
+
+    fn read(&self, offset: usize, bytes: &mut [u8]) {
+        let start = self.part(offset, bytes.len()).cast::<u8>();
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            // SAFETY: `index` is less than the length of the part.
+            let place = unsafe { start.add(index) };
+            // SAFETY: The place is inside the allocation and initialised since it was allocated.
+            *byte = unsafe { place.read_volatile() };
+        }
+    }
+
+    /// Gives the memory back.
+    ///
+    /// # Safety
+    ///
+    /// The device does not access it any more.
+    unsafe fn free(self) {
+        // SAFETY: These are the values of `dma_alloc`, and `self` is gone after this.
+        // A number other than 0 means that the memory was not freed; then it is leaked.
+        let _not_freed = unsafe { H::dma_dealloc(self.paddr, self.start, self.pages) };
+    }
+}

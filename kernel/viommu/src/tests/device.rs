@@ -1,0 +1,446 @@
+//! A virtio-iommu as the specification has it (virtio 1.2, section 5.13.6), strict with the driver:
+//! a request that a driver must not send fails the test.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::vec;
+use std::vec::Vec;
+
+use virtio_drivers::transport::DeviceType;
+
+use super::fake::{read, write};
+
+pub(super) const OK: u8 = 0;
+pub(super) const UNSUPP: u8 = 2;
+pub(super) const INVAL: u8 = 4;
+pub(super) const RANGE: u8 = 5;
+pub(super) const NOENT: u8 = 6;
+
+/// INPUT_RANGE, DOMAIN_RANGE, MAP_UNMAP, PROBE, MMIO, BYPASS_CONFIG, indirect, event index,
+/// VERSION_1, RING_RESET: what QEMU 7.2 offers.
+pub(super) const QEMU_FEATURES: u64 = 0x101_3000_0077;
+pub(super) const PROBE_SIZE: usize = 512;
+
+/// How one request is served. All but [`Serve::Well`] break a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Serve {
+    Well,
+    /// Nothing is done, and this status says so.
+    Status(u8),
+    /// Nothing is done, and this is the used length.
+    NotDone(u32),
+    /// Nothing is done and nothing written, and the used length says that all was.
+    Unwritten,
+    /// It is done and answered, and this is the used length.
+    Done(u32),
+    /// It is answered after so many polls.
+    Late(u32),
+    Never,
+    /// It is done, and the used ring names another chain.
+    WrongChain(u32),
+    /// It is done, and the used ring moves on by more than that.
+    Twice,
+    /// It is done, and then rings and buffers that the device may not write are overwritten.
+    Scribble(u8),
+}
+
+/// One split virtqueue, seen from the device (virtio 1.2, section 2.7).
+#[derive(Clone)]
+pub(super) struct Queue {
+    size: u16,
+    descriptors: u64,
+    driver_area: u64,
+    device_area: u64,
+    taken: u16,
+    used: u16,
+}
+
+/// A chain of buffers: all bytes that the device may read, and where it may write.
+pub(super) struct Chain {
+    pub(super) head: u16,
+    pub(super) readable: Vec<u8>,
+    pub(super) writable: Vec<(u64, u32)>,
+}
+
+impl Queue {
+    pub(super) fn new(size: u16, descriptors: u64, driver_area: u64, device_area: u64) -> Self {
+        Self { size, descriptors, driver_area, device_area, taken: 0, used: 0 }
+    }
+
+    fn u16_at(address: u64) -> u16 {
+        u16::from_le_bytes(read(address, 2).try_into().unwrap())
+    }
+
+    pub(super) fn take(&mut self) -> Option<Chain> {
+        if Self::u16_at(self.driver_area + 2) == self.taken {
+            return None;
+        }
+        let head = Self::u16_at(self.driver_area + 4 + 2 * u64::from(self.taken % self.size));
+        self.taken = self.taken.wrapping_add(1);
+        let mut chain = Chain { head, readable: Vec::new(), writable: Vec::new() };
+        let mut index = head;
+        for _ in 0..self.size {
+            let descriptor = read(self.descriptors + 16 * u64::from(index), 16);
+            let address = u64::from_le_bytes(descriptor[0..8].try_into().unwrap());
+            let len = u32::from_le_bytes(descriptor[8..12].try_into().unwrap());
+            let flags = u16::from_le_bytes(descriptor[12..14].try_into().unwrap());
+            index = u16::from_le_bytes(descriptor[14..16].try_into().unwrap());
+            if flags & 2 != 0 {
+                chain.writable.push((address, len));
+            } else {
+                assert!(chain.writable.is_empty(), "readable buffers come first");
+                chain.readable.extend(read(address, len as usize));
+            }
+            if flags & 1 == 0 {
+                return Some(chain);
+            }
+        }
+        panic!("a chain of descriptors without end");
+    }
+
+    /// Returns a chain, whatever the driver thinks of it.
+    pub(super) fn give_back(&mut self, chain: u32, len: u32) {
+        let element = self.device_area + 4 + 8 * u64::from(self.used % self.size);
+        write(element, &chain.to_le_bytes());
+        write(element + 4, &len.to_le_bytes());
+        self.move_used(1);
+    }
+
+    /// Moves the used index without an element.
+    pub(super) fn move_used(&mut self, by: u16) {
+        self.used = self.used.wrapping_add(by);
+        write(self.device_area + 2, &self.used.to_le_bytes());
+    }
+
+    /// Overwrites the descriptors, the driver's ring and the used elements, but not the used index.
+    fn scribble(&self, byte: u8) {
+        write(self.descriptors, &vec![byte; 16 * usize::from(self.size)]);
+        write(self.driver_area + 4, &vec![byte; 2 * usize::from(self.size)]);
+        write(self.device_area + 4, &vec![byte; 8 * usize::from(self.size)]);
+    }
+}
+
+/// A domain in the device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct DomainState {
+    pub(super) bypass: bool,
+    /// By start: last address, physical start, flags.
+    pub(super) mappings: BTreeMap<u64, (u64, u64, u32)>,
+}
+
+pub(super) struct Device {
+    // Registers.
+    pub(super) device_type: DeviceType,
+    pub(super) legacy_layout: bool,
+    pub(super) status: u32,
+    /// Every value that was written to the status register.
+    pub(super) status_writes: Vec<u32>,
+    pub(super) offered: u64,
+    pub(super) accepted: u64,
+    pub(super) config: Vec<u8>,
+    pub(super) queue_sizes: [u32; 2],
+    pub(super) queues: [Option<Queue>; 2],
+    // Rules to break.
+    pub(super) refuses_features: bool,
+    pub(super) gives_up_at_start: bool,
+    /// How many more resets are confirmed; `None`: all.
+    pub(super) resets_left: Option<u32>,
+    /// Polls until a reset is confirmed.
+    pub(super) reset_polls: u32,
+    /// How many more reads of the generation find it changed.
+    pub(super) config_changes: u32,
+    generation: u32,
+    pub(super) bypass_writable: bool,
+    /// Answers UNSUPP to ATTACH of an endpoint that is attached elsewhere.
+    pub(super) does_not_move: bool,
+    pub(super) script: VecDeque<Serve>,
+    pending: Option<(u32, Chain)>,
+    // What the specification says it holds.
+    pub(super) endpoints: BTreeSet<u32>,
+    pub(super) properties: BTreeMap<u32, Vec<u8>>,
+    /// Ranges that must not be mapped for an endpoint.
+    pub(super) reserved: BTreeMap<u32, Vec<(u64, u64)>>,
+    pub(super) attached: BTreeMap<u32, u32>,
+    pub(super) domains: BTreeMap<u32, DomainState>,
+    /// Every request that arrived: its readable part.
+    pub(super) log: Vec<Vec<u8>>,
+}
+
+impl Device {
+    /// QEMU 7.2's device with these endpoints.
+    pub(super) fn new(endpoints: &[u32]) -> Self {
+        let mut device = Self {
+            device_type: DeviceType::IOMMU,
+            legacy_layout: false,
+            status: 0,
+            status_writes: Vec::new(),
+            offered: QEMU_FEATURES,
+            accepted: 0,
+            config: vec![0; 40],
+            queue_sizes: [256, 256],
+            queues: [None, None],
+            refuses_features: false,
+            gives_up_at_start: false,
+            resets_left: None,
+            reset_polls: 0,
+            config_changes: 0,
+            generation: 0,
+            bypass_writable: true,
+            does_not_move: false,
+            script: VecDeque::new(),
+            pending: None,
+            endpoints: endpoints.iter().copied().collect(),
+            properties: BTreeMap::new(),
+            reserved: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            domains: BTreeMap::new(),
+            log: Vec::new(),
+        };
+        device.set_u64(0, 0xffff_ffff_ffff_f000);
+        device.set_u64(16, u64::MAX);
+        device.set_u32(28, u32::MAX);
+        device.set_u32(32, PROBE_SIZE as u32);
+        device.config[36] = 1;
+        device
+    }
+
+    pub(super) fn set_u64(&mut self, offset: usize, value: u64) {
+        self.config[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    pub(super) fn set_u32(&mut self, offset: usize, value: u32) {
+        self.config[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    fn u64_at(&self, offset: usize) -> u64 {
+        u64::from_le_bytes(self.config[offset..offset + 8].try_into().unwrap())
+    }
+
+    pub(super) fn config_generation(&mut self) -> u32 {
+        if self.config_changes > 0 {
+            self.config_changes -= 1;
+            self.generation += 1;
+        }
+        self.generation
+    }
+
+    pub(super) fn set_status(&mut self, status: u32) {
+        self.status_writes.push(status);
+        if status == 0 {
+            if self.resets_left == Some(0) {
+                return;
+            }
+            self.resets_left = self.resets_left.map(|left| left - 1);
+            if self.reset_polls == 0 {
+                self.reset();
+            }
+        } else if status & 8 != 0 && self.refuses_features {
+            self.status = status & !8;
+        } else {
+            self.status = status;
+            if status & 4 != 0 && self.gives_up_at_start {
+                self.status |= 64;
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.status = 0;
+        self.accepted = 0;
+        self.queues = [None, None];
+        self.pending = None;
+        self.attached.clear();
+        self.domains.clear();
+    }
+
+    /// Time passes.
+    pub(super) fn tick(&mut self) {
+        if self.status_writes.last() == Some(&0) && self.status != 0 && self.reset_polls > 0 {
+            self.reset_polls -= 1;
+            if self.reset_polls == 0 {
+                self.reset();
+            }
+        }
+        match self.pending.take() {
+            Some((0, chain)) => self.complete(chain, Serve::Well),
+            Some((polls, chain)) => self.pending = Some((polls - 1, chain)),
+            None => {}
+        }
+    }
+
+    pub(super) fn notified(&mut self, queue: u16) {
+        assert_eq!(self.status & 0x4f, 0xf, "a queue is notified only while the device runs");
+        if queue == 0 {
+            while let Some(chain) = self.queues[0].as_mut().and_then(Queue::take) {
+                assert!(self.pending.is_none(), "one request at a time");
+                match self.script.pop_front().unwrap_or(Serve::Well) {
+                    Serve::Never => self.log.push(chain.readable),
+                    Serve::Late(polls) => self.pending = Some((polls, chain)),
+                    serve => self.complete(chain, serve),
+                }
+            }
+        }
+    }
+
+    fn complete(&mut self, chain: Chain, serve: Serve) {
+        self.log.push(chain.readable.clone());
+        let [(address, room)] = chain.writable[..] else { panic!("one writable buffer") };
+        let mut answer = vec![0; room as usize];
+        let tail = answer.len() - 4;
+        let done = !matches!(serve, Serve::Status(_) | Serve::NotDone(_) | Serve::Unwritten);
+        answer[tail] = match serve {
+            Serve::Status(status) => status,
+            _ if done => self.serve(&chain.readable, &mut answer[..tail]),
+            _ => OK,
+        };
+        let (id, used) = match serve {
+            Serve::Done(used) | Serve::NotDone(used) => (u32::from(chain.head), used),
+            Serve::WrongChain(id) => (id, room),
+            _ => (u32::from(chain.head), room),
+        };
+        // The device writes as much as it says, and not beyond the buffer.
+        if serve != Serve::Unwritten {
+            write(address, &answer[..(used as usize).min(answer.len())]);
+        }
+        let queue = self.queues[0].as_mut().unwrap();
+        if let Serve::Scribble(byte) = serve {
+            queue.scribble(byte);
+        }
+        queue.give_back(id, used);
+        if serve == Serve::Twice {
+            queue.move_used(1);
+        }
+    }
+
+    /// Does what a request asks and returns the status; `properties` is the part before the tail.
+    fn serve(&mut self, request: &[u8], properties: &mut [u8]) -> u8 {
+        let word = |at: usize| u32::from_le_bytes(request[at..at + 4].try_into().unwrap());
+        let double = |at: usize| u64::from_le_bytes(request[at..at + 8].try_into().unwrap());
+        let zero = |at: usize| assert!(request[at..].iter().all(|byte| *byte == 0), "reserved is 0");
+        assert_eq!(request[1..4], [0; 3], "reserved is 0");
+        match (request[0], request.len()) {
+            (1, 20) => {
+                zero(16);
+                self.serve_attach(word(4), word(8), word(12))
+            }
+            (2, 20) => {
+                zero(12);
+                self.serve_detach(word(4), word(8))
+            }
+            (3, 36) => self.serve_map(word(4), (double(8), double(16)), double(24), word(32)),
+            (4, 28) => {
+                zero(24);
+                self.serve_unmap(word(4), double(8), double(16))
+            }
+            (5, 72) => {
+                assert!(self.accepted & 1 << 4 != 0, "PROBE only with the feature");
+                zero(8);
+                assert_eq!(
+                    properties.len(),
+                    u32::from_le_bytes(self.config[32..36].try_into().unwrap()) as usize
+                );
+                let endpoint = word(4);
+                if !self.endpoints.contains(&endpoint) {
+                    return NOENT;
+                }
+                let list = self.properties.get(&endpoint).cloned().unwrap_or_default();
+                properties[..list.len()].copy_from_slice(&list);
+                OK
+            }
+            other => panic!("no such request: {other:?}"),
+        }
+    }
+
+    fn serve_attach(&mut self, domain: u32, endpoint: u32, flags: u32) -> u8 {
+        let bypass = flags & 1 != 0;
+        assert!(flags & !1 == 0 && (!bypass || self.accepted & 1 << 6 != 0), "flags {flags:#x}");
+        let first = u32::from_le_bytes(self.config[24..28].try_into().unwrap());
+        let last = u32::from_le_bytes(self.config[28..32].try_into().unwrap());
+        assert!((first..=last).contains(&domain), "domain {domain} is in {first}..={last}");
+        if !self.endpoints.contains(&endpoint) {
+            return NOENT;
+        }
+        if self.domains.get(&domain).is_some_and(|state| state.bypass != bypass) {
+            return INVAL;
+        }
+        if self.attached.contains_key(&endpoint) {
+            if self.does_not_move {
+                return UNSUPP;
+            }
+            self.take_out(endpoint);
+        }
+        self.domains.entry(domain).or_insert(DomainState { bypass, ..DomainState::default() });
+        self.attached.insert(endpoint, domain);
+        OK
+    }
+
+    fn take_out(&mut self, endpoint: u32) {
+        let domain = self.attached.remove(&endpoint).unwrap();
+        if !self.attached.values().any(|other| *other == domain) {
+            self.domains.remove(&domain);
+        }
+    }
+
+    fn serve_detach(&mut self, domain: u32, endpoint: u32) -> u8 {
+        if !self.endpoints.contains(&endpoint) {
+            return NOENT;
+        }
+        if self.attached.get(&endpoint) != Some(&domain) {
+            return INVAL;
+        }
+        self.take_out(endpoint);
+        OK
+    }
+
+    fn serve_map(&mut self, domain: u32, (start, end): (u64, u64), phys: u64, flags: u32) -> u8 {
+        let granule = 1u64 << self.u64_at(0).trailing_zeros();
+        assert!(end > start && flags & 3 != 0 && flags & !7 == 0, "MAP {start:#x} {end:#x} {flags:#x}");
+        assert!(flags & 4 == 0 || self.accepted & 1 << 5 != 0, "the MMIO flag only with the feature");
+        assert!((start | phys | end.wrapping_add(1)) & (granule - 1) == 0, "MAP is aligned");
+        let aperture = if self.accepted & 1 != 0 { (self.u64_at(8), self.u64_at(16)) } else { (0, u64::MAX) };
+        assert!(aperture.0 <= start && end <= aperture.1, "MAP stays inside the aperture");
+        let members = self.attached.iter().filter(|(_, home)| **home == domain).map(|(endpoint, _)| endpoint);
+        for endpoint in members {
+            for (first, last) in self.reserved.get(endpoint).into_iter().flatten() {
+                assert!(end < *first || *last < start, "MAP stays clear of reserved regions");
+            }
+        }
+        let Some(state) = self.domains.get_mut(&domain) else { return NOENT };
+        if state.bypass || state.mappings.iter().any(|(first, (last, ..))| start <= *last && *first <= end) {
+            return INVAL;
+        }
+        state.mappings.insert(start, (end, phys, flags));
+        OK
+    }
+
+    fn serve_unmap(&mut self, domain: u32, start: u64, end: u64) -> u8 {
+        let Some(state) = self.domains.get_mut(&domain) else { return NOENT };
+        if state.bypass {
+            return INVAL;
+        }
+        let touched = |first: u64, last: u64| start <= last && first <= end;
+        if state
+            .mappings
+            .iter()
+            .any(|(first, (last, ..))| touched(*first, *last) && !(start <= *first && *last <= end))
+        {
+            return RANGE;
+        }
+        state.mappings.retain(|first, (last, ..)| !touched(*first, *last));
+        OK
+    }
+
+    /// Puts a record into the next event buffer; says whether there was one.
+    pub(super) fn report(&mut self, record: &[u8]) -> bool {
+        let Some(queue) = &mut self.queues[1] else { return false };
+        let Some(chain) = queue.take() else { return false };
+        let [(address, 24)] = chain.writable[..] else { panic!("an event buffer holds one record") };
+        write(address, &record[..record.len().min(24)]);
+        queue.give_back(u32::from(chain.head), record.len() as u32);
+        true
+    }
+
+    /// The types of the requests so far.
+    pub(super) fn kinds(&self) -> Vec<u8> {
+        self.log.iter().map(|request| request[0]).collect()
+    }
+}

@@ -1,0 +1,210 @@
+//! Fake memory, transport and clock. They catch what real hardware forgives: an access by the
+//! device to memory that the driver has freed or never shared fails the test.
+
+use core::cell::{Cell, RefCell};
+use core::ptr::NonNull;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::collections::BTreeMap;
+use std::thread_local;
+use std::vec::Vec;
+
+use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
+use virtio_drivers::{BufferDirection, Error, Hal, PAGE_SIZE, PhysAddr};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::device::{Device, Queue};
+use crate::Viommu;
+use crate::clock::Clock;
+
+/// What a physical address is above the pointer, so that the two cannot be confused unnoticed.
+const PHYS_OFFSET: u64 = 0x0040_0000_0000_0000;
+
+/// How far the clock moves when the driver waits.
+const STEP_US: u64 = 10_000;
+
+thread_local! {
+    static LIVE: RefCell<BTreeMap<u64, usize>> = const { RefCell::new(BTreeMap::new()) };
+    static FAIL_ALLOC: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(super) type TestViommu<'a> = Viommu<FakeHal, FakeTransport<'a>, FakeClock<'a>>;
+
+/// Starts the driver on `device`.
+pub(super) fn start(device: &RefCell<Device>) -> Result<TestViommu<'_>, crate::StartError> {
+    Viommu::start(FakeTransport { device }, FakeClock { device, now: Cell::new(0) })
+}
+
+/// Pages that the driver has and has not given back.
+pub(super) fn live_pages() -> usize {
+    LIVE.with_borrow(|live| live.values().sum())
+}
+
+/// Lets allocations fail.
+pub(super) fn fail_allocations(fail: bool) {
+    FAIL_ALLOC.set(fail);
+}
+
+/// Frees what was leaked on purpose and says how many pages that were.
+pub(super) fn reclaim() -> usize {
+    let live = LIVE.take();
+    for (paddr, pages) in &live {
+        // SAFETY: The pages are live, and the test says that nobody uses them any more.
+        unsafe { dealloc(pointer(*paddr), layout(*pages)) };
+    }
+    live.values().sum()
+}
+
+fn layout(pages: usize) -> Layout {
+    Layout::from_size_align(pages * PAGE_SIZE, PAGE_SIZE).unwrap()
+}
+
+fn pointer(paddr: u64) -> *mut u8 {
+    core::ptr::with_exposed_provenance_mut((paddr - PHYS_OFFSET) as usize)
+}
+
+/// The pointer to `len` bytes at `paddr`, all inside one live allocation.
+fn checked(paddr: u64, len: usize) -> *mut u8 {
+    let inside = LIVE.with_borrow(|live| {
+        live.range(..=paddr)
+            .next_back()
+            .is_some_and(|(start, pages)| paddr + len as u64 <= start + (pages * PAGE_SIZE) as u64)
+    });
+    assert!(inside, "the device was made to access {len} bytes at {paddr:#x}, which is not its memory");
+    pointer(paddr)
+}
+
+/// The device reads memory.
+pub(super) fn read(paddr: u64, len: usize) -> Vec<u8> {
+    let start = checked(paddr, len);
+    // SAFETY: All bytes are inside a live allocation.
+    (0..len).map(|index| unsafe { start.wrapping_add(index).read_volatile() }).collect()
+}
+
+/// The device writes memory.
+pub(super) fn write(paddr: u64, bytes: &[u8]) {
+    let start = checked(paddr, bytes.len());
+    for (index, byte) in bytes.iter().enumerate() {
+        // SAFETY: All bytes are inside a live allocation.
+        unsafe { start.wrapping_add(index).write_volatile(*byte) };
+    }
+}
+
+pub(super) struct FakeHal;
+
+// SAFETY: Memory comes from the allocator, zeroed and page aligned, and each piece is given out once.
+unsafe impl Hal for FakeHal {
+    fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
+        if FAIL_ALLOC.get() {
+            return (0, NonNull::dangling());
+        }
+        // SAFETY: The layout is not empty.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout(pages)) }).unwrap();
+        let paddr = start.as_ptr().expose_provenance() as u64 + PHYS_OFFSET;
+        LIVE.with_borrow_mut(|live| live.insert(paddr, pages));
+        (paddr, start)
+    }
+
+    unsafe fn dma_dealloc(paddr: PhysAddr, start: NonNull<u8>, pages: usize) -> i32 {
+        let known = LIVE.with_borrow_mut(|live| live.remove(&paddr));
+        assert_eq!(known, Some(pages), "freed as it was allocated, once");
+        // SAFETY: It was allocated with this layout and is freed once, as just checked.
+        unsafe { dealloc(start.as_ptr(), layout(pages)) };
+        0
+    }
+
+    unsafe fn mmio_phys_to_virt(_: PhysAddr, _: usize) -> NonNull<u8> {
+        unreachable!("the driver maps no registers")
+    }
+
+    unsafe fn share(buffer: NonNull<[u8]>, _: BufferDirection) -> PhysAddr {
+        let paddr = buffer.cast::<u8>().as_ptr().expose_provenance() as u64 + PHYS_OFFSET;
+        checked(paddr, buffer.len());
+        paddr
+    }
+
+    unsafe fn unshare(_: PhysAddr, _: NonNull<[u8]>, _: BufferDirection) {}
+}
+
+pub(super) struct FakeClock<'a> {
+    device: &'a RefCell<Device>,
+    now: Cell<u64>,
+}
+
+impl Clock for FakeClock<'_> {
+    fn now_us(&self) -> u64 {
+        self.now.get()
+    }
+
+    fn relax(&self) {
+        self.now.set(self.now.get() + STEP_US);
+        self.device.borrow_mut().tick();
+    }
+}
+
+pub(super) struct FakeTransport<'a> {
+    device: &'a RefCell<Device>,
+}
+
+impl Drop for FakeTransport<'_> {
+    fn drop(&mut self) {
+        panic!("the transport's destructor may wait for ever and must not run");
+    }
+}
+
+impl Transport for FakeTransport<'_> {
+    fn device_type(&self) -> DeviceType {
+        self.device.borrow().device_type
+    }
+    fn read_device_features(&mut self) -> u64 {
+        self.device.borrow().offered
+    }
+    fn write_driver_features(&mut self, features: u64) {
+        self.device.borrow_mut().accepted = features;
+    }
+    fn max_queue_size(&mut self, queue: u16) -> u32 {
+        self.device.borrow().queue_sizes[usize::from(queue)]
+    }
+    fn notify(&mut self, queue: u16) {
+        self.device.borrow_mut().notified(queue);
+    }
+    fn get_status(&self) -> DeviceStatus {
+        DeviceStatus::from_bits_retain(self.device.borrow().status)
+    }
+    fn set_status(&mut self, status: DeviceStatus) {
+        self.device.borrow_mut().set_status(status.bits());
+    }
+    fn set_guest_page_size(&mut self, _: u32) {}
+    fn requires_legacy_layout(&self) -> bool {
+        self.device.borrow().legacy_layout
+    }
+    fn queue_set(&mut self, queue: u16, size: u32, descriptors: u64, driver_area: u64, device_area: u64) {
+        let ring = Queue::new(size as u16, descriptors, driver_area, device_area);
+        self.device.borrow_mut().queues[usize::from(queue)] = Some(ring);
+    }
+    fn queue_unset(&mut self, _: u16) {
+        unreachable!("PCI ignores it and MMIO waits for ever; the driver resets instead");
+    }
+    fn queue_used(&mut self, queue: u16) -> bool {
+        self.device.borrow().queues[usize::from(queue)].is_some()
+    }
+    fn ack_interrupt(&mut self) -> InterruptStatus {
+        InterruptStatus::empty()
+    }
+    fn read_config_generation(&self) -> u32 {
+        self.device.borrow_mut().config_generation()
+    }
+    fn read_config_space<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T, Error> {
+        assert!(align_of::<T>() <= 4 && offset.is_multiple_of(align_of::<T>()), "aligned");
+        let device = self.device.borrow();
+        let bytes = device.config.get(offset..offset + size_of::<T>()).ok_or(Error::ConfigSpaceTooSmall)?;
+        Ok(T::read_from_bytes(bytes).unwrap())
+    }
+    fn write_config_space<T: IntoBytes + Immutable>(&mut self, offset: usize, value: T) -> Result<(), Error> {
+        assert_eq!((offset, size_of::<T>()), (36, 1), "only the bypass byte is writable");
+        let mut device = self.device.borrow_mut();
+        if device.bypass_writable {
+            device.config[offset] = value.as_bytes()[0];
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! The event queue: what is reported, what is ignored, and what a hostile device may do to it.
+
+use core::cell::RefCell;
+use std::string::ToString;
+use std::vec::Vec;
+
+use addr::{EndpointId, Iova};
+use probe::IommuOps;
+
+use super::device::Device;
+use super::fake::start;
+use crate::{EVENT_QUEUE_SIZE, Fault, FaultAccess, FaultReason};
+
+fn record(reason: u8, flags: u32, endpoint: u32, address: u64) -> Vec<u8> {
+    let mut bytes = [[reason, 0, 0, 0], flags.to_le_bytes(), endpoint.to_le_bytes(), [0; 4]].concat();
+    bytes.extend(address.to_le_bytes());
+    bytes
+}
+
+fn fault(reason: FaultReason, endpoint: u32, address: Option<u64>) -> Fault {
+    let access = FaultAccess::default();
+    Fault { reason, access, endpoint: EndpointId(endpoint), address: address.map(Iova), records: 1 }
+}
+
+#[test]
+fn records_are_decoded() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut viommu = start(&device).unwrap();
+    assert!(viommu.poll_faults().is_empty());
+    device.borrow_mut().report(&record(2, 0x100, 8, 0x1234));
+    device.borrow_mut().report(&record(1, 0x107, 9, 0x5000));
+    device.borrow_mut().report(&record(0, 2, 9, 0x5000));
+    let faults = viommu.poll_faults();
+    let all = FaultAccess { read: true, write: true, execute: true };
+    let write = FaultAccess { write: true, ..FaultAccess::default() };
+    assert_eq!(
+        faults,
+        [
+            fault(FaultReason::Mapping, 8, Some(0x1234)),
+            Fault { access: all, ..fault(FaultReason::Domain, 9, Some(0x5000)) },
+            Fault { access: write, ..fault(FaultReason::Unknown, 9, None) },
+        ]
+    );
+    let lines: Vec<_> = faults.iter().map(Fault::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "page fault from EP 8 at 0x1234 []",
+            "domain fault from EP 9 at 0x5000 [RWX]",
+            "unknown fault from EP 9 [W]"
+        ]
+    );
+    assert!(viommu.poll_faults().is_empty());
+}
+
+#[test]
+fn unknown_reasons_are_no_reason_unknown_flags_say_nothing_and_reserved_bytes_make_it_ignored() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut viommu = start(&device).unwrap();
+    device.borrow_mut().report(&record(77, 0xffff_f800, 8, 0));
+    for byte in 1..4 {
+        let mut reserved = record(2, 0x100, 8, 0x1000);
+        reserved[byte] = 1;
+        device.borrow_mut().report(&reserved);
+    }
+    let mut second_reserved = record(2, 0, 9, 0);
+    second_reserved[12..16].fill(0xff);
+    device.borrow_mut().report(&second_reserved);
+    let expected = [fault(FaultReason::Unknown, 8, None), fault(FaultReason::Mapping, 9, None)];
+    assert_eq!(viommu.poll_faults(), expected);
+    assert_eq!(viommu.counters().events_ignored, 3);
+}
+
+#[test]
+fn one_transfer_that_faults_at_every_four_bytes_is_one_fault() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut viommu = start(&device).unwrap();
+    for offset in (0..64).rev() {
+        device.borrow_mut().report(&record(2, 0x100, 8, 0x1f80 + 4 * offset));
+    }
+    let faults = viommu.poll_faults();
+    assert_eq!(faults.len(), 2, "two granules: {faults:?}");
+    assert_eq!(faults.iter().map(|fault| fault.records).sum::<u32>(), 64);
+    assert_eq!(faults[1].address, Some(Iova(0x1f80)));
+    assert_eq!(viommu.counters().faults, 64);
+}
+
+#[test]
+fn an_overrun_loses_faults_and_nothing_else() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut viommu = start(&device).unwrap();
+    for round in 0..5 {
+        let taken = (0..200).filter(|_| device.borrow_mut().report(&record(2, 0x100, 8, 0))).count();
+        assert_eq!(taken, EVENT_QUEUE_SIZE, "round {round}: every buffer came back");
+        assert_eq!(viommu.poll_faults()[0].records as usize, EVENT_QUEUE_SIZE);
+    }
+    viommu.probe_device(&[EndpointId(8)]).unwrap();
+}
+
+#[test]
+fn a_record_of_the_wrong_length_is_ignored() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut viommu = start(&device).unwrap();
+    for length in [0, 1, 23, 25, 4096] {
+        let mut long = record(2, 0x100, 8, 0);
+        long.resize(length, 0);
+        device.borrow_mut().report(&long);
+    }
+    device.borrow_mut().report(&record(2, 0x100, 8, 0));
+    assert_eq!(viommu.poll_faults().len(), 1);
+    assert_eq!(viommu.counters().events_ignored, 5);
+}
+
+#[test]
+fn a_hostile_used_id_ends_the_reports_with_a_remark_and_requests_go_on() {
+    for id in [64, 99, 0xffff, 0xffff_ffff] {
+        let device = RefCell::new(Device::new(&[8]));
+        let mut viommu = start(&device).unwrap();
+        device.borrow_mut().report(&record(2, 0x100, 8, 0));
+        device.borrow_mut().queues[1].as_mut().unwrap().give_back(id, 4096);
+        assert_eq!(viommu.poll_faults().len(), 1);
+        assert!(viommu.remarks()[0].contains("names chain"), "{:?}", viommu.remarks());
+        assert!(viommu.poll_faults().is_empty() && viommu.remarks().len() == 1);
+        viommu.probe_device(&[EndpointId(8)]).unwrap();
+    }
+}
+
+#[test]
+fn a_used_index_that_runs_ahead_gives_no_faults_that_were_not_reported() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut viommu = start(&device).unwrap();
+    for _ in 0..EVENT_QUEUE_SIZE {
+        device.borrow_mut().report(&record(2, 0x100, 8, 0x3000));
+    }
+    viommu.poll_faults();
+    device.borrow_mut().queues[1].as_mut().unwrap().move_used(40_000);
+    assert!(viommu.poll_faults().is_empty());
+    viommu.probe_device(&[EndpointId(8)]).unwrap();
+}
