@@ -8,6 +8,12 @@
 
 extern crate alloc;
 
+mod ktap;
+#[cfg(test)]
+mod tests;
+mod text;
 mod types;
+mod verdict;
 
+pub use ktap::Ktap;
 pub use types::*;

@@ -1,0 +1,171 @@
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::*;
+
+fn device(name: &str, group: Option<u32>, why: &str) -> Device {
+    Device {
+        name: name.to_string(),
+        bus: "pci".to_string(),
+        id: "1af4:1000".to_string(),
+        class: Some("0x020000".to_string()),
+        kind: "conventional".to_string(),
+        driver: Some("virtio-pci".to_string()),
+        group,
+        iommu: None,
+        endpoints: Vec::new(),
+        source: None,
+        trigger: None,
+        why: why.to_string(),
+        acs: None,
+    }
+}
+
+fn virtio_mmio(slot: usize) -> Device {
+    Device {
+        name: format!("a00{:x}000.virtio_mmio", slot),
+        bus: "platform".to_string(),
+        id: "virtio,mmio".to_string(),
+        class: None,
+        kind: "platform".to_string(),
+        driver: None,
+        ..device("", None, "not in the firmware's map")
+    }
+}
+
+/// A group of one device, the IOMMU and five unused platform devices.
+fn sample() -> Report {
+    let mut report = Report::of_error(String::new());
+    report.error = None;
+    report.result = Verdict::Pass;
+    report.groups = vec![Group {
+        id: 0,
+        kind: GroupType::Dma,
+        reserved_regions: vec![ReservedRegion {
+            start: "0x8020000".to_string(),
+            end: "0x8020fff".to_string(),
+            kind: "msi".to_string(),
+        }],
+        devices: vec!["0000:00:02.0".to_string()],
+    }];
+    report.devices =
+        vec![device("0000:00:01.0", None, "is the IOMMU"), device("0000:00:02.0", Some(0), "own group")];
+    report.devices.extend((0..5).map(virtio_mmio));
+    report.invariants = vec![Invariant { id: "I1".to_string(), holds: true, broken_by: None }];
+    report.timing_us.total = 12_345;
+    report
+}
+
+#[test]
+fn the_text_shows_groups_then_the_rest_then_the_verdict() {
+    assert_eq!(
+        sample().to_string(),
+        "IOMMU Group 0: DMA, msi 0x8020000-0x8020fff\n\
+         \t0000:00:02.0 [0200]: 1af4:1000 virtio-pci\n\
+         Without a group:\n\
+         \t0000:00:01.0 [0200]: 1af4:1000 virtio-pci: is the IOMMU\n\
+         \ta000000.virtio_mmio: virtio,mmio to a004000.virtio_mmio, 5 devices, each: not in the firmware's map\n\
+         PASS: 1 group, 7 devices (6 without a group), 0 IOMMUs, 0 findings, 0 warnings, 12.3 ms\n"
+    );
+}
+
+#[test]
+fn few_like_devices_are_shown_one_by_one() {
+    let mut report = sample();
+    report.devices.truncate(5);
+    let text = report.to_string();
+    assert_eq!(text.matches("virtio_mmio: virtio,mmio: not in").count(), 3, "{text}");
+}
+
+#[test]
+fn a_broken_invariant_is_named_with_its_cause() {
+    let mut report = sample();
+    report.result = Verdict::Fail;
+    report.invariants[0] = Invariant {
+        id: "I4".to_string(),
+        holds: false,
+        broken_by: Some("0000:00:01.0 has a group".to_string()),
+    };
+    let text = report.to_string();
+    assert!(text.contains("Invariant I4 is broken: 0000:00:01.0 has a group\n"), "{text}");
+    assert!(text.lines().last().is_some_and(|last| last.starts_with("FAIL: ")), "{text}");
+    assert_eq!(report.exit_status(), 1);
+}
+
+#[test]
+fn an_error_is_said_before_the_last_line() {
+    let text = Report::of_error("no memory node".to_string()).to_string();
+    assert_eq!(
+        text,
+        "Error: no memory node\n\
+         ERROR: 0 groups, 0 devices (0 without a group), 0 IOMMUs, 0 findings, 0 warnings, 0.0 ms\n"
+    );
+}
+
+#[test]
+fn findings_and_warnings_are_in_the_text() {
+    let mut report = sample();
+    report.warnings.push("unknown word on the command line: foo".to_string());
+    report.findings.push(Finding {
+        id: "map-covers-iommu".to_string(),
+        severity: Severity::Warning,
+        device: "/pcie@10000000".to_string(),
+        sentence: "iommu-map covers 0000:00:01.0.".to_string(),
+    });
+    let text = report.to_string();
+    assert!(text.contains(
+        "Finding (warning, map-covers-iommu): /pcie@10000000: iommu-map covers 0000:00:01.0.\n\
+         Warning: unknown word on the command line: foo\n"
+    ));
+}
+
+#[test]
+fn a_class_that_is_too_short_is_left_out() {
+    let mut report = sample();
+    report.devices[1].class = Some("0x0é".to_string());
+    assert!(report.to_string().contains("\t0000:00:02.0: 1af4:1000 virtio-pci\n"));
+}
+
+#[test]
+fn json_is_one_line_that_begins_with_the_schema_and_reads_back() {
+    let report = sample();
+    let line = report.to_json_line().unwrap();
+    assert!(line.starts_with(r#"{"schema":"iogroups/1","#), "{line}");
+    assert!(!line.contains('\n'));
+    assert!(line.contains(r#""type":"DMA""#), "{line}");
+    assert!(line.contains(r#""group":null"#), "{line}");
+    assert_eq!(Report::from_json(&line).unwrap(), report);
+}
+
+#[test]
+fn json_that_is_cut_short_is_refused_at_every_length() {
+    let line = sample().to_json_line().unwrap();
+    for length in 0..line.len() {
+        assert!(Report::from_json(&line[..length]).is_err(), "accepted the first {length} bytes");
+    }
+}
+
+#[test]
+fn json_with_further_fields_is_accepted() {
+    let line = sample().to_json_line().unwrap();
+    let longer = line.replacen('{', r#"{"later":[1,2],"#, 1);
+    assert_eq!(Report::from_json(&longer).unwrap(), sample());
+}
+
+#[test]
+fn ktap_has_a_plan_that_counts_its_lines() {
+    let mut report = sample();
+    report.invariants.push(Invariant {
+        id: "I5".to_string(),
+        holds: false,
+        broken_by: Some("two\nlines".to_string()),
+    });
+    report.result = Verdict::Fail;
+    assert_eq!(
+        Ktap(&report).to_string(),
+        "KTAP version 1\n1..4\nok 1 invariant.I1\nnot ok 2 invariant.I5\n# two\n# lines\n\
+         ok 3 group.0\n# 0000:00:02.0\nnot ok 4 verdict\n"
+    );
+}

@@ -1,0 +1,165 @@
+//! The report for people: groups as listings of groups look, then what is in none and why, then
+//! findings and warnings, then the verdict as the last line.
+//!
+//! The kernel prints it and so does `cargo xtask`; both write through [`fmt::Display`].
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{Device, Group, GroupType, Report, ReservedRegion, Severity};
+
+/// As many devices that differ in nothing but their names are shown in one line.
+const FOLD_FROM: usize = 4;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.devices.iter().map(|device| (device.name.as_str(), device)).collect();
+        for group in &self.groups {
+            self.write_group(f, group, &named)?;
+        }
+        self.write_ungrouped(f)?;
+        for finding in &self.findings {
+            writeln!(
+                f,
+                "Finding ({}, {}): {}: {}",
+                finding.severity, finding.id, finding.device, finding.sentence
+            )?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "Warning: {warning}")?;
+        }
+        for invariant in self.invariants.iter().filter(|invariant| !invariant.holds) {
+            let cause = invariant.broken_by.as_deref().unwrap_or("the run did not say by what");
+            writeln!(f, "Invariant {} is broken: {cause}", invariant.id)?;
+        }
+        if let Some(error) = &self.error {
+            writeln!(f, "Error: {error}")?;
+        }
+        self.write_last_line(f)
+    }
+}
+
+impl Report {
+    fn write_group(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        group: &Group,
+        named: &BTreeMap<&str, &Device>,
+    ) -> fmt::Result {
+        write!(f, "IOMMU Group {}: {}", group.id, group.kind)?;
+        for region in &group.reserved_regions {
+            write!(f, ", {region}")?;
+        }
+        writeln!(f)?;
+        for name in &group.devices {
+            match named.get(name.as_str()) {
+                Some(device) => writeln!(f, "\t{device}")?,
+                None => writeln!(f, "\t{name} (not among the devices)")?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_ungrouped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut kin: BTreeMap<Likeness<'_>, Vec<&Device>> = BTreeMap::new();
+        for device in self.ungrouped() {
+            kin.entry(likeness(device)).or_default().push(device);
+        }
+        if !kin.is_empty() {
+            writeln!(f, "Without a group:")?;
+        }
+        for device in self.ungrouped() {
+            match kin.get(&likeness(device)).map(Vec::as_slice) {
+                Some(alike @ [first, .., last]) if alike.len() >= FOLD_FROM => {
+                    if core::ptr::eq(*first, device) {
+                        let count = alike.len();
+                        writeln!(f, "\t{device} to {}, {count} devices, each: {}", last.name, device.why)?;
+                    }
+                }
+                _ => writeln!(f, "\t{device}: {}", device.why)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_last_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let alone = self.ungrouped().count();
+        let broken = self.invariants.iter().filter(|invariant| !invariant.holds).count();
+        let milliseconds = self.timing_us.total / 1000;
+        let tenths = self.timing_us.total % 1000 / 100;
+        write!(
+            f,
+            "{}: {}, {} ({alone} without a group), {}",
+            self.result.word(),
+            Count(self.groups.len(), "group"),
+            Count(self.devices.len(), "device"),
+            Count(self.iommus.len(), "IOMMU"),
+        )?;
+        write!(f, ", {}, {}", Count(self.findings.len(), "finding"), Count(self.warnings.len(), "warning"))?;
+        if broken > 0 {
+            write!(f, ", {} broken", Count(broken, "invariant"))?;
+        }
+        writeln!(f, ", {milliseconds}.{tenths} ms")
+    }
+}
+
+/// All that a line shows of a device, except its name.
+type Likeness<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>, &'a str);
+
+fn likeness(device: &Device) -> Likeness<'_> {
+    (&device.bus, &device.id, device.class.as_deref(), device.driver.as_deref(), &device.why)
+}
+
+/// A number and its noun.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
+/// `0000:00:02.0 [0200]: 1af4:1000 virtio-pci`
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        // Base class and subclass, as lspci shows them; the programming interface is left out.
+        if let Some(class) = self.class.as_deref().and_then(|class| class.get(2..6)) {
+            write!(f, " [{class}]")?;
+        }
+        write!(f, ": {}", self.id)?;
+        match &self.driver {
+            Some(driver) => write!(f, " {driver}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for ReservedRegion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}-{}", self.kind, self.start, self.end)
+    }
+}
+
+impl fmt::Display for GroupType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dma => "DMA",
+            Self::DmaFq => "DMA-FQ",
+            Self::Identity => "identity",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
