@@ -72,7 +72,7 @@ fn probe_machine(
     let tree = source::chosen(tree, options)?;
     let (description, map) = device_tree::describe(&tree).map_err(|error| error.to_string())?;
     summary::add_description(report, &description);
-    source::use_description(handover, &tree, &description)?;
+    report.findings.extend(source::use_description(handover, &tree, &description));
 
     let hardware = Hardware::enumerate(&description).map_err(|error| error.to_string())?;
     summary::add_hardware(report, &hardware);

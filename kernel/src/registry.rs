@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 
-use firmware::PlatformBus as Which;
+use firmware::{FunctionNode, PlatformBus as Which};
 use pci::PciBus;
-use probe::{BusId, Core, FirmwareMap, FwNode, Policy, Unit};
+use probe::{BusId, Core, FirmwareMap, NewDevice, Policy, Unit};
 
 use crate::hardware::{Handle, Hardware};
 use crate::platform_bus::PlatformBus;
@@ -27,7 +27,16 @@ pub(crate) fn populate(hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>, polic
             Which::Amba => amba,
         };
         let unit = Unit(u32::try_from(index).unwrap_or(u32::MAX));
-        core.add_device(bus, unit, device.name.clone(), Some(device.node), Handle::Platform(index));
+        core.add_device(
+            bus,
+            NewDevice {
+                unit,
+                name: device.name.clone(),
+                node: Some(device.node),
+                enabled: true,
+                handle: Handle::Platform(index),
+            },
+        );
     }
     add_functions(&mut core, hardware, pci);
     core
@@ -35,17 +44,26 @@ pub(crate) fn populate(hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>, polic
 
 fn add_functions(core: &mut Core<Handle>, hardware: &Hardware, bus: BusId) {
     for (index, function) in hardware.topology.indexed() {
-        let name = function.address.to_string();
-        core.add_device(bus, Unit(index.0), name, node_of(hardware, function), Handle::Function(index));
+        let node = node_of(hardware, function);
+        core.add_device(
+            bus,
+            NewDevice {
+                unit: Unit(index.0),
+                name: function.address.to_string(),
+                node: node.map(|entry| entry.node),
+                enabled: node.is_none_or(|entry| entry.enabled),
+                handle: Handle::Function(index),
+            },
+        );
     }
 }
 
 /// Firmware's node for a function: only functions on a root bus have one.
-fn node_of(hardware: &Hardware, function: &pci::Function) -> Option<FwNode> {
+fn node_of<'a>(hardware: &'a Hardware, function: &pci::Function) -> Option<&'a FunctionNode> {
     let bus = hardware.topology.bus_of(function);
     if bus.bridge.is_some() {
         return None;
     }
     let bridge = hardware.host_bridges.get(bus.root)?;
-    bridge.functions.iter().find(|(devfn, _)| *devfn == function.address.devfn).map(|(_, node)| *node)
+    bridge.functions.iter().find(|entry| entry.place == function.address.devfn)
 }

@@ -9,6 +9,7 @@ use addr::{PhysAddr, Range};
 use boot::Handover;
 use firmware::device_tree;
 use firmware::{Console, Description, PsciConduit};
+use report::{Finding, Severity};
 
 use crate::log;
 use crate::machine::{blob, console, heap, power, semihosting};
@@ -47,22 +48,30 @@ pub(crate) fn chosen(
 }
 
 /// Uses what the description says of console, PSCI and memory.
+///
+/// Memory that cannot be used costs no more than itself: the finding says which, and the run goes on with
+/// the heap that it has.
 pub(crate) fn use_description(
     handover: &Handover,
     tree: &[u8],
     description: &Description,
-) -> Result<(), String> {
+) -> Option<Finding> {
     use_console(description.console);
     use_conduit(description.psci);
     let mut reserved: Vec<Range<PhysAddr>> = description.reserved.clone();
     reserved.push(handover.image);
     reserved.extend(Range::from_size(PhysAddr(tree.as_ptr().addr() as u64), tree.len() as u64));
-    reserved
-        .extend(Range::from_size(PhysAddr(handover.firmware_argument), u64::from(blob::DEVICE_TREE_LIMIT)));
+    let handed_over = PhysAddr(handover.firmware_argument);
+    reserved.extend(Range::from_size(handed_over, u64::from(blob::DEVICE_TREE_LIMIT)));
     // SAFETY: Firmware says that this is RAM; the image, with the early heap, and both device trees are left
     // out. It is called once.
     let added = unsafe { heap::add_free_memory(&description.memory, &reserved) };
-    added.map(|_| ()).map_err(|error| format!("memory: {error}"))
+    added.err().map(|error| Finding {
+        id: "memory-unusable".to_string(),
+        severity: Severity::Warning,
+        device: "memory".to_string(),
+        sentence: format!("a range of RAM that firmware describes cannot be used: {error}"),
+    })
 }
 
 fn use_console(named: Option<Console>) {

@@ -60,7 +60,13 @@ pub(crate) fn add_core(report: &mut Report, core: &Core<Handle>, hardware: &Hard
     report.iommus = core.instances().map(|instance| iommu(core, instance, &bound)).collect();
     report.groups = core.groups().map(|each| group(core, each)).collect();
     report.devices = core.devices().map(|each| device(core, hardware, each)).collect();
-    report.findings.extend(core.findings().iter().map(finding));
+    // What is wrong with a map is found in the description, and again by whoever needs the map.
+    let known = report.findings.len();
+    for each in core.findings().iter().map(finding) {
+        if !report.findings[..known].contains(&each) {
+            report.findings.push(each);
+        }
+    }
     for each in bound.iter() {
         report.findings.extend(iommu_findings(core, each));
     }

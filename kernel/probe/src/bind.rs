@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::core::{Core, Deferred, Until, Work};
+use crate::core::{Core, Deferred, Until};
 use crate::device::{Binding, DeviceId, DmaState, DriverId};
 use crate::driver::{BindError, DmaClaim, Provides};
 use crate::event::Event;
@@ -21,7 +21,7 @@ impl<D> Core<D> {
             })
             .collect();
         for slot in matching {
-            if self.device(device).driver.is_some() || !self.try_driver(device, slot) {
+            if !self.device(device).may_bind() || !self.try_driver(device, slot) {
                 return;
             }
         }
@@ -79,7 +79,7 @@ impl<D> Core<D> {
                 self.release_driver(user);
                 self.leave_group(user);
                 self.device_mut(user).dma = DmaState::Waiting(node.into_iter().collect());
-                self.work.push_back(Work::Bind(user));
+                self.queue_bind(user);
             }
             self.check_unreferenced(instance);
             self.instances[instance.0 as usize] = None;

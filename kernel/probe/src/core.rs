@@ -10,8 +10,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::bus::{Bus, Unit};
-use crate::device::{Device, DeviceId, DmaState, DriverId};
+use crate::bus::Bus;
+use crate::device::{Device, DeviceId, DriverId, NewDevice};
 use crate::domain::Policy;
 use crate::driver::Driver;
 use crate::event::Event;
@@ -125,31 +125,14 @@ impl<D> Core<D> {
         BusId(index(self.buses.len() - 1))
     }
 
-    /// Adds a device and runs phase 1 for it; binding a driver is queued.
-    pub fn add_device(
-        &mut self,
-        bus: BusId,
-        unit: Unit,
-        name: String,
-        node: Option<FwNode>,
-        handle: D,
-    ) -> DeviceId {
+    /// Adds a device and runs phase 1 for it; if there is a driver for it, binding that is queued.
+    pub fn add_device(&mut self, bus: BusId, new: NewDevice<D>) -> DeviceId {
         let id = DeviceId(index(self.devices.len()));
-        self.devices.push(Some(Device {
-            id,
-            name,
-            bus,
-            unit,
-            node,
-            handle,
-            dma: DmaState::Unprobed,
-            driver: None,
-            last_bind_error: None,
-        }));
+        self.devices.push(Some(Device::new(id, bus, new)));
         self.buses[bus.0 as usize].devices.push(id);
         self.events.push(Event::DeviceAdded(id));
         fixed::device_added(self, id);
-        self.work.push_back(Work::Bind(id));
+        self.queue_bind(id);
         id
     }
 
@@ -162,13 +145,15 @@ impl<D> Core<D> {
             .flat_map(|slot| &slot.devices)
             .filter(|device| {
                 let device = self.device(**device);
-                device.driver.is_none() && driver.matches(&device.handle)
+                device.may_bind() && driver.matches(&device.handle)
             })
             .copied()
             .collect();
         self.driver_names.push(driver.name());
         self.drivers.push(Some(driver));
-        self.work.extend(matching.into_iter().map(Work::Bind));
+        for device in matching {
+            self.queue_bind(device);
+        }
         id
     }
 
@@ -182,7 +167,7 @@ impl<D> Core<D> {
 
     /// Queues another attempt to bind a driver, as writing to `drivers_probe` does on Linux.
     pub fn rebind(&mut self, device: DeviceId) {
-        self.work.push_back(Work::Bind(device));
+        self.queue_bind(device);
     }
 
     /// Removes a device: unbinds it, takes it out of its group, forgets it.
@@ -211,7 +196,10 @@ impl<D> Core<D> {
         match work {
             Work::Replay(replay) => fixed::replay_step(self, replay),
             Work::Probe(device) if self.exists(device) => fixed::iommus_ready(self, device),
-            Work::Bind(device) if self.exists(device) => self.bind_step(device),
+            Work::Bind(device) if self.exists(device) => {
+                self.device_mut(device).bind_queued = false;
+                self.bind_step(device);
+            }
             // The device was removed after this was queued.
             Work::Probe(_) | Work::Bind(_) => {}
         }
@@ -233,7 +221,7 @@ impl<D> Core<D> {
     pub fn expire_deferrals(&mut self) {
         self.deferral_expired = true;
         for deferred in mem::take(&mut self.deferred) {
-            self.work.push_back(Work::Bind(deferred.device));
+            self.queue_bind(deferred.device);
         }
     }
 
@@ -313,6 +301,16 @@ impl<D> Core<D> {
     pub fn reserved_regions(&self, group: &Group) -> Vec<ReservedRegion> {
         let members = group.members.iter().filter_map(|member| self.membership(*member));
         merge_reserved(members.flat_map(|membership| membership.reserved.iter().copied()).collect())
+    }
+
+    /// Queues an attempt to bind, if there is a driver to try and no attempt is queued already.
+    pub(crate) fn queue_bind(&mut self, id: DeviceId) {
+        let device = self.device(id);
+        let wanted = device.may_bind() && !device.bind_queued;
+        if wanted && self.drivers.iter().flatten().any(|driver| driver.matches(&device.handle)) {
+            self.device_mut(id).bind_queued = true;
+            self.work.push_back(Work::Bind(id));
+        }
     }
 
     pub(crate) fn exists(&self, id: DeviceId) -> bool {

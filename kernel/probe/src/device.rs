@@ -20,6 +20,22 @@ pub struct DeviceId(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DriverId(pub(crate) u32);
 
+/// What the core is told about a device when it is added.
+#[derive(Clone, Debug)]
+pub struct NewDevice<D> {
+    /// Its number on its bus.
+    pub unit: Unit,
+    /// Linux's name: `0000:01:00.0`, `a000000.virtio_mmio`.
+    pub name: String,
+    /// Firmware's node for this very device, if there is one.
+    pub node: Option<FwNode>,
+    /// False if firmware says that the device must not be used: then no driver binds it (Linux:
+    /// `pci_set_of_node`).
+    pub enabled: bool,
+    /// The machine's own handle to it.
+    pub handle: D,
+}
+
 /// A device on its bus.
 pub struct Device<D> {
     pub(crate) id: DeviceId,
@@ -27,13 +43,37 @@ pub struct Device<D> {
     pub(crate) bus: BusId,
     pub(crate) unit: Unit,
     pub(crate) node: Option<FwNode>,
+    pub(crate) enabled: bool,
     pub(crate) handle: D,
     pub(crate) dma: DmaState,
     pub(crate) driver: Option<Binding>,
+    /// An attempt to bind is queued.
+    pub(crate) bind_queued: bool,
     pub(crate) last_bind_error: Option<String>,
 }
 
 impl<D> Device<D> {
+    pub(crate) fn new(id: DeviceId, bus: BusId, new: NewDevice<D>) -> Self {
+        Self {
+            id,
+            name: new.name,
+            bus,
+            unit: new.unit,
+            node: new.node,
+            enabled: new.enabled,
+            handle: new.handle,
+            dma: DmaState::Unprobed,
+            driver: None,
+            bind_queued: false,
+            last_bind_error: None,
+        }
+    }
+
+    /// Whether a driver may bind it now.
+    pub(crate) fn may_bind(&self) -> bool {
+        self.enabled && self.driver.is_none()
+    }
+
     /// Identity.
     pub fn id(&self) -> DeviceId {
         self.id

@@ -199,7 +199,13 @@ impl<T: IommuOps> IommuOps for Rc<RefCell<T>> {
         self.borrow_mut().detach(domain, endpoint)
     }
 
-    fn map(&mut self, domain: DomainHandle, iova: Range<Iova>, phys: PhysAddr, prot: Prot) -> Result<(), Refusal> {
+    fn map(
+        &mut self,
+        domain: DomainHandle,
+        iova: Range<Iova>,
+        phys: PhysAddr,
+        prot: Prot,
+    ) -> Result<(), Refusal> {
         self.borrow_mut().map(domain, iova, phys, prot)
     }
 

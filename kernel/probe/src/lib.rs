@@ -35,7 +35,7 @@ mod resolve;
 
 pub use self::core::{BusId, Core};
 pub use bus::{Bus, Grouping, InputIds, Unit};
-pub use device::{Device, DeviceId, DmaState, DriverId, Fwspec, Membership, Trigger};
+pub use device::{Device, DeviceId, DmaState, DriverId, Fwspec, Membership, NewDevice, Trigger};
 pub use domain::Policy;
 pub use driver::{BindError, DmaClaim, Driver, Provides};
 pub use event::Event;

@@ -110,7 +110,7 @@ fn phase1<D>(core: &mut Core<D>, device: DeviceId, asker: Asker, trigger: Trigge
             // A driver that gave up waiting runs untranslated; it has to start again behind the IOMMU.
             if core.device(device).driver.is_some() {
                 core.release_driver(device);
-                core.work.push_back(Work::Bind(device));
+                core.queue_bind(device);
             }
             match core.join(device, &targets, trigger) {
                 Ok(joined) => return joined.created.then_some(joined.group),
@@ -194,6 +194,8 @@ impl<D> Core<D> {
         let (awake, asleep): (Vec<Deferred>, Vec<Deferred>) =
             core::mem::take(&mut self.deferred).into_iter().partition(|deferred| over(&deferred.until));
         self.deferred = asleep;
-        self.work.extend(awake.into_iter().map(|deferred| Work::Bind(deferred.device)));
+        for deferred in awake {
+            self.queue_bind(deferred.device);
+        }
     }
 }

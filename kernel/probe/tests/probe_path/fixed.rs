@@ -348,3 +348,24 @@ fn a_device_added_in_the_middle_of_a_replay_is_not_missed() {
     assert_eq!(m.partition(), [["a"], ["b"], ["p"]]);
     m.assert_invariants();
 }
+
+#[test]
+fn what_firmware_disables_is_probed_and_not_bound() {
+    let mut m = machine(vec![iommu("v", 100), Spec { disabled: true, ..function("a", 1) }]);
+    m.boot();
+    assert_eq!(m.partition(), [["a"]]);
+    assert_eq!(m.bound(), ["v"]);
+    m.act(Action::Rebind("a"));
+    m.core.settle();
+    assert_eq!(m.bound(), ["v"]);
+    m.assert_invariants();
+}
+
+#[test]
+fn a_driver_that_fails_is_tried_once() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1)]);
+    m.fails.insert("v");
+    m.boot();
+    let failures = m.core.take_events().into_iter().filter(|event| matches!(event, Event::BindFailed { .. }));
+    assert_eq!(failures.count(), 1);
+}

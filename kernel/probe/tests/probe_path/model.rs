@@ -7,8 +7,9 @@ use std::rc::Rc;
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{
     Accepted, BindError, Bus, BusId, Core, DeviceId, DmaClaim, DomainHandle, DomainKind, Driver, Finding,
-    FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, Policy, Prot, Provides, Reference, Refusal,
-    RefusalCause, ReservedKind, ReservedRegion, Severity, Translation, Unit, Untranslated,
+    FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Policy, Prot, Provides,
+    Reference, Refusal, RefusalCause, ReservedKind, ReservedRegion, Severity, Translation, Unit,
+    Untranslated,
 };
 
 /// A device of the machine; also the handle that the core passes to drivers.
@@ -26,6 +27,7 @@ pub(crate) struct Spec {
     /// What firmware says where it names none.
     pub(crate) nowhere: Option<Untranslated>,
     pub(crate) platform: bool,
+    pub(crate) disabled: bool,
 }
 
 /// A function on the bus, behind IOMMU node 100, as endpoint `endpoint`.
@@ -260,7 +262,14 @@ impl Machine {
                 let spec = self.specs[index].clone();
                 let bus = if spec.platform { self.platform } else { self.pci };
                 let unit = Unit(index as u32);
-                self.core.add_device(bus, unit, spec.name.into(), spec.node.map(FwNode), spec);
+                let new = NewDevice {
+                    unit,
+                    name: spec.name.into(),
+                    node: spec.node.map(FwNode),
+                    enabled: !spec.disabled,
+                    handle: spec,
+                };
+                self.core.add_device(bus, new);
             }
             Action::Register(name) => {
                 let (iommus, fails) = (self.iommus.clone(), self.fails.clone());
