@@ -1,3 +1,89 @@
-//! Builds, boots, judges and compares.
+//! `cargo xtask`: builds the kernel, boots it on any machine that QEMU can make, and judges its answer.
+//!
+//! Reports go to standard output, all else to standard error; the exit status is a promise
+//! ([`outcome::Kind::exit_status`]).
 
-fn main() {}
+mod boot;
+mod cli;
+mod image;
+mod judge;
+mod linux;
+mod outcome;
+mod output;
+mod qemu;
+mod run;
+mod setup;
+mod suite;
+mod topology;
+mod tree_edit;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::outcome::{Kind, Outcome};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    run::catch_interrupts();
+    let (json, ended) = match &cli.command {
+        Command::Setup => (None, setup::command().map(|()| None)),
+        Command::Qemu(options) => (options.json.as_deref(), boot::command(options)),
+        Command::Test(options) => match suite::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+    };
+    match ended {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(outcome)) => {
+            if json != Some(Path::new(STANDARD_OUTPUT)) {
+                print!("{}", outcome.report);
+            }
+            leave(&outcome, json)
+        }
+        Err(stop) => {
+            eprintln!("error: {}", stop.message);
+            leave(&Outcome::without_report(stop.kind, stop.message), json)
+        }
+    }
+}
+
+/// How `--json` names standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+/// Writes the JSON form where it was asked for and gives the exit status.
+fn leave(outcome: &Outcome, json: Option<&Path>) -> ExitCode {
+    let written = match (json, outcome.to_json()) {
+        (None, _) => Ok(()),
+        (Some(_), Err(error)) => Err(error.into()),
+        (Some(path), Ok(line)) if path == Path::new(STANDARD_OUTPUT) => writeln!(io::stdout(), "{line}"),
+        (Some(path), Ok(line)) => fs::write(path, line + "\n"),
+    };
+    match written {
+        Ok(()) => ExitCode::from(outcome.kind.exit_status()),
+        Err(error) => {
+            eprintln!("error: the JSON form cannot be written: {error}");
+            ExitCode::from(Kind::Unable.exit_status())
+        }
+    }
+}
+
+/// Help, or a command line that makes no sense; the latter as JSON too, if that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // Nothing is left to do if standard error is closed.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let wants_json = std::env::args().any(|argument| argument == "--json");
+    let json = wants_json.then_some(Path::new(STANDARD_OUTPUT));
+    leave(&Outcome::without_report(Kind::Usage, error.render().to_string().trim().to_owned()), json)
+}

@@ -1,0 +1,212 @@
+//! One boot: from a machine and a kernel to an outcome, and the command `cargo xtask qemu`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::cli::{Console, Firmware, Iommu, ProbePath, QemuArgs};
+use crate::image::{self, Kernel};
+use crate::outcome::{Outcome, Stop};
+use crate::output;
+use crate::qemu::{self, Machine, REPORT_FILE, Start, TREE_FILE};
+use crate::run::Run;
+use crate::setup::{self, Need};
+use crate::topology::Topology;
+use crate::tree_edit::{self, Edit};
+
+/// Where the tree comes from that the kernel is to read.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Tree {
+    /// QEMU's own, in x0.
+    #[default]
+    Own,
+    /// QEMU's own with these edits.
+    Edited(Vec<Edit>),
+    /// A file.
+    File(PathBuf),
+}
+
+/// A boot that is ready to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Boot {
+    pub(crate) machine: Machine,
+    pub(crate) start: Start,
+    pub(crate) tree: Tree,
+}
+
+impl Boot {
+    /// The boot of a topology as its file describes it.
+    pub(crate) fn of_topology(topology: &Topology, program: &str) -> Self {
+        let tree = if topology.tree.is_empty() { Tree::Own } else { Tree::Edited(topology.tree.clone()) };
+        Self {
+            machine: topology.machine(program),
+            start: Start {
+                console: topology.console,
+                own_tree: !matches!(tree, Tree::Own),
+                append: topology.append.split_whitespace().map(String::from).collect(),
+                gdb: false,
+            },
+            tree,
+        }
+    }
+
+    /// The boot that the options of `cargo xtask qemu` describe.
+    fn of_options(options: &QemuArgs, program: &str) -> Result<Self, Stop> {
+        let usage = |what: &str| Err(Stop::usage(what));
+        match (options.firmware, options.path) {
+            (Firmware::Dt, ProbePath::Fixed) => (),
+            (Firmware::Dt, _) => return usage("--path: only `fixed` is there yet"),
+            (_, _) => return usage("--firmware: only `dt` is there yet"),
+        }
+        let mut boot = if options.bare {
+            let machine = Machine { program: program.to_owned(), ..Machine::default() };
+            Self { machine, start: Start::default(), tree: Tree::Own }
+        } else {
+            let topology =
+                Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
+            Self::of_topology(&topology, program)
+        };
+        boot.machine.options.extend(options.machine.iter().cloned());
+        boot.machine.cpu = options.cpu.clone().or(boot.machine.cpu);
+        boot.machine.smp = options.smp.or(boot.machine.smp);
+        boot.machine.memory = options.memory.clone().or(boot.machine.memory);
+        boot.machine.devices.extend(options.qemu_args.iter().cloned());
+        match options.iommu {
+            Some(Iommu::On) if !boot.machine.has_iommu() => boot.machine.add_iommu(),
+            Some(Iommu::Off) => boot.machine.remove_iommu(),
+            _ => (),
+        }
+        boot.start.append.extend(options.append.iter().cloned());
+        boot.start.gdb = options.gdb;
+        boot.start.console = options.console.unwrap_or(boot.start.console);
+        if let Some(file) = &options.dtb {
+            if !file.is_file() {
+                return usage(&format!("--dtb: there is no file {}", file.display()));
+            }
+            boot.tree = Tree::File(file.clone());
+            boot.start.own_tree = true;
+        }
+        Ok(boot)
+    }
+
+    /// What to paste into a shell to get the same boot.
+    pub(crate) fn shell_lines(&self, kernel: &Kernel) -> Vec<String> {
+        let mut lines = Vec::new();
+        match &self.tree {
+            Tree::Own => (),
+            Tree::File(file) => {
+                lines.push(output::shell_line(["cp", &file.display().to_string(), TREE_FILE]));
+            }
+            Tree::Edited(edits) => {
+                lines.push(output::shell_line(self.machine.dump_tree()));
+                lines.extend(edits.iter().map(|edit| format!("# in {TREE_FILE}: {edit:?}")));
+            }
+        }
+        lines.push(output::shell_line(self.machine.boot(&kernel.image, &self.start)));
+        lines
+    }
+
+    /// Runs QEMU once, in a directory that disappears afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The run could not be started; how it ended is in the outcome.
+    pub(crate) fn run(
+        &self,
+        kernel: &Kernel,
+        deadline: Option<Duration>,
+        live: bool,
+    ) -> Result<Outcome, Stop> {
+        let directory = self.prepare()?;
+        let words = self.machine.boot(&kernel.image, &self.start);
+        let run = Run {
+            words: &words,
+            directory: directory.path(),
+            deadline,
+            status_counts: self.start.console == Console::Semihosting,
+            live,
+        };
+        run.outcome()
+    }
+
+    /// The run directory with all that QEMU and the kernel will look for in it.
+    fn prepare(&self) -> Result<TempDir> {
+        let directory = tempfile::Builder::new().prefix("iogroups-").tempdir().context("no run directory")?;
+        // Semihosting may never open it, and then an empty one says the same.
+        fs::write(directory.path().join(REPORT_FILE), "")?;
+        let place = directory.path().join(TREE_FILE);
+        match &self.tree {
+            Tree::Own => (),
+            Tree::File(file) => {
+                fs::copy(file, &place).with_context(|| format!("cannot copy {}", file.display()))?;
+            }
+            Tree::Edited(edits) => {
+                let blob = self.dump(directory.path())?;
+                fs::write(&place, tree_edit::apply(&blob, edits)?)?;
+            }
+        }
+        Ok(directory)
+    }
+
+    /// QEMU's own tree for this machine.
+    fn dump(&self, directory: &Path) -> Result<Vec<u8>> {
+        let words = self.machine.dump_tree();
+        let [program, arguments @ ..] = words.as_slice() else { bail!("there is nothing to run") };
+        let dumped = Command::new(program)
+            .args(arguments)
+            .current_dir(directory)
+            .output()
+            .with_context(|| format!("{program} cannot be started"))?;
+        let said = String::from_utf8_lossy(&dumped.stderr);
+        ensure!(dumped.status.success(), "QEMU gives no device tree: {}", said.trim());
+        fs::read(directory.join(TREE_FILE))
+            .with_context(|| format!("QEMU wrote no device tree: {}", said.trim()))
+    }
+}
+
+/// `cargo xtask qemu`.
+///
+/// # Errors
+///
+/// There was no run, or QEMU did not start.
+pub(crate) fn command(options: &QemuArgs) -> Result<Option<Outcome>, Stop> {
+    let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| absolute(path));
+    let boot = Boot::of_options(options, &program)?;
+    if options.dry_run {
+        boot.shell_lines(&image::expected()).iter().for_each(|line| println!("{line}"));
+        return Ok(None);
+    }
+    setup::provide(&[Need::Target, Need::Qemu], &options.common)?;
+    let kernel = image::build(options.common.verbose)?;
+    if options.common.verbose {
+        boot.shell_lines(&kernel).iter().for_each(|line| eprintln!("+ {line}"));
+    } else {
+        eprintln!(
+            "+ {} ... (-v shows all of it)",
+            output::shell_line(&boot.machine.boot(&kernel.image, &boot.start)[..3])
+        );
+    }
+    if options.gdb {
+        eprintln!("QEMU waits. In another terminal:\n  {}", qemu::gdb_line(&kernel.elf));
+    }
+    let deadline = (!options.gdb).then(|| Duration::from_secs(options.timeout));
+    boot.run(&kernel, deadline, true).map(Some)
+}
+
+/// A path that means the same in the run directory; a bare name is looked for in PATH.
+pub(crate) fn absolute(program: &Path) -> String {
+    let is_name = program.components().count() == 1 && !program.is_absolute() && !program.exists();
+    let path = if is_name {
+        program.into()
+    } else {
+        std::path::absolute(program).unwrap_or_else(|_| program.into())
+    };
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests;

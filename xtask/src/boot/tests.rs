@@ -1,0 +1,96 @@
+use clap::Parser;
+
+use super::*;
+use crate::cli::{Cli, Command as Subcommand};
+use crate::outcome::Kind;
+
+fn boot(line: &str) -> Result<Boot, Stop> {
+    let words = ["xtask", "qemu"].into_iter().chain(line.split_whitespace());
+    let Ok(Cli { command: Subcommand::Qemu(options) }) = Cli::try_parse_from(words) else {
+        return Err(Stop::usage("clap"));
+    };
+    Boot::of_options(&options, "qemu")
+}
+
+fn devices(line: &str) -> Vec<String> {
+    boot(line).unwrap().machine.devices.into_iter().filter(|word| word != "-device").collect()
+}
+
+#[test]
+fn the_default_machine_has_an_iommu_and_a_few_devices() {
+    assert_eq!(devices("")[0], "virtio-iommu-pci");
+    assert!(devices("").len() > 2);
+}
+
+#[test]
+fn the_iommu_can_be_taken_away_and_added_whatever_the_topology_says() {
+    assert!(!devices("--iommu off").contains(&"virtio-iommu-pci".into()));
+    assert!(!devices("--iommu off --topology flat").contains(&"virtio-iommu-pci".into()));
+    assert_eq!(devices("--iommu on --topology no-iommu")[0], "virtio-iommu-pci");
+    assert!(!devices("--topology no-iommu").contains(&"virtio-iommu-pci".into()));
+}
+
+#[test]
+fn an_iommu_among_the_qemu_arguments_counts() {
+    let devices = devices("--iommu on --topology no-iommu -- -device virtio-iommu-pci,addr=1f");
+    let iommus: Vec<_> = devices.iter().filter(|device| device.contains("iommu")).collect();
+    assert_eq!(iommus, ["virtio-iommu-pci,addr=1f"]);
+}
+
+#[test]
+fn a_bare_machine_has_only_what_follows() {
+    assert!(devices("--bare").is_empty());
+    assert_eq!(devices("--bare -- -device virtio-iommu-pci"), ["virtio-iommu-pci"]);
+    let words = boot("--bare").unwrap().machine.boot(Path::new("Image"), &Start::default());
+    assert!(!words.contains(&"-device".into()));
+}
+
+#[test]
+fn options_reach_the_command() {
+    let line = "--machine gic-version=3,its=off --machine highmem=off --cpu max --smp 4 --memory 1G --append iommu.strict=0 --gdb --console pl011";
+    let boot = boot(line).unwrap();
+    let words = boot.machine.boot(Path::new("Image"), &boot.start).join(" ");
+    for part in [
+        "-M virt,gic-version=3,its=off,highmem=off ",
+        "-cpu max ",
+        "-smp 4 ",
+        "-m 1G ",
+        "report=json console=pl011 iommu.strict=0 ",
+        " -s -S",
+    ] {
+        assert!(words.contains(part), "no {part} in {words}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    for line in [
+        "--firmware acpi",
+        "--firmware uefi-dt",
+        "--firmware nonsense",
+        "--path upstream",
+        "--topology no-such-machine",
+        "--dtb /no/such/file",
+        "--bare --iommu on",
+        "--bare --topology flat",
+        "--machine gic-version",
+        "--memory lots",
+        "--smp 0",
+        "--timeout 0",
+        "-device virtio-iommu-pci",
+    ] {
+        assert_eq!(boot(line).err().map(|stop| stop.kind), Some(Kind::Usage), "{line}");
+    }
+}
+
+#[test]
+fn a_tree_of_our_own_is_announced_to_the_kernel_and_not_to_qemu() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().display();
+    let boot = boot(&format!("--dtb {path}")).unwrap();
+    let kernel = Kernel { elf: "elf".into(), image: "Image".into() };
+    let lines = boot.shell_lines(&kernel);
+    assert_eq!(lines[0], format!("cp {path} tree.dtb"));
+    assert!(lines[1].contains("dtb=tree.dtb"), "{}", lines[1]);
+    assert!(!lines[1].contains(" -dtb"), "{}", lines[1]);
+}

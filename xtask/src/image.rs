@@ -1,0 +1,131 @@
+//! The kernel: built by cargo, turned from ELF into the flat Image that QEMU's `-kernel` starts.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use object::Endianness;
+use object::elf::{FileHeader64, PT_LOAD};
+use object::read::elf::{FileHeader, ProgramHeader};
+use serde::Deserialize;
+
+use crate::output;
+
+/// Rust's name of the target.
+pub(crate) const TARGET: &str = "aarch64-unknown-none";
+
+/// The two forms of the kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct Kernel {
+    /// For a debugger.
+    pub(crate) elf: PathBuf,
+    /// For QEMU.
+    pub(crate) image: PathBuf,
+}
+
+/// The arguments of the cargo command that builds the kernel.
+const BUILD: [&str; 6] = ["build", "--release", "--package", "kernel", "--target", TARGET];
+
+/// One of the messages by which cargo says what it built.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    executable: Option<PathBuf>,
+}
+
+/// Builds the kernel and its Image; what is up to date is left alone.
+///
+/// # Errors
+///
+/// The kernel does not compile, or the ELF cannot become an Image.
+pub(crate) fn build(verbose: bool) -> Result<Kernel> {
+    let mut cargo = Command::new(output::cargo());
+    cargo.args(BUILD).args(["--message-format", "json-render-diagnostics"]);
+    if !verbose {
+        cargo.arg("--quiet");
+    }
+    output::announce(&cargo);
+    let built = cargo
+        .current_dir(output::workspace())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo cannot be started")?;
+    ensure!(built.status.success(), "the kernel does not build");
+    let elf = String::from_utf8_lossy(&built.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter(|message| message.reason == "compiler-artifact")
+        .filter_map(|message| message.executable)
+        .next_back()
+        .context("cargo built no executable from package kernel")?;
+    let image = elf.with_extension("Image");
+    if !is_newer(&image, &elf) {
+        let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
+        let flat = flatten(&bytes).with_context(|| format!("{} cannot become an Image", elf.display()))?;
+        fs::write(&image, flat).with_context(|| format!("cannot write {}", image.display()))?;
+    }
+    Ok(Kernel { elf, image })
+}
+
+/// What to paste to build the kernel without us.
+pub(crate) fn command_line() -> String {
+    format!("cargo {}", output::shell_line(BUILD))
+}
+
+/// Where the Image will be, for a command that is only shown.
+pub(crate) fn expected() -> Kernel {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let elf = output::workspace().join(target).join(TARGET).join("release/iogroups");
+    Kernel { image: elf.with_extension("Image"), elf }
+}
+
+/// Whether `file` was written after `source`.
+fn is_newer(file: &Path, source: &Path) -> bool {
+    let written = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    matches!((written(file), written(source)), (Some(file), Some(source)) if file > source)
+}
+
+/// Largest Image that is believed; a wrong physical address in one segment would else ask for gigabytes.
+const IMAGE_LIMIT: u64 = 64 << 20;
+
+/// Place and value of the magic number in the arm64 Image header (Linux: Documentation/arch/arm64/booting.rst).
+const MAGIC_AT: usize = 56;
+const MAGIC: &[u8] = b"ARM\x64";
+
+/// Lays the loadable segments of an ELF file out as they will be in memory, from the lowest
+/// physical address on. Gaps are zero; what has no bytes in the file (bss) is not in the Image.
+fn flatten(elf: &[u8]) -> Result<Vec<u8>> {
+    let header = FileHeader64::<Endianness>::parse(elf)?;
+    let endian = header.endian()?;
+    let segments: Vec<(u64, &[u8])> = header
+        .program_headers(endian, elf)?
+        .iter()
+        .filter(|segment| segment.p_type(endian) == PT_LOAD && segment.p_filesz(endian) > 0)
+        .map(|segment| match segment.data(endian, elf) {
+            Ok(bytes) => Ok((segment.p_paddr(endian), bytes)),
+            Err(()) => bail!("the segment at {:#x} ends behind the file", segment.p_paddr(endian)),
+        })
+        .collect::<Result<_>>()?;
+    let base = segments.iter().map(|(address, _)| *address).min().context("there is nothing to load")?;
+    let mut flat = Vec::new();
+    for (address, bytes) in segments {
+        let end = (address - base).checked_add(bytes.len() as u64).filter(|end| *end <= IMAGE_LIMIT);
+        let end = end.with_context(|| format!("the segment at {address:#x} is too far from {base:#x}"))?;
+        let start = usize::try_from(address - base)?;
+        let end = usize::try_from(end)?;
+        if flat.len() < end {
+            flat.resize(end, 0);
+        }
+        flat[start..end].copy_from_slice(bytes);
+    }
+    ensure!(
+        flat.get(MAGIC_AT..MAGIC_AT + MAGIC.len()) == Some(MAGIC),
+        "the first segment, at {base:#x}, does not begin with an arm64 Image header"
+    );
+    Ok(flat)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,357 @@
+//! Whether a boot gave what its topology expects: the differences, in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use report::{Device, Finding, GroupType, Report, ReservedRegion, Severity, Verdict};
+
+use crate::linux::{Answer, Function};
+use crate::outcome::{Kind, Outcome};
+use crate::topology::{Expect, ExpectedRun};
+
+/// How a reason for being in no group may begin; the set is closed.
+const REASONS: [&str; 8] = [
+    "is the IOMMU",
+    "no IOMMU in this machine",
+    "not in the firmware's map",
+    "bus bypasses",
+    "IOMMU disabled",
+    "IOMMU has no driver",
+    "refused by the IOMMU",
+    "waiting for",
+];
+
+/// The invariants that a complete run reports on.
+const INVARIANTS: u32 = 11;
+
+/// Type of a group if the topology does not say.
+const USUAL_TYPE: GroupType = GroupType::Dma;
+
+/// A reserved region as numbers, so that the way of writing them does not matter.
+type Region = (u64, u64, String);
+
+/// A group without its number.
+struct ExpectedGroup {
+    kind: GroupType,
+    reserved: Option<BTreeSet<Region>>,
+    members: BTreeSet<String>,
+}
+
+/// Compares the end of a boot with what is expected, and with Linux's answer if there is one. Empty
+/// if there is no difference.
+pub(crate) fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
+    let report = &outcome.report;
+    let mut found = Vec::new();
+    if matches!(outcome.kind, Kind::Timeout | Kind::Crash | Kind::Unable | Kind::Usage) {
+        found.push(format!("{}: {}", outcome.kind.word(), report.error.as_deref().unwrap_or_default()));
+        return found;
+    }
+    verdict(report, expect.result.0, &mut found);
+    consistency(report, &mut found);
+    run(report, expect.run, &mut found);
+    groups(report, &expected_groups(expect, linux, &mut found), &mut found);
+    ungrouped(report, expect, linux, &mut found);
+    iommus(report, expect, linux, &mut found);
+    if let Some(answer) = linux {
+        functions(report, answer, &mut found);
+    }
+    remarks(report, expect, &mut found);
+    found
+}
+
+fn verdict(report: &Report, expected: Verdict, found: &mut Vec<String>) {
+    if report.result != expected {
+        let error = report.error.as_deref().unwrap_or("without an error text");
+        found.push(format!("verdict: expected {}, is {} ({error})", expected.word(), report.result.word()));
+    }
+    let text = report.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    if !last.starts_with(&format!("{}:", report.result.word())) {
+        found.push(format!("last line: expected the verdict, is {last:?}"));
+    }
+    if (report.result == Verdict::Error) != report.error.is_some() {
+        found.push("the verdict and the error text do not go together".into());
+    }
+}
+
+/// What must hold for every report, whatever the machine.
+fn consistency(report: &Report, found: &mut Vec<String>) {
+    let mut names = BTreeSet::new();
+    for device in &report.devices {
+        if !names.insert(device.name.as_str()) {
+            found.push(format!("{} is twice among the devices", device.name));
+        }
+    }
+    let mut listed: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut previous = None;
+    for group in &report.groups {
+        if previous.replace(group.id).is_some_and(|previous| previous >= group.id) {
+            found.push(format!("group {} is not in the order of numbers", group.id));
+        }
+        for member in &group.devices {
+            if let Some(other) = listed.insert(member, group.id) {
+                found.push(format!("{member} is in group {other} and in group {}", group.id));
+            }
+        }
+    }
+    for device in &report.devices {
+        let by_list = listed.remove(device.name.as_str());
+        if by_list != device.group {
+            found.push(format!(
+                "{} says that its group is {:?}, but it is listed in {by_list:?}",
+                device.name, device.group
+            ));
+        }
+    }
+    found.extend(listed.keys().map(|name| format!("{name} is in a group and not among the devices")));
+    let grouped: BTreeSet<&String> = report.groups.iter().flat_map(|group| &group.devices).collect();
+    let translated: BTreeSet<&String> = report.iommus.iter().flat_map(|iommu| &iommu.devices).collect();
+    if grouped != translated {
+        found.push(format!(
+            "in groups are {}, translated by IOMMUs are {}",
+            set(grouped.iter()),
+            set(translated.iter())
+        ));
+    }
+    if report.result != Verdict::Error {
+        invariants(report, found);
+    }
+}
+
+fn invariants(report: &Report, found: &mut Vec<String>) {
+    for number in 1..=INVARIANTS {
+        let id = format!("I{number}");
+        match report.invariants.iter().find(|invariant| invariant.id == id) {
+            None => found.push(format!("invariant {id} is not reported on")),
+            Some(invariant) if !invariant.holds => {
+                found.push(format!("invariant {id}: broken by {:?}", invariant.broken_by));
+            }
+            Some(_) => (),
+        }
+    }
+}
+
+fn run(report: &Report, expected: ExpectedRun, found: &mut Vec<String>) {
+    let run = &report.run;
+    let mut compare = |what: &str, expected: Option<u64>, is: u64| {
+        if let Some(expected) = expected.filter(|expected| *expected != is) {
+            found.push(format!("{what}: expected {expected}, is {is}"));
+        }
+    };
+    compare("exception level", expected.exception_level.map(u64::from), run.exception_level.into());
+    compare("CPUs", expected.cpus.map(u64::from), run.cpus.into());
+    compare("MiB of RAM", expected.memory_mib, run.memory_bytes >> 20);
+}
+
+fn expected_groups(expect: &Expect, linux: Option<&Answer>, found: &mut Vec<String>) -> Vec<ExpectedGroup> {
+    let mut regions = |lines: &Vec<String>| -> BTreeSet<Region> {
+        let parsed = lines.iter().filter_map(|line| {
+            let region = linux_region(line);
+            if region.is_none() {
+                found.push(format!("the expectation has no region in {line:?}"));
+            }
+            region
+        });
+        parsed.collect()
+    };
+    let stated = expect.reserved.as_ref().map(&mut regions);
+    match linux {
+        Some(answer) => answer
+            .groups
+            .iter()
+            .map(|group| ExpectedGroup {
+                kind: expect.kind.unwrap_or(group.kind),
+                reserved: Some(stated.clone().unwrap_or_else(|| regions(&group.reserved_regions))),
+                members: group.devices.iter().map(|device| device.bdf.clone()).collect(),
+            })
+            .collect(),
+        None => expect
+            .groups
+            .iter()
+            .map(|members| ExpectedGroup {
+                kind: expect.kind.unwrap_or(USUAL_TYPE),
+                reserved: stated.clone(),
+                members: members.iter().cloned().collect(),
+            })
+            .collect(),
+    }
+}
+
+fn groups(report: &Report, expected: &[ExpectedGroup], found: &mut Vec<String>) {
+    let members: Vec<BTreeSet<String>> =
+        report.groups.iter().map(|group| group.devices.iter().cloned().collect()).collect();
+    for (number, wanted) in expected.iter().enumerate() {
+        let Some(at) = members.iter().position(|members| *members == wanted.members) else {
+            found.push(format!("missing group {number} {}", set(&wanted.members)));
+            continue;
+        };
+        let group = &report.groups[at];
+        if group.id as usize != number {
+            found.push(format!(
+                "group {} should have number {number}, it has {}",
+                set(&wanted.members),
+                group.id
+            ));
+        }
+        if group.kind != wanted.kind {
+            found.push(format!("group {}: expected type {}, is {}", group.id, wanted.kind, group.kind));
+        }
+        let is: Option<BTreeSet<Region>> = group.reserved_regions.iter().map(region).collect();
+        if let Some(reserved) = &wanted.reserved
+            && is.as_ref() != Some(reserved)
+        {
+            let lines: Vec<String> = group.reserved_regions.iter().map(ToString::to_string).collect();
+            found.push(format!(
+                "group {}: expected reserved regions {}, is {}",
+                group.id,
+                regions_in_words(reserved),
+                set(&lines)
+            ));
+        }
+    }
+    for (group, members) in report.groups.iter().zip(&members) {
+        if !expected.iter().any(|wanted| wanted.members == *members) {
+            found.push(format!("unexpected group {} {}", group.id, set(members)));
+        }
+    }
+}
+
+fn ungrouped(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &mut Vec<String>) {
+    let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
+    for function in linux.iter().flat_map(|answer| &answer.without_group) {
+        wanted.insert(&function.bdf, "");
+    }
+    for instance in linux.iter().flat_map(|answer| &answer.iommus) {
+        wanted.insert(&instance.name, "is the IOMMU");
+    }
+    wanted.extend(expect.without.iter().map(|(name, why)| (name.as_str(), why.as_str())));
+    for device in report.ungrouped() {
+        if !REASONS.iter().any(|reason| device.why.starts_with(reason)) {
+            found.push(format!("{}: the reason {:?} is not one of the closed set", device.name, device.why));
+        }
+        match wanted.remove(device.name.as_str()) {
+            Some(why) if !device.why.starts_with(why) => found.push(format!(
+                "{} without a group: expected the reason {why:?}, is {:?}",
+                device.name, device.why
+            )),
+            None if device.bus == "pci" && report.result != Verdict::Error => {
+                found.push(format!("{} is unexpectedly without a group: {}", device.name, device.why));
+            }
+            _ => (),
+        }
+    }
+    found.extend(wanted.keys().map(|name| format!("{name} should be listed without a group")));
+}
+
+fn iommus(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &mut Vec<String>) {
+    let from_linux = || linux.map(|answer| answer.iommus.iter().map(|iommu| iommu.name.clone()).collect());
+    let names: Vec<String> = report.iommus.iter().map(|iommu| iommu.name.clone()).collect();
+    if let Some(wanted) = expect.iommus.clone().or_else(from_linux).filter(|wanted| *wanted != names) {
+        found.push(format!("IOMMUs: expected {}, is {}", set(&wanted), set(&names)));
+    }
+    for wanted in linux.iter().flat_map(|answer| &answer.iommus) {
+        let Some(is) = report.iommus.iter().find(|iommu| iommu.name == wanted.name) else { continue };
+        let [wanted, is] = [&wanted.devices, &is.devices].map(|list| list.iter().collect::<BTreeSet<_>>());
+        if wanted != is {
+            found.push(format!("translated: expected {}, is {}", set(&wanted), set(&is)));
+        }
+    }
+}
+
+/// What Linux says of each PCI function, apart from its group. Drivers are not compared: Linux has more.
+fn functions(report: &Report, answer: &Answer, found: &mut Vec<String>) {
+    let functions = answer.groups.iter().flat_map(|group| &group.devices).chain(&answer.without_group);
+    for function in functions {
+        let Some(device) = report.devices.iter().find(|device| device.name == function.bdf) else {
+            found.push(format!("{} is not among the devices", function.bdf));
+            continue;
+        };
+        let acs = |part: fn(&report::Acs) -> &String| device.acs.as_ref().map(part).map(String::as_str);
+        let pairs = [
+            ("ID", Some(function.id.as_str()), Some(device.id.as_str())),
+            ("class", Some(function.class.as_str()), device.class.as_deref()),
+            ("kind", Some(function.report_kind()), Some(device.kind.as_str())),
+            ("ACS capability", function.acs_cap.as_deref(), acs(|acs| &acs.capability)),
+            ("ACS control", grouped_acs_control(function, device), acs(|acs| &acs.control)),
+        ];
+        for (what, wanted, is) in pairs {
+            let same = wanted == is
+                || matches!((wanted.map(number), is.map(number)), (Some(Some(a)), Some(Some(b))) if a == b);
+            if !same {
+                found.push(format!("{}: expected {what} {wanted:?}, is {is:?}", device.name));
+            }
+        }
+    }
+}
+
+/// ACS is enabled when firmware's map is asked for a device. Where there is no map, Linux leaves the
+/// register as it was, and nothing depends on it: then ours is as good.
+fn grouped_acs_control<'a>(function: &'a Function, device: &'a Device) -> Option<&'a str> {
+    match device.group {
+        Some(_) => function.acs_ctrl.as_deref(),
+        None => device.acs.as_ref().map(|acs| acs.control.as_str()),
+    }
+}
+
+/// Findings, errors and warnings: what must be there is, and nothing serious is beside it.
+fn remarks(report: &Report, expect: &Expect, found: &mut Vec<String>) {
+    let text_of = |finding: &Finding| format!("{} {} {}", finding.id, finding.device, finding.sentence);
+    let has_all = |text: &str, words: &[String]| words.iter().all(|word| text.contains(word));
+    for words in &expect.findings {
+        let in_finding = report.findings.iter().any(|finding| has_all(&text_of(finding), words));
+        let in_error = report.error.as_ref().is_some_and(|error| has_all(error, words));
+        if !in_finding && !in_error {
+            found.push(format!("no finding and no error speaks of {}", set(words)));
+        }
+    }
+    for finding in report.findings.iter().filter(|finding| finding.severity > Severity::Info) {
+        let text = text_of(finding);
+        if !expect.findings.iter().any(|words| has_all(&text, words)) {
+            found.push(format!("unexpected finding ({}): {text}", finding.severity));
+        }
+    }
+    for part in &expect.warnings {
+        if !report.warnings.iter().any(|warning| warning.contains(part)) {
+            found.push(format!("no warning speaks of {part:?}"));
+        }
+    }
+    for warning in &report.warnings {
+        if !expect.warnings.iter().any(|part| warning.contains(part)) {
+            found.push(format!("unexpected warning: {warning}"));
+        }
+    }
+}
+
+/// `0x8020000`
+fn number(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
+fn region(region: &ReservedRegion) -> Option<Region> {
+    Some((number(&region.start)?, number(&region.end)?, region.kind.clone()))
+}
+
+/// A line of Linux's `reserved_regions`.
+fn linux_region(line: &str) -> Option<Region> {
+    let mut words = line.split_whitespace();
+    let region = (number(words.next()?)?, number(words.next()?)?, words.next()?.to_owned());
+    words.next().is_none().then_some(region)
+}
+
+fn regions_in_words(regions: &BTreeSet<Region>) -> String {
+    set(regions.iter().map(|(start, end, kind)| format!("{kind} {start:#x}-{end:#x}")).collect::<Vec<_>>())
+}
+
+/// `{a, b}`
+fn set(items: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
+    let mut text = String::from("{");
+    for (number, item) in items.into_iter().enumerate() {
+        let separator = if number == 0 { "" } else { ", " };
+        // Writing to a text does not fail.
+        let _ = write!(text, "{separator}{item}");
+    }
+    text + "}"
+}
+
+#[cfg(test)]
+mod tests;

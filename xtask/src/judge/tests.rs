@@ -1,0 +1,312 @@
+//! Every difference must be seen: each test takes a boot that is right and breaks one thing.
+
+use report::{Group, Invariant, Iommu, IommuState};
+
+use super::*;
+use crate::topology::Topology;
+
+const EXPECT: &str = r#"
+probes = "x"
+[expect]
+groups = [["0000:00:00.0"], ["0000:00:02.0", "0000:00:02.1"]]
+reserved = ["0x0000000008020000 0x0000000008020fff msi"]
+without = { "0000:00:01.0" = "is the IOMMU" }
+iommus = ["0000:00:01.0"]
+"#;
+
+fn device(name: &str, group: Option<u32>, why: &str) -> Device {
+    Device {
+        name: name.into(),
+        bus: "pci".into(),
+        id: "1af4:1000".into(),
+        class: Some("0x020000".into()),
+        kind: "conventional".into(),
+        driver: None,
+        group,
+        iommu: None,
+        endpoints: Vec::new(),
+        source: None,
+        trigger: None,
+        why: why.into(),
+        acs: None,
+    }
+}
+
+fn group(id: u32, members: &[&str]) -> Group {
+    let region = ReservedRegion { start: "0x8020000".into(), end: "0x8020fff".into(), kind: "msi".into() };
+    Group {
+        id,
+        kind: GroupType::Dma,
+        reserved_regions: vec![region],
+        devices: members.iter().map(|&member| member.into()).collect(),
+    }
+}
+
+/// The report that [`EXPECT`] expects.
+fn right() -> Report {
+    let mut report = Report::of_error(String::new());
+    (report.result, report.error) = (Verdict::Pass, None);
+    report.devices = vec![
+        device("0000:00:00.0", Some(0), "own group"),
+        device("0000:00:01.0", None, "is the IOMMU"),
+        device("0000:00:02.0", Some(1), "own group"),
+        device("0000:00:02.1", Some(1), "a function beside 0000:00:02.0"),
+    ];
+    report.groups = vec![group(0, &["0000:00:00.0"]), group(1, &["0000:00:02.0", "0000:00:02.1"])];
+    report.iommus = vec![Iommu {
+        name: "0000:00:01.0".into(),
+        driver: "virtio-iommu".into(),
+        transport: "pci".into(),
+        state: IommuState::Ready,
+        page_size_mask: "0xfffffffffffff000".into(),
+        input_range: ["0x0".into(), "0xffffffffffffffff".into()],
+        domain_range: ["0x0".into(), "0xffffffff".into()],
+        bypass: true,
+        devices: ["0000:00:00.0", "0000:00:02.0", "0000:00:02.1"].map(String::from).into(),
+    }];
+    let invariant = |number| Invariant { id: format!("I{number}"), holds: true, broken_by: None };
+    report.invariants = (1..=INVARIANTS).map(invariant).collect();
+    report
+}
+
+fn judge_with(expect: &str, report: Report) -> Vec<String> {
+    let expect = Topology::parse("x", expect).unwrap().expect;
+    differences(&Outcome { kind: report.result.into(), report }, &expect, None)
+}
+
+/// Judges the right report after `break_it`, and wants one difference that has all of `words`.
+fn seen(words: &[&str], break_it: impl FnOnce(&mut Report)) {
+    let mut report = right();
+    break_it(&mut report);
+    let found = judge_with(EXPECT, report);
+    assert!(
+        found.iter().any(|difference| words.iter().all(|word| difference.contains(word))),
+        "{words:?} not in {found:#?}"
+    );
+}
+
+/// Puts a device into another group, in every place where its group is said.
+fn moved(report: &mut Report, name: &str, to: usize) {
+    report.groups.iter_mut().for_each(|group| group.devices.retain(|member| member != name));
+    report.groups[to].devices.push(name.into());
+    let id = report.groups[to].id;
+    report.devices.iter_mut().filter(|device| device.name == name).for_each(|device| device.group = Some(id));
+}
+
+#[test]
+fn the_right_report_has_no_difference() {
+    assert_eq!(judge_with(EXPECT, right()), [""; 0]);
+}
+
+#[test]
+fn the_order_of_members_does_not_matter() {
+    let mut report = right();
+    report.groups[1].devices.reverse();
+    assert_eq!(judge_with(EXPECT, report), [""; 0]);
+}
+
+#[test]
+fn a_missing_group_is_seen() {
+    seen(&["missing group 1 {0000:00:02.0, 0000:00:02.1}"], |report| {
+        report.groups.pop();
+        report.iommus[0].devices.truncate(1);
+        report.devices[2].group = None;
+        report.devices[3].group = None;
+    });
+}
+
+#[test]
+fn an_extra_group_is_seen() {
+    seen(&["unexpected group 2 {0000:00:03.0}"], |report| {
+        report.groups.push(group(2, &["0000:00:03.0"]));
+        report.devices.push(device("0000:00:03.0", Some(2), "own group"));
+    });
+}
+
+#[test]
+fn an_extra_member_and_a_missing_one_are_seen() {
+    seen(&["unexpected group 0 {0000:00:00.0, 0000:00:02.1}"], |report| moved(report, "0000:00:02.1", 0));
+    seen(&["missing group 1"], |report| moved(report, "0000:00:02.1", 0));
+}
+
+#[test]
+fn the_wrong_numbers_are_seen() {
+    seen(&["should have number 1, it has 0"], |report| {
+        report.groups.swap(0, 1);
+        report.groups[0].id = 0;
+        report.groups[1].id = 1;
+        report.devices[0].group = Some(1);
+        report.devices[2].group = Some(0);
+        report.devices[3].group = Some(0);
+    });
+    seen(&["not in the order of numbers"], |report| report.groups.swap(0, 1));
+}
+
+#[test]
+fn the_wrong_type_is_seen() {
+    seen(&["group 1: expected type DMA, is identity"], |report| report.groups[1].kind = GroupType::Identity);
+}
+
+#[test]
+fn wrong_reserved_regions_are_seen() {
+    seen(&["group 0: expected reserved regions {msi 0x8020000-0x8020fff}, is {}"], |report| {
+        report.groups[0].reserved_regions.clear();
+    });
+    seen(&["group 1: expected reserved"], |report| {
+        report.groups[1].reserved_regions[0].end = "0x8020ffe".into();
+    });
+    seen(&["group 1: expected reserved"], |report| {
+        report.groups[1].reserved_regions[0].kind = "reserved".into();
+    });
+    seen(&["group 1: expected reserved"], |report| {
+        report.groups[1].reserved_regions[0].start = "nonsense".into();
+    });
+}
+
+#[test]
+fn a_device_without_a_group_needs_the_expected_reason() {
+    seen(&["0000:00:01.0", "expected the reason \"is the IOMMU\""], |report| {
+        report.devices[1].why = "no IOMMU in this machine".into();
+    });
+    seen(&["0000:00:01.0", "not one of the closed set"], |report| report.devices[1].why = "no idea".into());
+    seen(&["0000:00:01.0 should be listed without a group"], |report| {
+        report.devices.remove(1);
+    });
+    seen(&["0000:00:05.0 is unexpectedly without a group"], |report| {
+        report.devices.push(device("0000:00:05.0", None, "bus bypasses"));
+    });
+}
+
+#[test]
+fn a_report_that_contradicts_itself_is_seen() {
+    seen(&["0000:00:02.1 says that its group is"], |report| report.devices[3].group = Some(0));
+    seen(&["0000:00:00.0 is twice"], |report| report.devices.push(report.devices[0].clone()));
+    seen(&["0000:00:02.0 is in group 0 and in group 1"], |report| {
+        report.groups[0].devices.push("0000:00:02.0".into());
+    });
+    seen(&["0000:00:02.1 is in a group and not among the devices"], |report| {
+        report.devices.pop();
+    });
+    seen(&["translated by IOMMUs are {0000:00:00.0, 0000:00:02.0}"], |report| {
+        report.iommus[0].devices.pop();
+    });
+}
+
+#[test]
+fn a_broken_or_silent_invariant_is_seen() {
+    seen(&["invariant I4: broken"], |report| report.invariants[3].holds = false);
+    seen(&["invariant I11 is not reported"], |report| {
+        report.invariants.pop();
+    });
+}
+
+#[test]
+fn the_wrong_verdict_is_seen() {
+    seen(&["verdict: expected PASS, is FAIL"], |report| report.result = Verdict::Fail);
+    seen(&["do not go together"], |report| report.error = Some("why".into()));
+}
+
+#[test]
+fn a_missing_or_another_iommu_is_seen() {
+    seen(&["IOMMUs: expected {0000:00:01.0}, is {}"], |report| report.iommus.clear());
+    seen(&["IOMMUs: expected"], |report| report.iommus[0].name = "0000:00:07.0".into());
+}
+
+#[test]
+fn findings_and_warnings_that_nobody_expects_are_seen() {
+    let finding = |severity| Finding {
+        id: "odd".into(),
+        severity,
+        device: "/pcie@10000000".into(),
+        sentence: "ranges is cut short".into(),
+    };
+    seen(&["unexpected finding (error): odd /pcie@10000000"], |report| {
+        report.findings.push(finding(Severity::Error))
+    });
+    seen(&["unexpected warning: late"], |report| report.warnings.push("late".into()));
+    let mut report = right();
+    report.findings.push(finding(Severity::Info));
+    assert_eq!(judge_with(EXPECT, report.clone()), [""; 0], "what is only worth knowing is no failure");
+    report.findings[0] = finding(Severity::Warning);
+    let expect = format!("{EXPECT}findings = [[\"/pcie@10000000\", \"ranges\"]]\n");
+    assert_eq!(judge_with(&expect, report), [""; 0]);
+}
+
+#[test]
+fn an_expected_finding_error_or_warning_that_does_not_come_is_seen() {
+    let expect = format!("{EXPECT}findings = [[\"memory\", \"reg\"]]\nwarnings = [\"unknown\"]\n");
+    let found = judge_with(&expect, right());
+    assert_eq!(found.len(), 2, "{found:?}");
+    let mut report = right();
+    report.warnings.push("an unknown word".into());
+    (report.result, report.error) = (Verdict::Error, Some("/memory@40000000: reg is cut short".into()));
+    assert_eq!(judge_with(&format!("{expect}result = \"error\"\n"), report), [""; 0]);
+}
+
+#[test]
+fn the_facts_of_the_run_are_compared() {
+    let expect = format!("{EXPECT}run = {{ exception_level = 2, cpus = 2, memory_mib = 128 }}\n");
+    let mut report = right();
+    assert_eq!(judge_with(&expect, report.clone()).len(), 3);
+    report.run.exception_level = 2;
+    report.run.cpus = 2;
+    report.run.memory_bytes = 128 << 20;
+    assert_eq!(judge_with(&expect, report), [""; 0]);
+}
+
+#[test]
+fn a_run_that_broke_off_is_one_difference_with_its_text() {
+    let outcome = Outcome::without_report(Kind::Timeout, "it did not end".into());
+    let expect = Topology::parse("x", EXPECT).unwrap().expect;
+    assert_eq!(differences(&outcome, &expect, None), ["timeout: it did not end"]);
+}
+
+/// Breaks one thing of a device.
+type Break = fn(&mut Device);
+
+/// A report that says what Linux says.
+fn as_linux(answer: &Answer) -> Report {
+    let mut report = right();
+    report.devices.clear();
+    report.groups.clear();
+    let of = |function: &Function, group| Device {
+        id: function.id.clone(),
+        class: Some(function.class.clone()),
+        kind: function.report_kind().into(),
+        acs: function.acs_cap.as_ref().zip(function.acs_ctrl.as_ref()).map(|(capability, control)| {
+            report::Acs { capability: capability.clone(), control: control.clone() }
+        }),
+        ..device(&function.bdf, group, if group.is_some() { "own group" } else { "is the IOMMU" })
+    };
+    for (id, linux) in (0..).zip(&answer.groups) {
+        report.devices.extend(linux.devices.iter().map(|function| of(function, Some(id))));
+        let members: Vec<&str> = linux.devices.iter().map(|function| function.bdf.as_str()).collect();
+        report.groups.push(Group { kind: linux.kind, ..group(id, &members) });
+    }
+    report.devices.extend(answer.without_group.iter().map(|function| of(function, None)));
+    report.iommus[0].devices.clone_from(&answer.iommus[0].devices);
+    report
+}
+
+#[test]
+fn linux_answers_are_compared_function_by_function() {
+    let answer = Answer::read("simple").unwrap();
+    let judge = |report: Report| {
+        differences(&Outcome { kind: Kind::Pass, report }, &Expect::default(), Some(&answer))
+    };
+    assert_eq!(judge(as_linux(&answer)), [""; 0]);
+    let breaks: [(&str, Break); 4] = [
+        ("expected ID", |device| device.id = "1:2".into()),
+        ("expected class", |device| device.class = None),
+        ("expected kind", |device| device.kind = "endpoint".into()),
+        ("expected ACS control", |device| {
+            device.acs = Some(report::Acs { capability: "0x5f".into(), control: "0x0".into() });
+        }),
+    ];
+    for (word, break_it) in breaks {
+        let mut report = as_linux(&answer);
+        break_it(report.devices.iter_mut().find(|device| device.kind == "root-port").unwrap());
+        let found = judge(report);
+        assert!(found.iter().any(|difference| difference.contains(word)), "{word}: {found:?}");
+    }
+}

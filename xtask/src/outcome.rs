@@ -1,0 +1,147 @@
+//! How a command ends: one kind, one exit status, and a report in every case.
+
+use report::{Report, Verdict};
+use serde::Serialize;
+
+/// What became of a command. The words are part of the JSON form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The kernel reported, and everything held.
+    Pass,
+    /// The kernel reported that something does not hold.
+    Fail,
+    /// The kernel reported that it could not go on.
+    Error,
+    /// The run did not end in time.
+    Timeout,
+    /// The run ended without a report, or its report and its exit status disagree.
+    Crash,
+    /// The command line makes no sense.
+    Usage,
+    /// Something that the run needs is not there.
+    Unable,
+}
+
+impl Kind {
+    /// Exit status of the command, as `git bisect run` wants it.
+    pub(crate) fn exit_status(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail | Self::Error | Self::Timeout | Self::Crash => 1,
+            Self::Usage => 2,
+            Self::Unable => 125,
+        }
+    }
+
+    /// The kind's word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::Crash => "crash",
+            Self::Usage => "usage",
+            Self::Unable => "unable",
+        }
+    }
+}
+
+impl From<Verdict> for Kind {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Pass => Self::Pass,
+            Verdict::Fail => Self::Fail,
+            Verdict::Error => Self::Error,
+        }
+    }
+}
+
+/// The end of a run, with the kernel's report or one that says why there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) kind: Kind,
+    pub(crate) report: Report,
+}
+
+impl Outcome {
+    /// The end of a run that gave no report.
+    pub(crate) fn without_report(kind: Kind, error: String) -> Self {
+        Self { kind, report: Report::of_error(error) }
+    }
+
+    /// The report with two more fields: `outcome`, the kind's word, and `exit_status`. One line, which
+    /// begins with the schema as the kernel's own does.
+    ///
+    /// # Errors
+    ///
+    /// As `serde_json::to_string`; the types give it no reason.
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Extended<'a> {
+            #[serde(flatten)]
+            report: &'a Report,
+            outcome: &'static str,
+            exit_status: u8,
+        }
+        let exit_status = self.kind.exit_status();
+        serde_json::to_string(&Extended { report: &self.report, outcome: self.kind.word(), exit_status })
+    }
+}
+
+/// Why a command stops before there is a run to judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) kind: Kind,
+    pub(crate) message: String,
+}
+
+impl Stop {
+    /// The command line makes no sense.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, message: message.into() }
+    }
+
+    /// Something that the run needs is not there.
+    pub(crate) fn unable(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Unable, message: message.into() }
+    }
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::unable(format!("{error:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_promised_exit_status() {
+        let statuses = [
+            (Kind::Pass, 0),
+            (Kind::Fail, 1),
+            (Kind::Error, 1),
+            (Kind::Timeout, 1),
+            (Kind::Crash, 1),
+            (Kind::Usage, 2),
+            (Kind::Unable, 125),
+        ];
+        for (kind, status) in statuses {
+            assert_eq!(kind.exit_status(), status, "{}", kind.word());
+        }
+    }
+
+    #[test]
+    fn json_of_a_stop_says_which_kind_it_was() {
+        let line = Outcome::without_report(Kind::Unable, "no QEMU".into()).to_json().unwrap();
+        assert!(line.starts_with(r#"{"schema":"iogroups/1","#), "{line}");
+        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(json["result"], "error");
+        assert_eq!(json["outcome"], "unable");
+        assert_eq!(json["exit_status"], 125);
+        assert_eq!(json["error"], "no QEMU");
+    }
+}

@@ -1,0 +1,237 @@
+//! The QEMU command line: a value, so that it can be shown, run and tested.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::cli::Console;
+use crate::output;
+
+/// File in the run directory that semihosting writes the report to.
+pub(crate) const REPORT_FILE: &str = "report.json";
+/// File in the run directory from which the kernel reads a tree that replaces QEMU's. QEMU itself
+/// would rewrite a tree that it is given, and refuse a broken one.
+pub(crate) const TREE_FILE: &str = "tree.dtb";
+
+/// What cannot be left to a topology, and what a topology leaves out.
+pub(crate) const DEFAULT_CPU: &str = "cortex-a57";
+pub(crate) const DEFAULT_MEMORY: &str = "512M";
+
+/// A machine for QEMU to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Machine {
+    /// Program, by path or name.
+    pub(crate) program: String,
+    /// Options of `-M virt`, each `K=V[,K=V]`.
+    pub(crate) options: Vec<String>,
+    /// Model; `cortex-a57` if empty.
+    pub(crate) cpu: Option<String>,
+    /// Number of CPUs.
+    pub(crate) smp: Option<u32>,
+    /// RAM.
+    pub(crate) memory: Option<String>,
+    /// Arguments that make devices.
+    pub(crate) devices: Vec<String>,
+}
+
+/// How the kernel is started on a machine, and how it answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// What carries the report.
+    pub(crate) console: Console,
+    /// Whether [`TREE_FILE`] replaces QEMU's tree.
+    pub(crate) own_tree: bool,
+    /// Words for the kernel's command line.
+    pub(crate) append: Vec<String>,
+    /// Whether to wait for a debugger.
+    pub(crate) gdb: bool,
+}
+
+impl Start {
+    /// Whether the guest has semihosting. With the report on the serial port it has none, so that
+    /// the other way out is used; only a tree of our own cannot be read without it.
+    pub(crate) fn has_semihosting(&self) -> bool {
+        self.console == Console::Semihosting || self.own_tree
+    }
+
+    /// The kernel's command line.
+    pub(crate) fn command_line(&self) -> String {
+        let console = match self.console {
+            Console::Semihosting => "console=semihosting",
+            Console::Pl011 => "console=pl011",
+        };
+        let mut words = vec!["report=json", console];
+        let tree = format!("dtb={TREE_FILE}");
+        if self.own_tree {
+            words.push(&tree);
+        }
+        words.extend(self.append.iter().map(String::as_str));
+        words.join(" ")
+    }
+}
+
+impl Machine {
+    /// Whether one of its devices is a virtio-iommu.
+    pub(crate) fn has_iommu(&self) -> bool {
+        self.devices.iter().any(|argument| is_iommu(argument))
+    }
+
+    /// Adds a virtio-iommu with QEMU's defaults, before all other devices.
+    pub(crate) fn add_iommu(&mut self) {
+        self.devices.splice(0..0, ["-device".into(), "virtio-iommu-pci".into()]);
+    }
+
+    /// Takes every virtio-iommu away.
+    pub(crate) fn remove_iommu(&mut self) {
+        let mut kept = Vec::new();
+        for argument in self.devices.drain(..) {
+            if is_iommu(&argument) && kept.last().is_some_and(|last| last == "-device") {
+                kept.pop();
+            } else {
+                kept.push(argument);
+            }
+        }
+        self.devices = kept;
+    }
+
+    /// The command that boots `image`; it wants to run in the run directory.
+    pub(crate) fn boot(&self, image: &Path, start: &Start) -> Vec<String> {
+        let mut words = self.base(&[]);
+        words.extend(["-kernel".into(), image.display().to_string()]);
+        words.extend(["-append".into(), start.command_line()]);
+        words.extend(["-chardev", "stdio,id=uart,signal=off", "-serial", "chardev:uart"].map(String::from));
+        if start.has_semihosting() {
+            words.extend([
+                "-chardev".into(),
+                format!("file,id=report,path={REPORT_FILE}"),
+                "-semihosting-config".into(),
+                "enable=on,target=native,chardev=report".into(),
+            ]);
+        }
+        if start.gdb {
+            words.extend(["-s", "-S"].map(String::from));
+        }
+        self.add_devices(&mut words);
+        words
+    }
+
+    /// The command that writes the machine's device tree to a file in the run directory.
+    pub(crate) fn dump_tree(&self) -> Vec<String> {
+        let mut words = self.base(&[format!("dumpdtb={TREE_FILE}")]);
+        self.add_devices(&mut words);
+        words
+    }
+
+    fn base(&self, further: &[String]) -> Vec<String> {
+        let mut machine = vec!["virt".to_owned()];
+        machine.extend(self.options.iter().chain(further).cloned());
+        let mut words = vec![self.program.clone(), "-M".into(), machine.join(",")];
+        words.extend(["-cpu".into(), self.cpu.clone().unwrap_or_else(|| DEFAULT_CPU.into())]);
+        words.extend(["-smp".into(), self.smp.unwrap_or(1).to_string()]);
+        words.extend(["-m".into(), self.memory.clone().unwrap_or_else(|| DEFAULT_MEMORY.into())]);
+        words.extend(["-nodefaults", "-no-user-config", "-no-reboot"].map(String::from));
+        words.extend(["-display", "none", "-nic", "none"].map(String::from));
+        words
+    }
+
+    /// Devices, and an empty disk for each drive that they name and nobody made.
+    fn add_devices(&self, words: &mut Vec<String>) {
+        for drive in self.missing_drives() {
+            words.extend(["-blockdev".into(), format!("driver=null-co,read-zeroes=on,node-name={drive}")]);
+        }
+        words.extend(self.devices.iter().cloned());
+    }
+
+    fn missing_drives(&self) -> Vec<&str> {
+        let mut made = Vec::new();
+        let mut named = Vec::new();
+        for property in self.devices.iter().flat_map(|argument| argument.split(',')) {
+            match property.split_once('=') {
+                Some(("drive", drive)) if !named.contains(&drive) => named.push(drive),
+                Some(("id" | "node-name", name)) => made.push(name),
+                _ => (),
+            }
+        }
+        named.retain(|drive| !made.contains(drive));
+        named
+    }
+}
+
+/// The names of the options that `-M virt` of this QEMU has.
+///
+/// # Errors
+///
+/// QEMU cannot be started.
+pub(crate) fn machine_options(program: &str) -> io::Result<BTreeSet<String>> {
+    let asked = Command::new(program).args(["-M", "virt,help"]).stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+    Ok(said.lines().filter_map(|line| Some(line.trim().split_once('=')?.0.to_owned())).collect())
+}
+
+/// Whether an argument of `-device` is a virtio-iommu, of either transport.
+fn is_iommu(argument: &str) -> bool {
+    let driver = argument.split(',').next().unwrap_or_default();
+    ["virtio-iommu-pci", "virtio-iommu-device"].contains(&driver.strip_prefix("driver=").unwrap_or(driver))
+}
+
+/// The gdb command that meets a kernel that waits.
+pub(crate) fn gdb_line(elf: &Path) -> String {
+    output::shell_line(["gdb-multiarch", &elf.display().to_string(), "-ex", "target remote :1234"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(devices: &str) -> Machine {
+        Machine {
+            program: "qemu".into(),
+            devices: devices.split_whitespace().map(String::from).collect(),
+            ..Machine::default()
+        }
+    }
+
+    #[test]
+    fn the_command_of_a_bare_machine_has_no_device() {
+        let line = machine("").boot(Path::new("/k/Image"), &Start::default());
+        assert_eq!(
+            output::shell_line(line),
+            "qemu -M virt -cpu cortex-a57 -smp 1 -m 512M -nodefaults -no-user-config -no-reboot -display none \
+             -nic none -kernel /k/Image -append 'report=json console=semihosting' -chardev stdio,id=uart,signal=off \
+             -serial chardev:uart -chardev file,id=report,path=report.json \
+             -semihosting-config enable=on,target=native,chardev=report"
+        );
+    }
+
+    #[test]
+    fn a_report_on_the_serial_port_takes_semihosting_away() {
+        let start = Start { console: Console::Pl011, ..Start::default() };
+        let line = machine("").boot(Path::new("Image"), &start);
+        assert!(!line.iter().any(|word| word.contains("semihosting")), "{line:?}");
+        assert!(line.contains(&"report=json console=pl011".into()), "{line:?}");
+    }
+
+    #[test]
+    fn a_drive_that_nobody_made_is_made_once() {
+        let machine = machine(
+            "-device nvme,serial=n,drive=d1 -device virtio-blk-pci,drive=d1 -device x,drive=own \
+                               -blockdev null-co,node-name=own",
+        );
+        assert_eq!(machine.missing_drives(), ["d1"]);
+    }
+
+    #[test]
+    fn every_form_of_the_iommu_is_recognised_and_taken_away() {
+        for device in
+            ["virtio-iommu-pci", "virtio-iommu-pci,addr=2.0", "driver=virtio-iommu-device,primary-bus=p"]
+        {
+            let mut machine = machine(&format!("-device virtio-net-pci -device {device} -device edu"));
+            assert!(machine.has_iommu(), "{device}");
+            machine.remove_iommu();
+            assert_eq!(machine.devices, ["-device", "virtio-net-pci", "-device", "edu"]);
+            assert!(!machine.has_iommu());
+        }
+        assert!(!machine("-device virtio-net-pci,id=virtio-iommu-pci").has_iommu());
+    }
+}

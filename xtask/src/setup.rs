@@ -1,0 +1,304 @@
+//! What a fresh machine lacks, and how it is installed: said first, then done, or left with the
+//! exact commands if it may not or cannot be done.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::boot;
+use crate::cli::Common;
+use crate::image::TARGET;
+use crate::outcome::Stop;
+use crate::output;
+
+/// The QEMU that is run if nobody names another.
+pub(crate) const QEMU: &str = "qemu-system-aarch64";
+
+/// Option ROM that QEMU's virtio-net and e1000 models refuse to be made without.
+const OPTION_ROM: &str = "efi-virtio.rom";
+
+/// Something that a command needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Rust's standard libraries for the target.
+    Target,
+    /// The format and lint checks.
+    Checkers,
+    /// QEMU and its option ROMs.
+    Qemu,
+}
+
+/// All that any command needs.
+pub(crate) const EVERYTHING: [Need; 3] = [Need::Target, Need::Checkers, Need::Qemu];
+
+/// A package manager, and what it calls QEMU for aarch64.
+struct PackageManager {
+    program: &'static str,
+    /// Commands in their order, without the program; packages follow the last one.
+    commands: &'static [&'static [&'static str]],
+    /// QEMU.
+    qemu: &'static [&'static str],
+    /// Option ROMs, where QEMU's package does not have them.
+    roms: &'static [&'static str],
+    /// Whether it wants to be root.
+    root: bool,
+}
+
+/// The package managers that we know, the first one found is used.
+const PACKAGE_MANAGERS: [PackageManager; 6] = [
+    PackageManager {
+        program: "apt-get",
+        commands: &[&["update"], &["install", "--yes", "--no-install-recommends"]],
+        qemu: &["qemu-system-arm"],
+        roms: &["ipxe-qemu"],
+        root: true,
+    },
+    PackageManager {
+        program: "dnf",
+        commands: &[&["install", "--assumeyes"]],
+        qemu: &["qemu-system-aarch64-core"],
+        roms: &["ipxe-roms-qemu"],
+        root: true,
+    },
+    PackageManager {
+        program: "pacman",
+        commands: &[&["--sync", "--noconfirm", "--needed"]],
+        qemu: &["qemu-system-aarch64"],
+        roms: &["qemu-common"],
+        root: true,
+    },
+    PackageManager {
+        program: "apk",
+        commands: &[&["add"]],
+        qemu: &["qemu-system-aarch64"],
+        roms: &[],
+        root: true,
+    },
+    PackageManager {
+        program: "zypper",
+        commands: &[&["--non-interactive", "install"]],
+        qemu: &["qemu-arm"],
+        roms: &["qemu-ipxe"],
+        root: true,
+    },
+    PackageManager { program: "brew", commands: &[&["install"]], qemu: &["qemu"], roms: &[], root: false },
+];
+
+/// One thing that is missing, and the commands that install it.
+struct Missing {
+    what: String,
+    /// Empty if we know none.
+    commands: Vec<Vec<String>>,
+    /// Whether we may run them.
+    possible: bool,
+}
+
+/// `cargo xtask setup`.
+///
+/// # Errors
+///
+/// As [`provide`].
+pub(crate) fn command() -> Result<(), Stop> {
+    provide(&EVERYTHING, &Common::default())?;
+    eprintln!("Everything is there.");
+    Ok(())
+}
+
+/// Makes sure of `needs`; installs what is missing, if it may. Quick if nothing is.
+///
+/// # Errors
+///
+/// Something is missing and may not or cannot be installed; the message has the commands.
+pub(crate) fn provide(needs: &[Need], options: &Common) -> Result<(), Stop> {
+    let missing: Vec<Missing> = needs.iter().filter_map(|need| missing(*need, options)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for one in &missing {
+        eprintln!("Missing: {}", one.what);
+    }
+    let commands: Vec<&Vec<String>> = missing.iter().flat_map(|one| &one.commands).collect();
+    let lines: String = commands.iter().map(|words| format!("\n  {}", output::shell_line(*words))).collect();
+    let names = missing.iter().map(|one| one.what.as_str()).collect::<Vec<_>>().join("; ");
+    if missing.iter().any(|one| one.commands.is_empty()) {
+        return Err(Stop::unable(format!("missing, and to be installed by hand: {names}{lines}")));
+    }
+    if options.no_setup || !missing.iter().all(|one| one.possible) {
+        return Err(Stop::unable(format!("missing: {names}. This installs it:{lines}")));
+    }
+    eprintln!("Installing it:{lines}");
+    for words in commands {
+        let failed =
+            || Stop::unable(format!("`{}` failed; still missing: {names}", output::shell_line(words)));
+        let [program, arguments @ ..] = words.as_slice() else { continue };
+        eprintln!("+ {}", output::shell_line(words));
+        // Standard output is kept for reports.
+        let status = Command::new(program).args(arguments).stdout(std::io::stderr()).status();
+        if !status.is_ok_and(|status| status.success()) {
+            return Err(failed());
+        }
+    }
+    for need in needs {
+        if let Some(still) = self::missing(*need, options) {
+            return Err(Stop::unable(format!("still missing after the installation: {}", still.what)));
+        }
+    }
+    Ok(())
+}
+
+fn missing(need: Need, options: &Common) -> Option<Missing> {
+    match need {
+        Need::Target => {
+            (!has_target()).then(|| rustup(&["target", "add", TARGET], "the Rust target", TARGET))
+        }
+        Need::Checkers => {
+            let has = |tool: &str| succeeds(Command::new(output::cargo()).args([tool, "--version"]));
+            let tools: Vec<&str> = [("fmt", "rustfmt"), ("clippy", "clippy")]
+                .into_iter()
+                .filter(|(tool, _)| !has(tool))
+                .map(|(_, component)| component)
+                .collect();
+            let words = [&["component", "add"], tools.as_slice()].concat();
+            (!tools.is_empty()).then(|| rustup(&words, "the Rust components", &tools.join(", ")))
+        }
+        Need::Qemu => missing_qemu(options.qemu.as_deref()),
+    }
+}
+
+/// Whether the compiler in use finds libraries for the target.
+fn has_target() -> bool {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
+    asked.is_ok_and(|asked| Path::new(String::from_utf8_lossy(&asked.stdout).trim()).is_dir())
+}
+
+fn rustup(words: &[&str], kind: &str, name: &str) -> Missing {
+    if in_path("rustup").is_some() {
+        let commands = vec![[&["rustup"], words].concat().into_iter().map(String::from).collect()];
+        Missing { what: format!("{kind} {name}"), commands, possible: true }
+    } else {
+        Missing {
+            what: format!("{kind} {name}, and rustup, which would add it (https://rustup.rs)"),
+            commands: Vec::new(),
+            possible: false,
+        }
+    }
+}
+
+fn missing_qemu(chosen: Option<&Path>) -> Option<Missing> {
+    if let Some(path) = chosen {
+        let program = boot::absolute(path);
+        let is_there = Path::new(&program).is_file() || in_path(&program).is_some();
+        return (!is_there).then(|| Missing {
+            what: format!("QEMU at {program}"),
+            commands: Vec::new(),
+            possible: false,
+        });
+    }
+    let (what, pick): (_, fn(&PackageManager) -> Vec<&'static str>) = match in_path(QEMU) {
+        None => (QEMU.to_owned(), |manager| [manager.qemu, manager.roms].concat()),
+        Some(qemu) if !has_option_roms(&qemu) => {
+            (format!("QEMU's option ROM {OPTION_ROM}"), |manager| manager.roms.to_vec())
+        }
+        Some(_) => return None,
+    };
+    let manager = PACKAGE_MANAGERS.iter().find(|manager| in_path(manager.program).is_some());
+    let Some(manager) = manager else { return Some(Missing { what, commands: Vec::new(), possible: false }) };
+    let privilege = manager.privilege();
+    // Who cannot become root from here still learns what root would run.
+    let commands = manager.install(&pick(manager), privilege.as_deref().unwrap_or(&["sudo"]));
+    Some(Missing { what, commands, possible: privilege.is_some() })
+}
+
+/// Whether one of the directories that QEMU looks into has the option ROMs. A QEMU that does not say
+/// where it looks is believed to have them.
+fn has_option_roms(qemu: &Path) -> bool {
+    let Ok(asked) = Command::new(qemu).args(["-L", "help"]).stdin(Stdio::null()).output() else {
+        return true;
+    };
+    let said = String::from_utf8_lossy(&asked.stdout);
+    let mut places = said.lines().filter(|line| !line.is_empty()).peekable();
+    places.peek().is_none() || places.any(|place| Path::new(place).join(OPTION_ROM).is_file())
+}
+
+impl PackageManager {
+    /// The commands that install `packages`, each after the words of `privilege`; none if there are no
+    /// such packages.
+    fn install(&self, packages: &[&str], privilege: &[&str]) -> Vec<Vec<String>> {
+        if packages.is_empty() {
+            return Vec::new();
+        }
+        let last = self.commands.len() - 1;
+        let line = |(number, words): (usize, &&[&str])| {
+            let packages = if number == last { packages } else { &[] };
+            let words = [&[self.program], *words, packages].concat();
+            privilege.iter().copied().chain(words).map(String::from).collect()
+        };
+        self.commands.iter().enumerate().map(line).collect()
+    }
+
+    /// The words before a command that needs root; `None` if there is no way to become it.
+    fn privilege(&self) -> Option<Vec<&'static str>> {
+        if !self.root || is_root() {
+            return Some(Vec::new());
+        }
+        in_path("sudo")?;
+        // Without a terminal nobody can type a password, and sudo must not wait for one.
+        Some(if std::io::stdin().is_terminal() { vec!["sudo"] } else { vec!["sudo", "-n"] })
+    }
+}
+
+fn is_root() -> bool {
+    let asked = Command::new("id").arg("-u").output();
+    asked.is_ok_and(|asked| asked.stdout.trim_ascii() == b"0")
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    silent.status().is_ok_and(|status| status.success())
+}
+
+/// Where a shell would find a program.
+fn in_path(program: &str) -> Option<PathBuf> {
+    search(program, env::var_os("PATH")?)
+}
+
+fn search(program: &str, path: OsString) -> Option<PathBuf> {
+    env::split_paths(&path).map(|place| place.join(program)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_follow_the_last_command_only() {
+        let brew = &PACKAGE_MANAGERS[5];
+        assert_eq!(brew.install(brew.qemu, &[]), [["brew", "install", "qemu"]]);
+        let lines = PACKAGE_MANAGERS[0].install(&["a", "b"], &["sudo"]);
+        assert_eq!(lines[0], ["sudo", "apt-get", "update"]);
+        assert_eq!(lines[1], ["sudo", "apt-get", "install", "--yes", "--no-install-recommends", "a", "b"]);
+    }
+
+    #[test]
+    fn a_package_that_a_manager_does_not_have_gives_no_command() {
+        assert!(PACKAGE_MANAGERS[5].install(&[], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_qemu_that_is_named_and_missing_is_never_installed() {
+        let missing = missing_qemu(Some(Path::new("/no/such/qemu"))).unwrap();
+        assert!(missing.commands.is_empty());
+        assert!(missing.what.contains("/no/such/qemu"));
+    }
+
+    #[test]
+    fn a_program_is_found_where_the_path_says() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("tool"), "").unwrap();
+        assert_eq!(search("tool", place.path().into()), Some(place.path().join("tool")));
+        assert_eq!(search("other", place.path().into()), None);
+    }
+}
