@@ -1,6 +1,53 @@
 //! Config space to topology: scan, numbering, BARs, capabilities, ACS, DMA aliases, grouping rules.
+//!
+//! [`enumerate`] goes in an order that matters: it finds every root bus, also those that firmware does
+//! not describe, then gives every bridge its bus numbers, and only then reads functions, sizes their
+//! BARs and assigns addresses. [`enable_acs`] comes next, and [`PciBus`] answers what the probe core
+//! asks of a bus. Hardware is reached through [`ConfigAccess`] alone, so all of it runs on a host.
+//!
+//! Whatever is wrong with the machine is a finding in [`Topology::findings`]; nothing here panics on
+//! what config space holds, and every walk has a bound.
+//!
+//! Deliberately missing: SR-IOV virtual functions (their buses would be [`Bus`]es without a bridge), ARI
+//! (functions above 7; a port that forwards ARI is left as reset leaves it), hot-plug reserves of
+//! bus numbers and windows, cardbus.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+mod access;
+mod acs;
+mod alias;
+mod assign;
+mod bar;
+mod bridge;
+mod capability;
+mod enumerate;
+mod function;
+mod group;
+mod number;
+mod pci_bus;
+mod pool;
+mod quirks;
+mod read;
+mod reports;
+mod scan;
+mod topology;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::{Command, ConfigAccess, EnableError, enable};
+pub use acs::{AcsFlags, AcsRegisters, AcsVerdict, enable_acs, enable_acs_of};
+pub use alias::{Alias, AliasMask};
+pub use bar::{Bar, BarKind, BarRegister};
+pub use bridge::{BridgeInfo, BridgeWindow, BusNumbers, WindowKind};
+pub use capability::{Capability, ExtendedCapability};
+pub use enumerate::{Numbering, Policy, Resources, RootBus, enumerate, enumerate_with};
+pub use function::{Function, FunctionKind, SubsystemId};
+pub use group::{IsolationClass, Join};
+pub use pci_bus::PciBus;
+pub use quirks::Quirks;
+pub use topology::{Bus, BusIndex, FunctionIndex, HiddenRoot, Topology};

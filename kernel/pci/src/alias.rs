@@ -1,0 +1,103 @@
+//! Under which requester IDs a function's requests arrive.
+
+use addr::{DeviceFunction, RequesterId};
+
+use crate::function::{Function, FunctionKind};
+use crate::topology::{FunctionIndex, Topology};
+
+/// A set of devices and functions of one bus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AliasMask([u64; 4]);
+
+impl AliasMask {
+    /// Puts `devfn` into the set; false if it was there already.
+    pub fn insert(&mut self, devfn: DeviceFunction) -> bool {
+        let (word, bit) = (usize::from(devfn.bits() >> 6), 1u64 << (devfn.bits() & 63));
+        let new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        new
+    }
+
+    /// Whether `devfn` is in the set.
+    #[must_use]
+    pub fn contains(&self, devfn: DeviceFunction) -> bool {
+        self.0[usize::from(devfn.bits() >> 6)] & 1u64 << (devfn.bits() & 63) != 0
+    }
+
+    /// Whether nothing is in the set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    /// The members, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = DeviceFunction> + '_ {
+        (0..=255).map(DeviceFunction::from_bits).filter(|devfn| self.contains(*devfn))
+    }
+}
+
+/// One ID under which a function's requests can arrive, and who puts it there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The function itself, or the bridge on the way that takes the requests over.
+    pub owner: FunctionIndex,
+    /// The ID.
+    pub id: RequesterId,
+}
+
+impl Topology {
+    /// Shows `visit` every alias of `function` in Linux's order: its own ID, its alias mask, then what
+    /// the bridges towards the root make of it. Ends early with the first value that `visit` returns.
+    ///
+    /// Linux: `pci_for_each_dma_alias`.
+    pub fn aliases<T>(
+        &self,
+        function: FunctionIndex,
+        mut visit: impl FnMut(Alias) -> Option<T>,
+    ) -> Option<T> {
+        let start = &self[function];
+        let own = start.address.requester_id();
+        visit(Alias { owner: function, id: own })
+            .or_else(|| {
+                start.aliases.iter().find_map(|devfn| {
+                    visit(Alias { owner: function, id: RequesterId::new(own.bus(), devfn) })
+                })
+            })
+            .or_else(|| {
+                self.bridges_above(function).find_map(|bridge| {
+                    let id = taken_over_as(&self[bridge])?;
+                    visit(Alias { owner: bridge, id })
+                })
+            })
+    }
+
+    /// The bridges from `function`'s bus to the root, nearest first.
+    pub fn bridges_above(&self, function: FunctionIndex) -> impl Iterator<Item = FunctionIndex> + '_ {
+        core::iter::successors(self[function].parent, |bridge| self[*bridge].parent)
+    }
+
+    /// Whether one of the two does DMA under the other's ID; they are on one bus.
+    ///
+    /// Linux: `pci_devs_are_dma_aliases`.
+    pub(crate) fn are_aliases(&self, one: FunctionIndex, other: FunctionIndex) -> bool {
+        let (one, other) = (&self[one], &self[other]);
+        one.aliases.contains(other.address.devfn) || other.aliases.contains(one.address.devfn)
+    }
+}
+
+/// The ID under which `bridge` passes on requests from behind it; none if it leaves theirs alone.
+fn taken_over_as(bridge: &Function) -> Option<RequesterId> {
+    let own = bridge.address.requester_id();
+    let behind = || {
+        let secondary = bridge.bridge.as_ref()?.buses?.secondary;
+        Some(RequesterId::new(secondary, DeviceFunction::from_bits(0)))
+    };
+    match bridge.kind {
+        FunctionKind::PcieToPciBridge if bridge.keeps_requester_ids => None,
+        FunctionKind::PcieToPciBridge => behind(),
+        FunctionKind::PciToPcieBridge => Some(own),
+        FunctionKind::Conventional if bridge.hides_pcie => behind(),
+        FunctionKind::Conventional => Some(own),
+        _ => None,
+    }
+}

@@ -1,0 +1,193 @@
+//! Base address registers: what they are, and how their size is measured.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use addr::{PciAddress, PhysAddr, Range};
+
+use crate::access::{Command, ConfigAccess, register};
+use crate::reports::Reports;
+
+/// One implemented base address register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bar {
+    /// Which register.
+    pub register: BarRegister,
+    /// What it decodes.
+    pub kind: BarKind,
+    /// Bytes; a power of two.
+    pub size: u64,
+    /// Its address on the bus; none if no window had room for it.
+    pub bus_address: Option<u64>,
+    /// The same addresses as the CPU sees them; none if no window of the host bridge covers them.
+    pub cpu: Option<Range<PhysAddr>>,
+}
+
+/// The register that a [`Bar`] stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BarRegister {
+    /// BAR 0 to 5; for a 64-bit one, the lower half's number.
+    Bar(u8),
+    /// The expansion ROM's.
+    Rom,
+}
+
+impl fmt::Display for BarRegister {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bar(number) => write!(f, "BAR {number}"),
+            Self::Rom => f.write_str("ROM BAR"),
+        }
+    }
+}
+
+/// What a BAR decodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BarKind {
+    /// I/O space.
+    Io,
+    /// Memory space.
+    Memory {
+        /// Whether it takes addresses above 4 GiB.
+        wide: bool,
+        /// Whether reads have no side effects.
+        prefetchable: bool,
+    },
+}
+
+/// Bit 0 of a BAR: I/O space.
+const IO_SPACE: u32 = 1;
+/// Bits 2 and 1 of a memory BAR: its width (PCI Local Bus 3.0, section 6.2.5.1).
+const WIDTH: u32 = 3 << 1;
+const WIDTH_32: u32 = 0;
+const WIDTH_1_MIB: u32 = 1 << 1;
+const WIDTH_64: u32 = 2 << 1;
+/// Bit 3 of a memory BAR.
+const PREFETCHABLE: u32 = 1 << 3;
+/// Address bits of each kind of register.
+const IO_ADDRESS: u32 = !3;
+const MEMORY_ADDRESS: u32 = !0xf;
+const ROM_ADDRESS: u32 = !0x7ff;
+
+/// The BARs of a function with their sizes and with the addresses that they hold, the ROM's last.
+///
+/// A size is measured by writing ones. The function does not decode meanwhile, and all registers hold
+/// afterwards what they held before.
+pub(crate) fn measure_all(
+    config: &mut dyn ConfigAccess,
+    at: PciAddress,
+    count: u8,
+    rom: Option<u16>,
+    reports: &mut Reports,
+) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    if count == 0 && rom.is_none() {
+        return bars;
+    }
+    let command = config.read16(at, register::COMMAND);
+    let decoding = (Command::IO | Command::MEMORY).bits();
+    if command & decoding != 0 {
+        config.write16(at, register::COMMAND, command & !decoding);
+    }
+    let mut number = 0;
+    while number < count {
+        let (bar, width) = measure(config, at, number, count, reports);
+        bars.extend(bar);
+        number += width;
+    }
+    bars.extend(rom.and_then(|offset| measure_rom(config, at, offset)));
+    if command & decoding != 0 {
+        config.write16(at, register::COMMAND, command);
+    }
+    bars
+}
+
+/// Measures BAR `number`; with it, how many registers it takes.
+fn measure(
+    config: &mut dyn ConfigAccess,
+    at: PciAddress,
+    number: u8,
+    count: u8,
+    reports: &mut Reports,
+) -> (Option<Bar>, u8) {
+    let offset = register::BAR_0 + 4 * u16::from(number);
+    let register = BarRegister::Bar(number);
+    let (held, ones) = probe(config, at, offset, u32::MAX);
+    if ones == 0 {
+        return (None, 1);
+    }
+    if ones & IO_SPACE != 0 {
+        // The upper half may be wired to zero: I/O space needs 16 bits only.
+        let mask = ones & IO_ADDRESS;
+        return (bar(register, BarKind::Io, mask.into(), (held & IO_ADDRESS).into()), 1);
+    }
+    let prefetchable = ones & PREFETCHABLE != 0;
+    let (mut mask, mut address) = (u64::from(ones & MEMORY_ADDRESS), u64::from(held & MEMORY_ADDRESS));
+    match ones & WIDTH {
+        WIDTH_32 => (bar(register, BarKind::Memory { wide: false, prefetchable }, mask, address), 1),
+        WIDTH_64 if number + 1 < count => {
+            let (held, ones) = probe(config, at, offset + 4, u32::MAX);
+            mask |= u64::from(ones) << 32;
+            address |= u64::from(held) << 32;
+            (bar(register, BarKind::Memory { wide: true, prefetchable }, mask, address), 2)
+        }
+        WIDTH_64 => {
+            reports.bar_malformed(at, register, "says that it is 64 bits wide, and has no upper half");
+            (None, 1)
+        }
+        width => {
+            let wrong = if width == WIDTH_1_MIB {
+                "wants an address below 1 MiB, which PCI 3.0 withdrew"
+            } else {
+                "has a reserved width"
+            };
+            reports.bar_malformed(at, register, wrong);
+            (None, 1)
+        }
+    }
+}
+
+fn measure_rom(config: &mut dyn ConfigAccess, at: PciAddress, offset: u16) -> Option<Bar> {
+    // The lowest bit switches the ROM on and stays off.
+    let (held, ones) = probe(config, at, offset, ROM_ADDRESS);
+    let kind = BarKind::Memory { wide: false, prefetchable: false };
+    bar(BarRegister::Rom, kind, (ones & ROM_ADDRESS).into(), (held & ROM_ADDRESS).into())
+}
+
+/// What the register held, and what it holds of `ones`.
+fn probe(config: &mut dyn ConfigAccess, at: PciAddress, offset: u16, ones: u32) -> (u32, u32) {
+    let held = config.read32(at, offset);
+    config.write32(at, offset, ones);
+    let answer = config.read32(at, offset);
+    if answer != held {
+        config.write32(at, offset, held);
+    }
+    (held, answer)
+}
+
+/// The lowest address bit that can be set is the size; without one, nothing is implemented.
+fn bar(register: BarRegister, kind: BarKind, mask: u64, held: u64) -> Option<Bar> {
+    let size = mask & mask.wrapping_neg();
+    let bus_address = Some(held).filter(|address| *address != 0);
+    (size != 0).then_some(Bar { register, kind, size, bus_address, cpu: None })
+}
+
+impl Bar {
+    /// Where the register stands in a function with header type `header_type`.
+    pub(crate) fn offset(&self, header_type: u8) -> u16 {
+        match self.register {
+            BarRegister::Bar(number) => register::BAR_0 + 4 * u16::from(number),
+            BarRegister::Rom if header_type == 1 => register::BRIDGE_ROM,
+            BarRegister::Rom => register::ROM,
+        }
+    }
+
+    /// Writes the address; zero if there is none. A ROM stays switched off.
+    pub(crate) fn write(&self, config: &mut dyn ConfigAccess, at: PciAddress, header_type: u8) {
+        let (offset, address) = (self.offset(header_type), self.bus_address.unwrap_or(0));
+        config.write32(at, offset, address as u32);
+        if let BarKind::Memory { wide: true, .. } = self.kind {
+            config.write32(at, offset + 4, (address >> 32) as u32);
+        }
+    }
+}

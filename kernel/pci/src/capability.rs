@@ -1,0 +1,139 @@
+//! Capability lists and what is read from them.
+
+use alloc::vec::Vec;
+
+use addr::PciAddress;
+
+use crate::access::{ConfigAccess, register};
+use crate::function::FunctionKind;
+use crate::reports::Reports;
+
+/// Entries that fit in 192 bytes.
+const MAX_CAPABILITIES: usize = 48;
+/// Entries that fit in 3,840 bytes, eight each.
+const MAX_EXTENDED_CAPABILITIES: usize = 480;
+/// First offset of an extended capability.
+const EXTENDED_SPACE: u16 = 0x100;
+/// Last offset at which either kind can begin.
+const LAST_EXTENDED: u16 = 0xffc;
+
+/// Capability IDs that this crate reads itself.
+pub(crate) mod id {
+    /// PCIe (PCI Code and ID Assignment 1.11, section 2).
+    pub(crate) const PCIE: u8 = 0x10;
+    /// ACS (the same, section 3).
+    pub(crate) const ACS: u16 = 0x0d;
+    /// Alternative routing ID interpretation.
+    pub(crate) const ARI: u16 = 0x0e;
+}
+
+/// An entry of the capability list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capability {
+    /// Capability ID.
+    pub id: u8,
+    /// Where in config space it begins.
+    pub offset: u8,
+}
+
+/// An entry of the extended capability list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtendedCapability {
+    /// Extended capability ID.
+    pub id: u16,
+    /// Where in config space it begins.
+    pub offset: u16,
+}
+
+/// The capability list of a function, and what the PCIe capability in it says of the function's kind.
+pub(crate) fn read_list(
+    config: &dyn ConfigAccess,
+    at: PciAddress,
+    reports: &mut Reports,
+) -> (Vec<Capability>, FunctionKind) {
+    const LIST: &str = "capability list";
+    const HAS_LIST: u32 = 1 << 20;
+    let (mut list, mut kind) = (Vec::new(), None);
+    if config.read32(at, register::COMMAND) & HAS_LIST == 0 {
+        return (list, FunctionKind::Conventional);
+    }
+    // The two lowest bits are reserved and have to be masked.
+    let mut offset = config.read8(at, register::CAPABILITIES) & !3;
+    while offset != 0 {
+        if offset < 0x40 {
+            reports.capability_list(at, LIST, offset.into(), "points into the header");
+            break;
+        }
+        if list.len() == MAX_CAPABILITIES {
+            reports.capability_list(
+                at,
+                LIST,
+                offset.into(),
+                "has no end (48 entries is the limit); it goes on",
+            );
+            break;
+        }
+        let head = config.read32(at, offset.into());
+        let id = head as u8;
+        if id == 0xff {
+            reports.capability_list(at, LIST, offset.into(), "has no entry");
+            break;
+        }
+        if list.iter().any(|seen: &Capability| seen.offset == offset) {
+            reports.capability_list(at, LIST, offset.into(), "runs in a circle");
+            break;
+        }
+        list.push(Capability { id, offset });
+        if id == id::PCIE && kind.is_none() {
+            kind = Some(FunctionKind::from_port_type((head >> 20 & 0xf) as u8));
+        }
+        offset = (head >> 8) as u8 & !3;
+    }
+    if let Some(FunctionKind::Reserved(value)) = kind {
+        reports.reserved_kind(at, value);
+    }
+    (list, kind.unwrap_or(FunctionKind::Conventional))
+}
+
+/// The extended capability list; empty where there is no extended config space.
+pub(crate) fn read_extended_list(
+    config: &dyn ConfigAccess,
+    at: PciAddress,
+    reports: &mut Reports,
+) -> Vec<ExtendedCapability> {
+    const LIST: &str = "extended capability list";
+    let mut list = Vec::new();
+    let mut visited = [0u64; 16];
+    let mut offset = EXTENDED_SPACE;
+    loop {
+        let head = config.read32(at, offset);
+        let id = head as u16;
+        // An empty list is a first entry of all zeroes; without extended space it is all ones.
+        if head == 0 || head == u32::MAX {
+            if offset != EXTENDED_SPACE {
+                reports.capability_list(at, LIST, offset, "has no entry");
+            }
+            break;
+        }
+        let (word, bit) = (usize::from(offset >> 8), 1u64 << (offset >> 2 & 63));
+        if visited[word] & bit != 0 {
+            reports.capability_list(at, LIST, offset, "runs in a circle");
+            break;
+        }
+        visited[word] |= bit;
+        if list.len() == MAX_EXTENDED_CAPABILITIES {
+            reports.capability_list(at, LIST, offset, "has no end (480 entries is the limit); it goes on");
+            break;
+        }
+        list.push(ExtendedCapability { id, offset });
+        offset = (head >> 20) as u16 & LAST_EXTENDED;
+        if offset == 0 {
+            break;
+        }
+        if offset < EXTENDED_SPACE {
+            reports.capability_list(at, LIST, offset, "points below 0x100");
+            break;
+        }
+    }
+    list
+}

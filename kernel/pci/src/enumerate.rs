@@ -1,0 +1,76 @@
+//! From host bridges to topology, in the order that the hardware demands.
+
+use alloc::vec::Vec;
+
+use addr::PciWindow;
+
+use crate::access::ConfigAccess;
+use crate::number::number_all;
+use crate::quirks::Quirks;
+use crate::reports::Reports;
+use crate::topology::Topology;
+use crate::{assign, read};
+
+/// One host bridge as firmware describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootBus {
+    /// PCI segment group.
+    pub segment: u16,
+    /// The root bus, and the first number that it may give out.
+    pub first_bus: u8,
+    /// The last number that it may give out.
+    pub last_bus: u8,
+    /// What it forwards to its bus.
+    pub windows: Vec<PciWindow>,
+}
+
+/// Where bus numbers come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Numbering {
+    /// Every bridge is numbered here: no firmware ran.
+    #[default]
+    Assign,
+    /// What firmware left in the bridges is kept where a whole root bus is consistent.
+    Keep,
+}
+
+/// Where addresses come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resources {
+    /// BARs and bridge windows are placed here: no firmware ran.
+    #[default]
+    Assign,
+    /// BARs and bridge windows stay as firmware left them.
+    Keep,
+}
+
+/// How to go about it.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Where bus numbers come from.
+    pub numbering: Numbering,
+    /// Where addresses come from.
+    pub resources: Resources,
+    /// What is known about single functions beyond their config space.
+    pub quirks: Quirks,
+}
+
+/// Enumerates a machine on which no firmware ran: numbers and addresses are all assigned here.
+///
+/// `roots` are in firmware's order, which is the order of the topology.
+pub fn enumerate(config: &mut dyn ConfigAccess, roots: &[RootBus]) -> Topology {
+    enumerate_with(config, roots, &Policy::default())
+}
+
+/// Enumerates as `policy` says.
+pub fn enumerate_with(config: &mut dyn ConfigAccess, roots: &[RootBus], policy: &Policy) -> Topology {
+    let mut reports = Reports::default();
+    let numbered = number_all(config, roots, policy.numbering, &mut reports);
+    let mut topology = read::functions(config, numbered, policy, &mut reports);
+    match policy.resources {
+        Resources::Assign => assign::assign(config, roots, &mut topology, &mut reports),
+        Resources::Keep => assign::keep(roots, &mut topology, &mut reports),
+    }
+    topology.findings = reports.finish();
+    topology
+}

@@ -1,0 +1,144 @@
+//! Free addresses in the windows of a host bridge.
+
+use alloc::vec::Vec;
+
+use addr::{PciSpace, PciWindow};
+
+use crate::bridge::WindowKind;
+
+const GIB_4: u64 = 1 << 32;
+/// I/O addresses below are left to legacy devices (Linux: `PCIBIOS_MIN_IO`), and bridges without 32-bit
+/// I/O windows end at 64 KiB.
+const IO_MIN: u64 = 0x1000;
+const IO_END: u64 = 0x1_0000;
+/// A memory BAR that holds 0 counts as unplaced.
+const MEMORY_MIN: u64 = 0x10_0000;
+
+/// Where something may be placed, the best place first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// I/O space below 64 KiB.
+    Io,
+    /// Below 4 GiB, where reads may have side effects.
+    Low,
+    /// Below 4 GiB, anywhere.
+    LowPrefetchable,
+    /// Like [`Self::Low`], or above 4 GiB if that is full.
+    LowOrHigh,
+    /// Above 4 GiB, anywhere, or else below.
+    HighOrLow,
+    /// Above 4 GiB, anywhere.
+    High,
+}
+
+impl Wish {
+    /// What the block behind a bridge wants.
+    pub(crate) fn block(kind: WindowKind) -> Self {
+        match kind {
+            WindowKind::Io => Self::Io,
+            WindowKind::Memory => Self::Low,
+            WindowKind::Prefetchable => Self::High,
+        }
+    }
+
+    fn places(self) -> &'static [Place] {
+        match self {
+            Self::Io => &[Place::Io],
+            Self::Low => &[Place::Low],
+            Self::LowPrefetchable => &[Place::LowPrefetchable, Place::Low],
+            Self::LowOrHigh => &[Place::Low, Place::High],
+            Self::HighOrLow => &[Place::HighPrefetchable, Place::High, Place::LowPrefetchable, Place::Low],
+            Self::High => &[Place::HighPrefetchable, Place::High],
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Io,
+    Low,
+    LowPrefetchable,
+    High,
+    HighPrefetchable,
+}
+
+/// Free addresses of one host bridge, in bus addresses.
+#[derive(Clone, Debug)]
+pub(crate) struct Pools(Vec<Free>);
+
+/// A piece of a window that is still free, both ends included.
+#[derive(Clone, Copy, Debug)]
+struct Free {
+    place: Place,
+    start: u64,
+    end: u64,
+}
+
+impl Pools {
+    pub(crate) fn new(windows: &[PciWindow]) -> Self {
+        let mut free = Vec::new();
+        for window in windows {
+            let start = window.bus_start;
+            let end = start.saturating_add(window.cpu.size() - 1);
+            let mut add = |place, low: u64, high: u64| {
+                let (start, end) = (start.max(low), end.min(high));
+                if start <= end {
+                    free.push(Free { place, start, end });
+                }
+            };
+            // The address decides, not the space code: firmware may call a low window 64-bit.
+            match (window.space, window.prefetchable) {
+                (PciSpace::Io, _) => add(Place::Io, IO_MIN, IO_END - 1),
+                (_, false) => {
+                    add(Place::Low, MEMORY_MIN, GIB_4 - 1);
+                    add(Place::High, GIB_4, u64::MAX);
+                }
+                (_, true) => {
+                    add(Place::LowPrefetchable, MEMORY_MIN, GIB_4 - 1);
+                    add(Place::HighPrefetchable, GIB_4, u64::MAX);
+                }
+            }
+        }
+        Self(free)
+    }
+
+    pub(crate) fn has_io(&self) -> bool {
+        self.largest(Wish::Io) > 0
+    }
+
+    pub(crate) fn has_high(&self) -> bool {
+        self.largest(Wish::High) > 0
+    }
+
+    /// Bytes of the largest piece that would do.
+    pub(crate) fn largest(&self, wish: Wish) -> u64 {
+        let pieces = self.0.iter().filter(|free| wish.places().contains(&free.place));
+        pieces.map(|free| (free.end - free.start).saturating_add(1)).max().unwrap_or(0)
+    }
+
+    /// Takes `size` bytes at a multiple of `alignment` out of the first piece that has them.
+    pub(crate) fn take(&mut self, wish: Wish, size: u64, alignment: u64) -> Option<u64> {
+        for place in wish.places() {
+            for index in 0..self.0.len() {
+                let free = self.0[index];
+                if free.place != *place {
+                    continue;
+                }
+                let Some(address) = fit(free, size, alignment) else { continue };
+                let last = address + (size - 1);
+                let (before, after) = (address.checked_sub(1), last.checked_add(1));
+                let rest_before = before.filter(|end| *end >= free.start).map(|end| Free { end, ..free });
+                let rest_after = after.filter(|start| *start <= free.end).map(|start| Free { start, ..free });
+                self.0.splice(index..=index, rest_before.into_iter().chain(rest_after));
+                return Some(address);
+            }
+        }
+        None
+    }
+}
+
+fn fit(free: Free, size: u64, alignment: u64) -> Option<u64> {
+    let address = free.start.checked_next_multiple_of(alignment)?;
+    let last = address.checked_add(size.checked_sub(1)?)?;
+    (last <= free.end).then_some(address)
+}

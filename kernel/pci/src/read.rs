@@ -1,0 +1,167 @@
+//! From numbered buses to described functions.
+
+use alloc::vec::Vec;
+
+use crate::access::{ConfigAccess, register};
+use crate::acs::{AcsFlags, AcsRegisters};
+use crate::alias::AliasMask;
+use crate::bar;
+use crate::bridge;
+use crate::capability::{self, id};
+use crate::enumerate::{Policy, Resources};
+use crate::function::{Function, FunctionKind, SubsystemId};
+use crate::number::{Numbered, Tree};
+use crate::reports::Reports;
+use crate::scan::{Header, Seen};
+use crate::topology::{Bus, BusIndex, FunctionIndex, Topology};
+
+/// Base class and sub-class of a host bridge, and of a PCI-to-PCI bridge.
+const HOST_BRIDGE: u32 = 0x0600;
+const PCI_BRIDGE: u32 = 0x0604;
+
+/// Reads every function of every described root bus.
+pub(crate) fn functions(
+    config: &mut dyn ConfigAccess,
+    numbered: Numbered,
+    policy: &Policy,
+    reports: &mut Reports,
+) -> Topology {
+    let mut topology = Topology { hidden: numbered.hidden, ..Topology::default() };
+    for (root, tree) in numbered.trees {
+        read_tree(config, root, tree, policy, &mut topology, reports);
+    }
+    topology
+}
+
+fn read_tree(
+    config: &mut dyn ConfigAccess,
+    root: usize,
+    tree: Tree,
+    policy: &Policy,
+    topology: &mut Topology,
+    reports: &mut Reports,
+) {
+    let (first_bus, first_function) = (topology.buses.len(), topology.functions.len());
+    let mut seen = tree.seen.into_iter();
+    for bus in tree.buses {
+        let index = BusIndex(topology.buses.len() as u32);
+        let bridge = bus.above.map(|above| FunctionIndex((first_function + above.bridge) as u32));
+        let parent = bus.above.map(|above| BusIndex((first_bus + above.bus) as u32));
+        let parent_kind = bridge.map(|bridge| topology[bridge].kind);
+        let start = topology.functions.len();
+        for seen in seen.by_ref().take(bus.seen.len()) {
+            let mut function = read_function(config, seen, index, bridge, policy.resources, reports);
+            policy.quirks.apply(&mut function, parent_kind);
+            topology.functions.push(function);
+        }
+        let here = &topology.functions[start..];
+        topology.buses.push(Bus {
+            segment: bus.segment,
+            number: bus.number,
+            root,
+            bridge,
+            parent,
+            has_aliases: here.iter().any(|function| !function.aliases.is_empty()),
+            functions: start as u32..topology.functions.len() as u32,
+        });
+    }
+}
+
+fn read_function(
+    config: &mut dyn ConfigAccess,
+    seen: Seen,
+    bus: BusIndex,
+    parent: Option<FunctionIndex>,
+    resources: Resources,
+    reports: &mut Reports,
+) -> Function {
+    let Seen { address, vendor, device, header, multifunction } = seen;
+    let class_revision = config.read32(address, register::CLASS_REVISION);
+    let (class, revision) = (class_revision >> 8, class_revision as u8);
+    let header_type = header.number();
+    if (class >> 8 == PCI_BRIDGE) != (header_type == 1) && header_type != 2 {
+        reports.class_without_header(address, class, header_type);
+    }
+    let (bar_count, rom_register) = match header {
+        Header::Normal => (6, Some(register::ROM)),
+        Header::Bridge(_) => (2, Some(register::BRIDGE_ROM)),
+        Header::Cardbus => (0, None),
+    };
+    let mut subsystem = None;
+    let (capabilities, kind, bridge) = match header {
+        Header::Bridge(seen) => {
+            let bridge = bridge::read(config, address, seen.buses, resources);
+            (seen.capabilities, seen.kind, Some(bridge))
+        }
+        Header::Normal => {
+            let ids = config.read32(address, register::SUBSYSTEM);
+            subsystem = Some(SubsystemId { vendor: ids as u16, device: (ids >> 16) as u16 });
+            let (list, kind) = capability::read_list(config, address, reports);
+            (list, kind, None)
+        }
+        Header::Cardbus => {
+            reports.cardbus(address);
+            (Vec::new(), FunctionKind::Conventional, None)
+        }
+    };
+    // Linux: pci_cfg_space_size. Conventional functions have 256 bytes, but a host bridge may have more.
+    let extended = kind != FunctionKind::Conventional || class >> 8 == HOST_BRIDGE;
+    let extended_capabilities =
+        if extended { capability::read_extended_list(config, address, reports) } else { Vec::new() };
+    let mut bars = bar::measure_all(config, address, bar_count, rom_register, reports);
+    if resources == Resources::Assign {
+        bars.iter_mut().for_each(|bar| bar.bus_address = None);
+    }
+    let rom = bars.pop_if(|bar| bar.register == bar::BarRegister::Rom);
+    let mut function = Function {
+        address,
+        bus,
+        parent,
+        vendor,
+        device,
+        revision,
+        class,
+        header_type,
+        multifunction,
+        kind,
+        subsystem,
+        bars,
+        rom,
+        capabilities,
+        extended_capabilities,
+        acs: None,
+        bridge,
+        aliases: AliasMask::default(),
+        keeps_requester_ids: false,
+        hides_pcie: false,
+    };
+    function.acs = read_acs(config, &function);
+    report_ari(config, &function, reports);
+    function
+}
+
+fn read_acs(config: &dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
+    // The registers follow the header of the capability; one at the very end has no room for them.
+    let offset = function.extended_capability(id::ACS)?;
+    let registers = config.read32(function.address, in_space(offset + 4)?);
+    Some(AcsRegisters {
+        offset,
+        capability: AcsFlags::from_bits_retain(registers as u16),
+        control: AcsFlags::from_bits_retain((registers >> 16) as u16),
+    })
+}
+
+/// Functions above 7 are reached only if the port above forwards by ARI (PCIe 5.0, section 7.8.8.2).
+fn report_ari(config: &dyn ConfigAccess, function: &Function, reports: &mut Reports) {
+    let Some(offset) = function.extended_capability(id::ARI).and_then(|offset| in_space(offset + 4)) else {
+        return;
+    };
+    let next = (config.read16(function.address, offset) >> 8) as u8;
+    if next > 7 {
+        reports.ari(function.address, next);
+    }
+}
+
+fn in_space(offset: u16) -> Option<u16> {
+    (offset < 0x1000).then_some(offset)
+}

@@ -1,0 +1,176 @@
+//! What enumeration finds odd, worded once.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use addr::PciAddress;
+use probe::{Finding, Severity};
+
+use crate::acs::AcsFlags;
+use crate::bar::{BarKind, BarRegister};
+
+/// Findings of one topology at most; a machine that has more is broken in one way many times.
+pub(crate) const MAX_FINDINGS: usize = 512;
+
+/// Collects findings, up to a limit and then only their number.
+#[derive(Default)]
+pub(crate) struct Reports {
+    findings: Vec<Finding>,
+    left_out: usize,
+}
+
+impl Reports {
+    /// Lets `say` add to findings collected before.
+    pub(crate) fn append_to(findings: &mut Vec<Finding>, say: impl FnOnce(&mut Self)) {
+        let mut reports = Self { findings: core::mem::take(findings), left_out: 0 };
+        say(&mut reports);
+        *findings = reports.finish();
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<Finding> {
+        if self.left_out > 0 {
+            self.findings.push(Finding {
+                id: "pci-findings-left-out",
+                severity: Severity::Warning,
+                subject: String::from("pci"),
+                sentence: format!("{} more findings about PCI are not shown", self.left_out),
+            });
+        }
+        self.findings
+    }
+
+    /// Where the collection stands, for [`Self::roll_back`].
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.findings.len(), self.left_out)
+    }
+
+    /// Forgets what an attempt found that is going to be made again.
+    pub(crate) fn roll_back(&mut self, (findings, left_out): (usize, usize)) {
+        self.findings.truncate(findings);
+        self.left_out = left_out;
+    }
+
+    fn add(&mut self, id: &'static str, severity: Severity, at: PciAddress, sentence: String) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(Finding { id, severity, subject: at.to_string(), sentence });
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    pub(crate) fn acs_refused(&mut self, at: PciAddress, refused: AcsFlags) {
+        let sentence = format!(
+            "{at} says that it has ACS {refused}, and does not keep it switched on; it is taken as not isolating"
+        );
+        self.add("acs-not-enabled", Severity::Error, at, sentence);
+    }
+
+    pub(crate) fn hidden_root(&mut self, at: PciAddress, last_bus: u8, functions: u32) {
+        let sentence = format!(
+            "root bus {:04x}:{:02x} is described nowhere; its bridges were given bus numbers up to {last_bus:#04x}, \
+             and its functions were left out: {functions}",
+            at.segment, at.bus
+        );
+        self.add("hidden-host-bridge", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn buses_exhausted(&mut self, bridge: PciAddress, last_bus: u8) {
+        let sentence = format!(
+            "no bus number up to {last_bus:#04x} is left for the bus behind {bridge}; what is there cannot be reached"
+        );
+        self.add("bus-numbers-exhausted", Severity::Error, bridge, sentence);
+    }
+
+    pub(crate) fn buses_renumbered(&mut self, bridge: PciAddress, register: u32) {
+        let sentence = format!(
+            "bus numbers {:#04x}, {:#04x}, {:#04x} that firmware left in {bridge} contradict the rest; all bridges \
+             of its root bus were numbered anew",
+            register & 0xff,
+            register >> 8 & 0xff,
+            register >> 16 & 0xff
+        );
+        self.add("bus-numbers-inconsistent", Severity::Warning, bridge, sentence);
+    }
+
+    pub(crate) fn root_twice(&mut self, at: PciAddress) {
+        let sentence = format!(
+            "firmware describes root bus {:04x}:{:02x} inside the bus range of another host bridge; it is scanned once",
+            at.segment, at.bus
+        );
+        self.add("host-bridges-overlap", Severity::Error, at, sentence);
+    }
+
+    pub(crate) fn root_range_empty(&mut self, at: PciAddress, last_bus: u8) {
+        let sentence = format!(
+            "the bus range of the host bridge of {:04x}:{:02x} ends at {last_bus:#04x}, before it begins; it is not \
+             scanned",
+            at.segment, at.bus
+        );
+        self.add("bus-range-empty", Severity::Error, at, sentence);
+    }
+
+    pub(crate) fn not_ready(&mut self, at: PciAddress) {
+        let sentence = format!("{at} answers that it is not ready yet (vendor ID 0x0001); it is left out");
+        self.add("function-not-ready", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn unknown_header(&mut self, at: PciAddress, header_type: u8) {
+        let sentence = format!("{at} has the unknown header type {header_type:#04x}; it is left out");
+        self.add("unknown-header-type", Severity::Error, at, sentence);
+    }
+
+    pub(crate) fn reserved_kind(&mut self, at: PciAddress, value: u8) {
+        let sentence = format!("the PCIe capability of {at} has the reserved device/port type {value}");
+        self.add("reserved-port-type", Severity::Error, at, sentence);
+    }
+
+    pub(crate) fn class_without_header(&mut self, at: PciAddress, class: u32, header_type: u8) {
+        let sentence = format!(
+            "class {class:#08x} of {at} does not go with its header type {header_type}; the header counts"
+        );
+        self.add("class-contradicts-header", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn cardbus(&mut self, at: PciAddress) {
+        let sentence = format!("{at} is a cardbus bridge; what is behind it is not looked at");
+        self.add("cardbus-bridge", Severity::Info, at, sentence);
+    }
+
+    pub(crate) fn capability_list(&mut self, at: PciAddress, list: &str, offset: u16, wrong: &str) {
+        let sentence = format!("the {list} of {at} {wrong} at offset {offset:#05x}; entries before it count");
+        self.add("capability-list-broken", Severity::Error, at, sentence);
+    }
+
+    pub(crate) fn ari(&mut self, at: PciAddress, next: u8) {
+        let sentence = format!(
+            "{at} has a function {next} that only ARI reaches; ARI is not switched on, and functions above 7 are left out"
+        );
+        self.add("ari-functions-not-scanned", Severity::Info, at, sentence);
+    }
+
+    pub(crate) fn bar_malformed(&mut self, at: PciAddress, register: BarRegister, wrong: &str) {
+        let sentence = format!("{register} of {at} {wrong}; it gets no address");
+        self.add("bar-malformed", Severity::Error, at, sentence);
+    }
+
+    pub(crate) fn bar_does_not_fit(
+        &mut self,
+        at: PciAddress,
+        register: BarRegister,
+        size: u64,
+        kind: BarKind,
+    ) {
+        let space = if kind == BarKind::Io { "I/O" } else { "memory" };
+        let sentence =
+            format!("no {space} window has room for {register} of {at}, {size:#x} bytes; it gets no address");
+        self.add("bar-does-not-fit", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn bar_unreachable(&mut self, at: PciAddress, register: BarRegister, bus_address: u64) {
+        let sentence = format!(
+            "firmware put {register} of {at} at bus address {bus_address:#x}, outside of the host bridge's windows"
+        );
+        self.add("bar-outside-windows", Severity::Warning, at, sentence);
+    }
+}

@@ -1,0 +1,8 @@
+//! Enumeration against a model of config space.
+
+mod addresses;
+mod broken;
+mod grouping;
+mod linux;
+mod model;
+mod numbers;

@@ -1,0 +1,257 @@
+//! BARs and bridge windows.
+
+extern crate std;
+
+use std::vec::Vec;
+
+use addr::{PciSpace, Range};
+
+use super::model::{Model, On, at, finding_ids, virt_root, window};
+use crate::{
+    BarKind, BarRegister, Command, EnableError, FunctionKind, Policy, Resources, RootBus, Topology,
+    WindowKind, enable, enumerate, enumerate_with,
+};
+
+fn root(windows: &[addr::PciWindow]) -> RootBus {
+    RootBus { windows: windows.to_vec(), ..virt_root() }
+}
+
+/// Nothing overlaps, everything is aligned, lies in the windows of all bridges above, and is in the registers.
+fn check(model: &Model, topology: &Topology) {
+    let mut ranges: Vec<(bool, Range<u64>)> = Vec::new();
+    for (index, function) in topology.indexed() {
+        let card = model.card(function.address).unwrap();
+        for bar in function.bars.iter().chain(&function.rom) {
+            let offset = usize::from(bar.offset(function.header_type));
+            let held = u64::from(model.cards[card].get32(offset));
+            let Some(address) = bar.bus_address else {
+                assert_eq!(held & !0xf, 0, "{} {}", function.address, bar.register);
+                continue;
+            };
+            assert_eq!(address % bar.size, 0);
+            assert!(bar.cpu.is_some());
+            let range = Range::from_size(address, bar.size).unwrap();
+            let io = bar.kind == BarKind::Io;
+            for (other_io, other) in &ranges {
+                assert!(*other_io != io || !other.overlaps(&range), "{} {}", function.address, bar.register);
+            }
+            ranges.push((io, range));
+            let wide = matches!(bar.kind, BarKind::Memory { wide: true, .. });
+            assert_eq!(held & !0xf & 0xffff_ffff, address & !0xf & 0xffff_ffff);
+            if wide {
+                assert_eq!(u64::from(model.cards[card].get32(offset + 4)), address >> 32);
+            } else {
+                assert!(range.end() < 1 << 32);
+            }
+            for bridge in topology.bridges_above(index) {
+                let windows = &topology[bridge].bridge.as_ref().unwrap().windows;
+                let through = windows.iter().find(|window| window.range.encloses(&range));
+                let through = through.unwrap_or_else(|| panic!("{} is cut off", function.address));
+                assert_eq!(through.kind == WindowKind::Io, io);
+                let prefetchable = matches!(bar.kind, BarKind::Memory { prefetchable: true, .. });
+                assert!(through.kind != WindowKind::Prefetchable || prefetchable);
+            }
+        }
+        let Some(bridge) = &function.bridge else { continue };
+        let registers = |offset| u64::from(model.cards[card].get32(offset));
+        for kind in WindowKind::ALL {
+            let (base, limit) = match kind {
+                WindowKind::Io => ((registers(0x1c) & 0xf0) << 8, registers(0x1c) & 0xf000 | 0xfff),
+                WindowKind::Memory => {
+                    ((registers(0x20) & 0xfff0) << 16, registers(0x20) & 0xfff0_0000 | 0xf_ffff)
+                }
+                WindowKind::Prefetchable => (
+                    (registers(0x24) & 0xfff0) << 16 | registers(0x28) << 32,
+                    registers(0x24) & 0xfff0_0000 | 0xf_ffff | registers(0x2c) << 32,
+                ),
+            };
+            let open = bridge.windows.iter().find(|window| window.kind == kind).map(|window| window.range);
+            if kind == WindowKind::Io && !bridge.has_io {
+                assert_eq!(open, None);
+            } else {
+                assert_eq!(Range::new(base, limit), open, "{} {kind:?}", function.address);
+            }
+        }
+        assert_eq!(registers(4) & 6, 6, "{} forwards", function.address);
+    }
+}
+
+#[test]
+fn every_kind_of_bar_gets_an_aligned_address_of_its_own_kind() {
+    let mut model = Model::virt();
+    let card = model.add(On::Root(0), 1, 0, 0x1af4_1000, 0x02_0000);
+    model.cards[card].io_bar(0, 0x20).memory_bar(1, 0x1000, false, false).memory_bar(4, 0x4000, true, true);
+    model.cards[card].rom(0x8_0000);
+    let wide = model.add(On::Root(0), 2, 0, 0x1b36_0010, 0x01_0802);
+    model.cards[wide].memory_bar(0, 0x4000, true, false).memory_bar(2, 0x100, false, true);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(topology.findings(), []);
+    check(&model, &topology);
+    let function = &topology[topology.find(at("00:01.0")).unwrap()];
+    assert_eq!(function.bar(4).unwrap().bus_address, Some(0x80_0000_0000));
+    assert_eq!(function.bar(0).unwrap().bus_address, Some(0x1000));
+    assert_eq!(function.bar(0).unwrap().cpu.unwrap().start().0, 0x3eff_1000);
+    assert_eq!(function.rom.as_ref().unwrap().size, 0x8_0000);
+    assert_eq!(model.cards[card].get32(0x30) & 1, 0, "the ROM is off");
+    let nvme = &topology[topology.find(at("00:02.0")).unwrap()];
+    assert!(nvme.bar(0).unwrap().bus_address.unwrap() < 1 << 32);
+}
+
+#[test]
+fn bridge_windows_hold_what_is_behind_them() {
+    let mut model = Model::virt();
+    for device in 1..6 {
+        let port = model.root_port(On::Root(0), device);
+        model.cards[port].memory_bar(0, 0x1000, false, false);
+        let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
+        for device in 0..3 {
+            let down = model.bridge(On::Behind(up), device, 0, FunctionKind::DownstreamPort);
+            let end = model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
+            model.cards[end].memory_bar(2, 0x4000 << (4 * device), true, true).rom(0x1_0000);
+            model.cards[end].memory_bar(4, 0x2000, true, false);
+        }
+    }
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(topology.findings(), []);
+    check(&model, &topology);
+}
+
+#[test]
+fn what_does_not_fit_costs_itself_alone() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 1);
+    let big = model.add(On::Behind(port), 0, 0, 0x1234_0001, 0);
+    model.cards[big].memory_bar(0, 1 << 30, false, false).memory_bar(1, 0x1000, false, false);
+    let flat = model.add(On::Root(0), 2, 0, 0x1234_0002, 0);
+    model.cards[flat].memory_bar(0, 0x1000, false, false).memory_bar(2, 1 << 40, true, true);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(finding_ids(&topology), ["bar-does-not-fit"; 2]);
+    let sentences: Vec<_> = topology.findings().iter().map(|finding| finding.sentence.as_str()).collect();
+    assert!(
+        sentences.iter().any(|text| text.contains("BAR 0 of 0000:01:00.0, 0x40000000 bytes")),
+        "{sentences:?}"
+    );
+    assert!(sentences.iter().any(|text| text.contains("BAR 2 of 0000:00:02.0")));
+    check(&model, &topology);
+    let function = &topology[topology.find(at("01:00.0")).unwrap()];
+    assert!(function.bar(1).unwrap().bus_address.is_some());
+    let refused = enable(&mut model, function, Command::MEMORY | Command::BUS_MASTER);
+    let register = BarRegister::Bar(0);
+    assert_eq!(refused, Err(EnableError { address: function.address, register }));
+}
+
+#[test]
+fn a_full_io_window_leaves_the_last_ports_without() {
+    let mut model = Model::virt();
+    for device in 1..20 {
+        let port = model.root_port(On::Root(0), device);
+        let end = model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+        model.cards[end].io_bar(0, 0x20);
+    }
+    let topology = enumerate(&mut model, &[virt_root()]);
+    // 64 KiB, the first 4 of them left out: 15 bridges.
+    assert_eq!(finding_ids(&topology), ["bar-does-not-fit"; 4]);
+    assert_eq!(topology.findings()[0].subject, "0000:10:00.0");
+    check(&model, &topology);
+}
+
+#[test]
+fn a_window_that_is_too_small_in_sum_gives_up_the_largest_bars_first() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 1);
+    let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
+    for device in 0..4 {
+        let down = model.bridge(On::Behind(up), device, 0, FunctionKind::DownstreamPort);
+        let end = model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
+        model.cards[end].memory_bar(2, 8 << 20, false, false);
+    }
+    let topology =
+        enumerate(&mut model, &[root(&[window(PciSpace::Memory32, 0x1000_0000, 0x1000_0000, 24 << 20)])]);
+    check(&model, &topology);
+    let placed = topology.functions().iter().filter_map(|function| function.bar(1)?.bus_address).count();
+    assert_eq!(placed, 4, "all the small ones");
+    assert_eq!(finding_ids(&topology), ["bar-does-not-fit"; 3]);
+}
+
+#[test]
+fn without_a_high_window_everything_goes_below_4_gib() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 1);
+    let end = model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    model.cards[end].memory_bar(2, 0x4000, true, true);
+    let flat = model.add(On::Root(0), 2, 0, 0x1234_0002, 0);
+    model.cards[flat].memory_bar(0, 0x4000, true, true);
+    let low = window(PciSpace::Memory32, 0x1000_0000, 0x1000_0000, 0x2eff_0000);
+    let topology = enumerate(&mut model, &[root(&[low])]);
+    assert_eq!(topology.findings(), []);
+    check(&model, &topology);
+}
+
+#[test]
+fn a_bridge_without_io_window_lets_no_io_bar_be_placed_behind_it() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 1);
+    model.cards[port].without_io_window();
+    let end = model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    model.cards[end].io_bar(0, 0x20);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(finding_ids(&topology), ["bar-does-not-fit"]);
+    check(&model, &topology);
+}
+
+#[test]
+fn bus_and_cpu_addresses_may_differ() {
+    let mut model = Model::virt();
+    model.device(On::Root(0), 1, 0, FunctionKind::RcEndpoint);
+    let topology =
+        enumerate(&mut model, &[root(&[window(PciSpace::Memory32, 0x4000_0000, 0x9_0000_0000, 1 << 20)])]);
+    let bar = topology.functions()[1].bar(1).unwrap();
+    assert_eq!((bar.bus_address, bar.cpu.unwrap().start().0), (Some(0x4000_0000), 0x9_0000_0000));
+}
+
+#[test]
+fn firmware_addresses_and_decoding_are_left_alone_on_request() {
+    let mut model = Model::virt();
+    let card = model.device(On::Root(0), 1, 0, FunctionKind::RcEndpoint);
+    model.cards[card].set32(0x14, 0x1234_5000);
+    model.cards[card].set8(4, 6);
+    let lost = model.device(On::Root(0), 2, 0, FunctionKind::RcEndpoint);
+    model.cards[lost].set32(0x14, 0xfff0_0000);
+    let policy = Policy { resources: Resources::Keep, ..Policy::default() };
+    let topology = enumerate_with(&mut model, &[virt_root()], &policy);
+    assert_eq!(topology.functions()[1].bar(1).unwrap().cpu.unwrap().start().0, 0x1234_5000);
+    assert_eq!((model.cards[card].get32(0x14), model.cards[card].get8(4)), (0x1234_5000, 6));
+    assert_eq!(finding_ids(&topology), ["bar-outside-windows"]);
+}
+
+#[test]
+fn decoding_is_off_while_a_bar_is_measured_and_back_on_afterwards() {
+    let mut model = Model::virt();
+    let card = model.device(On::Root(0), 1, 0, FunctionKind::RcEndpoint);
+    model.cards[card].set8(4, 7);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(model.cards[card].get8(4), 7);
+    check(&model, &topology);
+}
+
+#[test]
+fn no_bar_is_measured_twice() {
+    let mut model = Model::virt();
+    let card = model.add(On::Root(0), 1, 0, 0x1af4_1000, 0x02_0000);
+    model.cards[card].io_bar(0, 0x20).memory_bar(1, 0x1000, false, false).memory_bar(4, 0x4000, true, true);
+    enumerate(&mut model, &[virt_root()]);
+    assert!(model.bar_reads.borrow().values().all(|reads| *reads <= 2), "what it held and what it holds");
+}
+
+#[test]
+fn malformed_bars_are_findings() {
+    let mut model = Model::virt();
+    let card = model.add(On::Root(0), 1, 0, 0x1234_0001, 0);
+    model.cards[card].memory_bar(5, 0x1000, false, false).memory_bar(0, 0x1000, false, false);
+    model.cards[card].set32(0x24, 4);
+    model.cards[card].set32(0x10, 2);
+    model.cards[card].set32(0x14, 6);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(finding_ids(&topology), ["bar-malformed"; 3]);
+    assert_eq!(topology.functions()[1].bars, []);
+}

@@ -1,0 +1,284 @@
+//! Isolation classes, aliases and the rule that decided.
+
+extern crate std;
+
+use std::collections::HashMap;
+use std::string::String;
+use std::vec::Vec;
+
+use addr::{DeviceFunction, RequesterId};
+use probe::{Bus as _, FwNode, InputIds};
+
+use super::model::{Model, On, at, finding_ids, partition, virt_root};
+use crate::{
+    FunctionIndex, FunctionKind, Join, PciBus, Policy, Quirks, RootBus, Topology, enable_acs, enumerate,
+    enumerate_with,
+};
+
+fn isolated(model: &mut Model) -> Topology {
+    isolated_with(model, &Policy::default())
+}
+
+fn isolated_with(model: &mut Model, policy: &Policy) -> Topology {
+    let mut topology = enumerate_with(model, &[virt_root()], policy);
+    enable_acs(model, &mut topology);
+    topology
+}
+
+fn why(topology: &Topology, place: &str) -> String {
+    topology.isolation_classes()[topology.find(at(place)).unwrap().0 as usize].why.clone()
+}
+
+fn ids(topology: &Topology, place: &str) -> Vec<u16> {
+    let function = topology.find(at(place)).unwrap();
+    let bus = PciBus::new(topology.clone(), Vec::from([FwNode(7)]));
+    assert_eq!(bus.firmware_parent(PciBus::unit(function)), Some(FwNode(7)));
+    let InputIds::Requesters(ids) = bus.input_ids(PciBus::unit(function)) else { panic!() };
+    ids.into_iter().map(|RequesterId(id)| id).collect()
+}
+
+#[test]
+fn ports_isolate_only_once_acs_is_on() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    let mut topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(partition(&topology), "00.0 | 02.0 01:00.0");
+    assert_eq!(
+        why(&topology, "01:00.0"),
+        "behind 0000:00:02.0, which does not isolate (ACS SV RR CR UF off)"
+    );
+    enable_acs(&mut model, &mut topology);
+    assert_eq!(partition(&topology), "00.0 | 02.0 | 01:00.0");
+    assert_eq!(why(&topology, "01:00.0"), "own group");
+    assert_eq!(model.cards[port].get32(0x104) >> 16, 0x1d);
+}
+
+#[test]
+fn a_device_joins_its_port_without_acs() {
+    let mut model = Model::virt();
+    let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
+    model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    let good = model.root_port(On::Root(0), 3);
+    model.device(On::Behind(good), 0, 0, FunctionKind::Endpoint);
+    let topology = isolated(&mut model);
+    assert_eq!(partition(&topology), "00.0 | 02.0 01:00.0 | 03.0 | 02:00.0");
+    assert_eq!(why(&topology, "01:00.0"), "behind 0000:00:02.0, which does not isolate (no ACS)");
+}
+
+#[test]
+fn a_port_with_acs_below_one_without_does_not_help() {
+    let mut model = Model::virt();
+    let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
+    let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
+    let down = model.bridge(On::Behind(up), 0, 0, FunctionKind::DownstreamPort);
+    model.cards[down].acs(0x1d);
+    model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
+    let topology = isolated(&mut model);
+    assert_eq!(partition(&topology), "00.0 | 02.0 01:00.0 02:00.0 03:00.0");
+    assert_eq!(
+        why(&topology, "03:00.0"),
+        "behind 0000:02:00.0, below 0000:00:02.0, which does not isolate (no ACS)"
+    );
+}
+
+#[test]
+fn switch_ports_without_acs_hold_their_own_endpoints_only() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
+    for device in 0..2 {
+        let down = model.bridge(On::Behind(up), device, 0, FunctionKind::DownstreamPort);
+        model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
+    }
+    let topology = isolated(&mut model);
+    assert_eq!(partition(&topology), "00.0 | 02.0 | 01:00.0 | 02:00.0 03:00.0 | 02:01.0 04:00.0");
+}
+
+#[test]
+fn functions_of_a_slot_stay_together_even_if_their_headers_do_not_say_multifunction() {
+    let mut model = Model::virt();
+    for function in [0, 1, 5] {
+        model.device(On::Root(0), 4, function, FunctionKind::Conventional);
+    }
+    model.device(On::Root(0), 5, 0, FunctionKind::Conventional);
+    let topology = isolated(&mut model);
+    assert_eq!(partition(&topology), "00.0 | 04.0 04.1 04.5 | 05.0");
+    assert!(topology.functions()[2].multifunction);
+    assert_eq!(why(&topology, "00:04.5"), "function sibling 0000:00:04.0 without ACS");
+}
+
+#[test]
+fn a_function_with_acs_stays_alone_in_a_slot_without() {
+    let mut model = Model::virt();
+    model.device(On::Root(0), 4, 0, FunctionKind::RcEndpoint);
+    let one = model.device(On::Root(0), 4, 1, FunctionKind::RcEndpoint);
+    model.cards[one].acs(0x1d);
+    model.device(On::Root(0), 4, 2, FunctionKind::RcEndpoint);
+    assert_eq!(partition(&isolated(&mut model)), "00.0 | 04.0 04.2 | 04.1");
+}
+
+#[test]
+fn intel_root_complex_endpoints_and_igb_isolate_without_acs() {
+    let mut model = Model::virt();
+    for function in 0..2 {
+        let card = model.device(On::Root(0), 2, function, FunctionKind::RcEndpoint);
+        model.cards[card].set32(0, 0x10d3_8086);
+    }
+    let port = model.root_port(On::Root(0), 3);
+    for (function, id) in [(0, 0x10c9_8086), (1, 0x10c9_8086), (2, 0x10d3_8086), (3, 0x10d3_8086)] {
+        let card = model.device(On::Behind(port), 0, function, FunctionKind::Endpoint);
+        model.cards[card].set32(0, id);
+    }
+    let topology = isolated(&mut model);
+    assert_eq!(partition(&topology), "00.0 | 02.0 | 02.1 | 03.0 | 01:00.0 | 01:00.1 | 01:00.2 01:00.3");
+}
+
+#[test]
+fn all_behind_a_pcie_to_pci_bridge_is_one_group_with_its_alias() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    let bridge = model.bridge(On::Behind(port), 0, 0, FunctionKind::PcieToPciBridge);
+    for device in 1..3 {
+        model.device(On::Behind(bridge), device, 0, FunctionKind::Conventional);
+    }
+    let topology = isolated(&mut model);
+    assert_eq!(partition(&topology), "00.0 | 02.0 | 01:00.0 02:01.0 02:02.0");
+    assert_eq!(ids(&topology, "02:02.0"), [0x0210, 0x0200]);
+    assert_eq!(ids(&topology, "01:00.0"), [0x0100]);
+    assert_eq!(why(&topology, "02:01.0"), "DMA alias 0000:02:00.0 of 0000:01:00.0");
+}
+
+#[test]
+fn a_conventional_bridge_puts_its_own_id_on_requests() {
+    let mut model = Model::virt();
+    let bridge = model.bridge(On::Root(0), 2, 0, FunctionKind::Conventional);
+    model.device(On::Behind(bridge), 0, 0, FunctionKind::Conventional);
+    let inner = model.bridge(On::Behind(bridge), 1, 0, FunctionKind::Conventional);
+    model.device(On::Behind(inner), 4, 0, FunctionKind::Conventional);
+    let topology = isolated(&mut model);
+    assert_eq!(partition(&topology), "00.0 | 02.0 01:00.0 01:01.0 02:04.0");
+    assert_eq!(ids(&topology, "02:04.0"), [0x0220, 0x0108, 0x0010]);
+}
+
+#[test]
+fn a_device_at_the_alias_of_its_bridge_names_it_once() {
+    let mut model = Model::virt();
+    let bridge = model.bridge(On::Root(0), 2, 0, FunctionKind::PcieToPciBridge);
+    model.device(On::Behind(bridge), 0, 0, FunctionKind::Conventional);
+    assert_eq!(ids(&isolated(&mut model), "01:00.0"), [0x0100]);
+}
+
+#[test]
+fn a_bridge_that_keeps_requester_ids_adds_none_and_still_does_not_isolate() {
+    let mut model = Model::virt();
+    let bridge = model.bridge(On::Root(0), 2, 0, FunctionKind::PcieToPciBridge);
+    model.device(On::Behind(bridge), 1, 0, FunctionKind::Conventional);
+    let quirks = Quirks { keeps_requester_ids: Vec::from([at("00:02.0")]), ..Quirks::default() };
+    let topology = isolated_with(&mut model, &Policy { quirks, ..Policy::default() });
+    assert_eq!(ids(&topology, "01:01.0"), [0x0108]);
+    assert_eq!(partition(&topology), "00.0 | 02.0 01:01.0");
+}
+
+#[test]
+fn the_intel_82801_bridge_takes_requests_over_only_behind_a_port() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    for (on, device) in [(On::Behind(port), 0), (On::Root(0), 3)] {
+        let bridge = model.bridge(on, device, 0, FunctionKind::Conventional);
+        model.cards[bridge].set32(0, 0x244e_8086);
+        model.device(On::Behind(bridge), 1, 0, FunctionKind::Conventional);
+    }
+    let topology = isolated(&mut model);
+    assert_eq!(ids(&topology, "02:01.0"), [0x0208, 0x0200]);
+    assert_eq!(ids(&topology, "03:01.0"), [0x0308, 0x0018]);
+}
+
+#[test]
+fn functions_that_share_requester_ids_share_a_group() {
+    let mut model = Model::virt();
+    for device in 1..5 {
+        model.device(On::Root(0), device, 0, FunctionKind::RcEndpoint);
+    }
+    let devfn = |device| DeviceFunction::new(device, 0).unwrap();
+    // 1 aliases 3, and 4 aliases 3: all three are one.
+    let dma_aliases = Vec::from([(at("00:01.0"), devfn(3)), (at("00:04.0"), devfn(3))]);
+    let quirks = Quirks { dma_aliases, ..Quirks::default() };
+    let topology = isolated_with(&mut model, &Policy { quirks, ..Policy::default() });
+    assert_eq!(partition(&topology), "00.0 | 01.0 03.0 04.0 | 02.0");
+    assert_eq!(ids(&topology, "00:01.0"), [0x0008, 0x0018]);
+    assert_eq!(why(&topology, "00:03.0"), "shares requester IDs with 0000:00:01.0");
+}
+
+#[test]
+fn a_described_pxb_root_comes_in_firmware_order_with_groups_of_its_own() {
+    let mut model = Model::virt();
+    model.add(On::Root(0), 2, 0, 0x1b36_000b, 0x06_0000);
+    let port = model.root_port(On::Root(0x20), 0);
+    model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    model.device(On::Root(0), 3, 0, FunctionKind::RcEndpoint);
+    let high = RootBus { first_bus: 0x20, ..virt_root() };
+    let mut topology = enumerate(&mut model, &[high, RootBus { last_bus: 0x1f, ..virt_root() }]);
+    enable_acs(&mut model, &mut topology);
+    assert_eq!(partition(&topology), "20:00.0 | 21:00.0 | 00.0 | 02.0 | 03.0");
+    let bus = PciBus::new(topology.clone(), Vec::from([FwNode(1), FwNode(2)]));
+    let parents: Vec<_> =
+        topology.indexed().map(|(index, _)| bus.firmware_parent(PciBus::unit(index)).unwrap().0).collect();
+    assert_eq!(parents, [1, 1, 2, 2, 2]);
+    assert_eq!(finding_ids(&topology), [""; 0]);
+}
+
+#[test]
+fn grouping_one_by_one_in_topology_order_gives_the_isolation_classes() {
+    let mut model = Model::virt();
+    let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
+    let bridge = model.bridge(On::Behind(port), 0, 0, FunctionKind::PcieToPciBridge);
+    model.device(On::Behind(bridge), 1, 0, FunctionKind::Conventional);
+    for function in 0..4 {
+        model.device(On::Root(0), 3, function, FunctionKind::Conventional);
+    }
+    let topology = isolated(&mut model);
+    let classes = topology.isolation_classes();
+    let mut groups: HashMap<FunctionIndex, FunctionIndex> = HashMap::new();
+    for (index, function) in topology.indexed() {
+        let (leader, why) = match topology.group(index, &|other| groups.get(&other).copied()) {
+            Join::Existing { group, why } => (group, why),
+            Join::New { why } => (index, why),
+        };
+        groups.insert(index, leader);
+        let class = &classes[index.0 as usize];
+        assert_eq!((class.leader, &class.why), (leader, &why), "{}", function.address);
+    }
+}
+
+#[test]
+fn an_endpoint_that_comes_before_its_port_is_alone_as_on_linux() {
+    let mut model = Model::virt();
+    let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
+    model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    let topology = isolated(&mut model);
+    let endpoint = topology.find(at("01:00.0")).unwrap();
+    let join = topology.group(endpoint, &|_| None::<u32>);
+    assert_eq!(join, Join::New { why: String::from("own group") });
+}
+
+#[test]
+fn acs_that_does_not_stay_on_is_a_finding_and_does_not_isolate() {
+    let mut model = Model::virt();
+    let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
+    let offset = usize::from(model.cards[port].extended(0x0d));
+    model.cards[port].set32(offset + 4, 0x1d);
+    model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    let topology = isolated(&mut model);
+    assert_eq!(finding_ids(&topology), ["acs-not-enabled"]);
+    assert_eq!(partition(&topology), "00.0 | 02.0 01:00.0");
+}
+
+#[test]
+fn a_flag_that_a_port_does_not_implement_counts_as_on() {
+    let mut model = Model::virt();
+    let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
+    model.cards[port].acs(0x10);
+    model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    assert_eq!(partition(&isolated(&mut model)), "00.0 | 02.0 | 01:00.0");
+}

@@ -1,0 +1,220 @@
+//! Bus numbers, hidden root buses, device order.
+
+extern crate std;
+
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::model::{Model, On, finding_ids, virt_root};
+use crate::{BusNumbers, FunctionKind, Numbering, Policy, RootBus, Topology, enumerate, enumerate_with};
+
+fn order(topology: &Topology) -> Vec<String> {
+    topology.functions().iter().map(|function| function.address.to_string()).collect()
+}
+
+fn kept(model: &mut Model) -> Topology {
+    enumerate_with(model, &[virt_root()], &Policy { numbering: Numbering::Keep, ..Policy::default() })
+}
+
+fn up_to(last_bus: u8) -> RootBus {
+    RootBus { last_bus, ..virt_root() }
+}
+
+#[test]
+fn a_bus_is_complete_before_its_bridges_are_descended() {
+    let mut model = Model::virt();
+    let first = model.root_port(On::Root(0), 1);
+    let up = model.bridge(On::Behind(first), 0, 0, FunctionKind::UpstreamPort);
+    for device in 0..2 {
+        let down = model.bridge(On::Behind(up), device, 0, FunctionKind::DownstreamPort);
+        model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
+    }
+    let second = model.root_port(On::Root(0), 2);
+    model.device(On::Behind(second), 0, 0, FunctionKind::Endpoint);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    let expected = [
+        "0000:00:00.0",
+        "0000:00:01.0",
+        "0000:00:02.0",
+        "0000:01:00.0",
+        "0000:02:00.0",
+        "0000:02:01.0",
+        "0000:03:00.0",
+        "0000:04:00.0",
+        "0000:05:00.0",
+    ];
+    assert_eq!(order(&topology), expected);
+    assert_eq!(topology.functions()[1].bridge.as_ref().unwrap().buses.unwrap().subordinate, 4);
+    assert_eq!(model.cards[first].get32(0x18), 0x0004_0100);
+    assert_eq!(model.cards[up].get32(0x18), 0x0004_0201);
+}
+
+#[test]
+fn functions_are_looked_for_only_where_function_0_announces_them() {
+    let mut model = Model::virt();
+    model.add(On::Root(0), 3, 4, 0x1234_5678, 0);
+    let single = model.add(On::Root(0), 4, 1, 0x1234_5678, 0);
+    model.add(On::Root(0), 4, 0, 0x1234_5678, 0);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(order(&topology), ["0000:00:00.0", "0000:00:04.0"]);
+    assert!(model.address(single).is_some());
+}
+
+#[test]
+fn only_device_0_is_looked_for_behind_a_port() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 1);
+    model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    model.device(On::Behind(port), 1, 0, FunctionKind::Endpoint);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(order(&topology), ["0000:00:00.0", "0000:00:01.0", "0000:01:00.0"]);
+}
+
+#[test]
+fn bridges_on_a_hidden_root_bus_are_numbered_and_left_out() {
+    let mut model = Model::virt();
+    let here = model.root_port(On::Root(0), 3);
+    model.device(On::Behind(here), 0, 0, FunctionKind::Endpoint);
+    let hidden = model.root_port(On::Root(0x20), 0);
+    let end = model.device(On::Behind(hidden), 0, 0, FunctionKind::Endpoint);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(order(&topology), ["0000:00:00.0", "0000:00:03.0", "0000:01:00.0"]);
+    assert_eq!(model.address(end).unwrap().to_string(), "0000:21:00.0");
+    assert_eq!(finding_ids(&topology), ["hidden-host-bridge"]);
+    assert_eq!(topology.findings()[0].subject, "0000:20:00.0");
+    let root = topology.hidden()[0];
+    assert_eq!((root.bus, root.last_bus, root.functions), (0x20, 0x21, 2));
+}
+
+#[test]
+fn numbers_of_hidden_root_buses_are_not_used_twice() {
+    let mut model = Model::virt();
+    let hidden = model.root_port(On::Root(2), 0);
+    model.device(On::Behind(hidden), 0, 0, FunctionKind::Endpoint);
+    let mut ends = Vec::new();
+    for device in 1..5 {
+        let port = model.root_port(On::Root(0), device);
+        ends.push(model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint));
+    }
+    let topology = enumerate(&mut model, &[virt_root()]);
+    let buses: Vec<u8> = ends.iter().map(|end| model.address(*end).unwrap().bus).collect();
+    assert_eq!(buses, [1, 4, 5, 6]);
+    assert_eq!(finding_ids(&topology), ["hidden-host-bridge"]);
+}
+
+#[test]
+fn a_subtree_goes_where_there_is_room_for_all_of_it() {
+    let mut model = Model::virt();
+    model.device(On::Root(3), 0, 0, FunctionKind::RcEndpoint);
+    let port = model.root_port(On::Root(0), 1);
+    let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
+    let down = model.bridge(On::Behind(up), 0, 0, FunctionKind::DownstreamPort);
+    let end = model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
+    let small = model.root_port(On::Root(0), 2);
+    let small_end = model.device(On::Behind(small), 0, 0, FunctionKind::Endpoint);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(model.address(end).unwrap().bus, 6);
+    assert_eq!(model.address(small_end).unwrap().bus, 1);
+    assert_eq!(finding_ids(&topology), ["hidden-host-bridge"]);
+    assert_eq!(topology.functions().len(), 3 + 3 + 1);
+}
+
+#[test]
+fn stale_numbers_of_a_hidden_bridge_do_not_make_another_root_bus() {
+    let mut model = Model::virt();
+    let hidden = model.root_port(On::Root(0x20), 0);
+    model.device(On::Behind(hidden), 0, 0, FunctionKind::Endpoint);
+    model.cards[hidden].set32(0x18, 0x0010_1020);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(topology.hidden().len(), 1);
+    assert_eq!(topology.hidden()[0].bus, 0x20);
+}
+
+#[test]
+fn stale_numbers_are_cleared_before_anything_is_numbered() {
+    let mut model = Model::virt();
+    for device in 1..4 {
+        let port = model.root_port(On::Root(0), device);
+        model.cards[port].set32(0x18, 0x00ff_0100);
+        let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
+        model.cards[up].set32(0x18, 0x00ff_0201);
+        for device in 0..2 {
+            let down = model.bridge(On::Behind(up), device, 0, FunctionKind::DownstreamPort);
+            model.cards[down].set32(0x18, 0x00ff_0302);
+        }
+    }
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(topology.findings(), []);
+    assert_eq!(topology.functions().len(), 1 + 3 * 4);
+}
+
+#[test]
+fn running_out_of_bus_numbers_is_a_finding_and_not_a_stop() {
+    let mut model = Model::virt();
+    let mut ends = Vec::new();
+    for device in 1..21 {
+        let port = model.root_port(On::Root(0), device);
+        model.cards[port].set32(0x18, 0x0005_0500);
+        ends.push(model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint));
+    }
+    let topology = enumerate(&mut model, &[up_to(15)]);
+    assert_eq!(finding_ids(&topology), ["bus-numbers-exhausted"; 5]);
+    assert_eq!(topology.findings()[0].subject, "0000:00:10.0");
+    assert_eq!(topology.functions().len(), 1 + 20 + 15);
+    assert_eq!(ends.iter().filter(|end| model.address(**end).is_some()).count(), 15);
+    let closed = &topology.functions()[20].bridge.as_ref().unwrap();
+    assert_eq!(closed.buses, None);
+}
+
+#[test]
+fn numbers_run_out_inside_a_deep_chain_without_harm() {
+    let mut model = Model::virt();
+    let mut on = On::Root(0);
+    for _ in 0..300 {
+        on = On::Behind(model.bridge(on, 0, u8::from(on == On::Root(0)), FunctionKind::Conventional));
+    }
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(finding_ids(&topology)[0], "bus-numbers-exhausted");
+    assert_eq!(topology.buses().len(), 256);
+    assert_eq!(super::model::partition(&topology).matches('|').count(), 0);
+}
+
+#[test]
+fn consistent_numbers_of_firmware_are_kept() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 1);
+    model.cards[port].set32(0x18, 0x0009_0700);
+    let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
+    model.cards[up].set32(0x18, 0x0009_0807);
+    model.device(On::Behind(up), 0, 0, FunctionKind::DownstreamPort);
+    let topology = kept(&mut model);
+    assert_eq!(topology.findings(), []);
+    assert_eq!(order(&topology), ["0000:00:00.0", "0000:00:01.0", "0000:07:00.0", "0000:08:00.0"]);
+    let buses = topology.functions()[1].bridge.as_ref().unwrap().buses;
+    assert_eq!(buses, Some(BusNumbers { secondary: 7, subordinate: 9 }));
+}
+
+#[test]
+fn contradicting_numbers_of_firmware_are_replaced() {
+    for wrong in [0x0000_0000, 0x0009_0701, 0x0006_0700, 0x0009_0000] {
+        let mut model = Model::virt();
+        let port = model.root_port(On::Root(0), 1);
+        model.cards[port].set32(0x18, 0x0002_0200);
+        let other = model.root_port(On::Root(0), 2);
+        model.cards[other].set32(0x18, wrong);
+        model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+        let topology = kept(&mut model);
+        assert_eq!(finding_ids(&topology), ["bus-numbers-inconsistent"], "{wrong:#x}");
+        assert_eq!(order(&topology).last().unwrap(), "0000:01:00.0");
+        assert_eq!(model.cards[other].get32(0x18), 0x0002_0200);
+    }
+}
+
+#[test]
+fn an_impossible_or_repeated_bus_range_is_a_finding() {
+    let mut model = Model::virt();
+    let topology = enumerate(&mut model, &[RootBus { first_bus: 5, ..up_to(3) }, virt_root(), up_to(9)]);
+    assert_eq!(finding_ids(&topology), ["bus-range-empty", "host-bridges-overlap"]);
+    assert_eq!(order(&topology), ["0000:00:00.0"]);
+    assert_eq!(topology.buses()[0].root, 1);
+}

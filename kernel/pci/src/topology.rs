@@ -1,0 +1,141 @@
+//! All functions of the machine and how buses connect them.
+
+use alloc::vec::Vec;
+use core::ops;
+
+use addr::{DeviceFunction, PciAddress, RequesterId};
+use probe::Finding;
+
+use crate::function::Function;
+
+/// A function's place in [`Topology::functions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionIndex(pub u32);
+
+/// A bus's place in [`Topology::buses`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BusIndex(pub u32);
+
+/// All functions of the machine that firmware leads to, and how buses connect them.
+#[derive(Clone, Debug, Default)]
+pub struct Topology {
+    pub(crate) functions: Vec<Function>,
+    pub(crate) buses: Vec<Bus>,
+    pub(crate) hidden: Vec<HiddenRoot>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// One bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bus {
+    /// PCI segment group.
+    pub segment: u16,
+    /// Its number.
+    pub number: u8,
+    /// Which of the root buses it belongs to: an index into the list given to `enumerate`.
+    pub root: usize,
+    /// The bridge that leads to it; none for a root bus.
+    pub bridge: Option<FunctionIndex>,
+    /// The bus on the other side of that bridge; none for a root bus.
+    pub parent: Option<BusIndex>,
+    /// Its functions, a range of [`Topology::functions`], ascending by device and function.
+    pub(crate) functions: ops::Range<u32>,
+    /// Whether a function on it has DMA aliases on the same bus.
+    pub(crate) has_aliases: bool,
+}
+
+/// A root bus that firmware does not describe. Its bridges got numbers; nothing else was done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HiddenRoot {
+    /// PCI segment group.
+    pub segment: u16,
+    /// Number of the root bus.
+    pub bus: u8,
+    /// The highest bus number that is used behind it.
+    pub last_bus: u8,
+    /// How many functions are left out.
+    pub functions: u32,
+}
+
+impl Topology {
+    /// The functions in the order in which Linux adds them: a bus as a whole, ascending, then what is
+    /// behind its bridges (Linux: `pci_scan_child_bus`).
+    #[must_use]
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The same order with the index of each.
+    pub fn indexed(&self) -> impl Iterator<Item = (FunctionIndex, &Function)> {
+        self.functions.iter().enumerate().map(|(index, function)| (FunctionIndex(index as u32), function))
+    }
+
+    /// The buses, a bus always after the one that leads to it.
+    #[must_use]
+    pub fn buses(&self) -> &[Bus] {
+        &self.buses
+    }
+
+    /// Root buses that firmware does not describe.
+    #[must_use]
+    pub fn hidden(&self) -> &[HiddenRoot] {
+        &self.hidden
+    }
+
+    /// What is odd about the machine.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The function with this index; none if the index is of another topology.
+    #[must_use]
+    pub fn get(&self, index: FunctionIndex) -> Option<&Function> {
+        self.functions.get(index.0 as usize)
+    }
+
+    /// The bus that a function sits on.
+    #[must_use]
+    pub fn bus_of(&self, function: &Function) -> &Bus {
+        &self.buses[function.bus.0 as usize]
+    }
+
+    /// The function at `address`.
+    #[must_use]
+    pub fn find(&self, address: PciAddress) -> Option<FunctionIndex> {
+        let bus =
+            self.buses.iter().find(|bus| bus.segment == address.segment && bus.number == address.bus)?;
+        self.on_bus(bus, address.devfn)
+    }
+
+    /// The function with this requester ID in segment `segment`.
+    #[must_use]
+    pub fn find_requester(&self, segment: u16, id: RequesterId) -> Option<FunctionIndex> {
+        self.find(PciAddress { segment, bus: id.bus(), devfn: id.devfn() })
+    }
+
+    /// The function `devfn` of `bus`.
+    #[must_use]
+    pub fn on_bus(&self, bus: &Bus, devfn: DeviceFunction) -> Option<FunctionIndex> {
+        let first = bus.functions.start as usize;
+        let here = &self.functions[first..bus.functions.end as usize];
+        let place = here.binary_search_by_key(&devfn, |function| function.address.devfn).ok()?;
+        Some(FunctionIndex((first + place) as u32))
+    }
+
+    /// The functions of one bus, ascending.
+    pub fn functions_of(&self, bus: &Bus) -> impl Iterator<Item = FunctionIndex> + use<> {
+        bus.functions.clone().map(FunctionIndex)
+    }
+}
+
+impl ops::Index<FunctionIndex> for Topology {
+    type Output = Function;
+
+    /// # Panics
+    ///
+    /// If the index is of another topology.
+    fn index(&self, index: FunctionIndex) -> &Function {
+        &self.functions[index.0 as usize]
+    }
+}
