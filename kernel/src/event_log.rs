@@ -33,9 +33,6 @@ fn warning(core: &Core<Handle>, event: &Event) -> Option<String> {
             name(device),
             names(core, nodes)
         )),
-        Event::BindFailed { device, driver, detail } => {
-            Some(format!("{}: {}: probe failed: {detail}", name(device), core.driver_name(*driver)))
-        }
         Event::DomainFallback { group, kind, detail } => {
             Some(format!("group {group}: {detail}, falling back to {}", kind.word()))
         }

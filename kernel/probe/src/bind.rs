@@ -8,6 +8,7 @@ use crate::core::{Core, Deferred, Until};
 use crate::device::{Binding, DeviceId, DmaState, DriverId};
 use crate::driver::{BindError, DmaClaim, Provides};
 use crate::event::Event;
+use crate::finding::{Finding, Severity};
 use crate::group::GroupId;
 use crate::path::fixed;
 
@@ -63,7 +64,11 @@ impl<D> Core<D> {
             }
             Err(BindError::Failed(detail)) => {
                 self.unclaim(owns);
-                self.device_mut(device).last_bind_error = Some(detail.clone());
+                let this = self.device_mut(device);
+                this.last_bind_error = Some(detail.clone());
+                let subject = this.name.clone();
+                let sentence = format!("{} cannot drive {subject}: {detail}", self.driver_name(driver));
+                self.find(Finding { id: "driver-failed", severity: Severity::Warning, subject, sentence });
                 self.events.push(Event::BindFailed { device, driver, detail });
                 true
             }

@@ -368,4 +368,5 @@ fn a_driver_that_fails_is_tried_once() {
     m.boot();
     let failures = m.core.take_events().into_iter().filter(|event| matches!(event, Event::BindFailed { .. }));
     assert_eq!(failures.count(), 1);
+    assert_eq!(m.finding_ids(), ["driver-failed"]);
 }
