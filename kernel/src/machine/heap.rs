@@ -1,21 +1,89 @@
-//! The heap: a first part inside of the image, then free memory as firmware describes it.
+//! The heap: a reserve of free memory, of which it takes no more than it needs.
+//!
+//! Memory that was never touched costs the emulator nothing; what is touched it has to clear, 2 MiB at a
+//! time where the host has huge pages. So the heap begins empty and grows by such pieces, first inside
+//! of the image's own last piece. That is most of the difference between a slow start and a fast one.
+
+use core::alloc::Layout;
 
 use addr::{PhysAddr, Range};
 use boot::memory::{self, Kind, MapError};
-use buddy_system_allocator::LockedHeap;
+use buddy_system_allocator::{Heap, LockedHeapWithRescue};
+use spin::Mutex;
 
 /// Classes of blocks, by powers of two: the largest block has 4 GiB, more than is ever added.
 const ORDERS: usize = 33;
 
-/// Bytes of free memory that are added at most: four times what the largest device tree file needs, which
-/// is there twice while it is normalised. What is not added is neither mapped nor touched.
-pub(crate) const HEAP_LIMIT: u64 = 256 << 20;
+/// How much the heap grows at a time, and to what it is aligned: a huge page.
+const PIECE: u64 = 2 << 20;
 
-/// Pieces that reserved ranges may cut a memory range into.
-const PIECE_LIMIT: usize = 256;
+/// Bytes of free memory that are reserved at most: four times what the largest device tree file needs,
+/// which is there twice while it is normalised. What is not reserved is not mapped.
+pub(crate) const RESERVE_LIMIT: u64 = 256 << 20;
+
+/// Ranges that the reserve can consist of; more are left out.
+const RANGE_LIMIT: usize = 256;
 
 #[global_allocator]
-static HEAP: LockedHeap<ORDERS> = LockedHeap::empty();
+static HEAP: LockedHeapWithRescue<ORDERS> = LockedHeapWithRescue::new(grow);
+
+/// Mapped memory that is ours and that nobody uses.
+static RESERVE: Mutex<Reserve> = Mutex::new(Reserve { ranges: [None; RANGE_LIMIT] });
+
+struct Reserve {
+    ranges: [Option<Range<PhysAddr>>; RANGE_LIMIT],
+}
+
+impl Reserve {
+    fn put(&mut self, start: u64, end: u64) {
+        let free = self.ranges.iter_mut().find(|range| range.is_none());
+        if let (Some(free), Some(range)) =
+            (free, Range::from_size(PhysAddr(start), end.saturating_sub(start)))
+        {
+            *free = Some(range);
+        }
+    }
+
+    /// Takes the next piece for a block of `size` bytes, a power of two: the block with as little around
+    /// it as its alignment allows, or the rest of a huge page that begins in one of the ranges.
+    fn take(&mut self, size: u64) -> Option<Range<PhysAddr>> {
+        for slot in 0..RANGE_LIMIT {
+            let Some(range) = self.ranges[slot] else { continue };
+            let (start, end) = (range.start().0, range.end().0.saturating_add(1));
+            let rest = (start + 1).next_multiple_of(PIECE).min(end);
+            let grain = size.max(PIECE);
+            let (from, to) = if holds(start, rest, size) {
+                (start, rest)
+            } else {
+                let from = start.next_multiple_of(grain);
+                if !holds(from, end, size) {
+                    continue;
+                }
+                (from, (from + grain).min(end))
+            };
+            self.ranges[slot] = None;
+            self.put(start, from);
+            self.put(to, end);
+            return Range::from_size(PhysAddr(from), to - from);
+        }
+        None
+    }
+}
+
+/// Whether an aligned block of `size` bytes lies in `start..end`.
+fn holds(start: u64, end: u64, size: u64) -> bool {
+    start.next_multiple_of(size).checked_add(size).is_some_and(|block_end| block_end <= end)
+}
+
+/// Called by the allocator when it has no block for `layout`: adds a piece of the reserve that has one.
+fn grow(heap: &mut Heap<ORDERS>, layout: &Layout) {
+    // As the allocator rounds.
+    let size = layout.size().next_power_of_two().max(layout.align()).max(size_of::<usize>());
+    if let Some(piece) = RESERVE.lock().take(size as u64) {
+        // SAFETY: The reserve holds mapped memory that is ours, and has just given this piece away.
+        unsafe { heap.add_to_heap(piece.start().0 as usize, piece.end().0 as usize + 1) };
+    }
+}
 
 /// Starts the heap with the memory that the image brings.
 ///
@@ -23,17 +91,15 @@ static HEAP: LockedHeap<ORDERS> = LockedHeap::empty();
 ///
 /// `early` is mapped, unused, and handed to no one else.
 pub(crate) unsafe fn init(early: Range<PhysAddr>) {
-    // SAFETY: The caller says that the memory is ours.
-    unsafe { HEAP.lock().init(early.start().0 as usize, early.size() as usize) };
+    RESERVE.lock().put(early.start().0, early.end().0.saturating_add(1));
 }
 
-/// Adds what is free in `memory`, apart from all of `reserved`, up to [`HEAP_LIMIT`] bytes in all, and
-/// returns how many bytes were added. Reserved ranges that cut a memory range into more than
-/// [`PIECE_LIMIT`] pieces cost the rest of that range.
+/// Reserves what is free in `memory`, apart from all of `reserved`, up to [`RESERVE_LIMIT`] bytes in all,
+/// and returns how many bytes that is.
 ///
 /// # Errors
 ///
-/// A part cannot be mapped, this being the first error; all others were added nevertheless.
+/// A piece cannot be mapped; all others were reserved.
 ///
 /// # Safety
 ///
@@ -44,37 +110,40 @@ pub(crate) unsafe fn add_free_memory(
     reserved: &[Range<PhysAddr>],
 ) -> Result<u64, MapError> {
     let mut added = 0;
-    let mut refused = None;
+    let mut first_error = None;
     for &range in memory {
         let mut start = range.start().0;
-        for _ in 0..PIECE_LIMIT {
+        for _ in 0..RANGE_LIMIT {
             // The next reserved range that ends behind `start` bounds the free piece, or covers its start.
             let next = reserved
                 .iter()
                 .filter(|other| other.end().0 >= start && other.start() <= range.end())
                 .min_by_key(|other| other.start());
             let free_end = next.map_or(range.end().0.saturating_add(1), |other| other.start().0);
-            match add_piece(start, free_end, HEAP_LIMIT - added) {
-                Ok(bytes) => added += bytes,
-                Err(error) => refused = refused.or(Some(error)),
+            if free_end > start {
+                match reserve(start, free_end, RESERVE_LIMIT - added) {
+                    Ok(bytes) => added += bytes,
+                    Err(error) => {
+                        first_error.get_or_insert(error);
+                    }
+                }
             }
             match next.and_then(|other| other.end().checked_add(1)) {
-                Some(after) if added < HEAP_LIMIT && after <= range.end() => start = after.0,
+                Some(after) if added < RESERVE_LIMIT && after <= range.end() => start = after.0,
                 _ => break,
             }
         }
     }
-    refused.map_or(Ok(added), Err)
+    first_error.map_or(Ok(added), Err)
 }
 
-/// Adds the whole pages of `start..end`, at most `limit` bytes, and returns how many bytes that is.
-fn add_piece(start: u64, end: u64, limit: u64) -> Result<u64, MapError> {
+/// Maps and reserves the whole pages of `start..end`, at most `limit` bytes; returns how many bytes that is.
+fn reserve(start: u64, end: u64, limit: u64) -> Result<u64, MapError> {
     let page = boot::page_table::PAGE_SIZE;
     let (Some(start), end) = (start.checked_next_multiple_of(page), end & !(page - 1)) else { return Ok(0) };
     let size = end.saturating_sub(start).min(limit);
     let Some(range) = Range::from_size(PhysAddr(start), size) else { return Ok(0) };
     memory::map(range, Kind::Normal)?;
-    // SAFETY: The piece is free memory by the promise of the only caller, and mapped now.
-    unsafe { HEAP.lock().add_to_heap(start as usize, (start + size) as usize) };
+    RESERVE.lock().put(start, start + size);
     Ok(size)
 }
