@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::cli::{Console, Firmware, Iommu, ProbePath, QemuArgs};
-use crate::image::{self, Kernel};
+use crate::image::{self, Kernel, Patch};
 use crate::outcome::{Outcome, Stop};
 use crate::output;
 use crate::qemu::{self, Machine, REPORT_FILE, Start, TREE_FILE};
@@ -36,7 +36,11 @@ pub(crate) struct Boot {
     pub(crate) machine: Machine,
     pub(crate) start: Start,
     pub(crate) tree: Tree,
+    pub(crate) patches: Vec<Patch>,
 }
+
+/// Name of an Image with patches, in the run directory.
+const PATCHED_IMAGE: &str = "patched.Image";
 
 impl Boot {
     /// The boot of a topology as its file describes it.
@@ -51,6 +55,7 @@ impl Boot {
                 gdb: false,
             },
             tree,
+            patches: topology.patch.clone(),
         }
     }
 
@@ -64,7 +69,7 @@ impl Boot {
         }
         let mut boot = if options.bare {
             let machine = Machine { program: program.to_owned(), ..Machine::default() };
-            Self { machine, start: Start::default(), tree: Tree::Own }
+            Self { machine, start: Start::default(), tree: Tree::Own, patches: Vec::new() }
         } else {
             let topology =
                 Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
@@ -106,7 +111,8 @@ impl Boot {
                 lines.extend(edits.iter().map(|edit| format!("# in {TREE_FILE}: {edit:?}")));
             }
         }
-        lines.push(output::shell_line(self.machine.boot(&kernel.image, &self.start)));
+        lines.extend(self.patches.iter().map(|patch| format!("# in {PATCHED_IMAGE}: {patch:x?}")));
+        lines.push(output::shell_line(self.machine.boot(self.image(kernel), &self.start)));
         lines
     }
 
@@ -122,7 +128,11 @@ impl Boot {
         live: bool,
     ) -> Result<Outcome, Stop> {
         let directory = self.prepare()?;
-        let words = self.machine.boot(&kernel.image, &self.start);
+        if !self.patches.is_empty() {
+            let image = image::patched(kernel, &self.patches)?;
+            fs::write(directory.path().join(PATCHED_IMAGE), image).context("cannot write the Image")?;
+        }
+        let words = self.machine.boot(self.image(kernel), &self.start);
         let run = Run {
             words: &words,
             directory: directory.path(),
@@ -131,6 +141,11 @@ impl Boot {
             live,
         };
         run.outcome()
+    }
+
+    /// The Image to boot, from the run directory.
+    fn image<'a>(&self, kernel: &'a Kernel) -> &'a Path {
+        if self.patches.is_empty() { &kernel.image } else { Path::new(PATCHED_IMAGE) }
     }
 
     /// The run directory with all that QEMU and the kernel will look for in it.

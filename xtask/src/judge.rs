@@ -43,10 +43,14 @@ pub(crate) fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Ans
     let report = &outcome.report;
     let mut found = Vec::new();
     if matches!(outcome.kind, Kind::Timeout | Kind::Crash | Kind::Unable | Kind::Usage) {
-        found.push(format!("{}: {}", outcome.kind.word(), report.error.as_deref().unwrap_or_default()));
+        if outcome.kind == expect.result {
+            remarks(report, expect, &mut found);
+        } else {
+            found.push(format!("{}: {}", outcome.kind.word(), report.error.as_deref().unwrap_or_default()));
+        }
         return found;
     }
-    verdict(report, expect.result.0, &mut found);
+    verdict(outcome, expect.result, &mut found);
     consistency(report, &mut found);
     run(report, expect.run, &mut found);
     groups(report, &expected_groups(expect, linux, &mut found), &mut found);
@@ -59,8 +63,9 @@ pub(crate) fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Ans
     found
 }
 
-fn verdict(report: &Report, expected: Verdict, found: &mut Vec<String>) {
-    if report.result != expected {
+fn verdict(outcome: &Outcome, expected: Kind, found: &mut Vec<String>) {
+    let report = &outcome.report;
+    if outcome.kind != expected {
         let error = report.error.as_deref().unwrap_or("without an error text");
         found.push(format!("verdict: expected {}, is {} ({error})", expected.word(), report.result.word()));
     }

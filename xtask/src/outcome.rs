@@ -1,12 +1,14 @@
 //! How a command ends: one kind, one exit status, and a report in every case.
 
 use report::{Report, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What became of a command. The words are part of the JSON form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// The kernel reported, and everything held.
+    #[default]
     Pass,
     /// The kernel reported that something does not hold.
     Fail,

@@ -266,10 +266,12 @@ fn boot_one(topology: &Topology, program: &str, kernel: &Kernel, deadline: Durat
     let boot = Boot::of_topology(topology, program);
     let differences = match expected_answer(topology) {
         Err(error) => vec![format!("{error:#}")],
-        Ok(linux) => match boot.run(kernel, Some(deadline), false) {
-            Ok(outcome) => judge::differences(&outcome, &topology.expect, linux.as_ref()),
-            Err(stop) => vec![format!("{}: {}", stop.kind.word(), stop.message)],
-        },
+        Ok(linux) => {
+            match boot.run(kernel, Some(topology.timeout.map_or(deadline, Duration::from_secs)), false) {
+                Ok(outcome) => judge::differences(&outcome, &topology.expect, linux.as_ref()),
+                Err(stop) => vec![format!("{}: {}", stop.kind.word(), stop.message)],
+            }
+        }
     };
     Checked {
         name: topology.name.clone(),

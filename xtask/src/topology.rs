@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use report::{GroupType, Verdict};
+use report::GroupType;
 use serde::Deserialize;
 
 use crate::cli::Console;
+use crate::image::Patch;
+use crate::outcome::Kind;
 use crate::output;
 use crate::qemu::Machine;
 use crate::tree_edit::Edit;
@@ -46,6 +48,11 @@ pub(crate) struct Topology {
     /// Changes to QEMU's own device tree, in this order.
     #[serde(default)]
     pub(crate) tree: Vec<Edit>,
+    /// Defects put into the Image.
+    #[serde(default)]
+    pub(crate) patch: Vec<Patch>,
+    /// Seconds after which the run is stopped, if not those of the command line.
+    pub(crate) timeout: Option<u64>,
     /// What the boot must give.
     #[serde(default)]
     pub(crate) expect: Expect,
@@ -69,9 +76,9 @@ pub(crate) struct Repeat {
 pub(crate) struct Expect {
     /// The machine under `xtask/linux/expected` whose answer this one must equal.
     pub(crate) linux: Option<String>,
-    /// The verdict.
+    /// How the run must end.
     #[serde(default)]
-    pub(crate) result: ExpectedVerdict,
+    pub(crate) result: Kind,
     /// Type of every group; with a Linux answer, instead of Linux's.
     #[serde(rename = "type")]
     pub(crate) kind: Option<GroupType>,
@@ -107,17 +114,6 @@ pub(crate) struct ExpectedRun {
     pub(crate) cpus: Option<u32>,
     /// RAM that firmware describes, in MiB.
     pub(crate) memory_mib: Option<u64>,
-}
-
-/// A verdict that is `pass` if the file does not say.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct ExpectedVerdict(pub(crate) Verdict);
-
-impl Default for ExpectedVerdict {
-    fn default() -> Self {
-        Self(Verdict::Pass)
-    }
 }
 
 impl Topology {

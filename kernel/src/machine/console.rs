@@ -59,6 +59,13 @@ pub(crate) fn init() {
     let _ = move_uart(FIRST_UART);
 }
 
+/// As [`init`], if that has found nothing or has not been called: for failures before it.
+pub(crate) fn init_if_absent() {
+    if !semihosting::is_present() && !UART.is_present() {
+        init();
+    }
+}
+
 /// Uses the PL011 at `registers` from now on; `false` if there is none, and then nothing changes.
 ///
 /// # Errors

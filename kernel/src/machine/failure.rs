@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use boot::exception::Exception;
 
-use super::power;
+use super::{console, power};
 use crate::log;
 
 /// Exit status of a run that could not be completed.
@@ -23,6 +23,7 @@ pub(crate) fn exception(exception: &Exception) -> ! {
         log!("ERROR: {} while an error was reported, at {:#x}", exception.class_name(), exception.elr);
         power::end(STATUS_ERROR);
     }
+    console::init_if_absent();
     if let Some(stack) = boot::memory::overflowed_stack(exception.far)
         && exception.fault_name().is_some()
     {
@@ -41,6 +42,7 @@ pub(crate) fn exception(exception: &Exception) -> ! {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     if !FAILING.swap(true, Ordering::Relaxed) {
+        console::init_if_absent();
         log!("ERROR: {info}");
     }
     power::end(STATUS_ERROR);
