@@ -1,0 +1,177 @@
+//! QEMU's firmware configuration device on MMIO: files that QEMU offers to firmware.
+//!
+//! Registers: QEMU, `docs/specs/fw_cfg.rst`. Files are read by the device's DMA, a whole one by one
+//! request, because each access to the data register costs an exit from the emulator.
+
+use alloc::vec::Vec;
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::ptr;
+
+use aarch64_cpu::asm::barrier;
+use addr::{PhysAddr, Range};
+use boot::memory::{self, Kind, MapError};
+use firmware::acpi::fw_cfg::{DIRECTORY_KEY, DirectoryError, File, SIGNATURE, SIGNATURE_KEY};
+use firmware::acpi::fw_cfg::{directory, directory_size, COUNT_SIZE};
+use tock_registers::interfaces::{Readable, Writeable};
+use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
+use tock_registers::register_structs;
+
+register_structs! {
+    Registers {
+        (0x00 => data: ReadOnly<u8>),
+        (0x01 => _reserved0),
+        /// Big-endian.
+        (0x08 => selector: WriteOnly<u16>),
+        (0x0a => _reserved1),
+        /// Big-endian; writing the lower half starts the request. Upper half first.
+        (0x10 => dma_high: ReadWrite<u32>),
+        (0x14 => dma_low: ReadWrite<u32>),
+        (0x18 => @END),
+    }
+}
+
+/// Key of the feature bits, little-endian; bit 1: there is a DMA interface.
+const FEATURES_KEY: u16 = 0x0001;
+const FEATURE_DMA: u8 = 1 << 1;
+
+/// Bits of a request's control word.
+const DMA_ERROR: u32 = 1 << 0;
+const DMA_READ: u32 = 1 << 1;
+const DMA_SELECT: u32 = 1 << 3;
+
+/// Longest file that is read.
+const FILE_LIMIT: usize = 16 << 20;
+
+/// A request, as the device reads it; all fields big-endian.
+#[repr(C, align(16))]
+struct Request {
+    control: u32,
+    length: u32,
+    address: u64,
+}
+
+/// Why fw_cfg gives no files.
+#[derive(Debug)]
+pub(crate) enum FwCfgError {
+    /// The registers cannot be mapped.
+    Unmappable(MapError),
+    /// No fw_cfg answers at the address.
+    Absent(PhysAddr),
+    /// The device has no DMA interface.
+    NoDma,
+    /// The device refuses a read, or does not finish it.
+    Read {
+        /// The key.
+        key: u16,
+    },
+    /// A file is longer than is believed.
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The directory is wrong.
+    Directory(DirectoryError),
+}
+
+impl fmt::Display for FwCfgError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unmappable(error) => write!(f, "fw_cfg: {error}"),
+            Self::Absent(at) => write!(f, "no fw_cfg answers at {at}"),
+            Self::NoDma => f.write_str("fw_cfg has no DMA interface"),
+            Self::Read { key } => write!(f, "fw_cfg does not give the item with key {key:#x}"),
+            Self::TooLong { bytes } => write!(f, "fw_cfg: {bytes} bytes are more than the limit of {FILE_LIMIT}"),
+            Self::Directory(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The device, with its directory read.
+pub(crate) struct FwCfg {
+    registers: PhysAddr,
+    files: Vec<File>,
+}
+
+impl FwCfg {
+    /// The device at `range`.
+    ///
+    /// # Errors
+    ///
+    /// See [`FwCfgError`].
+    pub(crate) fn new(range: Range<PhysAddr>) -> Result<Self, FwCfgError> {
+        memory::map(range, Kind::Device).map_err(FwCfgError::Unmappable)?;
+        let at = range.start();
+        if range.size() < size_of::<Registers>() as u64 || !at.0.is_multiple_of(8) {
+            return Err(FwCfgError::Absent(at));
+        }
+        let mut this = Self { registers: at, files: Vec::new() };
+        let mut signature = [0; 4];
+        this.read_bytes(SIGNATURE_KEY, &mut signature);
+        if signature != SIGNATURE {
+            return Err(FwCfgError::Absent(at));
+        }
+        let mut features = [0; 1];
+        this.read_bytes(FEATURES_KEY, &mut features);
+        if features[0] & FEATURE_DMA == 0 {
+            return Err(FwCfgError::NoDma);
+        }
+        let start = this.read_by_dma(DIRECTORY_KEY, COUNT_SIZE)?;
+        let size = directory_size(&start).map_err(FwCfgError::Directory)?;
+        this.files = directory(&this.read_by_dma(DIRECTORY_KEY, size)?).map_err(FwCfgError::Directory)?;
+        Ok(this)
+    }
+
+    /// The whole file `name`; `None` if there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// The device does not give it.
+    pub(crate) fn file(&self, name: &str) -> Result<Option<Vec<u8>>, FwCfgError> {
+        let Some(file) = self.files.iter().find(|file| file.name == name) else { return Ok(None) };
+        self.read_by_dma(file.key, file.size as usize).map(Some)
+    }
+
+    fn registers(&self) -> &Registers {
+        // SAFETY: `new` has checked room and alignment and mapped the registers as device memory, and
+        // nothing else drives this device.
+        unsafe { &*(self.registers.0 as *const Registers) }
+    }
+
+    /// Reads the first bytes of an item by the data register.
+    fn read_bytes(&self, key: u16, bytes: &mut [u8]) {
+        self.registers().selector.set(key.to_be());
+        for byte in bytes {
+            *byte = self.registers().data.get();
+        }
+    }
+
+    fn read_by_dma(&self, key: u16, size: usize) -> Result<Vec<u8>, FwCfgError> {
+        if size > FILE_LIMIT {
+            return Err(FwCfgError::TooLong { bytes: size });
+        }
+        let mut bytes = alloc::vec![0u8; size];
+        let request = UnsafeCell::new(Request {
+            control: (u32::from(key) << 16 | DMA_SELECT | DMA_READ).to_be(),
+            length: (size as u32).to_be(),
+            address: (bytes.as_mut_ptr().expose_provenance() as u64).to_be(),
+        });
+        let address = request.get().expose_provenance() as u64;
+        // The device reads the request, and writes the bytes, while it handles the last of these writes.
+        barrier::dsb(barrier::SY);
+        self.registers().dma_high.set(((address >> 32) as u32).to_be());
+        self.registers().dma_low.set((address as u32).to_be());
+        barrier::dsb(barrier::SY);
+        // SAFETY: The request is ours, aligned, and written by nobody any more: QEMU transfers at once. If it
+        // had not, the control word would not be 0 and the memory is given up below.
+        let control = u32::from_be(unsafe { ptr::read_volatile(&raw const (*request.get()).control) });
+        if control == 0 {
+            return Ok(bytes);
+        }
+        if control & DMA_ERROR == 0 {
+            // It may still be writing.
+            core::mem::forget(bytes);
+        }
+        Err(FwCfgError::Read { key })
+    }
+}

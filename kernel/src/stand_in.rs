@@ -1,0 +1,133 @@
+//! What firmware does before it starts a kernel with ACPI tables, done here where there is no firmware.
+//!
+//! QEMU offers its tables also when it starts a kernel without firmware. They are taken in the order in
+//! which firmware takes them: first all buses are numbered and all BARs assigned, because QEMU writes
+//! what it then sees into VIOT and into the host bridges' `_CRS`, at the first read. The device tree
+//! serves for that alone; what comes after knows the tables and nothing else.
+
+use alloc::alloc::{Layout, alloc_zeroed};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use addr::{PciSpace, PciWindow, PhysAddr, Range};
+use firmware::acpi::table_loader::{self, Loaded, SCRIPT_FILE, Source, Zone};
+use firmware::{Description, HostBridge};
+use pci::{Numbering, Policy, Resources, RootBus};
+
+use crate::config_space::ConfigSpace;
+use crate::log;
+use crate::machine::fw_cfg::FwCfg;
+
+/// `compatible` of the device with the tables.
+const FW_CFG: &str = "qemu,fw-cfg-mmio";
+
+/// Numbers all buses, assigns all addresses, and loads the tables that QEMU then offers.
+///
+/// # Errors
+///
+/// There is no fw_cfg, it has no tables (`acpi=off`), or the script that loads them is wrong.
+pub(crate) fn load_tables(description: &Description) -> Result<Loaded, String> {
+    configure_buses(description)?;
+    let device = description
+        .platform_devices
+        .iter()
+        .find(|device| device.compatible.iter().any(|id| id == FW_CFG))
+        .ok_or("no fw_cfg device: nothing offers ACPI tables without firmware")?;
+    let registers = device.registers.first().ok_or("fw_cfg has no registers")?;
+    let mut host = Host { fw_cfg: FwCfg::new(*registers).map_err(|error| error.to_string())? };
+    let script = host
+        .fw_cfg
+        .file(SCRIPT_FILE)
+        .map_err(|error| error.to_string())?
+        .ok_or("fw_cfg has no etc/table-loader: QEMU offers no ACPI tables (-M virt,acpi=off?)")?;
+    let loaded = table_loader::run(&script, &mut host).map_err(|error| error.to_string())?;
+    log!("ACPI: RSDP at {}", loaded.rsdp);
+    Ok(loaded)
+}
+
+/// Where the loader gets files and memory from.
+struct Host {
+    fw_cfg: FwCfg,
+}
+
+impl Source for Host {
+    fn file(&mut self, name: &str) -> Option<Vec<u8>> {
+        match self.fw_cfg.file(name) {
+            Ok(file) => file,
+            Err(error) => {
+                log!("{name}: {error}");
+                None
+            }
+        }
+    }
+
+    fn allocate(&mut self, bytes: usize, alignment: u64, _: Zone) -> Option<PhysAddr> {
+        let layout = Layout::from_size_align(bytes.max(1), usize::try_from(alignment).ok()?).ok()?;
+        // SAFETY: The layout is not empty. The memory is never given back: tables stay for good.
+        let memory = unsafe { alloc_zeroed(layout) };
+        (!memory.is_null()).then(|| PhysAddr(memory.addr() as u64))
+    }
+}
+
+/// Bus numbers and addresses as firmware leaves them, also behind host bridges that only the tables describe.
+fn configure_buses(description: &Description) -> Result<(), String> {
+    let mut config = ConfigSpace::default();
+    for bridge in &description.host_bridges {
+        config
+            .add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus)
+            .map_err(|error| error.to_string())?;
+    }
+    let roots: Vec<RootBus> = description.host_bridges.iter().map(root_bus).collect();
+    let topology = pci::enumerate(&mut config, &roots);
+    let hidden = topology.hidden();
+    if hidden.is_empty() {
+        return Ok(());
+    }
+
+    // Hidden roots forward from the same windows as the bridge that firmware describes: each gets a share.
+    let mut all = Vec::new();
+    for root in &roots {
+        let below: Vec<_> = hidden
+            .iter()
+            .filter(|other| {
+                other.segment == root.segment && (root.first_bus..=root.last_bus).contains(&other.bus)
+            })
+            .collect();
+        let first_hidden = below.iter().map(|other| other.bus).min();
+        let last_bus = first_hidden.map_or(root.last_bus, |bus| bus - 1);
+        let shares = below.len() as u64 + 1;
+        all.push(RootBus { last_bus, windows: share(&root.windows, 0, shares), ..root.clone() });
+        all.extend(below.iter().zip(1..).map(|(other, number)| RootBus {
+            segment: other.segment,
+            first_bus: other.bus,
+            last_bus: other.last_bus,
+            windows: share(&root.windows, number, shares),
+        }));
+    }
+    let policy = Policy { numbering: Numbering::Keep, resources: Resources::Assign, ..Policy::default() };
+    pci::enumerate_with(&mut config, &all, &policy);
+    Ok(())
+}
+
+fn root_bus(bridge: &HostBridge) -> RootBus {
+    RootBus {
+        segment: bridge.segment,
+        first_bus: bridge.first_bus,
+        last_bus: bridge.last_bus,
+        windows: bridge.windows.clone(),
+    }
+}
+
+/// Part `number` of `shares` equal parts of each window, cut where bridges can forward.
+fn share(windows: &[PciWindow], number: u64, shares: u64) -> Vec<PciWindow> {
+    windows
+        .iter()
+        .filter_map(|window| {
+            let grain = if window.space == PciSpace::Io { 1 << 12 } else { 1 << 20 };
+            let size = window.cpu.size() / shares / grain * grain;
+            let start = window.cpu.start().checked_add(number.checked_mul(size)?)?;
+            let cpu = Range::from_size(start, size)?;
+            Some(PciWindow { bus_start: window.bus_start + number * size, cpu, ..*window })
+        })
+        .collect()
+}
