@@ -21,27 +21,31 @@ impl ConfigSpace {
         first_bus: u8,
         last_bus: u8,
     ) -> Result<(), MapError> {
-        self.0.push(Ecam::new(window, segment, first_bus, last_bus)?);
+        self.0.extend(Ecam::new(window, segment, first_bus, last_bus)?);
         Ok(())
+    }
+
+    fn window(&self, at: PciAddress) -> Option<&Ecam> {
+        self.0.iter().find(|ecam| ecam.covers(at))
     }
 
     /// The window that covers `at`.
     pub(crate) fn at(&self, at: PciAddress) -> Option<Ecam> {
-        self.0.iter().find(|ecam| ecam.covers(at)).copied()
+        self.window(at).copied()
     }
 }
 
 impl ConfigAccess for ConfigSpace {
     fn read8(&self, at: PciAddress, offset: u16) -> u8 {
-        self.at(at).map_or(u8::MAX, |ecam| ecam.read8(at, offset))
+        self.window(at).map_or(u8::MAX, |ecam| ecam.read8(at, offset))
     }
 
     fn read16(&self, at: PciAddress, offset: u16) -> u16 {
-        self.at(at).map_or(u16::MAX, |ecam| ecam.read16(at, offset))
+        self.window(at).map_or(u16::MAX, |ecam| ecam.read16(at, offset))
     }
 
     fn read32(&self, at: PciAddress, offset: u16) -> u32 {
-        self.at(at).map_or(u32::MAX, |ecam| ecam.read32(at, offset))
+        self.window(at).map_or(u32::MAX, |ecam| ecam.read32(at, offset))
     }
 
     fn write8(&mut self, at: PciAddress, offset: u16, value: u8) {

@@ -24,13 +24,13 @@ use alloc::string::{String, ToString};
 use core::mem;
 
 use boot::Handover;
-use firmware::device_tree;
 use report::{Report, Run};
 
 use crate::clients::Iommus;
 use crate::hardware::Hardware;
 use crate::machine::{console, power};
 use crate::options::Options;
+use crate::source::Described;
 
 boot::entry!(kernel_main, machine::failure::exception);
 
@@ -49,7 +49,7 @@ fn kernel_main(handover: Handover) -> ! {
     });
     log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
     report.warnings.extend(options.warnings.iter().cloned());
-    if let Err(error) = probe_machine(&handover, handed_over.tree, &options, &mut report) {
+    if let Err(error) = probe_machine(&handover, handed_over.described, &options, &mut report) {
         log!("ERROR: {error}");
         report.error = Some(error);
     }
@@ -62,23 +62,22 @@ fn kernel_main(handover: Handover) -> ! {
 /// From the device tree to the groups; what is known is in `report`, also after an error.
 fn probe_machine(
     handover: &Handover,
-    tree: Result<&'static [u8], String>,
+    handed_over: Result<Described, String>,
     options: &Options,
     report: &mut Report,
 ) -> Result<(), String> {
     if let Some(refused) = &options.refused {
         return Err(refused.clone());
     }
-    let tree = source::chosen(tree, options)?;
-    let (description, map) = device_tree::describe(&tree).map_err(|error| error.to_string())?;
-    summary::add_description(report, &description);
-    report.findings.extend(source::use_description(handover, &tree, &description));
+    let described = source::chosen(handed_over, options)?;
+    summary::add_description(report, &described.description);
+    report.findings.extend(source::use_memory(handover, &described));
 
-    let hardware = Hardware::enumerate(&description).map_err(|error| error.to_string())?;
+    let hardware = Hardware::enumerate(&described.description).map_err(|error| error.to_string())?;
     summary::add_hardware(report, &hardware);
 
     let iommus = Iommus::default();
-    let mut core = registry::populate(&hardware, Box::new(map), options.policy);
+    let mut core = registry::populate(&hardware, Box::new(described.map), options.policy);
     clients::register_all(&mut core, &hardware, &iommus);
     event_log::settle(&mut core, &hardware, &mut report.warnings);
     core.expire_deferrals();

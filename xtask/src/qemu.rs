@@ -175,9 +175,14 @@ fn is_iommu(argument: &str) -> bool {
     ["virtio-iommu-pci", "virtio-iommu-device"].contains(&driver.strip_prefix("driver=").unwrap_or(driver))
 }
 
-/// The gdb command that meets a kernel that waits.
+/// Where QEMU's `virt` puts an Image without a text offset: the first 2 MiB of RAM are its boot loader's
+/// (seen with QEMU 7.2 and 10.0).
+const LOAD_ADDRESS: u64 = 0x4020_0000;
+
+/// The gdb command that meets a kernel that waits. The ELF is linked at 0.
 pub(crate) fn gdb_line(elf: &Path) -> String {
-    output::shell_line(["gdb-multiarch", &elf.display().to_string(), "-ex", "target remote :1234"])
+    let symbols = format!("add-symbol-file {} -o {LOAD_ADDRESS:#x}", elf.display());
+    output::shell_line(["gdb-multiarch", "-ex", &symbols, "-ex", "target remote :1234"])
 }
 
 #[cfg(test)]

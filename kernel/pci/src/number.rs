@@ -98,6 +98,7 @@ pub(crate) fn number_all(
             number_root(config, &mut roots[index].tree, gaps, reports);
         }
     }
+    park_all(config, &mut roots);
     let mut numbered = Numbered { trees: Vec::new(), hidden: Vec::new() };
     for root in roots {
         match root.described {
@@ -106,6 +107,32 @@ pub(crate) fn number_all(
         }
     }
     numbered
+}
+
+/// Gives the secondary bus of every bridge that got no numbers one that no function has, and no range.
+///
+/// Such a bridge forwards nothing either way. But an IOMMU that finds a bus by the number in the bridge to
+/// it takes a secondary number 0 for bus 0, and then knows none of the functions there (QEMU 7.2 and 10.0:
+/// `iommu_find_iommu_pcibus`). Bridges behind such a bridge cannot be reached and stay as reset leaves them.
+fn park_all(config: &mut dyn ConfigAccess, roots: &mut [Root]) {
+    for index in 0..roots.len() {
+        if roots[index].tree.closed().next().is_none() {
+            continue;
+        }
+        let number = parking_number(roots, roots[index].segment);
+        roots[index].tree.park(config, number);
+    }
+}
+
+/// The highest bus number of `segment` that nobody has; if all are taken, one of a bus without functions.
+fn parking_number(roots: &[Root], segment: u16) -> u8 {
+    let (mut taken, mut inhabited) = ([false; 256], [false; 256]);
+    for bus in roots.iter().filter(|root| root.segment == segment).flat_map(|root| &root.tree.buses) {
+        taken[usize::from(bus.number)] = true;
+        inhabited[usize::from(bus.number)] |= !bus.seen.is_empty();
+    }
+    let last_without = |set: &[bool; 256]| (0..=u8::MAX).rev().find(|number| !set[usize::from(*number)]);
+    last_without(&taken).or_else(|| last_without(&inhabited)).unwrap_or(u8::MAX)
 }
 
 fn report_hidden(root: &Root, reports: &mut Reports) -> HiddenRoot {
@@ -368,6 +395,24 @@ impl Tree {
 
     fn close(&mut self, config: &mut dyn ConfigAccess, index: usize) {
         self.write_numbers(config, index, 0, None);
+    }
+
+    /// The bridges that forward nothing.
+    fn closed(&self) -> impl Iterator<Item = usize> + '_ {
+        let closed = |seen: &Seen| seen.bridge().is_some_and(|bridge| bridge.buses.is_none());
+        (0..self.seen.len()).filter(move |index| closed(&self.seen[*index]))
+    }
+
+    /// Writes `secondary` into every closed bridge, with a subordinate number below it.
+    fn park(&mut self, config: &mut dyn ConfigAccess, secondary: u8) {
+        let closed: Vec<usize> = self.closed().collect();
+        for index in closed {
+            let address = self.seen[index].address;
+            let Some(bridge) = self.seen[index].bridge_mut() else { continue };
+            let latency_timer = bridge.register & 0xff00_0000;
+            bridge.register = latency_timer | u32::from(secondary) << 8 | u32::from(address.bus);
+            config.write32(address, register::BUS_NUMBERS, bridge.register);
+        }
     }
 
     fn write_numbers(

@@ -17,7 +17,8 @@ const BUS_SIZE: u64 = 256 * FUNCTION_SIZE;
 /// Where it has no bus, and where no function answers, reads give all ones and writes go nowhere.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ecam {
-    window: Range<PhysAddr>,
+    /// Mapped for good, as device memory, for all buses from `first_bus` to `last_bus`.
+    start: PhysAddr,
     segment: u16,
     first_bus: u8,
     last_bus: u8,
@@ -43,7 +44,8 @@ impl Register for u32 {
 impl Ecam {
     /// Maps `window`, whose first byte belongs to bus `first_bus` of `segment`, as far as `last_bus`.
     ///
-    /// Buses that the window has no room for do not answer.
+    /// Buses that the window has no room for do not answer; `None` if it has room for none, or is not aligned
+    /// to a function.
     ///
     /// # Errors
     ///
@@ -53,12 +55,18 @@ impl Ecam {
         segment: u16,
         first_bus: u8,
         last_bus: u8,
-    ) -> Result<Self, MapError> {
+    ) -> Result<Option<Self>, MapError> {
+        let start = window.start();
         let buses = u64::from(last_bus.saturating_sub(first_bus)) + 1;
-        let size = window.size().min(buses * BUS_SIZE);
-        let window = Range::from_size(window.start(), size).unwrap_or(window);
+        let buses = buses.min(window.size() / BUS_SIZE);
+        let aligned = start.0.is_multiple_of(FUNCTION_SIZE);
+        let Some(window) = Range::from_size(start, buses * BUS_SIZE).filter(|_| aligned) else {
+            return Ok(None);
+        };
         memory::map(window, Kind::Device)?;
-        Ok(Self { window, segment, first_bus, last_bus })
+        // At most 256 buses, so it fits; at least one.
+        let last_bus = first_bus.saturating_add((buses - 1) as u8);
+        Ok(Some(Self { start, segment, first_bus, last_bus }))
     }
 
     /// Whether the bus of `at` is one of these.
@@ -66,7 +74,7 @@ impl Ecam {
         at.segment == self.segment && (self.first_bus..=self.last_bus).contains(&at.bus)
     }
 
-    /// Where the register is, if all of it is in the window.
+    /// Where the register is; the window has it.
     fn address<T>(&self, at: PciAddress, offset: u16) -> Option<*mut T> {
         let size = size_of::<T>() as u64;
         let offset = u64::from(offset);
@@ -75,9 +83,7 @@ impl Ecam {
         }
         let bus = u64::from(at.bus - self.first_bus);
         let function = bus * BUS_SIZE + u64::from(at.devfn.bits()) * FUNCTION_SIZE;
-        let register = Range::from_size(self.window.start().checked_add(function + offset)?, size)?;
-        let start = register.start().0;
-        (self.window.encloses(&register) && start.is_multiple_of(size)).then_some(start as usize as *mut T)
+        Some((self.start.0 + function + offset) as usize as *mut T)
     }
 
     fn read<T: Register>(&self, at: PciAddress, offset: u16) -> T {
