@@ -65,13 +65,16 @@ pub struct HostBridge {
     pub ecam: Range<PhysAddr>,
     /// What the CPU can reach of the bus's memory and I/O space.
     pub windows: Vec<PciWindow>,
-    /// Nodes that firmware has for functions on the root bus.
+    /// Nodes that firmware has for functions on the bridge's buses; a device tree has them for the root
+    /// bus alone, ACPI for any.
     pub functions: Vec<FunctionNode>,
 }
 
 /// Firmware's node for one PCI function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionNode {
+    /// Number of its bus.
+    pub bus: u8,
     /// Where on its bus the function sits.
     pub place: DeviceFunction,
     /// The node.

@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+pub mod acpi;
 mod description;
 pub mod device_tree;
 

@@ -122,7 +122,7 @@ fn bridge(
     }
     let ecam = Range::from_size(ecam.start(), buses * BUS_SIZE)?;
     let windows = windows(tree, node, findings);
-    let functions = functions(tree, node, findings);
+    let functions = functions(tree, node, first_bus, findings);
     let name = String::from(name);
     Some(HostBridge { node: node.fw_node(), name, segment, first_bus, last_bus, ecam, windows, functions })
 }
@@ -233,7 +233,7 @@ fn joins(last: &PciWindow, next: &PciWindow) -> bool {
 }
 
 /// Nodes of functions on the root bus, by the device and function in their `reg`, whatever their status.
-fn functions(tree: &Tree, node: NodeIndex, findings: &mut Findings) -> Vec<FunctionNode> {
+fn functions(tree: &Tree, node: NodeIndex, bus: u8, findings: &mut Findings) -> Vec<FunctionNode> {
     let mut functions: Vec<FunctionNode> = Vec::new();
     for child in tree.children(node) {
         let Some(reg) = tree.property(child, "reg") else { continue };
@@ -250,7 +250,7 @@ fn functions(tree: &Tree, node: NodeIndex, findings: &mut Findings) -> Vec<Funct
             complain(tree, child, findings, "pci-child-malformed", Severity::Warning, &why);
             continue;
         }
-        functions.push(FunctionNode { place, node: child.fw_node(), enabled: tree.is_available(child) });
+        functions.push(FunctionNode { bus, place, node: child.fw_node(), enabled: tree.is_available(child) });
     }
     functions
 }

@@ -1,0 +1,344 @@
+//! AML as items: numbers, lengths, names and data, every read checked, every error with its place.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::opcode::{self, operands};
+
+/// Most steps up (`^`) in one name; no tree is deeper.
+const MAX_PARENTS: usize = 64;
+
+/// Most operands and operators of one expression.
+const MAX_EXPRESSION: usize = 1024;
+
+/// A part of a table that is still to be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    bytes: &'a [u8],
+    /// Which of the tables.
+    pub(super) table: usize,
+    /// The next byte, counted from the table's first.
+    pub(super) at: usize,
+    end: usize,
+}
+
+/// What cannot be understood, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) at: usize,
+    pub(super) kind: FaultKind,
+}
+
+/// See [`Fault`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FaultKind {
+    #[error("what encloses it ends in the middle of it")]
+    Cut,
+    #[error("its length {length:#x} is not between {least:#x} and {most:#x}, where what encloses it ends")]
+    Package { length: usize, least: usize, most: usize },
+    #[error("byte {0:#04x} cannot be in a name")]
+    NameByte(u8),
+    #[error("a name goes up more than {MAX_PARENTS} times")]
+    Parents,
+    #[error("opcode {0:#04x} is not known here")]
+    Opcode(u16),
+    #[error("a text has byte {0:#04x} in it, which is not ASCII")]
+    Text(u8),
+    #[error("an expression has more than {MAX_EXPRESSION} parts")]
+    Expression,
+    #[error("{0} is not defined before, so nobody knows how many arguments follow it")]
+    Callee(NameString),
+}
+
+/// Four letters, digits or underscores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Segment(pub(super) [u8; 4]);
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letters = self.0.iter().rposition(|&byte| byte != b'_').map_or(1, |last| last + 1);
+        self.0[..letters].iter().try_for_each(|&byte| write!(f, "{}", char::from(byte)))
+    }
+}
+
+/// A path in the namespace, as it stands in AML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NameString {
+    pub(super) from_root: bool,
+    pub(super) parents: usize,
+    pub(super) segments: Vec<Segment>,
+}
+
+impl NameString {
+    /// A name of one segment, looked for in the scopes around as well.
+    pub(super) fn lone(segment: Segment) -> Self {
+        Self { from_root: false, parents: 0, segments: Vec::from([segment]) }
+    }
+}
+
+impl fmt::Display for NameString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.from_root {
+            f.write_str("\\")?;
+        }
+        (0..self.parents).try_for_each(|_| f.write_str("^"))?;
+        for (index, segment) in self.segments.iter().enumerate() {
+            if index > 0 {
+                f.write_str(".")?;
+            }
+            write!(f, "{segment}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A data object; what has a length of its own is not opened yet.
+#[derive(Clone, Debug)]
+pub(super) enum Data<'a> {
+    Integer(u64),
+    Text(&'a str),
+    /// Behind the length: the size, then the bytes.
+    Buffer(Cursor<'a>),
+    /// Behind the length: the number of elements as one byte, then the elements.
+    Package(Cursor<'a>),
+    /// A package whose number of elements is a term.
+    VarPackage,
+    Name(NameString),
+}
+
+impl<'a> Cursor<'a> {
+    /// All of `bytes` from `at` on, which are the table with the index `table`.
+    pub(super) fn new(bytes: &'a [u8], table: usize, at: usize) -> Self {
+        Self { bytes, table, at: at.min(bytes.len()), end: bytes.len() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.at >= self.end
+    }
+
+    /// Bytes that are left.
+    pub(super) fn left(&self) -> usize {
+        self.end.saturating_sub(self.at)
+    }
+
+    /// Where what is still to be read ends, counted from the table's first byte.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
+    pub(super) fn fault(&self, kind: FaultKind) -> Fault {
+        Fault { at: self.at, kind }
+    }
+
+    pub(super) fn peek(&self) -> Result<u8, Fault> {
+        let byte = if self.is_empty() { None } else { self.bytes.get(self.at) };
+        byte.copied().ok_or_else(|| self.fault(FaultKind::Cut))
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, Fault> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {
+        if length > self.left() {
+            return Err(self.fault(FaultKind::Cut));
+        }
+        let taken = self.bytes.get(self.at..self.at + length);
+        let taken = taken.ok_or_else(|| self.fault(FaultKind::Cut))?;
+        self.at += length;
+        Ok(taken)
+    }
+
+    /// All that is left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..self.end).unwrap_or_default()
+    }
+
+    /// `length` bytes, the lowest first.
+    fn number(&mut self, length: usize) -> Result<u64, Fault> {
+        let bytes = self.take(length)?;
+        Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    }
+
+    pub(super) fn opcode(&mut self) -> Result<u16, Fault> {
+        let byte = self.byte()?;
+        if byte == opcode::EXTENDED {
+            return Ok(u16::from(byte) << 8 | u16::from(self.byte()?));
+        }
+        Ok(u16::from(byte))
+    }
+
+    /// A `PkgLength` without the check of what it covers (ACPI 6.5, section 20.2.4).
+    pub(super) fn length(&mut self) -> Result<usize, Fault> {
+        let lead = self.byte()?;
+        let following = usize::from(lead >> 6);
+        if following == 0 {
+            return Ok(usize::from(lead & 0x3f));
+        }
+        Ok((self.number(following)? as usize) << 4 | usize::from(lead & 0xf))
+    }
+
+    /// The inside of the package whose `PkgLength` comes next; this cursor then stands behind it.
+    pub(super) fn package(&mut self) -> Result<Self, Fault> {
+        let start = self.at;
+        let fault = |kind| Fault { at: start, kind };
+        let length = self.length()?;
+        let (least, most) = (self.at - start, self.end - start);
+        if length < least || length > most {
+            return Err(fault(FaultKind::Package { length, least, most }));
+        }
+        let inside = Self { end: start + length, ..*self };
+        self.at = start + length;
+        Ok(inside)
+    }
+
+    pub(super) fn segment(&mut self) -> Result<Segment, Fault> {
+        let start = self.at;
+        let bytes = self.take(4)?;
+        for (index, &byte) in bytes.iter().enumerate() {
+            let good = matches!(byte, b'A'..=b'Z' | b'_') || (index > 0 && byte.is_ascii_digit());
+            if !good {
+                return Err(Fault { at: start + index, kind: FaultKind::NameByte(byte) });
+            }
+        }
+        Ok(Segment([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    }
+
+    /// A `NameString` (ACPI 6.5, section 20.2.2).
+    pub(super) fn name(&mut self) -> Result<NameString, Fault> {
+        let from_root = self.peek()? == opcode::ROOT;
+        if from_root {
+            self.at += 1;
+        }
+        let mut parents = 0;
+        while self.peek()? == opcode::PARENT {
+            self.at += 1;
+            parents += 1;
+            if parents > MAX_PARENTS {
+                return Err(self.fault(FaultKind::Parents));
+            }
+        }
+        let count = match self.peek()? {
+            0 => {
+                self.at += 1;
+                0
+            }
+            opcode::DUAL_NAME => {
+                self.at += 1;
+                2
+            }
+            opcode::MULTI_NAME => {
+                self.at += 1;
+                usize::from(self.byte()?)
+            }
+            _ => 1,
+        };
+        let segments = (0..count).map(|_| self.segment()).collect::<Result<_, _>>()?;
+        Ok(NameString { from_root, parents, segments })
+    }
+
+    /// A constant, if one comes next; else the cursor stays.
+    pub(super) fn constant(&mut self) -> Result<Option<u64>, Fault> {
+        let mut ahead = *self;
+        let number = match ahead.opcode()? {
+            opcode::ZERO => 0,
+            opcode::ONE => 1,
+            opcode::ONES => u64::MAX,
+            opcode::BYTE => ahead.number(1)?,
+            opcode::WORD => ahead.number(2)?,
+            opcode::DWORD => ahead.number(4)?,
+            opcode::QWORD => ahead.number(8)?,
+            _ => return Ok(None),
+        };
+        *self = ahead;
+        Ok(Some(number))
+    }
+
+    /// A `DataRefObject` (ACPI 6.5, section 20.2.3).
+    pub(super) fn data(&mut self) -> Result<Data<'a>, Fault> {
+        if let Some(number) = self.constant()? {
+            return Ok(Data::Integer(number));
+        }
+        if begins_name(self.peek()?) {
+            return Ok(Data::Name(self.name()?));
+        }
+        let start = self.at;
+        match self.opcode()? {
+            opcode::STRING => self.text().map(Data::Text),
+            opcode::BUFFER => self.package().map(Data::Buffer),
+            opcode::PACKAGE => self.package().map(Data::Package),
+            opcode::VAR_PACKAGE => self.package().map(|_| Data::VarPackage),
+            other => Err(Fault { at: start, kind: FaultKind::Opcode(other) }),
+        }
+    }
+
+    /// ASCII up to a zero byte.
+    fn text(&mut self) -> Result<&'a str, Fault> {
+        let rest = self.rest();
+        let Some(length) = rest.iter().position(|&byte| byte == 0) else {
+            return Err(self.fault(FaultKind::Cut));
+        };
+        let start = self.at;
+        let bytes = self.take(length)?;
+        self.at += 1;
+        core::str::from_utf8(bytes).ok().filter(|text| text.is_ascii()).ok_or_else(|| {
+            let index = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
+            Fault { at: start + index, kind: FaultKind::Text(bytes.get(index).copied().unwrap_or(0)) }
+        })
+    }
+
+    /// Goes behind one term: a constant, a name, or an operator with all its operands.
+    ///
+    /// `arguments` says how many terms follow a name: those of a method, else none; `None` if the name
+    /// is not known.
+    pub(super) fn skip_term(
+        &mut self,
+        arguments: impl Fn(&NameString) -> Option<usize>,
+    ) -> Result<(), Fault> {
+        let mut open = 1;
+        for _ in 0..MAX_EXPRESSION {
+            open -= 1;
+            open += self.skip_operator(&arguments)?;
+            if open == 0 {
+                return Ok(());
+            }
+        }
+        Err(self.fault(FaultKind::Expression))
+    }
+
+    /// Goes behind one operator, and returns how many terms are its operands.
+    fn skip_operator(&mut self, arguments: &impl Fn(&NameString) -> Option<usize>) -> Result<usize, Fault> {
+        if self.constant()?.is_some() {
+            return Ok(0);
+        }
+        let start = self.at;
+        if begins_name(self.peek()?) {
+            let name = self.name()?;
+            return match arguments(&name) {
+                Some(count) => Ok(count),
+                None => Err(Fault { at: start, kind: FaultKind::Callee(name) }),
+            };
+        }
+        let opcode = { *self }.opcode()?;
+        match opcode {
+            opcode::STRING | opcode::BUFFER | opcode::PACKAGE | opcode::VAR_PACKAGE => {
+                self.data()?;
+                Ok(0)
+            }
+            _ => {
+                self.opcode()?;
+                operands(opcode).ok_or(Fault { at: start, kind: FaultKind::Opcode(opcode) })
+            }
+        }
+    }
+}
+
+/// Whether a byte is the first of a `NameString`; the null name looks like a zero and is read as one.
+pub(super) fn begins_name(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'A'..=b'Z' | b'_' | opcode::ROOT | opcode::PARENT | opcode::DUAL_NAME | opcode::MULTI_NAME
+    )
+}

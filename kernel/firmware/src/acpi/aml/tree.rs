@@ -1,0 +1,190 @@
+//! The namespace: named objects in a tree, children in order of definition.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use super::cursor::{Cursor, NameString, Segment};
+
+/// Most objects of all tables; a server with 512 processors has about 10,000.
+const MAX_NODES: usize = 1 << 16;
+
+/// Deepest object, counted from the root.
+const MAX_DEPTH: usize = 64;
+
+/// The root of the namespace.
+pub(super) const ROOT: usize = 0;
+
+/// Scopes that are always there (ACPI 6.5, section 5.3.1), in the order in which ACPICA makes them.
+const PREDEFINED: [[u8; 4]; 5] = [*b"_GPE", *b"_PR_", *b"_SB_", *b"_SI_", *b"_TZ_"];
+
+/// One named object.
+pub(super) struct Node<'a> {
+    pub(super) name: Segment,
+    pub(super) parent: usize,
+    pub(super) kind: Kind<'a>,
+    pub(super) children: Vec<usize>,
+    pub(super) table: usize,
+    pub(super) at: usize,
+    depth: usize,
+}
+
+/// What a name stands for.
+pub(super) enum Kind<'a> {
+    /// A predefined scope.
+    Scope,
+    Device,
+    /// A processor, thermal zone or power resource.
+    Container,
+    Method {
+        arguments: usize,
+        body: Cursor<'a>,
+    },
+    /// A data object that begins here.
+    Data(Cursor<'a>),
+    /// Another name of a node that is itself no alias.
+    Alias(usize),
+    /// A region, field, mutex, event.
+    Other,
+}
+
+/// Why a name cannot be defined.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("it has no name")]
+    Nameless,
+    #[error("what should enclose it is not defined")]
+    NoParent,
+    #[error("there is one of that name already, which stays")]
+    Exists,
+    #[error("it is deeper than {MAX_DEPTH}")]
+    Depth,
+    #[error("there are more than {MAX_NODES} objects")]
+    Nodes,
+}
+
+/// All named objects.
+pub(super) struct Tree<'a> {
+    nodes: Vec<Node<'a>>,
+    by_name: BTreeMap<(usize, Segment), usize>,
+}
+
+impl<'a> Tree<'a> {
+    /// A namespace with the predefined scopes only.
+    pub(super) fn new() -> Self {
+        let node = |name, depth| Node {
+            name: Segment(name),
+            parent: ROOT,
+            kind: Kind::Scope,
+            children: Vec::new(),
+            table: 0,
+            at: 0,
+            depth,
+        };
+        let mut tree = Self { nodes: Vec::from([node(*b"\\___", 0)]), by_name: BTreeMap::new() };
+        for name in PREDEFINED {
+            tree.insert(node(name, 1));
+        }
+        tree
+    }
+
+    fn insert(&mut self, node: Node<'a>) -> usize {
+        let index = self.nodes.len();
+        self.by_name.insert((node.parent, node.name), index);
+        let parent = node.parent;
+        self.nodes.push(node);
+        self.nodes[parent].children.push(index);
+        index
+    }
+
+    /// The node with an index that came from this tree.
+    pub(super) fn node(&self, index: usize) -> &Node<'a> {
+        &self.nodes[index]
+    }
+
+    /// The child of that name, or what it is an alias of.
+    pub(super) fn child(&self, parent: usize, name: Segment) -> Option<usize> {
+        let index = *self.by_name.get(&(parent, name))?;
+        match self.nodes[index].kind {
+            Kind::Alias(target) => Some(target),
+            _ => Some(index),
+        }
+    }
+
+    /// Where a name begins.
+    fn base(&self, scope: usize, name: &NameString) -> Option<usize> {
+        let mut base = if name.from_root { ROOT } else { scope };
+        for _ in 0..name.parents {
+            if base == ROOT {
+                return None;
+            }
+            base = self.nodes[base].parent;
+        }
+        Some(base)
+    }
+
+    /// What a name means in a scope: a lone segment is looked for in the scopes around as well (ACPI 6.5,
+    /// section 5.3).
+    pub(super) fn resolve(&self, scope: usize, name: &NameString) -> Option<usize> {
+        let base = self.base(scope, name)?;
+        if let ([segment], false, 0) = (name.segments.as_slice(), name.from_root, name.parents) {
+            let mut scope = base;
+            loop {
+                if let Some(found) = self.child(scope, *segment) {
+                    return Some(found);
+                }
+                if scope == ROOT {
+                    return None;
+                }
+                scope = self.nodes[scope].parent;
+            }
+        }
+        name.segments.iter().try_fold(base, |node, &segment| self.child(node, segment))
+    }
+
+    /// Defines a name.
+    pub(super) fn define(
+        &mut self,
+        scope: usize,
+        name: &NameString,
+        kind: Kind<'a>,
+        (table, at): (usize, usize),
+    ) -> Result<usize, Refusal> {
+        let Some((&last, before)) = name.segments.split_last() else {
+            return Err(Refusal::Nameless);
+        };
+        let base = self.base(scope, name).ok_or(Refusal::NoParent)?;
+        let parent = before
+            .iter()
+            .try_fold(base, |node, &segment| self.child(node, segment))
+            .ok_or(Refusal::NoParent)?;
+        let depth = self.nodes[parent].depth + 1;
+        if self.by_name.contains_key(&(parent, last)) {
+            return Err(Refusal::Exists);
+        }
+        if depth > MAX_DEPTH {
+            return Err(Refusal::Depth);
+        }
+        if self.nodes.len() >= MAX_NODES {
+            return Err(Refusal::Nodes);
+        }
+        Ok(self.insert(Node { name: last, parent, kind, children: Vec::new(), table, at, depth }))
+    }
+
+    /// The full path of a node.
+    pub(super) fn path(&self, index: usize) -> String {
+        let mut segments = Vec::new();
+        let mut node = index;
+        while node != ROOT {
+            segments.push(self.nodes[node].name);
+            node = self.nodes[node].parent;
+        }
+        let mut path = String::from("\\");
+        for (index, segment) in segments.iter().rev().enumerate() {
+            let dot = if index > 0 { "." } else { "" };
+            let _ = write!(path, "{dot}{segment}");
+        }
+        path
+    }
+}

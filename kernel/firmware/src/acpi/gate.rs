@@ -1,0 +1,368 @@
+//! From the address of the RSDP to tables whose bytes are copied, complete and sound.
+//!
+//! What comes after reads nothing but these copies (ACPI 6.5, sections 5.2.5 to 5.2.8). A broken root is
+//! an error; a broken table is a finding, and is left out. The copies are also what a parser that trusts
+//! lengths and pointers can be let at: every table has its checksum, and at least the length that its
+//! signature asks for.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::PhysAddr;
+use probe::{Finding, Severity};
+
+use super::bytes::{Bytes, sum};
+use super::error::{AcpiError, TableFault};
+use super::findings::Findings;
+
+/// Bytes of the header that every table has (ACPI 6.5, section 5.2.6).
+pub(super) const HEADER_SIZE: usize = 36;
+/// Most bytes of one table.
+pub const MAX_TABLE_SIZE: usize = 4 << 20;
+/// Most tables.
+pub const MAX_TABLES: usize = 512;
+/// Most bytes of all tables.
+const MAX_TOTAL_SIZE: usize = 32 << 20;
+
+/// Bytes of the RSDP of ACPI 1.0, over which the first checksum is.
+const RSDP_OLD_SIZE: usize = 20;
+/// Bytes of the RSDP since ACPI 2.0.
+const RSDP_SIZE: usize = 36;
+/// Most bytes of an RSDP that a later specification may make longer.
+const RSDP_MAX_SIZE: usize = 256;
+
+/// Physical memory, as far as it may be read.
+pub trait PhysicalMemory {
+    /// A copy of the `bytes` bytes at `at`; `None` if any of them cannot be read.
+    fn read(&self, at: PhysAddr, bytes: usize) -> Option<Vec<u8>>;
+}
+
+/// A table: complete, and with a sound checksum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The four bytes that say what it is.
+    pub signature: [u8; 4],
+    /// Where it was found.
+    pub at: PhysAddr,
+    /// All of it, the header included.
+    pub bytes: Vec<u8>,
+}
+
+impl Table {
+    /// The signature as text.
+    #[must_use]
+    pub fn name(&self) -> String {
+        text(self.signature)
+    }
+}
+
+/// All sound tables of a machine.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    rsdp: Table,
+    root: Table,
+    tables: Vec<Table>,
+    findings: Vec<Finding>,
+}
+
+impl Tables {
+    /// Gathers the tables to which the RSDP at `rsdp` leads.
+    ///
+    /// # Errors
+    ///
+    /// The RSDP or its root table is broken.
+    pub fn gather(rsdp: PhysAddr, memory: &dyn PhysicalMemory) -> Result<Self, AcpiError> {
+        let (rsdp, roots) = read_rsdp(rsdp, memory)?;
+        let mut findings = Findings::default();
+        // A machine with both has the same tables in both; Linux prefers the XSDT as well.
+        let (what, root_at, width) = match roots {
+            Roots { xsdt: Some(xsdt), .. } => ("XSDT", xsdt, 8),
+            Roots { rsdt: Some(rsdt), .. } => ("RSDT", rsdt, 4),
+            Roots { .. } => return Err(AcpiError::NoRoot { at: rsdp.at }),
+        };
+        let root = read_root(what, root_at, memory)?;
+        let entries = root.bytes.get(HEADER_SIZE..).unwrap_or_default();
+        let count = entries.len() / width;
+        if count > MAX_TABLES {
+            return Err(AcpiError::Count { what, at: root_at, count });
+        }
+        if !entries.len().is_multiple_of(width) {
+            let what = format!(
+                "length {:#x} leaves {} bytes behind its last entry; they are ignored",
+                root.bytes.len(),
+                entries.len() % width
+            );
+            findings.add("acpi-root-length", Severity::Warning, &label(&root), &what);
+        }
+        let mut gathering = Gathering { memory, tables: Vec::new(), seen: Vec::new(), total: 0, findings };
+        for (number, entry) in entries.chunks_exact(width).enumerate() {
+            let at = entry.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+            gathering.entry(&label(&root), number, PhysAddr(at));
+        }
+        gathering.dsdt();
+        let Gathering { tables, findings, .. } = gathering;
+        Ok(Self { rsdp, root, tables, findings: findings.into_list() })
+    }
+
+    /// Adds tables that come from elsewhere, each with its bytes alone; they get addresses that no table
+    /// has. A table replaces those of its kind that came from memory (there can be several of some kinds),
+    /// if `replace` is set; else it is added in front of them.
+    ///
+    /// Each is checked like any other; what is wrong with one is a finding about `name`, and it is left out.
+    pub fn add(&mut self, given: &[(String, Vec<u8>)], replace: bool) {
+        let mut findings = Findings::default();
+        findings.extend(core::mem::take(&mut self.findings));
+        let mut sound = Vec::new();
+        for (name, bytes) in given.iter().take(MAX_TABLES) {
+            match sound_table(PhysAddr(0), bytes) {
+                Ok(table) => sound.push(table),
+                Err(fault) => {
+                    findings.add(fault.id(), Severity::Error, name, &format!("{fault}; it is left out"))
+                }
+            }
+        }
+        if given.len() > MAX_TABLES {
+            let what = format!("{} tables were given; only the first {MAX_TABLES} are taken", given.len());
+            findings.add("acpi-table-count", Severity::Error, "ACPI", &what);
+        }
+        if replace {
+            self.tables.retain(|table| !sound.iter().any(|new| new.signature == table.signature));
+        }
+        let mut free = self.free_address();
+        for table in &mut sound {
+            table.at = free;
+            let end = free.0.saturating_add(table.bytes.len() as u64);
+            free = PhysAddr(end.next_multiple_of(16));
+        }
+        sound.append(&mut self.tables);
+        self.tables = sound;
+        self.findings = findings.into_list();
+    }
+
+    /// An address behind all tables.
+    fn free_address(&self) -> PhysAddr {
+        let ends = self.tables.iter().map(|table| table.at.0.saturating_add(table.bytes.len() as u64));
+        let end = ends.max().unwrap_or_default();
+        PhysAddr(end.min(1 << 62).next_multiple_of(16))
+    }
+
+    /// Where the RSDP is.
+    #[must_use]
+    pub fn rsdp(&self) -> PhysAddr {
+        self.rsdp.at
+    }
+
+    /// All tables in the order of the XSDT; the DSDT comes last.
+    #[must_use]
+    pub fn all(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// The first table with this signature, which is the one that Linux takes.
+    #[must_use]
+    pub fn first(&self, signature: [u8; 4]) -> Option<&Table> {
+        self.tables.iter().find(|table| table.signature == signature)
+    }
+
+    /// What is wrong with tables that were left out.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Every copy and the address for which it was made: RSDP, root table, all tables.
+    ///
+    /// A handler that maps nothing but these lets another parser at the same bytes.
+    pub fn arena(&self) -> impl Iterator<Item = (PhysAddr, &[u8])> {
+        let fixed = [&self.rsdp, &self.root];
+        fixed.into_iter().chain(&self.tables).map(|table| (table.at, table.bytes.as_slice()))
+    }
+}
+
+/// A sound copy can be read again.
+impl PhysicalMemory for Tables {
+    fn read(&self, at: PhysAddr, bytes: usize) -> Option<Vec<u8>> {
+        self.arena().find_map(|(start, table)| {
+            let offset = usize::try_from(at.0.checked_sub(start.0)?).ok()?;
+            Some(table.get(offset..offset.checked_add(bytes)?)?.to_vec())
+        })
+    }
+}
+
+/// Where the RSDP says that root tables are.
+struct Roots {
+    xsdt: Option<PhysAddr>,
+    rsdt: Option<PhysAddr>,
+}
+
+fn read_rsdp(at: PhysAddr, memory: &dyn PhysicalMemory) -> Result<(Table, Roots), AcpiError> {
+    let what = "RSDP";
+    let read = |bytes| memory.read(at, bytes).ok_or(AcpiError::Unreadable { what, at, bytes });
+    let check = |bytes: &[u8]| match sum(bytes) {
+        0 => Ok(()),
+        _ => Err(AcpiError::Checksum { what, at, bytes: bytes.len() }),
+    };
+    let mut bytes = read(RSDP_OLD_SIZE)?;
+    if !bytes.starts_with(b"RSD PTR ") {
+        return Err(AcpiError::Signature { what, at, expected: "RSD PTR " });
+    }
+    check(&bytes)?;
+    let old = Bytes::new(&bytes);
+    let address = |address: u64| (address != 0).then_some(PhysAddr(address));
+    let rsdt = old.u32(16).map(u64::from).and_then(address);
+    let mut xsdt = None;
+    if old.u8(15).unwrap_or_default() >= 2 {
+        bytes = read(RSDP_SIZE)?;
+        let length = Bytes::new(&bytes).u32(20).unwrap_or_default();
+        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        if !(RSDP_SIZE..=RSDP_MAX_SIZE).contains(&size) {
+            return Err(AcpiError::Length { what, at, length, expected: "0x24 to 0x100" });
+        }
+        bytes = read(size)?;
+        check(&bytes)?;
+        xsdt = Bytes::new(&bytes).u64(24).and_then(address);
+    }
+    Ok((Table { signature: *b"RSD ", at, bytes }, Roots { xsdt, rsdt }))
+}
+
+fn read_root(what: &'static str, at: PhysAddr, memory: &dyn PhysicalMemory) -> Result<Table, AcpiError> {
+    let read = |bytes| memory.read(at, bytes).ok_or(AcpiError::Unreadable { what, at, bytes });
+    let header = read(HEADER_SIZE)?;
+    if !header.starts_with(what.as_bytes()) {
+        return Err(AcpiError::Signature { what, at, expected: what });
+    }
+    let length = Bytes::new(&header).u32(4).unwrap_or_default();
+    let size = usize::try_from(length).unwrap_or(usize::MAX);
+    if !(HEADER_SIZE..=MAX_TABLE_SIZE).contains(&size) {
+        return Err(AcpiError::Length { what, at, length, expected: "0x24 to 0x400000" });
+    }
+    let bytes = read(size)?;
+    if sum(&bytes) != 0 {
+        return Err(AcpiError::Checksum { what, at, bytes: size });
+    }
+    let signature = header.first_chunk().copied().unwrap_or_default();
+    Ok(Table { signature, at, bytes })
+}
+
+struct Gathering<'m> {
+    memory: &'m dyn PhysicalMemory,
+    tables: Vec<Table>,
+    /// Addresses that an entry has named.
+    seen: Vec<PhysAddr>,
+    /// Bytes of all tables so far.
+    total: usize,
+    findings: Findings,
+}
+
+impl Gathering<'_> {
+    /// Looks at one entry of the root table.
+    fn entry(&mut self, root: &str, number: usize, at: PhysAddr) {
+        let mut complain = |id, severity, what: &str| {
+            self.findings.add(id, severity, root, &format!("entry {number}: {what}"));
+        };
+        if at.0 == 0 {
+            return complain("acpi-entry-null", Severity::Warning, "the address is 0; it is ignored");
+        }
+        if self.seen.contains(&at) {
+            let what = format!("{at} is named by an entry before; this one is ignored");
+            return complain("acpi-entry-repeated", Severity::Warning, &what);
+        }
+        self.seen.push(at);
+        let table = match self.table(at) {
+            Ok(table) => table,
+            Err((name, fault)) => {
+                let what = format!("table {name} at {at}: {fault}; it is left out");
+                return self.findings.add(fault.id(), Severity::Error, &name, &what);
+            }
+        };
+        // Only definition blocks, OEM data and the like come in numbers.
+        let is_single = SINGLE.contains(&&table.signature);
+        if is_single && self.tables.iter().any(|other| other.signature == table.signature) {
+            let what =
+                format!("a table with the same signature comes before entry {number}, and is the one taken");
+            return self.findings.add("acpi-table-duplicate", Severity::Error, &label(&table), &what);
+        }
+        self.tables.push(table);
+    }
+
+    /// Adds the DSDT, which only the FADT names.
+    fn dsdt(&mut self) {
+        let fadt = self.tables.iter().find(|table| table.signature == *b"FACP");
+        let Some(at) = fadt.and_then(|fadt| super::small::dsdt(&fadt.bytes)) else { return };
+        match self.table(at) {
+            Ok(table) if table.signature == *b"DSDT" => {
+                // One that the root table names too is the same table, or does not count.
+                self.tables.retain(|table| table.signature != *b"DSDT");
+                self.tables.push(table);
+            }
+            Ok(table) => self.dsdt_fault(at, &TableFault::Signature(table.name())),
+            Err((_, fault)) => self.dsdt_fault(at, &fault),
+        }
+    }
+
+    fn dsdt_fault(&mut self, at: PhysAddr, fault: &TableFault) {
+        let what = format!("the DSDT that it names at {at}: {fault}; it is left out");
+        self.findings.add(fault.id(), Severity::Error, "FACP", &what);
+    }
+
+    /// Copies and checks the table at `at`; an error comes with the table's name.
+    fn table(&mut self, at: PhysAddr) -> Result<Table, (String, TableFault)> {
+        let unnamed = || String::from("ACPI");
+        let header = self.memory.read(at, HEADER_SIZE);
+        let header = header.ok_or_else(|| (unnamed(), TableFault::Unreadable(HEADER_SIZE)))?;
+        let name = header.first_chunk().map_or_else(unnamed, |signature| text(*signature));
+        let length = Bytes::new(&header).u32(4).unwrap_or_default();
+        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        let most = MAX_TABLE_SIZE.min(MAX_TOTAL_SIZE.saturating_sub(self.total));
+        if !(HEADER_SIZE..=most).contains(&size) {
+            return Err((name, TableFault::Length { length, least: HEADER_SIZE }));
+        }
+        let Some(bytes) = self.memory.read(at, size) else {
+            return Err((name, TableFault::Unreadable(size)));
+        };
+        self.total += size;
+        sound_table(at, &bytes).map_err(|fault| (name, fault))
+    }
+}
+
+/// Checks the bytes of a table, of which there may be more than its length says.
+fn sound_table(at: PhysAddr, bytes: &[u8]) -> Result<Table, TableFault> {
+    let fields = Bytes::new(bytes);
+    let (Some(signature), Some(length)) = (bytes.first_chunk().copied(), fields.u32(4)) else {
+        return Err(TableFault::Unreadable(HEADER_SIZE));
+    };
+    let least = least_size(signature);
+    let size = usize::try_from(length).unwrap_or(usize::MAX);
+    if !(least..=MAX_TABLE_SIZE).contains(&size) {
+        return Err(TableFault::Length { length, least });
+    }
+    let bytes = bytes.get(..size).ok_or(TableFault::Unreadable(size))?;
+    if sum(bytes) != 0 {
+        return Err(TableFault::Checksum(size));
+    }
+    Ok(Table { signature, at, bytes: bytes.to_vec() })
+}
+
+/// Tables of which a machine has one.
+const SINGLE: [&[u8; 4]; 8] = [b"APIC", b"DSDT", b"FACP", b"GTDT", b"IORT", b"MCFG", b"SPCR", b"VIOT"];
+
+/// How long a table must be for the fields that every revision of it has.
+fn least_size(signature: [u8; 4]) -> usize {
+    match &signature {
+        b"APIC" | b"MCFG" => 44,
+        b"IORT" | b"VIOT" => 48,
+        b"FACP" => 116,
+        b"SPCR" => 52,
+        _ => HEADER_SIZE,
+    }
+}
+
+/// A signature for people.
+fn text(signature: [u8; 4]) -> String {
+    signature.iter().map(|byte| char::from(*byte)).flat_map(char::escape_default).collect()
+}
+
+fn label(table: &Table) -> String {
+    format!("{} at {}", table.name(), table.at)
+}

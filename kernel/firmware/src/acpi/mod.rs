@@ -1,0 +1,164 @@
+//! ACPI tables, made into one [`Description`](crate::Description) and one map of IOMMUs.
+//!
+//! Without firmware, [`table_loader`] makes tables of what QEMU's fw_cfg ([`fw_cfg`]) offers; with firmware
+//! they are in memory. [`Tables::gather`] is the gate: it copies and checks them; [`aml`] reads the devices
+//! of the definition blocks; the other modules read the meaning, one subject each. A broken root is an
+//! error, with its place. A fault in one table, node or device costs that one, and is a finding.
+//!
+//! Read are `DSDT`, `SSDT`, `FACP`, `APIC` (how many CPUs), `MCFG`, `SPCR`, `IORT` and `VIOT`; see
+//! [`is_read`]. Deliberately missing: `GTDT`, `PPTT`, `SRAT`, `DBG2` and all others.
+
+pub mod aml;
+mod bytes;
+mod error;
+mod findings;
+pub mod fw_cfg;
+mod gate;
+mod host_bridge;
+mod iort;
+mod map;
+mod platform;
+mod small;
+pub mod table_loader;
+mod viot;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::{PhysAddr, Range};
+use probe::Severity;
+
+use crate::{Console, Description};
+
+pub use error::AcpiError;
+pub use gate::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, Table, Tables};
+pub use map::AcpiMap;
+
+use aml::Namespace;
+use findings::Findings;
+
+/// Tables whose contents are used; all others are passed over, which a log should say.
+#[must_use]
+pub fn is_read(signature: [u8; 4]) -> bool {
+    const READ: [&[u8; 4]; 8] = [b"APIC", b"DSDT", b"FACP", b"IORT", b"MCFG", b"SPCR", b"SSDT", b"VIOT"];
+    READ.contains(&&signature)
+}
+
+/// What ACPI tables do not say, and whoever starts a kernel does.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// RAM; from the EFI memory map, or from fw_cfg. Neither sorted nor merged.
+    pub memory: Vec<Range<PhysAddr>>,
+    /// Parts of RAM that are taken, the tables among them if they lie there.
+    pub reserved: Vec<Range<PhysAddr>>,
+    /// Kernel command line.
+    pub command_line: String,
+}
+
+/// Reads the whole description of the machine from its tables.
+///
+/// # Errors
+///
+/// `surroundings` has no RAM. Whatever is wrong with the tables is a finding.
+pub fn describe(tables: &Tables, surroundings: Surroundings) -> Result<(Description, AcpiMap), AcpiError> {
+    let memory = merge(surroundings.memory);
+    if memory.is_empty() {
+        return Err(AcpiError::NoMemory);
+    }
+    let mut findings = Findings::default();
+    findings.extend(tables.findings().iter().cloned());
+
+    let namespace = namespace(tables, &mut findings);
+    let names = platform::names(&namespace);
+    let mut map = AcpiMap::read(tables, &namespace, &mut findings);
+    let platform_devices = platform::devices(&namespace, &names, &mut findings);
+    let mut host_bridges = host_bridge::all(tables, &namespace, &names, &mut findings);
+    map.attach(&mut host_bridges, &mut findings);
+
+    let fadt = tables.first(*b"FACP");
+    if fadt.is_none() {
+        let what = "there is no FACP table, so that neither the DSDT nor PSCI is known";
+        findings.add("acpi-table-missing", Severity::Error, "ACPI", what);
+    }
+    let psci = fadt.and_then(|fadt| small::psci(&fadt.bytes));
+    let cpus = cpus(tables, &mut findings);
+    let console = console(tables, &namespace, &mut findings);
+    let description = Description {
+        memory,
+        reserved: merge(surroundings.reserved),
+        command_line: surroundings.command_line,
+        console,
+        psci,
+        cpus,
+        host_bridges,
+        platform_devices,
+        findings: findings.into_list(),
+    };
+    Ok((description, map))
+}
+
+/// The namespace that the DSDT and then the SSDTs build.
+fn namespace(tables: &Tables, findings: &mut Findings) -> Namespace {
+    let with = |signature: [u8; 4]| tables.all().iter().filter(move |table| table.signature == signature);
+    let blocks: Vec<&[u8]> =
+        with(*b"DSDT").take(1).chain(with(*b"SSDT")).map(|table| table.bytes.as_slice()).collect();
+    let namespace = aml::read(&blocks);
+    findings.extend(namespace.findings().iter().cloned());
+    namespace
+}
+
+/// CPUs of the MADT that may be used; at least the one that runs this.
+fn cpus(tables: &Tables, findings: &mut Findings) -> u32 {
+    let Some(madt) = tables.first(*b"APIC") else { return 1 };
+    let (count, broken_at) = small::cpus(&madt.bytes);
+    if let Some(at) = broken_at {
+        let what =
+            format_args!("entry at {at:#x}: its length leaves the table or is below 2; no more are read");
+        findings.add("madt-entry-broken", Severity::Error, "APIC", &alloc::format!("{what}"));
+    }
+    count.max(1)
+}
+
+/// The console that the SPCR names; its registers are as long as the device in the namespace says.
+fn console(tables: &Tables, namespace: &Namespace, findings: &mut Findings) -> Option<Console> {
+    /// Space of a PL011's registers (Arm DDI 0183, section 3.1).
+    const PL011_SIZE: u64 = 0x1000;
+    let serial = small::spcr(&tables.first(*b"SPCR")?.bytes)?;
+    let mut complain = |what: &str| {
+        let what = alloc::format!("{what}; there is no console on a UART");
+        findings.add("console-unknown", Severity::Warning, "SPCR", &what);
+    };
+    if !small::PL011_KINDS.contains(&serial.kind) {
+        complain(&alloc::format!("interface type {:#x} at 0x24 is no PL011", serial.kind));
+        return None;
+    }
+    if serial.space != 0 || serial.address == 0 {
+        let (address, space) = (serial.address, serial.space);
+        complain(&alloc::format!("base address {address:#x} at 0x28 in space {space} is not in memory"));
+        return None;
+    }
+    let start = PhysAddr(serial.address);
+    let known = namespace.devices().iter().flat_map(platform::registers).find(|range| range.start() == start);
+    let registers = known.or_else(|| Range::from_size(start, PL011_SIZE));
+    if registers.is_none() {
+        complain("its registers leave the address space");
+    }
+    registers.map(Console::Pl011)
+}
+
+/// Sorts `ranges` and joins those that overlap or touch.
+fn merge(mut ranges: Vec<Range<PhysAddr>>) -> Vec<Range<PhysAddr>> {
+    ranges.sort_unstable();
+    let mut merged: Vec<Range<PhysAddr>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let joined = merged.last().and_then(|last| {
+            let touches = last.end().checked_add(1).is_none_or(|next| range.start() <= next);
+            if touches { Range::new(last.start(), last.end().max(range.end())) } else { None }
+        });
+        match (joined, merged.last_mut()) {
+            (Some(joined), Some(last)) => *last = joined,
+            _ => merged.push(range),
+        }
+    }
+    merged
+}

@@ -1,0 +1,14 @@
+//! The ACPI route from outside: bytes in, description, map and findings out.
+
+mod exercise;
+mod fixtures;
+mod fw_cfg;
+mod gate;
+mod iort;
+mod loader;
+mod machine;
+mod model;
+mod mutants;
+mod namespace;
+mod oracle;
+mod viot;

@@ -1,0 +1,61 @@
+//! Methods that only return something count as its value.
+
+use crate::aml;
+use crate::forge::*;
+
+const END: [u8; 2] = [0x79, 0];
+
+#[test]
+fn a_method_that_returns_a_constant_is_one() {
+    let memory = aml!([0x86, 9, 0, 1, 0, 0, 0, 0x0a, 0, 2, 0, 0], END);
+    let (device, found) = only_device(aml!(
+        method("_STA", 0, [0xa4, 0x0a, 0xb]),
+        method("_HID", 0, aml!([0xa4], dword(0x080a_d041))),
+        method("_CID", 0, aml!([0xa4], package(1, text("PNP0A03")))),
+        method("_UID", 0, aml!([0xa4], text("x"))),
+        method("_BBN", 8, aml!([0xa3, 0xa4], "NUMB")),
+        method("_SEG", 0, aml!([0xa4], "METH")),
+        method("METH", 0, aml!([0xa4, 0x01])),
+        name("NUMB", [0x0a, 7]),
+        method("_CRS", 0, aml!(name("RBUF", buffer(memory)), [0xa4], "RBUF")),
+    ));
+    assert_eq!(lines(&found), [""; 0]);
+    assert_eq!((device.sta, device.bbn, device.seg), (Some(0xb), Some(7), Some(1)));
+    assert_eq!(device.ids().collect::<Vec<_>>(), ["PNP0A08", "PNP0A03"]);
+    assert_eq!(device.crs.len(), 1);
+}
+
+#[test]
+fn a_name_of_the_method_hides_one_outside() {
+    let (device, _) = only_device(aml!(
+        name("NUMB", [0x01]),
+        method("_BBN", 0, aml!(name("NUMB", [0x0a, 2]), [0xa4], "NUMB"))
+    ));
+    assert_eq!(device.bbn, Some(2));
+}
+
+#[test]
+fn a_method_that_computes_is_a_finding() {
+    let cases: [(Vec<u8>, &str); 10] = [
+        (method("_STA", 0, [0xa4, 0x72, 1, 1, 0]), "more than to return a constant: opcode 0x72"),
+        (method("_STA", 0, [0xa4, 0x60]), "opcode 0x60"),
+        (method("_STA", 0, [0x70, 1, 0x60, 0xa4, 0x60]), "opcode 0x70"),
+        (method("_STA", 0, [0xa0, 2, 1, 0xa4, 1]), "opcode 0xa0"),
+        (method("_STA", 1, [0xa4, 1]), "a method with 1 arguments"),
+        (method("_STA", 0, []), "returns nothing"),
+        (method("_STA", 0, vec![0xa3; 17]), "more than 16 terms"),
+        (method("_STA", 0, [0xa4]), "ends in the middle"),
+        (method("_STA", 0, aml!([0xa4], "_STA")), "more than 8 names"),
+        (
+            aml!(method("CALL", 1, [0xa4, 1]), method("_STA", 0, aml!([0xa4], "CALL", [1]))),
+            "a method with 1 arguments",
+        ),
+    ];
+    for (terms, sentence) in cases {
+        let (device, found) = only_device(terms);
+        assert_eq!((device.sta, device.unread.as_slice()), (None, ["_STA"].as_slice()), "{sentence}");
+        assert!(device.is_present());
+        let found = lines(&found);
+        assert!(found.len() == 1 && found[0].contains(sentence), "{sentence}: {found:?}");
+    }
+}
