@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 use addr::{PhysAddr, Range};
 use boot::memory::{self, Kind, MapError};
 use firmware::{Description, HostBridge, PlatformDevice};
-use pci::{Command, FunctionIndex, RootBus, Topology};
+use pci::{Command, FunctionIndex, Policy, RootBus, Topology};
 use virtio_drivers::transport::SomeTransport;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
@@ -41,8 +41,8 @@ pub(crate) struct Hardware {
 }
 
 impl Hardware {
-    /// Numbers all buses, reads all functions, assigns addresses, enables ACS.
-    pub(crate) fn enumerate(description: &Description) -> Result<Rc<Self>, MapError> {
+    /// Numbers all buses, reads all functions and assigns addresses as `policy` says, enables ACS.
+    pub(crate) fn enumerate(description: &Description, policy: &Policy) -> Result<Rc<Self>, MapError> {
         let mut config = ConfigSpace::default();
         let mut roots = Vec::new();
         for bridge in &description.host_bridges {
@@ -54,9 +54,11 @@ impl Hardware {
                 windows: bridge.windows.clone(),
             });
         }
-        let mut topology = pci::enumerate(&mut config, &roots);
+        let mut topology = pci::enumerate_with(&mut config, &roots, policy);
         // Before anything is grouped: what a port isolates is read from its control register.
-        pci::enable_acs(&mut config, &mut topology);
+        if description.requests_acs {
+            pci::enable_acs(&mut config, &mut topology);
+        }
 
         let mut virtio_mmio = Vec::new();
         for device in &description.platform_devices {
@@ -138,13 +140,16 @@ pub(crate) const VIRTIO_VENDOR: u16 = 0x1af4;
 /// "virt", the first register of a virtio-mmio device (virtio 1.2, section 4.2.2).
 const VIRTIO_MMIO_MAGIC: u32 = 0x7472_6976;
 
+/// How firmware names a virtio-mmio slot: in a device tree, and in ACPI.
+const VIRTIO_MMIO_IDS: [&str; 2] = ["virtio,mmio", "LNRO0005"];
+
 fn first_registers(device: &PlatformDevice) -> Option<Range<PhysAddr>> {
     device.registers.first().copied()
 }
 
 /// The type of the device in a virtio-mmio slot; none if this is no such slot, or an empty one.
 fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, MapError> {
-    if !device.compatible.iter().any(|compatible| compatible == "virtio,mmio") {
+    if !device.compatible.iter().any(|id| VIRTIO_MMIO_IDS.contains(&id.as_str())) {
         return Ok(None);
     }
     let Some(registers) = first_registers(device).filter(|range| range.size() >= 0x100) else {

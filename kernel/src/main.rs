@@ -17,19 +17,24 @@ mod options;
 mod platform_bus;
 mod registry;
 mod source;
+mod stand_in;
 mod summary;
+mod tables;
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::mem;
 
 use boot::Handover;
+use firmware::Description;
+use pci::{Numbering, Resources};
+use probe::FirmwareMap;
 use report::{Report, Run};
 
 use crate::clients::Iommus;
 use crate::hardware::Hardware;
 use crate::machine::{console, power};
-use crate::options::Options;
+use crate::options::{Firmware, Options};
 use crate::source::Described;
 
 boot::entry!(kernel_main, machine::failure::exception);
@@ -41,7 +46,7 @@ fn kernel_main(handover: Handover) -> ! {
     console::set_report_channel(options.console);
 
     let mut report = summary::empty(Run {
-        firmware: "dt".to_string(),
+        firmware: options.firmware.word().to_string(),
         path: "fixed".to_string(),
         cmdline: handed_over.command_line.clone(),
         exception_level: handover.entry_exception_level,
@@ -70,14 +75,16 @@ fn probe_machine(
         return Err(refused.clone());
     }
     let described = source::chosen(handed_over, options)?;
-    summary::add_description(report, &described.description);
     report.findings.extend(source::use_memory(handover, &described));
 
-    let hardware = Hardware::enumerate(&described.description).map_err(|error| error.to_string())?;
+    let (description, map, buses) = describe(described, options)?;
+    summary::add_description(report, &description);
+
+    let hardware = Hardware::enumerate(&description, &buses).map_err(|error| error.to_string())?;
     summary::add_hardware(report, &hardware);
 
     let iommus = Iommus::default();
-    let mut core = registry::populate(&hardware, Box::new(described.map), options.policy);
+    let mut core = registry::populate(&hardware, map, options.policy);
     clients::register_all(&mut core, &hardware, &iommus);
     event_log::settle(&mut core, &hardware, &mut report.warnings);
     core.expire_deferrals();
@@ -87,4 +94,23 @@ fn probe_machine(
     // The run is over. Taking everything down in order, which resets every device, would only cost time.
     mem::forget((core, hardware, iommus));
     Ok(())
+}
+
+/// The description of the machine in the language that was asked for, and whether buses are numbered and
+/// addresses assigned already.
+fn describe(
+    tree: Described,
+    options: &Options,
+) -> Result<(Description, Box<dyn FirmwareMap>, pci::Policy), String> {
+    match options.firmware {
+        Firmware::DeviceTree => Ok((tree.description, Box::new(tree.map), pci::Policy::default())),
+        Firmware::Acpi => {
+            let loaded = stand_in::load_tables(&tree.description)?;
+            let odd = loaded.findings.clone();
+            let (description, map) = tables::describe(loaded.rsdp, &loaded, &tree.description, odd)?;
+            let keep =
+                pci::Policy { numbering: Numbering::Keep, resources: Resources::Keep, ..Default::default() };
+            Ok((description, Box::new(map), keep))
+        }
+    }
 }

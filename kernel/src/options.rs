@@ -18,12 +18,33 @@ pub(crate) struct Options {
     pub(crate) form: Form,
     /// A device tree file of the host, in place of the one that was handed over (`dtb=`).
     pub(crate) device_tree_file: Option<String>,
+    /// Where the description comes from (`firmware=`).
+    pub(crate) firmware: Firmware,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
     pub(crate) policy: Policy,
     /// Words that mean nothing, or nothing here.
     pub(crate) warnings: Vec<String>,
     /// A word that asks for what this image cannot do, and that the run must not go on without.
     pub(crate) refused: Option<String>,
+}
+
+/// Where the description of the machine comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Firmware {
+    /// The device tree.
+    DeviceTree,
+    /// ACPI tables, loaded without any firmware.
+    Acpi,
+}
+
+impl Firmware {
+    /// The word of the report.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::DeviceTree => "dt",
+            Self::Acpi => "acpi",
+        }
+    }
 }
 
 /// Form of the report.
@@ -55,6 +76,7 @@ impl Options {
             console: Channel::Semihosting,
             form: Form::Text,
             device_tree_file: None,
+            firmware: Firmware::DeviceTree,
             policy: Policy::default(),
             warnings: Vec::new(),
             refused: None,
@@ -74,10 +96,12 @@ impl Options {
             ("report", "json") => self.form = Form::Json,
             ("report", "ktap") => self.form = Form::Ktap,
             ("dtb", file) if !file.is_empty() => self.device_tree_file = Some(file.to_string()),
-            // The only path and the only firmware language so far; `probe::path` and `firmware` have room.
-            ("path", "fixed") | ("firmware", "dt") => {}
+            ("firmware", "dt") => self.firmware = Firmware::DeviceTree,
+            ("firmware", "acpi") => self.firmware = Firmware::Acpi,
+            // The only path so far; `probe::path` has room.
+            ("path", "fixed") => {}
             ("path" | "firmware", _) => {
-                self.refused = Some(format!("{word}: this image knows path=fixed and firmware=dt"));
+                self.refused = Some(format!("{word}: this image knows path=fixed, and firmware=dt or acpi"));
             }
             ("iommu.passthrough" | "iommu.strict", _) => match (name, boolean(value)) {
                 ("iommu.passthrough", Some(on)) => self.policy.passthrough = on,

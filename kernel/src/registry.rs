@@ -58,12 +58,10 @@ fn add_functions(core: &mut Core<Handle>, hardware: &Hardware, bus: BusId) {
     }
 }
 
-/// Firmware's node for a function: only functions on a root bus have one.
+/// Firmware's node for a function, if it has one.
 fn node_of<'a>(hardware: &'a Hardware, function: &pci::Function) -> Option<&'a FunctionNode> {
     let bus = hardware.topology.bus_of(function);
-    if bus.bridge.is_some() {
-        return None;
-    }
     let bridge = hardware.host_bridges.get(bus.root)?;
-    bridge.functions.iter().find(|entry| entry.place == function.address.devfn)
+    let address = function.address;
+    bridge.functions.iter().find(|entry| entry.bus == address.bus && entry.place == address.devfn)
 }

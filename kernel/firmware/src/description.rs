@@ -26,6 +26,9 @@ pub struct Description {
     pub cpus: u32,
     /// PCI host bridges in firmware's order.
     pub host_bridges: Vec<HostBridge>,
+    /// Whether ACS is to be switched on. Linux is asked to by a device tree with PCI (`of_iommu_configure`), by
+    /// a VIOT (`acpi_viot_early_init`), and by an IORT that leads a host bridge to an SMMU (`iort_enable_acs`).
+    pub requests_acs: bool,
     /// Devices that Linux would add without asking a bus, in Linux's order.
     pub platform_devices: Vec<PlatformDevice>,
     /// What is odd, and was worked around.

@@ -71,6 +71,12 @@ pub trait FirmwareMap {
     /// The description itself is malformed where these IDs need it.
     fn translate(&self, at: FwNode, ids: &InputIds) -> Result<Translation, MapError>;
 
+    /// What is odd about an answer that [`translate`](Self::translate) gave all the same.
+    fn remark(&self, at: FwNode, ids: &InputIds) -> Option<Finding> {
+        let _ = (at, ids);
+        None
+    }
+
     /// The node's name for people: a device tree path, an ACPI path, `VIOT node at 0x30`.
     fn name(&self, node: FwNode) -> String;
 }

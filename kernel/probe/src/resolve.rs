@@ -55,8 +55,14 @@ impl<D> Core<D> {
         let Some(parent) = bus.firmware_parent(this.unit) else {
             return Resolution::Without(DmaState::Untranslated(Untranslated::NotInMap));
         };
-        let references = match self.firmware.translate(parent, &bus.input_ids(this.unit)) {
-            Ok(Translation::Endpoints(references)) => references,
+        let ids = bus.input_ids(this.unit);
+        let references = match self.firmware.translate(parent, &ids) {
+            Ok(Translation::Endpoints(references)) => {
+                if let Some(finding) = self.firmware.remark(parent, &ids) {
+                    self.find(finding);
+                }
+                references
+            }
             Ok(Translation::Nowhere(why)) => return Resolution::Without(DmaState::Untranslated(why)),
             Err(error) => {
                 let id = error.finding.id;

@@ -11,11 +11,11 @@ use core::ptr;
 use aarch64_cpu::asm::barrier;
 use addr::{PhysAddr, Range};
 use boot::memory::{self, Kind, MapError};
+use firmware::acpi::fw_cfg::{COUNT_SIZE, directory, directory_size};
 use firmware::acpi::fw_cfg::{DIRECTORY_KEY, DirectoryError, File, SIGNATURE, SIGNATURE_KEY};
-use firmware::acpi::fw_cfg::{directory, directory_size, COUNT_SIZE};
 use tock_registers::interfaces::{Readable, Writeable};
-use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::register_structs;
+use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
 
 register_structs! {
     Registers {
@@ -81,7 +81,9 @@ impl fmt::Display for FwCfgError {
             Self::Absent(at) => write!(f, "no fw_cfg answers at {at}"),
             Self::NoDma => f.write_str("fw_cfg has no DMA interface"),
             Self::Read { key } => write!(f, "fw_cfg does not give the item with key {key:#x}"),
-            Self::TooLong { bytes } => write!(f, "fw_cfg: {bytes} bytes are more than the limit of {FILE_LIMIT}"),
+            Self::TooLong { bytes } => {
+                write!(f, "fw_cfg: {bytes} bytes are more than the limit of {FILE_LIMIT}")
+            }
             Self::Directory(error) => error.fmt(f),
         }
     }

@@ -9,6 +9,7 @@ pub(crate) mod console;
 pub(crate) mod dma;
 pub(crate) mod ecam;
 pub(crate) mod failure;
+pub(crate) mod fw_cfg;
 pub(crate) mod heap;
 mod pl011;
 pub(crate) mod power;

@@ -122,6 +122,13 @@ impl Iort {
         self.nodes.iter().any(|node| node.kind.iommu_name().is_some())
     }
 
+    /// Whether a mapping of any host bridge leads to an IOMMU.
+    pub(super) fn leads_pci_to_an_iommu(&self) -> bool {
+        let bridges = self.nodes.iter().filter(|node| matches!(node.kind, Kind::RootComplex(_)));
+        let mut targets = bridges.flat_map(|node| &node.mappings).map(|mapping| self.at(mapping.reference));
+        targets.any(|target| target.is_some_and(|node| node.kind.iommu_name().is_some()))
+    }
+
     /// The node of all host bridges of a segment: the first one, as in Linux.
     pub(super) fn root_complex(&self, segment: u16) -> Option<&Node> {
         self.nodes.iter().find(|node| node.kind == Kind::RootComplex(segment.into()))

@@ -179,37 +179,13 @@ impl AcpiMap {
         node(self.devices.len() + self.iommus.len()).0
     }
 
-    /// What is odd about the answer to the same question as [`translate`](FirmwareMap::translate): requester
-    /// IDs of a function that no entry has though others of it are translated.
-    #[must_use]
-    pub fn missing(&self, at: FwNode, ids: &InputIds) -> Option<Finding> {
-        let (InputIds::Requesters(requesters), Ok(Translation::Endpoints(references))) =
-            (ids, self.translate(at, ids))
-        else {
-            return None;
-        };
-        let is_missing = |id: &&RequesterId| !references.iter().any(|found| found.input == Some(**id));
-        let missing: Vec<String> = requesters.iter().filter(is_missing).map(|id| format!("{id}")).collect();
-        let (first, source) = (requesters.first()?, references.first()?.source);
-        let segment = self.device(at)?.segment?;
-        let subject = format!("{}", PciAddress { segment, bus: first.bus(), devfn: first.devfn() });
-        let sentence = format!(
-            "{subject}: no entry of the {} has its requester ID {}, but one has {}; only the latter are translated",
-            source.to_ascii_uppercase(),
-            missing.join(", "),
-            references
-                .iter()
-                .filter_map(|found| found.input)
-                .map(|id| format!("{id}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        );
-        let (id, severity) = ("alias-not-in-map", Severity::Warning);
-        (!missing.is_empty()).then_some(Finding { id, severity, subject, sentence })
-    }
-
     fn device(&self, at: FwNode) -> Option<&Record> {
         self.devices.get(at.0 as usize)
+    }
+
+    /// Whether there is a VIOT, whatever it says, or an IORT that leads a host bridge to an SMMU.
+    pub(super) fn requests_acs(&self) -> bool {
+        self.viot.is_some() || self.iort.as_ref().is_some_and(Iort::leads_pci_to_an_iommu)
     }
 
     fn has_iommu(&self) -> bool {
@@ -328,6 +304,33 @@ impl FirmwareMap for AcpiMap {
             (Answer::Broken(error), _) => Err(error),
             (Answer::Nothing, _) => nowhere(self.without(device, ids)),
         }
+    }
+
+    /// Requester IDs of a function that no entry has though others of it are translated.
+    fn remark(&self, at: FwNode, ids: &InputIds) -> Option<Finding> {
+        let (InputIds::Requesters(requesters), Ok(Translation::Endpoints(references))) =
+            (ids, self.translate(at, ids))
+        else {
+            return None;
+        };
+        let is_missing = |id: &&RequesterId| !references.iter().any(|found| found.input == Some(**id));
+        let missing: Vec<String> = requesters.iter().filter(is_missing).map(|id| format!("{id}")).collect();
+        let (first, source) = (requesters.first()?, references.first()?.source);
+        let segment = self.device(at)?.segment?;
+        let subject = format!("{}", PciAddress { segment, bus: first.bus(), devfn: first.devfn() });
+        let sentence = format!(
+            "{subject}: no entry of the {} has its requester ID {}, but one has {}; only the latter are translated",
+            source.to_ascii_uppercase(),
+            missing.join(", "),
+            references
+                .iter()
+                .filter_map(|found| found.input)
+                .map(|id| format!("{id}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+        let (id, severity) = ("alias-not-in-map", Severity::Warning);
+        (!missing.is_empty()).then_some(Finding { id, severity, subject, sentence })
     }
 
     fn name(&self, node: FwNode) -> String {

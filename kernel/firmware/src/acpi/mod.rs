@@ -90,6 +90,7 @@ pub fn describe(tables: &Tables, surroundings: Surroundings) -> Result<(Descript
         console,
         psci,
         cpus,
+        requests_acs: map.requests_acs(),
         host_bridges,
         platform_devices,
         findings: findings.into_list(),

@@ -64,6 +64,7 @@ pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeE
         console,
         psci,
         cpus,
+        requests_acs: !host_bridges.is_empty(),
         host_bridges,
         platform_devices,
         findings,

@@ -29,7 +29,7 @@ pub(crate) fn exercise_tables(tables: &Tables) {
         for requester in [0, 8, 0x10, 0xff, 0x100, 0x2000, 0xffff] {
             let ids = InputIds::Requesters(vec![RequesterId(requester), RequesterId(requester ^ 0x100)]);
             let _ = black_box(map.translate(bridge.node, &ids));
-            black_box(map.missing(bridge.node, &ids));
+            black_box(map.remark(bridge.node, &ids));
         }
     }
     for node in (0..=map.node_count()).map(FwNode) {

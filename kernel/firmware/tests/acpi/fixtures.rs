@@ -196,3 +196,10 @@ fn an_iort_that_leads_to_interrupts_alone_leaves_the_viot_its_turn() {
     assert_eq!(machine.function(0, &[0x10]), Ok(vec![(IOMMU_NODE.into(), 0x10)]));
     assert_eq!(machine.description.cpus, 2);
 }
+
+#[test]
+fn acs_is_asked_for_by_a_viot_and_by_an_iort_that_leads_to_an_smmu() {
+    for (fixture, asked) in [(PLAIN, false), (IOMMU, true), (DEFAULT_BYPASS, true), (SMMUV3, true)] {
+        assert_eq!(fixture.read().description.requests_acs, asked, "{}", fixture.name);
+    }
+}

@@ -152,11 +152,11 @@ fn aliases_outside_of_the_ranges_leave_the_others_translated() {
     assert_eq!(machine.function(0, &[0x108, 0x100]), nowhere(Untranslated::NotInMap));
     let at = machine.bridge(0);
     let ids = |list: &[u16]| InputIds::Requesters(list.iter().copied().map(RequesterId).collect());
-    let finding = machine.map.missing(at, &ids(&[0x108, 0x10])).unwrap();
+    let finding = machine.map.remark(at, &ids(&[0x108, 0x10])).unwrap();
     assert_eq!((finding.id, finding.subject.as_str()), ("alias-not-in-map", "0000:01:01.0"));
     assert!(finding.sentence.contains("0x108"), "{finding:?}");
-    assert_eq!(machine.map.missing(at, &ids(&[0x10, 0x11])), None);
-    assert_eq!(machine.map.missing(at, &ids(&[0x108])), None);
+    assert_eq!(machine.map.remark(at, &ids(&[0x10, 0x11])), None);
+    assert_eq!(machine.map.remark(at, &ids(&[0x108])), None);
 }
 
 #[test]
