@@ -41,8 +41,8 @@ pub(crate) struct Hardware {
 }
 
 impl Hardware {
-    /// Numbers all buses, reads all functions, assigns addresses, enables ACS.
-    pub(crate) fn enumerate(description: &Description) -> Result<Rc<Self>, MapError> {
+    /// Numbers all buses, reads all functions, assigns addresses, each as `policy` says; enables ACS.
+    pub(crate) fn enumerate(description: &Description, policy: &pci::Policy) -> Result<Rc<Self>, MapError> {
         let mut config = ConfigSpace::default();
         let mut roots = Vec::new();
         for bridge in &description.host_bridges {
@@ -54,7 +54,7 @@ impl Hardware {
                 windows: bridge.windows.clone(),
             });
         }
-        let mut topology = pci::enumerate(&mut config, &roots);
+        let mut topology = pci::enumerate_with(&mut config, &roots, policy);
         // Before anything is grouped: what a port isolates is read from its control register.
         pci::enable_acs(&mut config, &mut topology);
 

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod clients;
 mod config_space;
+mod efi;
 mod event_log;
 mod hardware;
 mod machine;
@@ -30,7 +31,7 @@ use crate::clients::Iommus;
 use crate::hardware::Hardware;
 use crate::machine::{console, power};
 use crate::options::Options;
-use crate::source::Described;
+use crate::source::HandedOver;
 
 boot::entry!(kernel_main, machine::failure::exception);
 
@@ -41,15 +42,15 @@ fn kernel_main(handover: Handover) -> ! {
     console::set_report_channel(options.console);
 
     let mut report = summary::empty(Run {
-        firmware: "dt".to_string(),
+        firmware: handed_over.route.to_string(),
         path: "fixed".to_string(),
         cmdline: handed_over.command_line.clone(),
         exception_level: handover.entry_exception_level,
         ..Run::default()
     });
     log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
-    report.warnings.extend(options.warnings.iter().cloned());
-    if let Err(error) = probe_machine(&handover, handed_over.described, &options, &mut report) {
+    report.warnings.extend(handed_over.warnings.iter().chain(&options.warnings).cloned());
+    if let Err(error) = probe_machine(&handover, handed_over, &options, &mut report) {
         log!("ERROR: {error}");
         report.error = Some(error);
     }
@@ -62,18 +63,19 @@ fn kernel_main(handover: Handover) -> ! {
 /// From the device tree to the groups; what is known is in `report`, also after an error.
 fn probe_machine(
     handover: &Handover,
-    handed_over: Result<Described, String>,
+    handed_over: HandedOver,
     options: &Options,
     report: &mut Report,
 ) -> Result<(), String> {
     if let Some(refused) = &options.refused {
         return Err(refused.clone());
     }
-    let described = source::chosen(handed_over, options)?;
+    let described = source::chosen(handed_over.described, options)?;
     summary::add_description(report, &described.description);
-    report.findings.extend(source::use_memory(handover, &described));
+    report.findings.extend(source::use_memory(handover, handed_over.memory, &described));
 
-    let hardware = Hardware::enumerate(&described.description).map_err(|error| error.to_string())?;
+    let hardware = Hardware::enumerate(&described.description, &source::pci_policy(handover))
+        .map_err(|error| error.to_string())?;
     summary::add_hardware(report, &hardware);
 
     let iommus = Iommus::default();
