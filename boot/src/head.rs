@@ -4,9 +4,42 @@ use core::arch::global_asm;
 
 use aarch64_cpu::registers::{CNTHCTL_EL2, CPACR_EL1, HCR_EL2, MAIR_EL1, SCTLR_EL1, SPSR_EL2, TCR_EL1};
 
+use addr::PhysAddr;
+
 use crate::exception::Exception;
-use crate::page_table::{DEVICE_BLOCK, NORMAL_BLOCK, TABLE};
-use crate::{Handover, layout, memory};
+use crate::page_table::{DEVICE_BLOCK, NORMAL_BLOCK, PAGE_SIZE, TABLE};
+use crate::{Handover, Source, efi, layout, memory};
+
+/// IMAGE_FILE_MACHINE_ARM64 (Microsoft PE format, machine types).
+const PE_MACHINE_ARM64: u16 = 0xaa64;
+
+/// IMAGE_FILE_EXECUTABLE_IMAGE, LINE_NUMS_STRIPPED and DEBUG_STRIPPED. RELOCS_STRIPPED is not among them:
+/// the image may be loaded anywhere.
+const PE_CHARACTERISTICS: u16 = 0x0206;
+
+/// PE32+.
+const PE_MAGIC_64: u16 = 0x20b;
+
+/// Alignment of sections, and so the unit of the firmware's memory protection; the linker script pads to it.
+const PE_ALIGNMENT: u64 = PAGE_SIZE;
+
+/// IMAGE_SUBSYSTEM_EFI_APPLICATION.
+const PE_SUBSYSTEM_EFI_APPLICATION: u16 = 10;
+
+/// IMAGE_DLLCHARACTERISTICS_NX_COMPAT: no section is both written and executed.
+const PE_NX_COMPATIBLE: u16 = 0x100;
+
+/// CNT_CODE, MEM_EXECUTE and MEM_READ.
+const PE_SECTION_CODE: u32 = 0x6000_0020;
+
+/// CNT_INITIALIZED_DATA, MEM_READ and MEM_WRITE.
+const PE_SECTION_DATA: u32 = 0xc000_0040;
+
+/// EFI_LOAD_ERROR (UEFI 2.10, appendix D).
+const EFI_LOAD_ERROR: u64 = 1 << 63 | 1;
+
+/// What is taken off before the firmware's map is left: SCTLR_ELx.M and C, the same bits on EL1 and EL2.
+const SCTLR_MMU_AND_CACHE: u64 = SCTLR_EL1::M::Enable.value | SCTLR_EL1::C::Cacheable.value;
 
 /// Little-endian, 4 KiB pages, may be placed anywhere in memory (Linux, booting.rst, `flags`).
 const HEADER_FLAGS: u64 = 0b1010;
@@ -78,6 +111,16 @@ const R_AARCH64_RELATIVE: u64 = 1027;
 global_asm!(
     include_str!("head.s"),
     HEADER_FLAGS = const HEADER_FLAGS,
+    PE_MACHINE_ARM64 = const PE_MACHINE_ARM64,
+    PE_CHARACTERISTICS = const PE_CHARACTERISTICS,
+    PE_MAGIC_64 = const PE_MAGIC_64,
+    PE_ALIGNMENT = const PE_ALIGNMENT,
+    PE_SUBSYSTEM_EFI_APPLICATION = const PE_SUBSYSTEM_EFI_APPLICATION,
+    PE_NX_COMPATIBLE = const PE_NX_COMPATIBLE,
+    PE_SECTION_CODE = const PE_SECTION_CODE,
+    PE_SECTION_DATA = const PE_SECTION_DATA,
+    EFI_LOAD_ERROR = const EFI_LOAD_ERROR,
+    SCTLR_MMU_AND_CACHE = const SCTLR_MMU_AND_CACHE,
     MPIDR_AFFINITY = const MPIDR_AFFINITY,
     HCR_EL2 = const HCR_EL2_VALUE,
     HCR_EL2_E2H_BIT = const HCR_EL2_E2H_BIT,
@@ -107,11 +150,21 @@ unsafe extern "Rust" {
 }
 
 /// Called by the head, once: with the MMU on, the image relocated, bss zero, on the main stack.
+///
+/// As an EFI application `firmware_argument` means nothing any more, and `by_efi` is 1: bss is in use since
+/// [`efi`] ran, on the firmware's map.
 #[unsafe(no_mangle)]
-extern "C" fn boot_rust_entry(firmware_argument: u64, entry_exception_level: u64) -> ! {
+extern "C" fn boot_rust_entry(firmware_argument: u64, entry_exception_level: u64, by_efi: u64) -> ! {
     memory::install_final_map();
+    let (source, efi) = if by_efi == 0 {
+        (Source::DeviceTree(PhysAddr(firmware_argument)), None)
+    } else {
+        let (source, efi) = efi::handed_over();
+        (source, Some(efi))
+    };
     boot_kernel_main(Handover {
-        firmware_argument,
+        source,
+        efi,
         entry_exception_level: entry_exception_level as u8,
         image: layout::range(layout::image_start(), layout::image_end()),
         early_heap: layout::range(layout::early_heap_start(), layout::early_heap_end()),

@@ -1,10 +1,15 @@
-// The image's head: Linux boot protocol header, and the way from the first instruction to Rust.
+// The image's head: Linux Image header and PE header, and the way from the first instruction to Rust.
 //
-// On entry (Documentation/arch/arm64/booting.rst in Linux): x0 = physical address of the device tree,
-// MMU off, interrupts masked, EL2 or EL1, loaded at any multiple of 2 MiB. Memory is Device until the
-// MMU is on, so nothing here makes an unaligned or exclusive access, and no Rust runs before that.
+// Entry by the Linux boot protocol (Documentation/arch/arm64/booting.rst in Linux): x0 = physical address
+// of the device tree, MMU off, interrupts masked, EL2 or EL1, loaded at any multiple of 2 MiB.
+// Entry as an EFI application (UEFI 2.10, section 2.3.6): x0 = image handle, x1 = system table, the
+// firmware's identity map on, its stack, loaded at any multiple of 4 KiB, bss zero. Rust runs first, on
+// what the firmware provides, until boot services are left; then the MMU goes off and both ways are one.
+// Memory is Device until the MMU is on, so nothing here makes an unaligned or exclusive access, and no
+// Rust runs while it is off.
 //
-// Registers kept on the way: x19 = x0 at entry, x20 = exception level at entry.
+// Registers kept on the way: x19 = x0 at entry, x20 = exception level at entry, x23 = 1 if entered by EFI:
+// bss is zero and in use, and the image is relocated.
 
 .section .text.head, "ax"
 .global boot_header
@@ -16,11 +21,110 @@ boot_header:
     .quad   {HEADER_FLAGS}
     .quad   0, 0, 0
     .ascii  "ARM\x64"
-    .long   0                       // offset of a PE header, if there were one
+    .long   pe_header - boot_header
+
+// PE32+ header of an EFI application with two sections (Microsoft PE format; UEFI 2.10, section 2.1.1).
+// Sizes and places are the linker script's, which counts from the image's first byte as PE does.
+pe_header:
+    .ascii  "PE\0\0"
+    .short  {PE_MACHINE_ARM64}
+    .short  2                       // sections
+    .long   0, 0, 0                 // no date, no symbols
+    .short  pe_sections - pe_optional_header
+    .short  {PE_CHARACTERISTICS}
+pe_optional_header:
+    .short  {PE_MAGIC_64}
+    .byte   0, 0                    // linker version
+    .long   pe_code_size
+    .long   pe_data_file_size
+    .long   0                       // bss is part of the data section
+    .long   efi_entry - boot_header
+    .long   pe_code_start
+    .quad   0                       // no preferred address
+    .long   {PE_ALIGNMENT}          // of sections in memory
+    .long   {PE_ALIGNMENT}          // and in the file
+    .short  0, 0, 0, 0, 0, 0        // versions of system, image, subsystem
+    .long   0
+    .long   image_size
+    .long   {PE_ALIGNMENT}          // size of all headers: one page
+    .long   0                       // no checksum
+    .short  {PE_SUBSYSTEM_EFI_APPLICATION}
+    .short  {PE_NX_COMPATIBLE}
+    .quad   0, 0, 0, 0              // stack and heap: firmware's
+    .long   0
+    .long   PE_DIRECTORIES
+    .fill   PE_DIRECTORIES, 8, 0    // none: it relocates itself
+pe_sections:
+    .ascii  ".text\0\0\0"
+    .long   pe_code_size, pe_code_start, pe_code_size, pe_code_start
+    .long   0, 0
+    .short  0, 0
+    .long   {PE_SECTION_CODE}
+    .ascii  ".data\0\0\0"
+    .long   pe_data_size, pe_data_start, pe_data_file_size, pe_data_start
+    .long   0, 0
+    .short  0, 0
+    .long   {PE_SECTION_DATA}
+    .equ    PE_DIRECTORIES, 6
+
+// Headers are no section: a firmware may map their page without execution.
+    .balign {PE_ALIGNMENT}
+efi_entry:
+    stp     x29, x30, [sp, #-32]!
+    mov     x29, sp
+    stp     x19, x20, [sp, #16]
+    mov     x19, x0
+    mov     x20, x1
+    bl      relocate
+    cbnz    x0, 1f
+    mov     x0, x19
+    mov     x1, x20
+    bl      boot_efi_application
+    cbz     x0, boot_services_left
+1:  ldp     x19, x20, [sp, #16]     // back to the firmware, with an error for it
+    ldp     x29, x30, [sp], #32
+    ret
+
+boot_services_left:
+    msr     daifset, #0xf
+    // What lies in the caches goes to memory, which is all that is seen while the MMU is off.
+    mrs     x0, ctr_el0
+    ubfx    x0, x0, #16, #4
+    mov     x2, #4
+    lsl     x2, x2, x0
+    adrp    x0, boot_header
+    adrp    x1, image_end
+1:  dc      civac, x0
+    add     x0, x0, x2
+    cmp     x0, x1
+    b.lo    1b
+    dsb     sy
+    mov     x23, #1
+    mrs     x20, CurrentEL
+    ubfx    x20, x20, #2, #2
+    cmp     x20, #2
+    b.eq    2f
+    b.hi    park
+    mrs     x0, sctlr_el1
+    ldr     x1, ={SCTLR_MMU_AND_CACHE}
+    bic     x0, x0, x1
+    msr     sctlr_el1, x0
+    isb
+    b       at_el1
+2:  mrs     x0, sctlr_el2
+    ldr     x1, ={SCTLR_MMU_AND_CACHE}
+    bic     x0, x0, x1
+    msr     sctlr_el2, x0
+    isb
+    tlbi    alle2
+    dsb     nsh
+    isb
+    b       at_el2
 
 entry:
     msr     daifset, #0xf
     mov     x19, x0
+    mov     x23, #0
     // The boot protocol starts one CPU. Whoever starts another one here gets it parked.
     mrs     x0, mpidr_el1
     ldr     x1, ={MPIDR_AFFINITY}
@@ -32,6 +136,7 @@ entry:
     b.lo    at_el1
     b.hi    park                    // EL3 is firmware's; the protocol never enters there
 
+at_el2:
 // EL2 keeps nothing for itself: no traps, no second translation, virtual time equal to physical time.
     ldr     x0, ={HCR_EL2}
     msr     hcr_el2, x0
@@ -134,16 +239,33 @@ at_el1:
     msr     vbar_el1, x0
     isb
 
+    cbnz    x23, 3f
     adrp    x0, bss_start
     adrp    x1, bss_end
 1:  cmp     x0, x1
     b.hs    2f
     stp     xzr, xzr, [x0], #16
     b       1b
-2:
+2:  bl      relocate
+    cbnz    x0, park
+3:
+    msr     daifclr, #4             // an asynchronous abort is reported from now on
+    mov     x0, x19
+    mov     x1, x20
+    mov     x2, x23
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      boot_rust_entry
+
+.global park
+park:
+    wfi
+    b       park
 
 // Relocation: each entry of .rela.dyn is (place, kind, addend); all kinds are R_AARCH64_RELATIVE in a
-// static executable: the address that the image would have at 0, moved to where it is.
+// static executable: the address that the image would have at 0, moved to where it is. Leaves x0 = 0, or
+// an EFI error if the linker made something that this loop does not know.
+relocate:
     adrp    x0, boot_header
     adrp    x1, rela_start
     add     x1, x1, :lo12:rela_start
@@ -154,22 +276,14 @@ at_el1:
     ldp     x3, x4, [x1], #16
     ldr     x5, [x1], #8
     cmp     w4, #{R_AARCH64_RELATIVE}
-    b.ne    park                    // the linker made something that this loop does not know
+    b.ne    3f
     add     x5, x5, x0
     str     x5, [x3, x0]
     b       1b
-2:
-    msr     daifclr, #4             // an asynchronous abort is reported from now on
-    mov     x0, x19
-    mov     x1, x20
-    mov     x29, xzr
-    mov     x30, xzr
-    bl      boot_rust_entry
-
-.global park
-park:
-    wfi
-    b       park
+2:  mov     x0, #0
+    ret
+3:  ldr     x0, ={EFI_LOAD_ERROR}
+    ret
 
 // Maps the GiB around address x0 as memory, in table 1 or 2. An image that lies across a multiple of
 // 512 GiB above the first would need a fourth table; no machine has such memory.

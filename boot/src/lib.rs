@@ -5,15 +5,18 @@
 //! and not writable, constants not writable, nothing else executable, a guard page below each stack, and
 //! nothing at address 0. Then [`entry!`]'s function runs, with a [`Handover`].
 //!
+//! The same file is an EFI application: [`efi`] leaves the firmware first, and the rest of the way is one.
+//!
 //! The map is the identity: an address that is mapped means the same to CPU and devices. [`memory::map`]
 //! extends it; nothing is ever unmapped or mapped differently.
 //!
 //! Only one CPU runs. Interrupts stay masked; everything polls.
 //!
-//! The arithmetic of page tables ([`page_table`]) builds and tests on a host: `cargo test -p boot`.
+//! The arithmetic of page tables ([`page_table`]) and of the firmware's memory map builds and tests on a host: `cargo test -p boot`.
 
 #![no_std]
 
+pub mod efi;
 pub mod exception;
 #[cfg(target_os = "none")]
 pub mod guarded;
@@ -27,17 +30,35 @@ pub mod page_table;
 
 use addr::{PhysAddr, Range};
 
+pub use efi::Efi;
+
 /// What the kernel's main function is given: all that is known before firmware's description is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Handover {
-    /// `x0` at entry: by the Linux boot protocol the physical address of the device tree.
-    pub firmware_argument: u64,
+    /// Where whoever started the image says that the machine is described.
+    pub source: Source,
+    /// What an EFI firmware hands over besides; none if the image was entered by the Linux boot protocol.
+    pub efi: Option<Efi>,
     /// The exception level at which the image was entered: 1 or 2. Now it is 1.
     pub entry_exception_level: u8,
     /// All memory that belongs to the image, the early heap included.
     pub image: Range<PhysAddr>,
     /// Memory for the first heap, inside of `image`, mapped, contents undefined. Handed over once.
     pub early_heap: Range<PhysAddr>,
+}
+
+/// Where the machine is described. Addresses are what the firmware gave, unchecked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// EFI configuration tables with neither of the two that follow.
+    Nothing,
+    /// A device tree blob: what `x0` was at entry (0 if nobody gave one), or an EFI configuration table.
+    DeviceTree(PhysAddr),
+    /// ACPI tables, by an EFI configuration table.
+    Acpi {
+        /// The root pointer (ACPI 6.5, section 5.2.5), of revision 2 or above.
+        rsdp: PhysAddr,
+    },
 }
 
 /// Names the kernel's main function, `fn(Handover) -> !`, and what is called with an exception that

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod clients;
 mod config_space;
+mod efi;
 mod event_log;
 mod hardware;
 mod machine;
@@ -21,21 +22,17 @@ mod stand_in;
 mod summary;
 mod tables;
 
-use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::mem;
 
 use boot::Handover;
-use firmware::Description;
-use pci::{Numbering, Resources};
-use probe::FirmwareMap;
 use report::{Report, Run};
 
 use crate::clients::Iommus;
 use crate::hardware::Hardware;
 use crate::machine::{console, power};
-use crate::options::{Firmware, Options};
-use crate::source::Described;
+use crate::options::Options;
+use crate::source::HandedOver;
 
 boot::entry!(kernel_main, machine::failure::exception);
 
@@ -46,15 +43,15 @@ fn kernel_main(handover: Handover) -> ! {
     console::set_report_channel(options.console);
 
     let mut report = summary::empty(Run {
-        firmware: options.firmware.word().to_string(),
+        firmware: source::route(&handover, &options).to_string(),
         path: "fixed".to_string(),
         cmdline: handed_over.command_line.clone(),
         exception_level: handover.entry_exception_level,
         ..Run::default()
     });
     log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
-    report.warnings.extend(options.warnings.iter().cloned());
-    if let Err(error) = probe_machine(&handover, handed_over.described, &options, &mut report) {
+    report.warnings.extend(handed_over.warnings.iter().chain(&options.warnings).cloned());
+    if let Err(error) = probe_machine(&handover, handed_over, &options, &mut report) {
         log!("ERROR: {error}");
         report.error = Some(error);
     }
@@ -67,24 +64,23 @@ fn kernel_main(handover: Handover) -> ! {
 /// From the device tree to the groups; what is known is in `report`, also after an error.
 fn probe_machine(
     handover: &Handover,
-    handed_over: Result<Described, String>,
+    handed_over: HandedOver,
     options: &Options,
     report: &mut Report,
 ) -> Result<(), String> {
     if let Some(refused) = &options.refused {
         return Err(refused.clone());
     }
-    let described = source::chosen(handed_over, options)?;
-    report.findings.extend(source::use_memory(handover, &described));
+    let described = source::chosen(handover, handed_over.described, options)?;
+    summary::add_description(report, &described.description);
+    report.findings.extend(source::use_memory(handover, handed_over.memory, &described));
 
-    let (description, map, buses) = describe(described, options)?;
-    summary::add_description(report, &description);
-
-    let hardware = Hardware::enumerate(&description, &buses).map_err(|error| error.to_string())?;
+    let hardware =
+        Hardware::enumerate(&described.description, &described.buses).map_err(|error| error.to_string())?;
     summary::add_hardware(report, &hardware);
 
     let iommus = Iommus::default();
-    let mut core = registry::populate(&hardware, map, options.policy);
+    let mut core = registry::populate(&hardware, described.map, options.policy);
     clients::register_all(&mut core, &hardware, &iommus);
     event_log::settle(&mut core, &hardware, &mut report.warnings);
     core.expire_deferrals();
@@ -94,23 +90,4 @@ fn probe_machine(
     // The run is over. Taking everything down in order, which resets every device, would only cost time.
     mem::forget((core, hardware, iommus));
     Ok(())
-}
-
-/// The description of the machine in the language that was asked for, and whether buses are numbered and
-/// addresses assigned already.
-fn describe(
-    tree: Described,
-    options: &Options,
-) -> Result<(Description, Box<dyn FirmwareMap>, pci::Policy), String> {
-    match options.firmware {
-        Firmware::DeviceTree => Ok((tree.description, Box::new(tree.map), pci::Policy::default())),
-        Firmware::Acpi => {
-            let loaded = stand_in::load_tables(&tree.description)?;
-            let odd = loaded.findings.clone();
-            let (description, map) = tables::describe(loaded.rsdp, &loaded, &tree.description, odd)?;
-            let keep =
-                pci::Policy { numbering: Numbering::Keep, resources: Resources::Keep, ..Default::default() };
-            Ok((description, Box::new(map), keep))
-        }
-    }
 }

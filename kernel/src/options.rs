@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// A device tree file of the host, in place of the one that was handed over (`dtb=`).
     pub(crate) device_tree_file: Option<String>,
     /// Where the description comes from (`firmware=`).
-    pub(crate) firmware: Firmware,
+    pub(crate) firmware: Option<Firmware>,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
     pub(crate) policy: Policy,
     /// Words that mean nothing, or nothing here.
@@ -35,16 +35,6 @@ pub(crate) enum Firmware {
     DeviceTree,
     /// ACPI tables, loaded without any firmware.
     Acpi,
-}
-
-impl Firmware {
-    /// The word of the report.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::DeviceTree => "dt",
-            Self::Acpi => "acpi",
-        }
-    }
 }
 
 /// Form of the report.
@@ -76,7 +66,7 @@ impl Options {
             console: Channel::Semihosting,
             form: Form::Text,
             device_tree_file: None,
-            firmware: Firmware::DeviceTree,
+            firmware: None,
             policy: Policy::default(),
             warnings: Vec::new(),
             refused: None,
@@ -96,8 +86,8 @@ impl Options {
             ("report", "json") => self.form = Form::Json,
             ("report", "ktap") => self.form = Form::Ktap,
             ("dtb", file) if !file.is_empty() => self.device_tree_file = Some(file.to_string()),
-            ("firmware", "dt") => self.firmware = Firmware::DeviceTree,
-            ("firmware", "acpi") => self.firmware = Firmware::Acpi,
+            ("firmware", "dt") => self.firmware = Some(Firmware::DeviceTree),
+            ("firmware", "acpi") => self.firmware = Some(Firmware::Acpi),
             // The only path so far; `probe::path` has room.
             ("path", "fixed") => {}
             ("path" | "firmware", _) => {

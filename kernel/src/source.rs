@@ -1,83 +1,198 @@
 //! Where the description of the machine comes from, and what of it is used at once: consoles, PSCI, memory.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PhysAddr, Range};
-use boot::Handover;
-use firmware::device_tree::{self, DeviceTreeMap, Early};
+use boot::{Handover, Source};
+use firmware::acpi::{AcpiMap, Surroundings};
+use firmware::device_tree::{self, Early};
 use firmware::{Console, Description, PsciConduit};
+use pci::{Numbering, Policy, Resources};
+use probe::FirmwareMap;
 use report::{Finding, Severity};
 
-use crate::log;
+use crate::machine::ram::Ram;
 use crate::machine::{blob, console, heap, power, semihosting};
-use crate::options::Options;
+use crate::options::{Firmware, Options};
+use crate::{efi, log, stand_in, tables};
 
-/// A description of the machine, and the bytes that it was read from.
+/// A description of the machine, in whatever language firmware has it.
 pub(crate) struct Described {
     pub(crate) description: Description,
-    pub(crate) map: DeviceTreeMap,
+    pub(crate) map: Box<dyn FirmwareMap>,
+    /// The device tree that it was read from; empty if it was not.
     pub(crate) tree: Cow<'static, [u8]>,
+    /// Whether buses are numbered and BARs placed already.
+    pub(crate) buses: Policy,
 }
 
-/// What was handed over at entry, and the command line in it, which is read however broken the rest is.
+/// What was handed over at entry.
 pub(crate) struct HandedOver {
+    /// The description, or why there is none.
     pub(crate) described: Result<Described, String>,
+    /// From EFI load options, or else from the description, and then read however broken the rest of it is.
     pub(crate) command_line: String,
+    /// RAM as an EFI firmware sees it; none if there was no such firmware.
+    pub(crate) memory: Option<efi::Memory>,
+    /// What was odd.
+    pub(crate) warnings: Vec<String>,
 }
 
-/// Reads what `x0` leads to, and uses the console and the way to end the run that it names.
+/// Reads what the handover leads to, and uses the console and the way to end the run that it names.
 pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
-    // SAFETY: Only `use_memory` gives memory to the heap, and it leaves this tree out.
-    let tree = match unsafe { blob::device_tree(handover.firmware_argument) } {
-        Ok(tree) => tree,
-        Err(error) => return HandedOver { described: Err(error.to_string()), command_line: String::new() },
-    };
-    let (early, described) = match describe(Cow::Borrowed(tree)) {
-        Ok(described) => {
-            let Description { command_line, console, psci, .. } = &described.description;
-            let early = Early { command_line: command_line.clone(), console: *console, psci: *psci };
-            (early, Ok(described))
+    let mut warnings = Vec::new();
+    let load_options = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
+    let memory = handover.efi.map(|efi| efi::memory(&efi, &mut warnings));
+    let (early, described) = match handover.source {
+        Source::DeviceTree(at) => from_tree(at, buses(handover)),
+        Source::Acpi { rsdp } => {
+            let memory = memory.clone().unwrap_or_default();
+            let surroundings = Surroundings {
+                memory: memory.free.iter().chain(&memory.kept).copied().collect(),
+                reserved: memory.kept,
+                command_line: load_options.clone().unwrap_or_default(),
+            };
+            from_tables(tables::describe(rsdp, &Ram, surroundings, Vec::new()), Cow::Borrowed(&[]))
         }
-        Err(error) => (device_tree::early(tree), Err(error)),
+        Source::Nothing => {
+            let error = "the EFI configuration table has neither a device tree nor ACPI 2.0 tables";
+            (Early::default(), Err(error.to_string()))
+        }
     };
     use_console(early.console);
     use_conduit(early.psci);
-    HandedOver { described, command_line: early.command_line }
+    let command_line = load_options.filter(|line| !line.trim().is_empty()).unwrap_or(early.command_line);
+    HandedOver { described, command_line, memory, warnings }
 }
 
-/// The description to go by: that of a file of the host if the user names one, else what was handed over.
-pub(crate) fn chosen(handed_over: Result<Described, String>, options: &Options) -> Result<Described, String> {
-    let Some(name) = &options.device_tree_file else { return handed_over };
-    let file = semihosting::read_file(name).map_err(|error| format!("dtb={name}: {error}"))?;
-    log!("device tree: {name}, {} bytes", file.len());
-    let described = describe(Cow::Owned(file))?;
+/// What the tree at `at` says at once, and all that it describes.
+fn from_tree(at: PhysAddr, buses: Policy) -> (Early, Result<Described, String>) {
+    // SAFETY: Only `use_memory` gives memory to the heap, and it leaves this tree out.
+    let tree = match unsafe { blob::device_tree(at) } {
+        Ok(tree) => tree,
+        Err(error) => return (Early::default(), Err(error.to_string())),
+    };
+    match describe(Cow::Borrowed(tree), buses) {
+        Ok(described) => (early_of(&described.description), Ok(described)),
+        Err(error) => (device_tree::early(tree), Err(error)),
+    }
+}
+
+/// What tables say at once, and all that they describe. Whoever made them has numbered the buses.
+fn from_tables(
+    tables: Result<(Description, AcpiMap), String>,
+    tree: Cow<'static, [u8]>,
+) -> (Early, Result<Described, String>) {
+    match tables {
+        Ok((description, map)) => {
+            let early = early_of(&description);
+            (early, Ok(Described { description, map: Box::new(map), tree, buses: kept() }))
+        }
+        Err(error) => (Early::default(), Err(error)),
+    }
+}
+
+fn early_of(description: &Description) -> Early {
+    let Description { command_line, console, psci, .. } = description;
+    Early { command_line: command_line.clone(), console: *console, psci: *psci }
+}
+
+/// Where the description comes from, in the report's word.
+pub(crate) fn route(handover: &Handover, options: &Options) -> &'static str {
+    match (&handover.efi, handover.source) {
+        (None, _) if options.firmware == Some(Firmware::Acpi) => "acpi",
+        (None, _) => "dt",
+        (Some(_), Source::Acpi { .. }) => "uefi-acpi",
+        (Some(_), _) => "uefi-dt",
+    }
+}
+
+/// How PCI is enumerated: a firmware that has been there has numbered the buses and placed the BARs.
+fn buses(handover: &Handover) -> Policy {
+    if handover.efi.is_some() { kept() } else { Policy::default() }
+}
+
+fn kept() -> Policy {
+    Policy { numbering: Numbering::Keep, resources: Resources::Keep, ..Policy::default() }
+}
+
+/// The description to go by: what was handed over, or what the user asks for in its place: a tree in a file
+/// of the host, or tables where there is no firmware to hand them over.
+pub(crate) fn chosen(
+    handover: &Handover,
+    handed_over: Result<Described, String>,
+    options: &Options,
+) -> Result<Described, String> {
+    let described = match &options.device_tree_file {
+        None => handed_over?,
+        Some(name) => {
+            let file = semihosting::read_file(name).map_err(|error| format!("dtb={name}: {error}"))?;
+            log!("device tree: {name}, {} bytes", file.len());
+            describe(Cow::Owned(file), buses(handover))?
+        }
+    };
+    let described = match (options.firmware, handover.source) {
+        (Some(Firmware::Acpi), Source::DeviceTree(_)) if handover.efi.is_some() => {
+            return Err("firmware=acpi: the EFI firmware has handed over a device tree".to_string());
+        }
+        (Some(Firmware::DeviceTree), Source::Acpi { .. }) => {
+            return Err("firmware=dt: the EFI firmware has handed over ACPI tables".to_string());
+        }
+        (Some(Firmware::Acpi), Source::DeviceTree(_)) => from_stand_in(described)?,
+        _ => described,
+    };
     use_console(described.description.console);
     use_conduit(described.description.psci);
     Ok(described)
 }
 
-fn describe(tree: Cow<'static, [u8]>) -> Result<Described, String> {
+/// Tables in place of `start`, which is for standing in for firmware alone.
+fn from_stand_in(start: Described) -> Result<Described, String> {
+    let loaded = stand_in::load_tables(&start.description)?;
+    let Description { memory, reserved, command_line, .. } = start.description;
+    let surroundings = Surroundings { memory, reserved, command_line };
+    let tables = tables::describe(loaded.rsdp, &loaded, surroundings, loaded.findings.clone());
+    from_tables(tables, start.tree).1
+}
+
+fn describe(tree: Cow<'static, [u8]>, buses: Policy) -> Result<Described, String> {
     let (description, map) = device_tree::describe(&tree).map_err(|error| error.to_string())?;
-    Ok(Described { description, map, tree })
+    Ok(Described { description, map: Box::new(map), tree, buses })
 }
 
 /// Gives the memory that the description leaves free to the heap.
 ///
 /// Memory that cannot be used costs no more than itself: the finding says which, and the run goes on with
 /// the heap that it has.
-pub(crate) fn use_memory(handover: &Handover, described: &Described) -> Option<Finding> {
+///
+/// An EFI firmware's own map says what is free (`from_efi`), as in Linux; a device tree beside it does not
+/// know what the firmware uses.
+pub(crate) fn use_memory(
+    handover: &Handover,
+    from_efi: Option<efi::Memory>,
+    described: &Described,
+) -> Option<Finding> {
     let Described { description, tree, .. } = described;
     let mut reserved: Vec<Range<PhysAddr>> = description.reserved.clone();
     reserved.push(handover.image);
     reserved.extend(Range::from_size(PhysAddr(tree.as_ptr().addr() as u64), tree.len() as u64));
-    let handed_over = PhysAddr(handover.firmware_argument);
-    reserved.extend(Range::from_size(handed_over, u64::from(blob::DEVICE_TREE_LIMIT)));
-    // SAFETY: Firmware says that this is RAM; the image, with the early heap, and both device trees are left
-    // out. It is called once.
-    let added = unsafe { heap::add_free_memory(&description.memory, &reserved) };
+    if let Source::DeviceTree(at) = handover.source {
+        reserved.extend(Range::from_size(at, u64::from(blob::DEVICE_TREE_LIMIT)));
+    }
+    let memory = match &from_efi {
+        None => &description.memory,
+        Some(map) => {
+            reserved.extend(&map.kept);
+            &map.free
+        }
+    };
+    // SAFETY: Firmware says that this is RAM; the image, with the early heap, both device trees and what EFI
+    // firmware keeps are left out. It is called once.
+    let added = unsafe { heap::add_free_memory(memory, &reserved) };
     added.err().map(|error| Finding {
         id: "memory-unusable".to_string(),
         severity: Severity::Warning,

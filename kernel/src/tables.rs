@@ -9,8 +9,8 @@ use probe::Finding;
 
 use crate::log;
 
-/// Reads what the RSDP at `rsdp` leads to. RAM and command line, which tables do not have, are those of
-/// whoever stood in for firmware.
+/// Reads what the RSDP at `rsdp` leads to. RAM and command line, which tables do not have, are in
+/// `surroundings`; `odd` is what was found before.
 ///
 /// # Errors
 ///
@@ -18,7 +18,7 @@ use crate::log;
 pub(crate) fn describe(
     rsdp: addr::PhysAddr,
     memory: &dyn PhysicalMemory,
-    start: &Description,
+    surroundings: Surroundings,
     odd: Vec<Finding>,
 ) -> Result<(Description, AcpiMap), String> {
     let tables = Tables::gather(rsdp, memory).map_err(|error| error.to_string())?;
@@ -27,11 +27,6 @@ pub(crate) fn describe(
         of_kind.map(|table| String::from_utf8_lossy(&table.signature).into_owned()).collect()
     };
     log!("ACPI: {} (not used: {})", names(true).join(" "), names(false).join(" "));
-    let surroundings = Surroundings {
-        memory: start.memory.clone(),
-        reserved: start.reserved.clone(),
-        command_line: start.command_line.clone(),
-    };
     let (mut description, map) = acpi::describe(&tables, surroundings).map_err(|error| error.to_string())?;
     description.findings.splice(0..0, odd);
     Ok((description, map))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::cli::{Console, Firmware, Iommu, ProbePath, QemuArgs};
+use crate::cli::{Console, Iommu, ProbePath, QemuArgs};
 use crate::image::{self, Kernel, Patch};
 use crate::outcome::{Outcome, Stop};
 use crate::output;
@@ -49,6 +49,7 @@ impl Boot {
         Self {
             machine: topology.machine(program),
             start: Start {
+                firmware: topology.firmware,
                 console: topology.console,
                 own_tree: !matches!(tree, Tree::Own),
                 append: topology.append.split_whitespace().map(String::from).collect(),
@@ -62,10 +63,8 @@ impl Boot {
     /// The boot that the options of `cargo xtask qemu` describe.
     fn of_options(options: &QemuArgs, program: &str) -> Result<Self, Stop> {
         let usage = |what: &str| Err(Stop::usage(what));
-        match (options.firmware, options.path) {
-            (Firmware::Dt, ProbePath::Fixed) => (),
-            (Firmware::Dt, _) => return usage("--path: only `fixed` is there yet"),
-            (_, _) => return usage("--firmware: only `dt` is there yet"),
+        if options.path != ProbePath::Fixed {
+            return usage("--path: only `fixed` is there yet");
         }
         let mut boot = if options.bare {
             let machine = Machine { program: program.to_owned(), ..Machine::default() };
@@ -75,6 +74,7 @@ impl Boot {
                 Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
             Self::of_topology(&topology, program)
         };
+        boot.start.firmware = options.firmware.unwrap_or(boot.start.firmware);
         boot.machine.options.extend(options.machine.iter().cloned());
         boot.machine.cpu = options.cpu.clone().or(boot.machine.cpu);
         boot.machine.smp = options.smp.or(boot.machine.smp);
@@ -195,7 +195,13 @@ pub(crate) fn command(options: &QemuArgs) -> Result<Option<Outcome>, Stop> {
         boot.shell_lines(&image::expected()).iter().for_each(|line| println!("{line}"));
         return Ok(None);
     }
-    setup::provide(&[Need::Target, Need::Qemu], &options.common)?;
+    let firmware = boot.start.firmware;
+    if !firmware.is_understood() {
+        let word = firmware.word();
+        return Err(Stop::unable(format!("--firmware {word}: the kernel does not read ACPI tables yet")));
+    }
+    let needs = [Need::Target, Need::Qemu, Need::Firmware];
+    setup::provide(&needs[..if firmware.is_uefi() { 3 } else { 2 }], &options.common)?;
     let kernel = image::build(options.common.verbose)?;
     if options.common.verbose {
         boot.shell_lines(&kernel).iter().for_each(|line| eprintln!("+ {line}"));

@@ -44,9 +44,9 @@ pub(crate) struct Common {
 pub(crate) struct QemuArgs {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Where the description of the machine comes from.
-    #[arg(long, value_name = "WHERE", default_value = "dt")]
-    pub(crate) firmware: Firmware,
+    /// Where the description of the machine comes from [default: as the topology says, else dt].
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) firmware: Option<Firmware>,
     /// With or without a virtio-iommu [default: as the topology says].
     #[arg(long, value_name = "WHETHER", conflicts_with = "bare")]
     pub(crate) iommu: Option<Iommu>,
@@ -124,16 +124,42 @@ pub(crate) struct TestArgs {
     pub(crate) timeout: u64,
 }
 
-/// Where the description of the machine comes from; routes other than the device tree are not there yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// Where the description of the machine comes from; the kernel reads no ACPI tables yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Firmware {
+    /// QEMU's device tree, without any firmware.
+    #[default]
     Dt,
+    /// QEMU's ACPI tables, without any firmware.
     #[value(hide = true)]
     Acpi,
-    #[value(hide = true)]
+    /// UEFI firmware that hands QEMU's device tree over.
     UefiDt,
-    #[value(hide = true)]
+    /// UEFI firmware that hands ACPI tables over.
     UefiAcpi,
+}
+
+impl Firmware {
+    /// The word that selects it, and that the report has for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Dt => "dt",
+            Self::Acpi => "acpi",
+            Self::UefiDt => "uefi-dt",
+            Self::UefiAcpi => "uefi-acpi",
+        }
+    }
+
+    /// Whether the image is started by UEFI firmware.
+    pub(crate) fn is_uefi(self) -> bool {
+        matches!(self, Self::UefiDt | Self::UefiAcpi)
+    }
+
+    /// Whether the kernel understands what it would find there.
+    pub(crate) fn is_understood(self) -> bool {
+        matches!(self, Self::Dt | Self::UefiDt)
+    }
 }
 
 /// With or without an IOMMU.

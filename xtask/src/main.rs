@@ -5,6 +5,7 @@
 
 mod boot;
 mod cli;
+mod firmware;
 mod image;
 mod judge;
 mod linux;

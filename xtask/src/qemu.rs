@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::cli::Console;
-use crate::output;
+use crate::cli::{Console, Firmware};
+use crate::{firmware, output};
 
 /// File in the run directory that semihosting writes the report to.
 pub(crate) const REPORT_FILE: &str = "report.json";
@@ -38,6 +38,8 @@ pub(crate) struct Machine {
 /// How the kernel is started on a machine, and how it answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Start {
+    /// Who starts it, and with which description of the machine.
+    pub(crate) firmware: Firmware,
     /// What carries the report.
     pub(crate) console: Console,
     /// Whether [`TREE_FILE`] replaces QEMU's tree.
@@ -97,7 +99,13 @@ impl Machine {
 
     /// The command that boots `image`; it wants to run in the run directory.
     pub(crate) fn boot(&self, image: &Path, start: &Start) -> Vec<String> {
-        let mut words = self.base(&[]);
+        // UEFI firmware hands over the device tree only where there are no ACPI tables.
+        let further: &[String] =
+            if start.firmware == Firmware::UefiDt { &["acpi=off".to_owned()] } else { &[] };
+        let mut words = self.base(further);
+        if start.firmware.is_uefi() {
+            words.extend(["-bios".into(), firmware::expected(&self.program).display().to_string()]);
+        }
         words.extend(["-kernel".into(), image.display().to_string()]);
         words.extend(["-append".into(), start.command_line()]);
         words.extend(["-chardev", "stdio,id=uart,signal=off", "-serial", "chardev:uart"].map(String::from));
@@ -207,6 +215,20 @@ mod tests {
              -serial chardev:uart -chardev file,id=report,path=report.json \
              -semihosting-config enable=on,target=native,chardev=report"
         );
+    }
+
+    #[test]
+    fn uefi_firmware_starts_the_same_image_with_a_tree_or_with_tables() {
+        let line = |firmware| {
+            let words = machine("").boot(Path::new("/k/Image"), &Start { firmware, ..Start::default() });
+            output::shell_line(words)
+        };
+        let (tree, tables) = (line(Firmware::UefiDt), line(Firmware::UefiAcpi));
+        assert!(tree.starts_with("qemu -M virt,acpi=off "), "{tree}");
+        assert!(tables.starts_with("qemu -M virt -cpu "), "{tables}");
+        for line in [tree, tables] {
+            assert!(line.contains(" -bios /") && line.contains(" -kernel /k/Image -append "), "{line}");
+        }
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::boot;
 use crate::cli::Common;
 use crate::image::TARGET;
 use crate::outcome::Stop;
 use crate::output;
+use crate::{boot, firmware};
 
 /// The QEMU that is run if nobody names another.
 pub(crate) const QEMU: &str = "qemu-system-aarch64";
@@ -28,10 +28,12 @@ pub(crate) enum Need {
     Checkers,
     /// QEMU and its option ROMs.
     Qemu,
+    /// UEFI firmware for QEMU.
+    Firmware,
 }
 
 /// All that any command needs.
-pub(crate) const EVERYTHING: [Need; 3] = [Need::Target, Need::Checkers, Need::Qemu];
+pub(crate) const EVERYTHING: [Need; 4] = [Need::Target, Need::Checkers, Need::Qemu, Need::Firmware];
 
 /// A package manager, and what it calls QEMU for aarch64.
 struct PackageManager {
@@ -42,6 +44,8 @@ struct PackageManager {
     qemu: &'static [&'static str],
     /// Option ROMs, where QEMU's package does not have them.
     roms: &'static [&'static str],
+    /// UEFI firmware, where QEMU's package does not have it.
+    firmware: &'static [&'static str],
     /// Whether it wants to be root.
     root: bool,
 }
@@ -53,6 +57,7 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         commands: &[&["update"], &["install", "--yes", "--no-install-recommends"]],
         qemu: &["qemu-system-arm"],
         roms: &["ipxe-qemu"],
+        firmware: &["qemu-efi-aarch64"],
         root: true,
     },
     PackageManager {
@@ -60,6 +65,7 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         commands: &[&["install", "--assumeyes"]],
         qemu: &["qemu-system-aarch64-core"],
         roms: &["ipxe-roms-qemu"],
+        firmware: &["edk2-aarch64"],
         root: true,
     },
     PackageManager {
@@ -67,6 +73,7 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         commands: &[&["--sync", "--noconfirm", "--needed"]],
         qemu: &["qemu-system-aarch64"],
         roms: &["qemu-common"],
+        firmware: &["edk2-aarch64"],
         root: true,
     },
     PackageManager {
@@ -74,6 +81,7 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         commands: &[&["add"]],
         qemu: &["qemu-system-aarch64"],
         roms: &[],
+        firmware: &["aavmf"],
         root: true,
     },
     PackageManager {
@@ -81,9 +89,17 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         commands: &[&["--non-interactive", "install"]],
         qemu: &["qemu-arm"],
         roms: &["qemu-ipxe"],
+        firmware: &["qemu-uefi-aarch64"],
         root: true,
     },
-    PackageManager { program: "brew", commands: &[&["install"]], qemu: &["qemu"], roms: &[], root: false },
+    PackageManager {
+        program: "brew",
+        commands: &[&["install"]],
+        qemu: &["qemu"],
+        roms: &[],
+        firmware: &[],
+        root: false,
+    },
 ];
 
 /// One thing that is missing, and the commands that install it.
@@ -164,6 +180,11 @@ fn missing(need: Need, options: &Common) -> Option<Missing> {
             (!tools.is_empty()).then(|| rustup(&words, "the Rust components", &tools.join(", ")))
         }
         Need::Qemu => missing_qemu(options.qemu.as_deref()),
+        Need::Firmware => {
+            let qemu = options.qemu.as_deref().map_or(QEMU.into(), boot::absolute);
+            let missing = firmware::find(&qemu).is_none();
+            missing.then(|| package("UEFI firmware for QEMU".to_owned(), |manager| manager.firmware.to_vec()))
+        }
     }
 }
 
@@ -204,23 +225,24 @@ fn missing_qemu(chosen: Option<&Path>) -> Option<Missing> {
         }
         Some(_) => return None,
     };
+    Some(package(what, pick))
+}
+
+/// Something that a package manager installs: those of its packages that `pick` picks.
+fn package(what: String, pick: impl Fn(&PackageManager) -> Vec<&'static str>) -> Missing {
     let manager = PACKAGE_MANAGERS.iter().find(|manager| in_path(manager.program).is_some());
-    let Some(manager) = manager else { return Some(Missing { what, commands: Vec::new(), possible: false }) };
+    let Some(manager) = manager else { return Missing { what, commands: Vec::new(), possible: false } };
     let privilege = manager.privilege();
     // Who cannot become root from here still learns what root would run.
     let commands = manager.install(&pick(manager), privilege.as_deref().unwrap_or(&["sudo"]));
-    Some(Missing { what, commands, possible: privilege.is_some() })
+    Missing { what, commands, possible: privilege.is_some() }
 }
 
 /// Whether one of the directories that QEMU looks into has the option ROMs. A QEMU that does not say
 /// where it looks is believed to have them.
 fn has_option_roms(qemu: &Path) -> bool {
-    let Ok(asked) = Command::new(qemu).args(["-L", "help"]).stdin(Stdio::null()).output() else {
-        return true;
-    };
-    let said = String::from_utf8_lossy(&asked.stdout);
-    let mut places = said.lines().filter(|line| !line.is_empty()).peekable();
-    places.peek().is_none() || places.any(|place| Path::new(place).join(OPTION_ROM).is_file())
+    let places = firmware::directories(qemu);
+    places.is_empty() || places.iter().any(|place| place.join(OPTION_ROM).is_file())
 }
 
 impl PackageManager {

@@ -15,7 +15,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
 use crate::boot::{self, Boot};
-use crate::cli::TestArgs;
+use crate::cli::{Firmware, TestArgs};
 use crate::image::{self, Kernel, TARGET};
 use crate::judge;
 use crate::linux::Answer;
@@ -138,7 +138,9 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
         list(if with_host { &HOST_CHECKS } else { &[] }, &topologies);
         return Ok(Kind::Pass);
     }
-    setup::provide(&setup::EVERYTHING[..if options.host_only { 2 } else { 3 }], &options.common)?;
+    let needs_firmware = topologies.iter().any(|topology| topology.firmware.is_uefi());
+    let needs = if options.host_only { 2 } else { 3 + usize::from(needs_firmware) };
+    setup::provide(&setup::EVERYTHING[..needs], &options.common)?;
     let only_json = options.json.as_deref() == Some(Path::new("-"));
     let say = |text: &str| if only_json { eprintln!("{text}") } else { println!("{text}") };
 
@@ -268,7 +270,11 @@ fn boot_one(topology: &Topology, program: &str, kernel: &Kernel, deadline: Durat
         Err(error) => vec![format!("{error:#}")],
         Ok(linux) => {
             match boot.run(kernel, Some(topology.timeout.map_or(deadline, Duration::from_secs)), false) {
-                Ok(outcome) => judge::differences(&outcome, &topology.expect, linux.as_ref()),
+                Ok(outcome) => {
+                    let mut found = judge::differences(&outcome, &topology.expect, linux.as_ref());
+                    found.extend(route_difference(topology.firmware, &outcome.report.run.firmware));
+                    found
+                }
                 Err(stop) => vec![format!("{}: {}", stop.kind.word(), stop.message)],
             }
         }
@@ -280,6 +286,12 @@ fn boot_one(topology: &Topology, program: &str, kernel: &Kernel, deadline: Durat
         command: boot.shell_lines(kernel).join("\n"),
         differences,
     }
+}
+
+/// What differs if the kernel was started otherwise than meant; a run without a report does not say.
+fn route_difference(meant: Firmware, is: &str) -> Option<String> {
+    let word = meant.word();
+    (is != word && !is.is_empty()).then(|| format!("firmware: expected {word}, is {is}"))
 }
 
 fn expected_answer(topology: &Topology) -> anyhow::Result<Option<Answer>> {

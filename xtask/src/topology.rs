@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use report::GroupType;
 use serde::Deserialize;
 
-use crate::cli::Console;
+use crate::cli::{Console, Firmware};
 use crate::image::Patch;
 use crate::outcome::Kind;
 use crate::output;
@@ -24,6 +24,9 @@ pub(crate) struct Topology {
     pub(crate) name: String,
     /// What the machine shows, in one sentence.
     pub(crate) probes: String,
+    /// Where the description of the machine comes from.
+    #[serde(default)]
+    pub(crate) firmware: Firmware,
     /// Options of `-M virt`, as `K=V[,K=V]`.
     pub(crate) machine: Option<String>,
     /// An option of `-M virt` that not every QEMU has; without it the boot is left out, visibly.
@@ -155,6 +158,8 @@ impl Topology {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
         let mut topology: Self = toml::from_str(text)?;
         topology.name = name.to_owned();
+        let word = topology.firmware.word();
+        ensure!(topology.firmware.is_understood(), "firmware = {word:?}: the kernel does not read it yet");
         if let Some(repeat) = &topology.repeat {
             // A bus has 32 slots of eight functions.
             ensure!(repeat.count.div_ceil(8) + repeat.first_slot <= 32, "repeat.count does not fit on a bus");
@@ -207,6 +212,14 @@ mod tests {
     fn a_misspelt_field_is_an_error_that_names_it() {
         let error = Topology::parse("x", "probes = \"\"\nmachin = \"a=b\"\n").unwrap_err();
         assert!(error.to_string().contains("machin"), "{error}");
+    }
+
+    #[test]
+    fn firmware_has_the_words_of_the_command_line() {
+        let firmware = |word| Topology::parse("x", &format!("probes = \"\"\nfirmware = \"{word}\"\n"));
+        assert_eq!(firmware("uefi-dt").unwrap().firmware, Firmware::UefiDt);
+        assert!(firmware("uefi-acpi").unwrap_err().to_string().contains("uefi-acpi"));
+        assert!(firmware("bios").is_err());
     }
 
     #[test]

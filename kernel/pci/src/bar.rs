@@ -68,6 +68,8 @@ const PREFETCHABLE: u32 = 1 << 3;
 const IO_ADDRESS: u32 = !3;
 const MEMORY_ADDRESS: u32 = !0xf;
 const ROM_ADDRESS: u32 = !0x7ff;
+/// Bit 0 of a ROM BAR: the ROM answers (PCI Local Bus 3.0, section 6.2.5.2).
+const ROM_ENABLE: u32 = 1;
 
 /// The BARs of a function with their sizes and with the addresses that they hold, the ROM's last.
 ///
@@ -96,6 +98,12 @@ pub(crate) fn measure_all(
         number += width;
     }
     bars.extend(rom.and_then(|offset| measure_rom(config, at, offset)));
+    // I/O space begins at 0, and EDK2 2022.11 uses it from there. A function whose other BARs have addresses,
+    // or that decodes I/O, has been placed, and then 0 is an address too.
+    let placed = bars.iter().any(|bar| bar.bus_address.is_some()) || command & Command::IO.bits() != 0;
+    for bar in bars.iter_mut().filter(|bar| placed && bar.kind == BarKind::Io) {
+        bar.bus_address.get_or_insert(0);
+    }
     if command & decoding != 0 {
         config.write16(at, register::COMMAND, command);
     }
@@ -151,7 +159,10 @@ fn measure_rom(config: &mut dyn ConfigAccess, at: PciAddress, offset: u16) -> Op
     // The lowest bit switches the ROM on and stays off.
     let (held, ones) = probe(config, at, offset, ROM_ADDRESS);
     let kind = BarKind::Memory { wide: false, prefetchable: false };
-    bar(BarRegister::Rom, kind, (ones & ROM_ADDRESS).into(), (held & ROM_ADDRESS).into())
+    // A ROM that is off has no address, whatever the register holds: firmware may leave there what it
+    // measured with (EDK2 2022.11).
+    let address = if held & ROM_ENABLE == 0 { 0 } else { held & ROM_ADDRESS };
+    bar(BarRegister::Rom, kind, (ones & ROM_ADDRESS).into(), address.into())
 }
 
 /// What the register held, and what it holds of `ones`.

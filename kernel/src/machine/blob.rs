@@ -45,8 +45,8 @@ pub(crate) enum BlobError {
 impl fmt::Display for BlobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => f.write_str("no device tree: x0 was zero at entry"),
-            Self::Misaligned(at) => write!(f, "no device tree: x0 was {at}, not a multiple of 8"),
+            Self::None => f.write_str("no device tree: whoever started the image gave address 0"),
+            Self::Misaligned(at) => write!(f, "no device tree at {at}: not a multiple of 8"),
             Self::Unmappable(error) => write!(f, "no device tree: {error}"),
             Self::NoMemory(at) => write!(f, "no device tree: no memory answers at {at}"),
             Self::NotADeviceTree { at, found } => {
@@ -61,7 +61,7 @@ impl fmt::Display for BlobError {
 
 impl core::error::Error for BlobError {}
 
-/// The device tree blob at `address`: as many bytes as its header says, nothing else checked.
+/// The device tree blob at `at`: as many bytes as its header says, nothing else checked.
 ///
 /// # Errors
 ///
@@ -71,8 +71,8 @@ impl core::error::Error for BlobError {}
 ///
 /// If there is a device tree, nobody writes to it while the kernel runs: its memory is not given to the
 /// heap, and no device has it.
-pub(crate) unsafe fn device_tree(address: u64) -> Result<&'static [u8], BlobError> {
-    let at = PhysAddr(address);
+pub(crate) unsafe fn device_tree(at: PhysAddr) -> Result<&'static [u8], BlobError> {
+    let PhysAddr(address) = at;
     if address == 0 {
         return Err(BlobError::None);
     }

@@ -41,6 +41,9 @@ pub(crate) fn exception(exception: &Exception) -> ! {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
+    if boot::efi::is_in_boot_services() {
+        boot::efi::abandon(format_args!("iogroups: ERROR: {info}"));
+    }
     if !FAILING.swap(true, Ordering::Relaxed) {
         console::init_if_absent();
         log!("ERROR: {info}");

@@ -13,6 +13,7 @@ pub(crate) mod fw_cfg;
 pub(crate) mod heap;
 mod pl011;
 pub(crate) mod power;
+pub(crate) mod ram;
 pub(crate) mod semihosting;
 
 use boot::Handover;

@@ -1,7 +1,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::cli::{Cli, Command as Subcommand};
+use crate::cli::{Cli, Command as Subcommand, Firmware};
 use crate::outcome::Kind;
 
 fn boot(line: &str) -> Result<Boot, Stop> {
@@ -63,10 +63,17 @@ fn options_reach_the_command() {
 }
 
 #[test]
+fn firmware_is_as_the_topology_says_unless_it_is_chosen() {
+    let firmware = |line| boot(line).unwrap().start.firmware;
+    assert_eq!(firmware(""), Firmware::Dt);
+    assert_eq!(firmware("--topology uefi-simple"), Firmware::UefiDt);
+    assert_eq!(firmware("--topology uefi-simple --firmware dt"), Firmware::Dt);
+    assert_eq!(firmware("--firmware uefi-acpi"), Firmware::UefiAcpi);
+}
+
+#[test]
 fn what_makes_no_sense_is_a_usage_error() {
     for line in [
-        "--firmware acpi",
-        "--firmware uefi-dt",
         "--firmware nonsense",
         "--path upstream",
         "--topology no-such-machine",

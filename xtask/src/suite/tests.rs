@@ -35,3 +35,10 @@ fn the_junit_report_names_failures() {
     let text = fs::read_to_string(file.path()).unwrap();
     assert!(text.contains("failures=\"1\"") && text.contains("missing group"), "{text}");
 }
+
+#[test]
+fn another_route_than_the_one_meant_is_a_difference() {
+    assert_eq!(route_difference(Firmware::UefiDt, "uefi-dt"), None);
+    assert!(route_difference(Firmware::UefiDt, "dt").is_some());
+    assert_eq!(route_difference(Firmware::UefiDt, ""), None);
+}

@@ -225,6 +225,36 @@ fn firmware_addresses_and_decoding_are_left_alone_on_request() {
 }
 
 #[test]
+fn a_rom_that_firmware_left_off_has_no_address() {
+    for (held, address) in [(0xfffc_0000, None), (0x1234_0001, Some(0x1234_0000))] {
+        let mut model = Model::virt();
+        let card = model.add(On::Root(0), 1, 0, 0x1af4_1000, 0x02_0000);
+        model.cards[card].rom(0x4_0000);
+        model.cards[card].set32(0x30, held);
+        let policy = Policy { resources: Resources::Keep, ..Policy::default() };
+        let topology = enumerate_with(&mut model, &[virt_root()], &policy);
+        let rom = topology.functions()[1].rom.as_ref().unwrap();
+        assert_eq!((rom.bus_address, rom.size), (address, 0x4_0000));
+        assert_eq!((finding_ids(&topology), model.cards[card].get32(0x30)), (Vec::new(), held));
+    }
+}
+
+#[test]
+fn an_io_bar_at_0_has_been_placed_if_the_function_has() {
+    for (command, other, address) in [(1, 0, Some(0)), (0, 0x1234_5000, Some(0)), (0, 0, None)] {
+        let mut model = Model::virt();
+        let card = model.add(On::Root(0), 1, 0, 0x1af4_1000, 0x02_0000);
+        model.cards[card].io_bar(0, 0x20).memory_bar(1, 0x1000, false, false);
+        model.cards[card].set32(0x14, other);
+        model.cards[card].set8(4, command);
+        let policy = Policy { resources: Resources::Keep, ..Policy::default() };
+        let topology = enumerate_with(&mut model, &[virt_root()], &policy);
+        let bar = topology.functions()[1].bar(0).unwrap();
+        assert_eq!((bar.bus_address, bar.cpu.is_some()), (address, address.is_some()));
+    }
+}
+
+#[test]
 fn decoding_is_off_while_a_bar_is_measured_and_back_on_afterwards() {
     let mut model = Model::virt();
     let card = model.device(On::Root(0), 1, 0, FunctionKind::RcEndpoint);

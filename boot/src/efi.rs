@@ -1,0 +1,188 @@
+//! The image as an EFI application: what is taken from the firmware before it is left.
+//!
+//! [`boot_efi_application`] runs on the firmware's map, stack and exception vectors. It notes where the
+//! configuration tables say that the machine is described, copies the load options, and leaves boot
+//! services. Then the head takes the machine over as on any other entry, and [`handed_over`] makes one list
+//! of the firmware's memory map.
+//!
+//! Until boot services are left there is no console of ours. A panic speaks through the firmware's, by
+//! [`abandon`]; an exception is the firmware's to report.
+
+mod memory_map;
+
+pub use memory_map::{MemoryRange, MemoryUse};
+
+/// UTF-16 units of load options that are copied; twice what Linux takes as a command line.
+pub const LOAD_OPTIONS_LIMIT: usize = 4096;
+
+/// Ranges of memory that are handed over. Neighbours of one use are one range, so that few are needed.
+pub const MEMORY_RANGE_LIMIT: usize = 512;
+
+/// What an EFI firmware hands over besides the description of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Efi {
+    /// The load options as UTF-16 units, at most [`LOAD_OPTIONS_LIMIT`]. They may be anything.
+    pub load_options: &'static [u16],
+    /// Bytes of load options that there were.
+    pub load_options_bytes: usize,
+    /// Ranges of RAM that did not fit into [`MEMORY_RANGE_LIMIT`], all of them above those that did.
+    pub memory_left_out: usize,
+    memory: &'static [memory_map::Entry],
+}
+
+impl Efi {
+    /// RAM by the firmware's memory map: sorted by start, and no free range overlaps another.
+    pub fn memory(&self) -> impl Iterator<Item = MemoryRange> {
+        self.memory.iter().filter_map(memory_map::Entry::range)
+    }
+}
+
+#[cfg(target_os = "none")]
+pub(crate) use application::handed_over;
+#[cfg(target_os = "none")]
+pub use application::{abandon, is_in_boot_services};
+
+#[cfg(target_os = "none")]
+mod application {
+    use core::cell::UnsafeCell;
+    use core::ffi::c_void;
+    use core::fmt::{self, Write};
+    use core::sync::atomic::{AtomicBool, Ordering};
+
+    use addr::{PhysAddr, Range};
+    use uefi::mem::memory_map::{MemoryMap, MemoryMapMut, MemoryMapOwned};
+    use uefi::proto::loaded_image::LoadedImage;
+    use uefi::runtime::{self, ResetType};
+    use uefi::table::cfg::ConfigTableEntry;
+    use uefi::{Guid, Handle, Status, boot, guid, system};
+
+    use super::memory_map::{self, Entry};
+    use super::{Efi, LOAD_OPTIONS_LIMIT, MEMORY_RANGE_LIMIT};
+    use crate::Source;
+    use crate::memory::{self, Kind};
+
+    /// EFI_DTB_TABLE_GUID: a device tree blob (UEFI 2.10, section 4.6.1.3).
+    const DEVICE_TREE_GUID: Guid = guid!("b1b621d5-f19c-41a5-830b-d9152c69aae0");
+
+    /// What is kept from the firmware's time.
+    struct Taken {
+        source: Source,
+        load_options: [u16; LOAD_OPTIONS_LIMIT],
+        load_options_bytes: usize,
+        map: Option<FinalMap>,
+        memory: [Entry; MEMORY_RANGE_LIMIT],
+    }
+
+    /// The memory map at the moment when boot services were left.
+    struct FinalMap {
+        map: MemoryMapOwned,
+        /// Where it is, in the firmware's memory.
+        place: Range<PhysAddr>,
+    }
+
+    struct Place(UnsafeCell<Taken>);
+
+    // SAFETY: Only one CPU runs, and the two functions that use it run one after the other, once each.
+    unsafe impl Sync for Place {}
+
+    static TAKEN: Place = Place(UnsafeCell::new(Taken {
+        source: Source::Nothing,
+        load_options: [0; LOAD_OPTIONS_LIMIT],
+        load_options_bytes: 0,
+        map: None,
+        memory: [Entry::NONE; MEMORY_RANGE_LIMIT],
+    }));
+
+    static IN_BOOT_SERVICES: AtomicBool = AtomicBool::new(false);
+
+    /// Whether the firmware still owns the machine.
+    #[must_use]
+    pub fn is_in_boot_services() -> bool {
+        IN_BOOT_SERVICES.load(Ordering::Relaxed)
+    }
+
+    /// Says `why` on the firmware's console and switches the machine off.
+    ///
+    /// To be called while [`is_in_boot_services`]. Called a second time, as from a panic in here, it says
+    /// nothing.
+    pub fn abandon(why: fmt::Arguments<'_>) -> ! {
+        static SPOKEN: AtomicBool = AtomicBool::new(false);
+        if !SPOKEN.swap(true, Ordering::Relaxed) {
+            // There is no other way to say it, so that its failure cannot be told either.
+            let _ = system::with_stdout(|console| writeln!(console, "{why}"));
+        }
+        runtime::reset(ResetType::SHUTDOWN, Status::ABORTED, None)
+    }
+
+    /// Called by the head, once, with the arguments of an EFI entry point. When it returns, boot services
+    /// are left, and 0 says so.
+    ///
+    /// There is no failure that it could report to the firmware: what is missing is missing in the report,
+    /// and a firmware that does not let go of the machine is reset by the `uefi` crate after the second try
+    /// (UEFI 2.10, section 7.4.6: with the map and its key read anew).
+    #[unsafe(no_mangle)]
+    extern "C" fn boot_efi_application(image: Handle, table: *const c_void) -> u64 {
+        // SAFETY: The firmware gives its system table to the entry point.
+        unsafe { uefi::table::set_system_table(table.cast()) };
+        // SAFETY: And the handle of this image.
+        unsafe { boot::set_image_handle(image) };
+        IN_BOOT_SERVICES.store(true, Ordering::Relaxed);
+        // SAFETY: Nobody else uses it before boot services are left.
+        let taken = unsafe { &mut *TAKEN.0.get() };
+        taken.source = system::with_config_table(source);
+        if let Ok(loaded) = boot::open_protocol_exclusive::<LoadedImage>(image) {
+            let bytes = loaded.load_options_as_bytes().unwrap_or_default();
+            taken.load_options_bytes = bytes.len();
+            for (unit, bytes) in taken.load_options.iter_mut().zip(bytes.chunks_exact(2)) {
+                *unit = u16::from_le_bytes([bytes[0], bytes[1]]);
+            }
+        }
+        // Should the firmware not let go, this is the last that is heard.
+        let _ = system::with_stdout(|console| writeln!(console, "iogroups: leaving EFI boot services"));
+        // SAFETY: No protocol is open any more, and nothing points into the firmware's memory but the
+        // device tree and the ACPI tables, which are found again by their addresses.
+        let map = unsafe { boot::exit_boot_services(None) };
+        IN_BOOT_SERVICES.store(false, Ordering::Relaxed);
+        let buffer = map.buffer();
+        let place = Range::from_size(PhysAddr(buffer.as_ptr().addr() as u64), buffer.len() as u64);
+        taken.map = place.map(|place| FinalMap { map, place });
+        0
+    }
+
+    /// Where the configuration tables say that the machine is described. A device tree comes first: who has
+    /// both was given the tree by its user.
+    fn source(tables: &[ConfigTableEntry]) -> Source {
+        let find = |guid| tables.iter().find(|table| table.guid == guid).map(|table| table.address.addr());
+        if let Some(at) = find(DEVICE_TREE_GUID) {
+            Source::DeviceTree(PhysAddr(at as u64))
+        } else if let Some(at) = find(ConfigTableEntry::ACPI2_GUID) {
+            Source::Acpi { rsdp: PhysAddr(at as u64) }
+        } else {
+            Source::Nothing
+        }
+    }
+
+    /// What was taken, once the machine is ours. To be called once.
+    pub(crate) fn handed_over() -> (Source, Efi) {
+        // SAFETY: The application is over, and this is called once.
+        let taken: &'static mut Taken = unsafe { &mut *TAKEN.0.get() };
+        let mut listed = memory_map::Listed::default();
+        if let Some(FinalMap { map, place }) = &mut taken.map {
+            if let Err(error) = memory::map(*place, Kind::Normal) {
+                panic!("the firmware's memory map cannot be mapped: {error}");
+            }
+            map.sort();
+            listed = memory_map::list(map.entries(), &mut taken.memory);
+        }
+        // It would give its memory back to a firmware that is gone.
+        core::mem::forget(taken.map.take());
+        let units = (taken.load_options_bytes / 2).min(LOAD_OPTIONS_LIMIT);
+        let efi = Efi {
+            load_options: &taken.load_options[..units],
+            load_options_bytes: taken.load_options_bytes,
+            memory: &taken.memory[..listed.count],
+            memory_left_out: listed.left_out,
+        };
+        (taken.source, efi)
+    }
+}
