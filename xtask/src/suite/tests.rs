@@ -35,3 +35,24 @@ fn the_junit_report_names_failures() {
     let text = fs::read_to_string(file.path()).unwrap();
     assert!(text.contains("failures=\"1\"") && text.contains("missing group"), "{text}");
 }
+
+#[test]
+fn a_malformed_topology_is_one_failed_test_and_the_others_go_on() {
+    use clap::Parser as _;
+    let options = |line: &str| match crate::cli::Cli::parse_from(line.split(' ')).command {
+        crate::cli::Command::Test(options) => options,
+        other => panic!("{other:?}"),
+    };
+    let found = || {
+        let good = |name: &str| Topology::parse(name, "probes = \"\"").map_err(|_| unreachable!());
+        let bad = Malformed { name: "broken".into(), why: "broken.toml is malformed: line 2".into() };
+        vec![good("alpha"), Err(bad), good("beta")]
+    };
+    let (topologies, malformed) = wanted(found(), &options("xtask test"));
+    assert_eq!((topologies.len(), malformed.len()), (2, 1));
+    let (topologies, malformed) = wanted(found(), &options("xtask test alpha"));
+    assert_eq!((topologies.len(), malformed.len()), (1, 0));
+    let (_, malformed) = wanted(found(), &options("xtask test --boot-only broken"));
+    let checked = of_malformed(malformed.into_iter().next().unwrap());
+    assert!(!checked.passed() && checked.text().contains("broken.toml is malformed: line 2"));
+}
