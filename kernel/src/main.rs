@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod clients;
 mod config_space;
+mod doubts;
 mod event_log;
 mod hardware;
 mod machine;
@@ -40,7 +41,7 @@ fn kernel_main(handover: Handover) -> ! {
     let options = Options::parse(&handed_over.command_line);
     console::set_report_channel(options.console);
 
-    let mut report = summary::empty(Run {
+    let mut report = Report::new(Run {
         firmware: "dt".to_string(),
         path: "fixed".to_string(),
         cmdline: handed_over.command_line.clone(),
@@ -49,6 +50,7 @@ fn kernel_main(handover: Handover) -> ! {
     });
     log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
     report.warnings.extend(options.warnings.iter().cloned());
+    summary::add_findings(&mut report, handed_over.console_absent.as_slice());
     if let Err(error) = probe_machine(&handover, handed_over.described, &options, &mut report) {
         log!("ERROR: {error}");
         report.error = Some(error);
@@ -71,11 +73,12 @@ fn probe_machine(
     }
     let described = source::chosen(handed_over, options)?;
     summary::add_description(report, &described.description);
-    report.findings.extend(source::use_memory(handover, &described));
+    summary::add_findings(report, &source::use_memory(handover, &described));
 
-    let hardware = Hardware::enumerate(&described.description).map_err(|error| error.to_string())?;
+    let hardware = Hardware::enumerate(&described.description, &described.map);
     summary::add_hardware(report, &hardware);
 
+    event_log::policy(options);
     let iommus = Iommus::default();
     let mut core = registry::populate(&hardware, Box::new(described.map), options.policy);
     clients::register_all(&mut core, &hardware, &iommus);

@@ -9,9 +9,10 @@ use addr::{PhysAddr, Range};
 use boot::Handover;
 use firmware::device_tree::{self, DeviceTreeMap, Early};
 use firmware::{Console, Description, PsciConduit};
-use report::{Finding, Severity};
+use probe::{Finding, Severity};
 
 use crate::log;
+use crate::machine::heap::MemoryError;
 use crate::machine::{blob, console, heap, power, semihosting};
 use crate::options::Options;
 
@@ -26,6 +27,8 @@ pub(crate) struct Described {
 pub(crate) struct HandedOver {
     pub(crate) described: Result<Described, String>,
     pub(crate) command_line: String,
+    /// Said if the console that it names is not there.
+    pub(crate) console_absent: Option<Finding>,
 }
 
 /// Reads what `x0` leads to, and uses the console and the way to end the run that it names.
@@ -33,7 +36,10 @@ pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
     // SAFETY: Only `use_memory` gives memory to the heap, and it leaves this tree out.
     let tree = match unsafe { blob::device_tree(handover.firmware_argument) } {
         Ok(tree) => tree,
-        Err(error) => return HandedOver { described: Err(error.to_string()), command_line: String::new() },
+        Err(error) => {
+            let described = Err(error.to_string());
+            return HandedOver { described, command_line: String::new(), console_absent: None };
+        }
     };
     let (early, described) = match describe(Cow::Borrowed(tree)) {
         Ok(described) => {
@@ -43,9 +49,9 @@ pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
         }
         Err(error) => (device_tree::early(tree), Err(error)),
     };
-    use_console(early.console);
+    let console_absent = use_console(early.console);
     use_conduit(early.psci);
-    HandedOver { described, command_line: early.command_line }
+    HandedOver { described, command_line: early.command_line, console_absent }
 }
 
 /// The description to go by: that of a file of the host if the user names one, else what was handed over.
@@ -53,9 +59,10 @@ pub(crate) fn chosen(handed_over: Result<Described, String>, options: &Options) 
     let Some(name) = &options.device_tree_file else { return handed_over };
     let file = semihosting::read_file(name).map_err(|error| format!("dtb={name}: {error}"))?;
     log!("device tree: {name}, {} bytes", file.len());
-    let described = describe(Cow::Owned(file))?;
-    use_console(described.description.console);
-    use_conduit(described.description.psci);
+    let mut described = describe(Cow::Owned(file))?;
+    let Description { console, psci, findings, .. } = &mut described.description;
+    findings.extend(use_console(*console));
+    use_conduit(*psci);
     Ok(described)
 }
 
@@ -66,32 +73,68 @@ fn describe(tree: Cow<'static, [u8]>) -> Result<Described, String> {
 
 /// Gives the memory that the description leaves free to the heap.
 ///
-/// Memory that cannot be used costs no more than itself: the finding says which, and the run goes on with
+/// Memory that cannot be used costs no more than itself: the findings say which, and the run goes on with
 /// the heap that it has.
-pub(crate) fn use_memory(handover: &Handover, described: &Described) -> Option<Finding> {
+pub(crate) fn use_memory(handover: &Handover, described: &Described) -> Vec<Finding> {
     let Described { description, tree, .. } = described;
     let mut reserved: Vec<Range<PhysAddr>> = description.reserved.clone();
     reserved.push(handover.image);
     reserved.extend(Range::from_size(PhysAddr(tree.as_ptr().addr() as u64), tree.len() as u64));
     let handed_over = PhysAddr(handover.firmware_argument);
     reserved.extend(Range::from_size(handed_over, u64::from(blob::DEVICE_TREE_LIMIT)));
+
+    let mut findings = Vec::new();
+    if !description.memory.iter().any(|range| range.encloses(&handover.image)) {
+        let sentence = format!(
+            "the image is at {}, which is outside of the RAM that firmware describes; it runs there all the same",
+            handover.image
+        );
+        findings.push(about_memory("image-outside-memory", sentence));
+    }
+    let mut left_out = 0;
+    let mut refused = |range, error: MemoryError| {
+        if findings.len() >= MEMORY_FINDING_LIMIT {
+            left_out += 1;
+            return;
+        }
+        let id = match error {
+            MemoryError::Absent(_) => "memory-absent",
+            MemoryError::Unmappable(_) | MemoryError::TooManyRanges => "memory-unusable",
+        };
+        findings.push(about_memory(id, format!("{range}, RAM as firmware says, is left out: {error}")));
+    };
     // SAFETY: Firmware says that this is RAM; the image, with the early heap, and both device trees are left
     // out. It is called once.
-    let added = unsafe { heap::add_free_memory(&description.memory, &reserved) };
-    added.err().map(|error| Finding {
-        id: "memory-unusable".to_string(),
-        severity: Severity::Warning,
-        device: "memory".to_string(),
-        sentence: format!("a range of RAM that firmware describes cannot be used: {error}"),
-    })
+    unsafe { heap::add_free_memory(&description.memory, &reserved, &mut refused) };
+    if left_out > 0 {
+        let sentence = format!("{left_out} more ranges, RAM as firmware says, are left out");
+        findings.push(about_memory("memory-unusable", sentence));
+    }
+    findings
 }
 
-fn use_console(named: Option<Console>) {
-    if let Some(Console::Pl011(registers)) = named
-        && let Err(error) = console::move_uart(registers.start())
-    {
-        log!("console at {registers}: {error}");
-    }
+/// Ranges of RAM that are named one by one if they cannot be used.
+const MEMORY_FINDING_LIMIT: usize = 16;
+
+fn about_memory(id: &'static str, sentence: String) -> Finding {
+    Finding { id, severity: Severity::Warning, subject: "memory".to_string(), sentence }
+}
+
+/// Uses the console that firmware names, if it is one; if not, the finding says so.
+fn use_console(named: Option<Console>) -> Option<Finding> {
+    let Console::Pl011(registers) = named?;
+    let why = match console::move_uart(registers.start()) {
+        Ok(true) => return None,
+        Ok(false) => "no PL011 answers there".to_string(),
+        Err(error) => error.to_string(),
+    };
+    let sentence = format!("the console that the device tree names has its registers at {registers}: {why}");
+    Some(Finding {
+        id: "console-absent",
+        severity: Severity::Warning,
+        subject: "/chosen".to_string(),
+        sentence,
+    })
 }
 
 fn use_conduit(conduit: Option<PsciConduit>) {

@@ -12,7 +12,9 @@ pub(crate) mod failure;
 pub(crate) mod heap;
 mod pl011;
 pub(crate) mod power;
+pub(crate) mod registers;
 pub(crate) mod semihosting;
+pub(crate) mod virtio_config;
 
 use boot::Handover;
 
