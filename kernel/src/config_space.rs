@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use addr::{PciAddress, PhysAddr, Range};
-use boot::memory::MapError;
 use pci::ConfigAccess;
 
 use crate::machine::ecam::Ecam;
+use crate::machine::registers::RegistersError;
 
 /// The windows of all host bridges; where none covers an address, nobody answers.
 #[derive(Default)]
@@ -14,14 +14,18 @@ pub(crate) struct ConfigSpace(Vec<Ecam>);
 
 impl ConfigSpace {
     /// Adds the window of a host bridge.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ecam::new`]; then nothing is added.
     pub(crate) fn add(
         &mut self,
         window: Range<PhysAddr>,
         segment: u16,
         first_bus: u8,
         last_bus: u8,
-    ) -> Result<(), MapError> {
-        self.0.extend(Ecam::new(window, segment, first_bus, last_bus)?);
+    ) -> Result<(), RegistersError> {
+        self.0.push(Ecam::new(window, segment, first_bus, last_bus)?);
         Ok(())
     }
 

@@ -9,6 +9,20 @@ use probe::{Core, DeviceId, Event, FwNode, Untranslated};
 
 use crate::hardware::{Handle, Hardware};
 use crate::log;
+use crate::options::Options;
+
+/// The lines that Linux prints before it adds the first device (`iommu_subsys_init`): what groups get by
+/// default, and how their invalidations are flushed where there are any.
+pub(crate) fn policy(options: &Options) {
+    let origin = |is_set| if is_set { " (set via kernel command line)" } else { "" };
+    let Options { policy, passthrough_is_set, strict_is_set, .. } = options;
+    let kind = if policy.passthrough { "Passthrough" } else { "Translated" };
+    log!("iommu: Default domain type: {kind}{}", origin(*passthrough_is_set));
+    if !policy.passthrough {
+        let mode = if policy.strict { "strict" } else { "lazy" };
+        log!("iommu: DMA domain TLB invalidation policy: {mode} mode{}", origin(*strict_is_set));
+    }
+}
 
 /// Does everything that is queued, logging each event as it happens; what a user is to be warned of is
 /// added to `warnings`.
@@ -51,6 +65,7 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
             log!("{} {}: Removing from iommu group {group}", prefix(core, *device), name(device));
         }
         Event::Merged { into, from } => log!("iommu: group {from} is part of group {into}"),
+        Event::Split { from, new } => log!("iommu: group {new} is no part of group {from}"),
         Event::Refused { device, detail } => {
             log!("{} {}: refused: {detail}", prefix(core, *device), name(device));
         }

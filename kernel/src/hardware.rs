@@ -1,22 +1,26 @@
 //! What drivers need of the machine: configuration space, the PCI topology, platform devices.
 
+use alloc::format;
 use alloc::rc::Rc;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::ptr::NonNull;
 
-use addr::{PhysAddr, Range};
-use boot::memory::{self, Kind, MapError};
+use addr::{PciAddress, PhysAddr, Range};
 use firmware::{Description, HostBridge, PlatformDevice};
-use pci::{Command, FunctionIndex, Policy, RootBus, Topology};
-use virtio_drivers::transport::SomeTransport;
+use pci::{Bar, BarKind, Command, FunctionIndex, Policy, RootBus, Topology};
+use probe::{Finding, FirmwareMap};
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
+use virtio_drivers::transport::{DeviceType, SomeTransport};
 
 use crate::config_space::ConfigSpace;
+use crate::doubts;
 use crate::machine::dma::IdentityHal;
-use crate::machine::ecam::VirtioEcam;
+use crate::machine::registers::{self, RegistersError};
+use crate::machine::virtio_config::VirtioConfig;
 
 /// A transport of any kind, for the lifetime of the machine.
 pub(crate) type Transport = SomeTransport<'static>;
@@ -34,26 +38,32 @@ pub(crate) enum Handle {
 pub(crate) struct Hardware {
     pub(crate) config: RefCell<ConfigSpace>,
     pub(crate) topology: Topology,
+    /// Those whose configuration space answers, in the order of the topology's root buses.
     pub(crate) host_bridges: Vec<HostBridge>,
     pub(crate) platform: Vec<PlatformDevice>,
     /// For each platform device that is a virtio-mmio slot: which device is in it.
     virtio_mmio: Vec<Option<u32>>,
+    /// For each of `host_bridges`, firmware's name of its node.
+    bridge_nodes: Vec<String>,
+    /// Where the machine is not what firmware says.
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl Hardware {
     /// Numbers all buses, reads all functions and assigns addresses as `policy` says, enables ACS.
-    pub(crate) fn enumerate(description: &Description, policy: &Policy) -> Result<Rc<Self>, MapError> {
+    ///
+    /// What is not where firmware says costs that host bridge or slot alone, and is a finding.
+    pub(crate) fn enumerate(description: &Description, map: &dyn FirmwareMap, policy: &Policy) -> Rc<Self> {
+        let mut findings = Vec::new();
         let mut config = ConfigSpace::default();
-        let mut roots = Vec::new();
+        let mut host_bridges = Vec::new();
         for bridge in &description.host_bridges {
-            config.add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus)?;
-            roots.push(RootBus {
-                segment: bridge.segment,
-                first_bus: bridge.first_bus,
-                last_bus: bridge.last_bus,
-                windows: bridge.windows.clone(),
-            });
+            match config.add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus) {
+                Ok(()) => host_bridges.push(bridge.clone()),
+                Err(error) => findings.push(doubts::registers(&bridge.name, &map.name(bridge.node), error)),
+            }
         }
+        let roots: Vec<RootBus> = host_bridges.iter().map(root_bus).collect();
         let mut topology = pci::enumerate_with(&mut config, &roots, policy);
         // Before anything is grouped: what a port isolates is read from its control register.
         if description.requests_acs {
@@ -62,15 +72,36 @@ impl Hardware {
 
         let mut virtio_mmio = Vec::new();
         for device in &description.platform_devices {
-            virtio_mmio.push(virtio_mmio_type(device)?);
+            virtio_mmio.push(virtio_mmio_type(device).unwrap_or_else(|error| {
+                findings.push(doubts::registers(&device.name, &map.name(device.node), error));
+                None
+            }));
         }
-        Ok(Rc::new(Self {
+        let mut this = Self {
             config: RefCell::new(config),
             topology,
-            host_bridges: description.host_bridges.clone(),
+            bridge_nodes: host_bridges.iter().map(|bridge| map.name(bridge.node)).collect(),
+            host_bridges,
             platform: description.platform_devices.clone(),
             virtio_mmio,
-        }))
+            findings,
+        };
+        let doubts = doubts::of_host_bridges(&this, map);
+        this.findings.extend(doubts);
+        Rc::new(this)
+    }
+
+    /// Linux's name of a device.
+    pub(crate) fn name(&self, handle: Handle) -> String {
+        match handle {
+            Handle::Function(index) => self.topology[index].address.to_string(),
+            Handle::Platform(index) => self.platform[index].name.clone(),
+        }
+    }
+
+    /// Whether the device is a virtio-iommu.
+    pub(crate) fn is_iommu(&self, handle: Handle) -> bool {
+        self.virtio_type(handle) == Some(DeviceType::IOMMU as u32)
     }
 
     /// The virtio device type (virtio 1.2, section 5) behind `handle`; none if it is no virtio device.
@@ -92,33 +123,45 @@ impl Hardware {
         }
     }
 
-    /// Switches a function's memory and DMA on and makes its BARs reachable.
-    pub(crate) fn enable(&self, index: FunctionIndex, command: Command) -> Result<(), alloc::string::String> {
-        use alloc::string::ToString;
+    /// Switches on what `command` says.
+    pub(crate) fn enable(&self, index: FunctionIndex, command: Command) -> Result<(), String> {
         let function = &self.topology[index];
-        for range in function.bars.iter().filter_map(|bar| bar.cpu) {
-            memory::map(range, Kind::Device).map_err(|error| error.to_string())?;
-        }
         pci::enable(&mut *self.config.borrow_mut(), function, command).map_err(|error| error.to_string())
     }
 
+    /// The registers behind a BAR of a virtio device, mapped; the function answers in the BAR's space already.
+    pub(crate) fn map_bar(&self, index: FunctionIndex, bar: &Bar) -> Result<Range<PhysAddr>, String> {
+        let root = self.topology.bus_of(&self.topology[index]).root;
+        let by = self.bridge_nodes.get(root).map_or("the host bridge", String::as_str);
+        let complaint = |why: &str| format!("{}, by ranges of {by}: {why}", bar.register);
+        let range = bar.cpu.ok_or_else(|| complaint("has no address that the CPU reaches"))?;
+        // SAFETY: No BAR of a virtio device has a register first that changes by being read: there are the common
+        // or the legacy header, or the MSI-X table.
+        unsafe { registers::map(range) }.map_err(|error| complaint(&error.to_string()))?;
+        Ok(range)
+    }
+
     /// The virtio transport of a device, whose DMA is on from now on.
-    pub(crate) fn virtio_transport(&self, handle: Handle) -> Result<Transport, alloc::string::String> {
-        use alloc::string::ToString;
+    pub(crate) fn virtio_transport(&self, handle: Handle) -> Result<Transport, String> {
         match handle {
             Handle::Function(index) => {
                 self.enable(index, Command::MEMORY | Command::BUS_MASTER)?;
-                let address = self.topology[index].address;
-                let ecam = self.config.borrow().at(address).ok_or("no configuration space")?;
-                let mut root = PciRoot::new(VirtioEcam(ecam));
-                let function = DeviceFunction {
-                    bus: address.bus,
-                    device: address.devfn.device(),
-                    function: address.devfn.function(),
-                };
-                PciTransport::new::<IdentityHal, _>(&mut root, function)
+                let function = &self.topology[index];
+                let PciAddress { bus, devfn, .. } = function.address;
+                let ecam = self.config.borrow().at(function.address).ok_or("no configuration space")?;
+                // A BAR that cannot be reached matters only if the transport needs it.
+                let mut config = VirtioConfig::new(ecam, function.address);
+                let mut complaints = String::new();
+                for bar in function.bars.iter().filter(|bar| bar.kind != BarKind::Io) {
+                    match self.map_bar(index, bar) {
+                        Ok(registers) => config.show(bar, registers),
+                        Err(complaint) => complaints += &format!("; {complaint}"),
+                    }
+                }
+                let place = DeviceFunction { bus, device: devfn.device(), function: devfn.function() };
+                PciTransport::new::<IdentityHal, _>(&mut PciRoot::new(config), place)
                     .map(SomeTransport::from)
-                    .map_err(|error| error.to_string())
+                    .map_err(|error| format!("{error}{complaints}"))
             }
             Handle::Platform(index) => {
                 let registers = first_registers(&self.platform[index]).ok_or("no registers")?;
@@ -142,25 +185,37 @@ const VIRTIO_MMIO_MAGIC: u32 = 0x7472_6976;
 
 /// How firmware names a virtio-mmio slot: in a device tree, and in ACPI.
 const VIRTIO_MMIO_IDS: [&str; 2] = ["virtio,mmio", "LNRO0005"];
+/// Offset of the register with the device's type; 0 in an empty slot.
+const VIRTIO_MMIO_DEVICE_ID: u64 = 8;
 
 fn first_registers(device: &PlatformDevice) -> Option<Range<PhysAddr>> {
     device.registers.first().copied()
 }
 
 /// The type of the device in a virtio-mmio slot; none if this is no such slot, or an empty one.
-fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, MapError> {
+fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, RegistersError> {
     if !device.compatible.iter().any(|id| VIRTIO_MMIO_IDS.contains(&id.as_str())) {
         return Ok(None);
     }
-    let Some(registers) = first_registers(device).filter(|range| range.size() >= 0x100) else {
+    let Some(range) = first_registers(device).filter(|range| range.size() >= 0x100) else {
         return Ok(None);
     };
-    memory::map(registers, Kind::Device)?;
-    let read = |offset: u64| {
-        // SAFETY: The registers are at least 256 bytes, aligned by the page, and mapped; reading these two
-        // has no side effect (virtio 1.2, section 4.2.2).
-        unsafe { core::ptr::read_volatile((registers.start().0 + offset) as *const u32) }
-    };
-    let present = registers.start().0.is_multiple_of(4) && read(0) == VIRTIO_MMIO_MAGIC;
-    Ok(if present { Some(read(8)).filter(|kind| *kind != 0) } else { None })
+    // SAFETY: The first register of a virtio-mmio device is a constant.
+    if unsafe { registers::map(range) }? != VIRTIO_MMIO_MAGIC {
+        return Ok(None);
+    }
+    // SAFETY: The registers are at least 256 bytes, aligned, and mapped; reading this one has no effect
+    // (virtio 1.2, section 4.2.2).
+    let kind = unsafe { core::ptr::read_volatile((range.start().0 + VIRTIO_MMIO_DEVICE_ID) as *const u32) };
+    Ok((kind != 0).then_some(kind))
+}
+
+/// The bus at which the functions of a host bridge begin.
+pub(crate) fn root_bus(bridge: &HostBridge) -> RootBus {
+    RootBus {
+        segment: bridge.segment,
+        first_bus: bridge.first_bus,
+        last_bus: bridge.last_bus,
+        windows: bridge.windows.clone(),
+    }
 }

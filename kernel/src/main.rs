@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod clients;
 mod config_space;
+mod doubts;
 mod efi;
 mod event_log;
 mod hardware;
@@ -42,7 +43,7 @@ fn kernel_main(handover: Handover) -> ! {
     let options = Options::parse(&handed_over.command_line);
     console::set_report_channel(options.console);
 
-    let mut report = summary::empty(Run {
+    let mut report = Report::new(Run {
         firmware: source::route(&handover, &options).to_string(),
         path: "fixed".to_string(),
         cmdline: handed_over.command_line.clone(),
@@ -51,6 +52,7 @@ fn kernel_main(handover: Handover) -> ! {
     });
     log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
     report.warnings.extend(handed_over.warnings.iter().chain(&options.warnings).cloned());
+    summary::add_findings(&mut report, handed_over.console_absent.as_slice());
     if let Err(error) = probe_machine(&handover, handed_over, &options, &mut report) {
         log!("ERROR: {error}");
         report.error = Some(error);
@@ -73,12 +75,12 @@ fn probe_machine(
     }
     let described = source::chosen(handover, handed_over.described, options)?;
     summary::add_description(report, &described.description);
-    report.findings.extend(source::use_memory(handover, handed_over.memory, &described));
+    summary::add_findings(report, &source::use_memory(handover, handed_over.memory, &described));
 
-    let hardware =
-        Hardware::enumerate(&described.description, &described.buses).map_err(|error| error.to_string())?;
+    let hardware = Hardware::enumerate(&described.description, &*described.map, &described.buses);
     summary::add_hardware(report, &hardware);
 
+    event_log::policy(options);
     let iommus = Iommus::default();
     let mut core = registry::populate(&hardware, described.map, options.policy);
     clients::register_all(&mut core, &hardware, &iommus);

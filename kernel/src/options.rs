@@ -22,6 +22,10 @@ pub(crate) struct Options {
     pub(crate) firmware: Option<Firmware>,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
     pub(crate) policy: Policy,
+    /// Whether the command line says `iommu.passthrough=`.
+    pub(crate) passthrough_is_set: bool,
+    /// Whether the command line says `iommu.strict=`.
+    pub(crate) strict_is_set: bool,
     /// Words that mean nothing, or nothing here.
     pub(crate) warnings: Vec<String>,
     /// A word that asks for what this image cannot do, and that the run must not go on without.
@@ -68,6 +72,8 @@ impl Options {
             device_tree_file: None,
             firmware: None,
             policy: Policy::default(),
+            passthrough_is_set: false,
+            strict_is_set: false,
             warnings: Vec::new(),
             refused: None,
         };
@@ -94,8 +100,14 @@ impl Options {
                 self.refused = Some(format!("{word}: this image knows path=fixed, and firmware=dt or acpi"));
             }
             ("iommu.passthrough" | "iommu.strict", _) => match (name, boolean(value)) {
-                ("iommu.passthrough", Some(on)) => self.policy.passthrough = on,
-                (_, Some(on)) => self.policy.strict = on,
+                ("iommu.passthrough", Some(on)) => {
+                    self.policy.passthrough = on;
+                    self.passthrough_is_set = true;
+                }
+                (_, Some(on)) => {
+                    self.policy.strict = on;
+                    self.strict_is_set = true;
+                }
                 (_, None) => self.warn(word, "expected 0 or 1"),
             },
             ("console" | "report" | "dtb", _) => self.warn(word, "unknown value"),

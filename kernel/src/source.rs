@@ -12,9 +12,9 @@ use firmware::acpi::{AcpiMap, Surroundings};
 use firmware::device_tree::{self, Early};
 use firmware::{Console, Description, PsciConduit};
 use pci::{Numbering, Policy, Resources};
-use probe::FirmwareMap;
-use report::{Finding, Severity};
+use probe::{Finding, FirmwareMap, Severity};
 
+use crate::machine::heap::MemoryError;
 use crate::machine::ram::Ram;
 use crate::machine::{blob, console, heap, power, semihosting};
 use crate::options::{Firmware, Options};
@@ -40,6 +40,8 @@ pub(crate) struct HandedOver {
     pub(crate) memory: Option<efi::Memory>,
     /// What was odd.
     pub(crate) warnings: Vec<String>,
+    /// Said if the console that it names is not there.
+    pub(crate) console_absent: Option<Finding>,
 }
 
 /// Reads what the handover leads to, and uses the console and the way to end the run that it names.
@@ -63,10 +65,10 @@ pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
             (Early::default(), Err(error.to_string()))
         }
     };
-    use_console(early.console);
+    let console_absent = use_console(early.console);
     use_conduit(early.psci);
     let command_line = load_options.filter(|line| !line.trim().is_empty()).unwrap_or(early.command_line);
-    HandedOver { described, command_line, memory, warnings }
+    HandedOver { described, command_line, memory, warnings, console_absent }
 }
 
 /// What the tree at `at` says at once, and all that it describes.
@@ -135,7 +137,7 @@ pub(crate) fn chosen(
             describe(Cow::Owned(file), buses(handover))?
         }
     };
-    let described = match (options.firmware, handover.source) {
+    let mut described = match (options.firmware, handover.source) {
         (Some(Firmware::Acpi), Source::DeviceTree(_)) if handover.efi.is_some() => {
             return Err("firmware=acpi: the EFI firmware has handed over a device tree".to_string());
         }
@@ -145,8 +147,13 @@ pub(crate) fn chosen(
         (Some(Firmware::Acpi), Source::DeviceTree(_)) => from_stand_in(described)?,
         _ => described,
     };
-    use_console(described.description.console);
-    use_conduit(described.description.psci);
+    let Description { console, psci, findings, .. } = &mut described.description;
+    if let Some(finding) = use_console(*console)
+        && !findings.contains(&finding)
+    {
+        findings.push(finding);
+    }
+    use_conduit(*psci);
     Ok(described)
 }
 
@@ -166,7 +173,7 @@ fn describe(tree: Cow<'static, [u8]>, buses: Policy) -> Result<Described, String
 
 /// Gives the memory that the description leaves free to the heap.
 ///
-/// Memory that cannot be used costs no more than itself: the finding says which, and the run goes on with
+/// Memory that cannot be used costs no more than itself: the findings say which, and the run goes on with
 /// the heap that it has.
 ///
 /// An EFI firmware's own map says what is free (`from_efi`), as in Linux; a device tree beside it does not
@@ -175,7 +182,7 @@ pub(crate) fn use_memory(
     handover: &Handover,
     from_efi: Option<efi::Memory>,
     described: &Described,
-) -> Option<Finding> {
+) -> Vec<Finding> {
     let Described { description, tree, .. } = described;
     let mut reserved: Vec<Range<PhysAddr>> = description.reserved.clone();
     reserved.push(handover.image);
@@ -190,23 +197,59 @@ pub(crate) fn use_memory(
             &map.free
         }
     };
-    // SAFETY: Firmware says that this is RAM; the image, with the early heap, both device trees and what EFI
-    // firmware keeps are left out. It is called once.
-    let added = unsafe { heap::add_free_memory(memory, &reserved) };
-    added.err().map(|error| Finding {
-        id: "memory-unusable".to_string(),
-        severity: Severity::Warning,
-        device: "memory".to_string(),
-        sentence: format!("a range of RAM that firmware describes cannot be used: {error}"),
-    })
+
+    let mut findings = Vec::new();
+    if !description.memory.iter().any(|range| range.encloses(&handover.image)) {
+        let sentence = format!(
+            "the image is at {}, which is outside of the RAM that firmware describes; it runs there all the same",
+            handover.image
+        );
+        findings.push(about_memory("image-outside-memory", sentence));
+    }
+    let mut left_out = 0;
+    let mut refused = |range, error: MemoryError| {
+        if findings.len() >= MEMORY_FINDING_LIMIT {
+            left_out += 1;
+            return;
+        }
+        let id = match error {
+            MemoryError::Absent(_) => "memory-absent",
+            MemoryError::Unmappable(_) | MemoryError::TooManyRanges => "memory-unusable",
+        };
+        findings.push(about_memory(id, format!("{range}, RAM as firmware says, is left out: {error}")));
+    };
+    // SAFETY: Firmware says that this is RAM; the image, with the early heap, and both device trees and what
+    // EFI firmware keeps are left out. It is called once.
+    unsafe { heap::add_free_memory(memory, &reserved, &mut refused) };
+    if left_out > 0 {
+        let sentence = format!("{left_out} more ranges, RAM as firmware says, are left out");
+        findings.push(about_memory("memory-unusable", sentence));
+    }
+    findings
 }
 
-fn use_console(named: Option<Console>) {
-    if let Some(Console::Pl011(registers)) = named
-        && let Err(error) = console::move_uart(registers.start())
-    {
-        log!("console at {registers}: {error}");
-    }
+/// Ranges of RAM that are named one by one if they cannot be used.
+const MEMORY_FINDING_LIMIT: usize = 16;
+
+fn about_memory(id: &'static str, sentence: String) -> Finding {
+    Finding { id, severity: Severity::Warning, subject: "memory".to_string(), sentence }
+}
+
+/// Uses the console that firmware names, if it is one; if not, the finding says so.
+fn use_console(named: Option<Console>) -> Option<Finding> {
+    let Console::Pl011(registers) = named?;
+    let why = match console::move_uart(registers.start()) {
+        Ok(true) => return None,
+        Ok(false) => "no PL011 answers there".to_string(),
+        Err(error) => error.to_string(),
+    };
+    let sentence = format!("the console that the device tree names has its registers at {registers}: {why}");
+    Some(Finding {
+        id: "console-absent",
+        severity: Severity::Warning,
+        subject: "/chosen".to_string(),
+        sentence,
+    })
 }
 
 fn use_conduit(conduit: Option<PsciConduit>) {

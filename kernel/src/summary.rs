@@ -7,30 +7,13 @@ use alloc::vec::Vec;
 use firmware::Description;
 use probe::{Core, DomainType, InstanceState, Severity};
 use report::{
-    Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Report, ReservedRegion, Run,
-    Timing, Verdict,
+    Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Report, ReservedRegion, Timing,
+    Translation, Verdict,
 };
 
 use crate::clients::{Bound, Iommus};
 use crate::hardware::{Handle, Hardware};
 use crate::machine::clock;
-
-/// A report of a run that has not got anywhere yet.
-pub(crate) fn empty(run: Run) -> Report {
-    Report {
-        schema: report::SCHEMA.to_string(),
-        run,
-        iommus: Vec::new(),
-        groups: Vec::new(),
-        devices: Vec::new(),
-        warnings: Vec::new(),
-        findings: Vec::new(),
-        invariants: Vec::new(),
-        timing_us: Timing::default(),
-        result: Verdict::Error,
-        error: None,
-    }
-}
 
 /// Closes the report: time, and the verdict.
 pub(crate) fn close(report: &mut Report) {
@@ -46,12 +29,18 @@ pub(crate) fn close(report: &mut Report) {
 pub(crate) fn add_description(report: &mut Report, description: &Description) {
     report.run.cpus = description.cpus;
     report.run.memory_bytes = description.memory.iter().map(addr::Range::size).sum();
-    report.findings.extend(description.findings.iter().map(finding));
+    add_findings(report, &description.findings);
+}
+
+/// Adds what was found out about the machine.
+pub(crate) fn add_findings(report: &mut Report, findings: &[probe::Finding]) {
+    report.findings.extend(findings.iter().map(finding));
 }
 
 /// Adds what the PCI buses look like.
 pub(crate) fn add_hardware(report: &mut Report, hardware: &Hardware) {
-    report.findings.extend(hardware.topology.findings().iter().map(finding));
+    add_findings(report, &hardware.findings);
+    add_findings(report, hardware.topology.findings());
 }
 
 /// Adds what the probe path has made of it.
@@ -147,6 +136,7 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
         _ => None,
     };
     let fwspecs = membership.map_or(&[][..], |membership| membership.fwspecs());
+    let translations: Vec<_> = fwspecs.iter().map(|fwspec| translation(core, fwspec)).collect();
     let (id, class, kind, acs) = match *device.handle() {
         Handle::Function(index) => {
             let function = &hardware.topology[index];
@@ -170,17 +160,24 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
         kind,
         driver: device.driver().map(|driver| core.driver_name(driver).to_string()),
         group: membership.map(|membership| membership.group().0),
-        iommu: fwspecs
-            .first()
-            .map(|fwspec| core.device(core.instance(fwspec.instance).device()).name().to_string()),
-        endpoints: fwspecs.iter().flat_map(|fwspec| &fwspec.endpoints).map(ToString::to_string).collect(),
-        source: fwspecs.first().map(|fwspec| fwspec.source.to_string()),
+        iommu: translations.first().map(|first| first.iommu.clone()),
+        endpoints: translations.iter().flat_map(|each| each.endpoints.iter().cloned()).collect(),
+        source: translations.first().map(|first| first.source.clone()),
+        translations: if translations.len() > 1 { translations } else { Vec::new() },
         trigger: membership.map(|membership| membership.trigger().word().to_string()),
         why: match membership {
             Some(membership) => membership.why().to_string(),
             None => core.no_group(device).map(|reason| reason.to_string()).unwrap_or_default(),
         },
         acs,
+    }
+}
+
+fn translation(core: &Core<Handle>, fwspec: &probe::Fwspec) -> Translation {
+    Translation {
+        iommu: core.device(core.instance(fwspec.instance).device()).name().to_string(),
+        endpoints: fwspec.endpoints.iter().map(ToString::to_string).collect(),
+        source: fwspec.source.to_string(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One boot: from a machine and a kernel to an outcome, and the command `cargo xtask qemu`.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::cli::{Console, Iommu, ProbePath, QemuArgs};
+use clap::ValueEnum;
+
+use crate::cli::{Console, Firmware, Form, Iommu, ProbePath, QemuArgs};
 use crate::image::{self, Kernel, Patch};
 use crate::outcome::{Outcome, Stop};
 use crate::output;
@@ -26,8 +29,8 @@ pub(crate) enum Tree {
     Own,
     /// QEMU's own with these edits.
     Edited(Vec<Edit>),
-    /// A file.
-    File(PathBuf),
+    /// The bytes of a file, which need not be a regular one.
+    File(PathBuf, Vec<u8>),
 }
 
 /// A boot that is ready to run.
@@ -37,10 +40,77 @@ pub(crate) struct Boot {
     pub(crate) start: Start,
     pub(crate) tree: Tree,
     pub(crate) patches: Vec<Patch>,
+    /// How the report is shown; the kernel always writes JSON.
+    pub(crate) form: Form,
 }
 
 /// Name of an Image with patches, in the run directory.
 const PATCHED_IMAGE: &str = "patched.Image";
+/// Largest blob that is read for `--dtb`; QEMU's own have 1 MiB.
+const TREE_LIMIT: u64 = 16 << 20;
+
+/// The words of `--append`. Those that the tool answers for itself are taken out and mean what the
+/// option of their name means.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Words {
+    /// For the kernel.
+    kernel: Vec<String>,
+    form: Option<Form>,
+    console: Option<Console>,
+    firmware: Option<Firmware>,
+    path: Option<ProbePath>,
+}
+
+impl Words {
+    fn parse(text: &str) -> Result<Self, Stop> {
+        let mut words = Self::default();
+        for word in text.split_whitespace() {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            match name {
+                "report" => words.form = Some(chosen(word, value)?),
+                "console" => words.console = Some(chosen(word, value)?),
+                "firmware" => words.firmware = Some(chosen(word, value)?),
+                "path" => words.path = Some(chosen(word, value)?),
+                "dtb" => {
+                    let what = "names a file of the guest's host; give the file with --dtb FILE instead";
+                    return Err(Stop::usage(format!("--append: {word} {what}")));
+                }
+                _ => words.kernel.push(word.to_owned()),
+            }
+        }
+        Ok(words)
+    }
+}
+
+/// The value of a word of `--append`, out of a closed set.
+fn chosen<T: ValueEnum>(word: &str, value: &str) -> Result<T, Stop> {
+    T::from_str(value, false).map_err(|_| {
+        let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<String> =
+            names.filter(|name| !name.is_hide_set()).map(|name| name.get_name().to_owned()).collect();
+        Stop::usage(format!("--append: {word}: expected {}", names.join(", ")))
+    })
+}
+
+/// The one value that an option and a word of `--append` agree on.
+fn agreed<T: PartialEq>(name: &str, option: Option<T>, word: Option<T>) -> Result<Option<T>, Stop> {
+    if option.is_some() && word.is_some() && option != word {
+        return Err(Stop::usage(format!("--{name} and {name}= in --append contradict each other")));
+    }
+    Ok(option.or(word))
+}
+
+/// Reads the blob of `--dtb`, from whatever can be read.
+fn read_tree(file: &Path) -> Result<Vec<u8>, Stop> {
+    let mut blob = Vec::new();
+    let read = fs::File::open(file).and_then(|open| open.take(TREE_LIMIT + 1).read_to_end(&mut blob));
+    read.map_err(|error| Stop::usage(format!("--dtb: cannot read {}: {error}", file.display())))?;
+    if blob.len() as u64 > TREE_LIMIT {
+        let what = format!("has more than the {} MiB that are read", TREE_LIMIT >> 20);
+        return Err(Stop::usage(format!("--dtb: {} {what}", file.display())));
+    }
+    Ok(blob)
+}
 
 impl Boot {
     /// The boot of a topology as its file describes it.
@@ -57,24 +127,29 @@ impl Boot {
             },
             tree,
             patches: topology.patch.clone(),
+            form: Form::default(),
         }
     }
 
     /// The boot that the options of `cargo xtask qemu` describe.
     fn of_options(options: &QemuArgs, program: &str) -> Result<Self, Stop> {
         let usage = |what: &str| Err(Stop::usage(what));
-        if options.path != ProbePath::Fixed {
+        let words = Words::parse(options.append.as_deref().unwrap_or_default())?;
+        let firmware = agreed("firmware", options.firmware, words.firmware)?;
+        let path = agreed("path", options.path, words.path)?.unwrap_or_default();
+        if path != ProbePath::Fixed {
             return usage("--path: only `fixed` is there yet");
         }
         let mut boot = if options.bare {
             let machine = Machine { program: program.to_owned(), ..Machine::default() };
-            Self { machine, start: Start::default(), tree: Tree::Own, patches: Vec::new() }
+            let (tree, patches) = (Tree::Own, Vec::new());
+            Self { machine, start: Start::default(), tree, patches, form: Form::default() }
         } else {
             let topology =
                 Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
             Self::of_topology(&topology, program)
         };
-        boot.start.firmware = options.firmware.unwrap_or(boot.start.firmware);
+        boot.start.firmware = firmware.unwrap_or(boot.start.firmware);
         boot.machine.options.extend(options.machine.iter().cloned());
         boot.machine.cpu = options.cpu.clone().or(boot.machine.cpu);
         boot.machine.smp = options.smp.or(boot.machine.smp);
@@ -85,14 +160,12 @@ impl Boot {
             Some(Iommu::Off) => boot.machine.remove_iommu(),
             _ => (),
         }
-        boot.start.append.extend(options.append.iter().cloned());
+        boot.start.append.extend(words.kernel);
         boot.start.gdb = options.gdb;
-        boot.start.console = options.console.unwrap_or(boot.start.console);
+        boot.start.console = agreed("console", options.console, words.console)?.unwrap_or(boot.start.console);
+        boot.form = words.form.unwrap_or_default();
         if let Some(file) = &options.dtb {
-            if !file.is_file() {
-                return usage(&format!("--dtb: there is no file {}", file.display()));
-            }
-            boot.tree = Tree::File(file.clone());
+            boot.tree = Tree::File(file.clone(), read_tree(file)?);
             boot.start.own_tree = true;
         }
         Ok(boot)
@@ -103,8 +176,11 @@ impl Boot {
         let mut lines = Vec::new();
         match &self.tree {
             Tree::Own => (),
-            Tree::File(file) => {
+            Tree::File(file, _) if file.is_file() => {
                 lines.push(output::shell_line(["cp", &file.display().to_string(), TREE_FILE]));
+            }
+            Tree::File(file, _) => {
+                lines.push(format!("# {TREE_FILE}: the bytes that came from {}", file.display()));
             }
             Tree::Edited(edits) => {
                 lines.push(output::shell_line(self.machine.dump_tree()));
@@ -127,6 +203,25 @@ impl Boot {
         deadline: Option<Duration>,
         live: bool,
     ) -> Result<Outcome, Stop> {
+        self.with_run(kernel, deadline, live, |run| run.outcome())
+    }
+
+    /// Runs QEMU once and says how long that took, from its start to its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Run::time`].
+    pub(crate) fn time(&self, kernel: &Kernel, deadline: Duration) -> Result<Duration, Stop> {
+        self.with_run(kernel, Some(deadline), false, |run| run.time())
+    }
+
+    fn with_run<T>(
+        &self,
+        kernel: &Kernel,
+        deadline: Option<Duration>,
+        live: bool,
+        go: impl FnOnce(&Run<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
         let directory = self.prepare()?;
         if !self.patches.is_empty() {
             let image = image::patched(kernel, &self.patches)?;
@@ -140,7 +235,7 @@ impl Boot {
             status_counts: self.start.console == Console::Semihosting,
             live,
         };
-        run.outcome()
+        go(&run)
     }
 
     /// The Image to boot, from the run directory.
@@ -156,9 +251,7 @@ impl Boot {
         let place = directory.path().join(TREE_FILE);
         match &self.tree {
             Tree::Own => (),
-            Tree::File(file) => {
-                fs::copy(file, &place).with_context(|| format!("cannot copy {}", file.display()))?;
-            }
+            Tree::File(_, blob) => fs::write(&place, blob).context("cannot write the device tree")?,
             Tree::Edited(edits) => {
                 let blob = self.dump(directory.path())?;
                 fs::write(&place, tree_edit::apply(&blob, edits)?)?;
@@ -188,7 +281,7 @@ impl Boot {
 /// # Errors
 ///
 /// There was no run, or QEMU did not start.
-pub(crate) fn command(options: &QemuArgs) -> Result<Option<Outcome>, Stop> {
+pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Stop> {
     let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| absolute(path));
     let boot = Boot::of_options(options, &program)?;
     if options.dry_run {
@@ -196,10 +289,6 @@ pub(crate) fn command(options: &QemuArgs) -> Result<Option<Outcome>, Stop> {
         return Ok(None);
     }
     let firmware = boot.start.firmware;
-    if !firmware.is_understood() {
-        let word = firmware.word();
-        return Err(Stop::unable(format!("--firmware {word}: the kernel does not read ACPI tables yet")));
-    }
     let needs = [Need::Target, Need::Qemu, Need::Firmware];
     setup::provide(&needs[..if firmware.is_uefi() { 3 } else { 2 }], &options.common)?;
     let kernel = image::build(options.common.verbose)?;
@@ -212,10 +301,11 @@ pub(crate) fn command(options: &QemuArgs) -> Result<Option<Outcome>, Stop> {
         );
     }
     if options.gdb {
-        eprintln!("QEMU waits. In another terminal:\n  {}", qemu::gdb_line(&kernel.elf));
+        let gdb_line = qemu::gdb_line(&kernel.elf, |name| setup::in_path(name).is_some());
+        eprintln!("QEMU waits. In another terminal:\n  {}", gdb_line);
     }
     let deadline = (!options.gdb).then(|| Duration::from_secs(options.timeout));
-    boot.run(&kernel, deadline, true).map(Some)
+    boot.run(&kernel, deadline, true).map(|outcome| Some((outcome, boot.form)))
 }
 
 /// A path that means the same in the run directory; a bare name is looked for in PATH.

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Qemu(QemuArgs),
     /// Runs every check: format, lints, documentation, host tests, and boots of every topology.
     Test(TestArgs),
+    /// Compares the time of a boot with that of an Image whose first instructions exit.
+    Speed(SpeedArgs),
 }
 
 /// Options that every command which builds or boots has.
@@ -56,43 +58,44 @@ pub(crate) struct QemuArgs {
     /// No device but those after `--`: only machine, CPU, memory and kernel.
     #[arg(long)]
     pub(crate) bare: bool,
-    /// Further options for `-M virt`; may be repeated.
+    /// Further options for `-M virt`; may be repeated [default: as the topology says].
     #[arg(long, value_name = "K=V[,K=V]", value_parser = machine_options)]
     pub(crate) machine: Vec<String>,
-    /// CPU model [default: cortex-a57].
+    /// CPU model; a 64-bit one [default: as the topology says, or cortex-a57].
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
-    /// Probe path.
-    #[arg(long, value_name = "PATH", default_value = "fixed")]
-    pub(crate) path: ProbePath,
-    /// A device tree blob instead of QEMU's.
+    /// Probe path [default: fixed].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<ProbePath>,
+    /// A device tree blob, from a file or a pipe [default: QEMU's].
     #[arg(long, value_name = "FILE")]
     pub(crate) dtb: Option<PathBuf>,
-    /// Number of CPUs [default: 1].
+    /// Number of CPUs [default: as the topology says, or 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub(crate) smp: Option<u32>,
-    /// RAM, as QEMU writes it: 512M, 8G [default: 512M].
+    /// RAM, as QEMU writes it: 512M, 8G [default: as the topology says, or 512M].
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     pub(crate) memory: Option<String>,
-    /// Words for the kernel's command line.
+    /// Words for the kernel's command line; `report=text|json|ktap` chooses what is printed [default: none].
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) append: Option<String>,
-    /// Stops a run that takes longer.
+    /// Stops a run that takes longer; not with --gdb.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
     /// Waits for a debugger before the first instruction, and has no deadline.
     #[arg(long)]
     pub(crate) gdb: bool,
-    /// What carries the report; the log is on the serial port either way [default: semihosting].
+    /// What carries the report; the log is on the serial port either way [default: as the topology says,
+    /// or semihosting].
     #[arg(long, value_name = "WHICH")]
     pub(crate) console: Option<Console>,
-    /// The report as JSON, in FILE or as the only thing on standard output.
+    /// The report as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
     /// Shows the QEMU command and does nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Further arguments for QEMU.
+    /// Further arguments for QEMU [default: none].
     #[arg(last = true, value_name = "QEMU-ARGS")]
     pub(crate) qemu_args: Vec<String>,
 }
@@ -101,7 +104,7 @@ pub(crate) struct QemuArgs {
 pub(crate) struct TestArgs {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Runs only the boot tests whose names contain one of these words.
+    /// Runs only the boot tests whose names contain one of these words [default: every check].
     #[arg(value_name = "FILTER")]
     pub(crate) filters: Vec<String>,
     /// Shows the names of the tests and runs none.
@@ -113,10 +116,10 @@ pub(crate) struct TestArgs {
     /// Leaves out what needs QEMU.
     #[arg(long, conflicts_with_all = ["boot_only", "filters"])]
     pub(crate) host_only: bool,
-    /// Results as JSON, in FILE or as the only thing on standard output.
+    /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
-    /// Results as a JUnit report.
+    /// Results as a JUnit report [default: none].
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Stops a boot that takes longer.
@@ -124,7 +127,53 @@ pub(crate) struct TestArgs {
     pub(crate) timeout: u64,
 }
 
-/// Where the description of the machine comes from; the kernel reads no ACPI tables yet.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SpeedArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The machine, by the name or the file of its topology.
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+    pub(crate) topology: String,
+    /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+    /// Stops a boot that takes longer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+}
+
+/// Where the JSON form of a command line goes that could not be read as a whole: what `--json` in it
+/// says, as the options above would have it.
+pub(crate) fn json_of(arguments: &[String]) -> Option<PathBuf> {
+    let standard_output = || PathBuf::from("-");
+    // A word after `--json` belongs to it, except where words are filters.
+    let takes_next = arguments.first().is_none_or(|command| command != "test");
+    let mut words = arguments.iter().take_while(|word| *word != "--").peekable();
+    let mut found = None;
+    while let Some(word) = words.next() {
+        if let Some(file) = word.strip_prefix("--json=") {
+            found = Some(PathBuf::from(file));
+        } else if word == "--json" {
+            let file = words.next_if(|next| takes_next && (*next == "-" || !next.starts_with('-')));
+            found = Some(file.map_or_else(standard_output, PathBuf::from));
+        }
+    }
+    found
+}
+
+/// Form in which the report is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// As `--json`.
+    Json,
+    /// As Linux's test harnesses read it.
+    Ktap,
+}
+
+/// Where the description of the machine comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Firmware {
@@ -132,7 +181,6 @@ pub(crate) enum Firmware {
     #[default]
     Dt,
     /// QEMU's ACPI tables, without any firmware.
-    #[value(hide = true)]
     Acpi,
     /// UEFI firmware that hands QEMU's device tree over.
     UefiDt,
@@ -156,9 +204,9 @@ impl Firmware {
         matches!(self, Self::UefiDt | Self::UefiAcpi)
     }
 
-    /// Whether the kernel understands what it would find there.
-    pub(crate) fn is_understood(self) -> bool {
-        matches!(self, Self::Dt | Self::UefiDt)
+    /// Whether the description is in ACPI tables.
+    pub(crate) fn is_acpi(self) -> bool {
+        matches!(self, Self::Acpi | Self::UefiAcpi)
     }
 }
 
@@ -170,8 +218,9 @@ pub(crate) enum Iommu {
 }
 
 /// Which probe path the kernel takes; others than `fixed` are not there yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProbePath {
+    #[default]
     Fixed,
     #[value(hide = true)]
     Upstream,
@@ -205,5 +254,40 @@ fn memory_size(text: &str) -> Result<String, String> {
     match digits.parse::<u64>() {
         Ok(size) if size > 0 => Ok(text.into()),
         _ => Err("expected a number with K, M, G or T".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_that_cannot_be_read_still_says_where_json_goes() {
+        for (line, place) in [
+            ("qemu --bogus", None),
+            ("qemu --json --bogus", Some("-")),
+            ("qemu --bogus --json", Some("-")),
+            ("qemu --json=/tmp/y.json --bogus", Some("/tmp/y.json")),
+            ("qemu --json /tmp/x.json --bogus", Some("/tmp/x.json")),
+            ("qemu --json - --bogus", Some("-")),
+            ("test --json simple --bogus", Some("-")),
+            ("test --json=r.json --bogus", Some("r.json")),
+            ("qemu --bogus -- --json", None),
+        ] {
+            let words: Vec<String> = line.split(' ').map(String::from).collect();
+            assert_eq!(json_of(&words), place.map(PathBuf::from), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_option_that_takes_a_value_says_its_default() {
+        use clap::CommandFactory as _;
+        for command in Cli::command().get_subcommands() {
+            for option in command.get_arguments().filter(|option| option.get_action().takes_values()) {
+                let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+                let has_default = !option.get_default_values().is_empty() || help.contains("[default: ");
+                assert!(has_default, "{} {}: {help}", command.get_name(), option.get_id());
+            }
+        }
     }
 }

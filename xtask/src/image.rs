@@ -114,6 +114,29 @@ pub(crate) fn patched(kernel: &Kernel, patches: &[Patch]) -> Result<Vec<u8>> {
     Ok(image)
 }
 
+/// An Image that does nothing but end the run with status 0, through semihosting: what is left of a
+/// boot when the kernel costs nothing.
+pub(crate) fn that_exits() -> Vec<u8> {
+    /// Two instructions, text offset, size, flags (little-endian, 4 KiB pages, anywhere in memory).
+    const HEAD: [u64; 4] = [0x1400_0010, 0, 96, 0xa]; // b +64
+    /// Behind the header.
+    const CODE: [u32; 4] = [
+        0x1000_0081, // adr x1, +16
+        0x5280_0400, // mov w0, #0x20: SYS_EXIT_EXTENDED
+        0xd45e_0000, // hlt #0xf000
+        0x1400_0000, // b .
+    ];
+    /// ADP_Stopped_ApplicationExit, and the status.
+    const BLOCK: [u64; 2] = [0x20026, 0];
+    let mut image: Vec<u8> = HEAD.into_iter().flat_map(u64::to_le_bytes).collect();
+    image.resize(MAGIC_AT, 0);
+    image.extend(MAGIC);
+    image.resize(64, 0);
+    image.extend(CODE.into_iter().flat_map(u32::to_le_bytes));
+    image.extend(BLOCK.into_iter().flat_map(u64::to_le_bytes));
+    image
+}
+
 /// Whether `file` was written after `source`.
 fn is_newer(file: &Path, source: &Path) -> bool {
     let written = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();

@@ -7,7 +7,7 @@ use report::{Device, Finding, GroupType, Report, ReservedRegion, Severity, Verdi
 
 use crate::linux::{Answer, Function};
 use crate::outcome::{Kind, Outcome};
-use crate::topology::{Expect, ExpectedRun};
+use crate::topology::Expect;
 
 /// How a reason for being in no group may begin; the set is closed.
 const REASONS: [&str; 8] = [
@@ -52,7 +52,7 @@ pub(crate) fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Ans
     }
     verdict(outcome, expect.result, &mut found);
     consistency(report, &mut found);
-    run(report, expect.run, &mut found);
+    run(report, expect, &mut found);
     groups(report, &expected_groups(expect, linux, &mut found), &mut found);
     ungrouped(report, expect, linux, &mut found);
     iommus(report, expect, linux, &mut found);
@@ -136,8 +136,8 @@ fn invariants(report: &Report, found: &mut Vec<String>) {
     }
 }
 
-fn run(report: &Report, expected: ExpectedRun, found: &mut Vec<String>) {
-    let run = &report.run;
+fn run(report: &Report, expect: &Expect, found: &mut Vec<String>) {
+    let (run, expected) = (&report.run, &expect.run);
     let mut compare = |what: &str, expected: Option<u64>, is: u64| {
         if let Some(expected) = expected.filter(|expected| *expected != is) {
             found.push(format!("{what}: expected {expected}, is {is}"));
@@ -146,6 +146,16 @@ fn run(report: &Report, expected: ExpectedRun, found: &mut Vec<String>) {
     compare("exception level", expected.exception_level.map(u64::from), run.exception_level.into());
     compare("CPUs", expected.cpus.map(u64::from), run.cpus.into());
     compare("MiB of RAM", expected.memory_mib, run.memory_bytes >> 20);
+    for name in &expected.devices {
+        if !report.devices.iter().any(|device| device.name == *name) {
+            found.push(format!("{name} is not among the devices"));
+        }
+    }
+    let instructions = report.timing_us.total * 1000;
+    if let Some(bound) = expect.instructions_below.filter(|bound| instructions == 0 || instructions >= *bound)
+    {
+        found.push(format!("instructions: expected fewer than {bound}, are {instructions}"));
+    }
 }
 
 fn expected_groups(expect: &Expect, linux: Option<&Answer>, found: &mut Vec<String>) -> Vec<ExpectedGroup> {
@@ -222,22 +232,25 @@ fn groups(report: &Report, expected: &[ExpectedGroup], found: &mut Vec<String>) 
 }
 
 fn ungrouped(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &mut Vec<String>) {
-    let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
+    let (any, iommu) = ([String::new()], ["is the IOMMU".to_owned()]);
+    let mut wanted: BTreeMap<&str, &[String]> = BTreeMap::new();
     for function in linux.iter().flat_map(|answer| &answer.without_group) {
-        wanted.insert(&function.bdf, "");
+        wanted.insert(&function.bdf, &any);
     }
     for instance in linux.iter().flat_map(|answer| &answer.iommus) {
-        wanted.insert(&instance.name, "is the IOMMU");
+        wanted.insert(&instance.name, &iommu);
     }
-    wanted.extend(expect.without.iter().map(|(name, why)| (name.as_str(), why.as_str())));
+    wanted.extend(expect.without.iter().map(|(name, why)| (name.as_str(), why.as_slice())));
     for device in report.ungrouped() {
         if !REASONS.iter().any(|reason| device.why.starts_with(reason)) {
             found.push(format!("{}: the reason {:?} is not one of the closed set", device.name, device.why));
         }
         match wanted.remove(device.name.as_str()) {
-            Some(why) if !device.why.starts_with(why) => found.push(format!(
-                "{} without a group: expected the reason {why:?}, is {:?}",
-                device.name, device.why
+            Some(why) if !why.iter().any(|why| device.why.starts_with(why)) => found.push(format!(
+                "{} without a group: expected the reason {}, is {:?}",
+                device.name,
+                why.iter().map(|why| format!("{why:?}")).collect::<Vec<_>>().join(" or "),
+                device.why
             )),
             None if device.bus == "pci" && report.result != Verdict::Error => {
                 found.push(format!("{} is unexpectedly without a group: {}", device.name, device.why));
@@ -311,7 +324,7 @@ fn remarks(report: &Report, expect: &Expect, found: &mut Vec<String>) {
     }
     for finding in report.findings.iter().filter(|finding| finding.severity > Severity::Info) {
         let text = text_of(finding);
-        if !expect.findings.iter().any(|words| has_all(&text, words)) {
+        if !expect.findings.iter().chain(&expect.tolerated).any(|words| has_all(&text, words)) {
             found.push(format!("unexpected finding ({}): {text}", finding.severity));
         }
     }

@@ -14,18 +14,19 @@ mod output;
 mod qemu;
 mod run;
 mod setup;
+mod speed;
 mod suite;
 mod topology;
 mod tree_edit;
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Form};
 use crate::outcome::{Kind, Outcome};
 
 fn main() -> ExitCode {
@@ -41,12 +42,17 @@ fn main() -> ExitCode {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),
         },
+        Command::Speed(options) => (options.json.as_deref(), speed::command(options).map(|()| None)),
     };
     match ended {
         Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(outcome)) => {
+        Ok(Some((outcome, form))) => {
+            let json = match (form, json) {
+                (Form::Json, None) => Some(Path::new(STANDARD_OUTPUT)),
+                _ => json,
+            };
             if json != Some(Path::new(STANDARD_OUTPUT)) {
-                print!("{}", outcome.report);
+                print!("{}", shown(&outcome, form));
             }
             leave(&outcome, json)
         }
@@ -59,6 +65,14 @@ fn main() -> ExitCode {
 
 /// How `--json` names standard output.
 const STANDARD_OUTPUT: &str = "-";
+
+/// The report as it is shown where no JSON is asked for.
+fn shown(outcome: &Outcome, form: Form) -> String {
+    match form {
+        Form::Ktap => report::Ktap(&outcome.report).to_string(),
+        Form::Text | Form::Json => outcome.report.to_string(),
+    }
+}
 
 /// Writes the JSON form where it was asked for and gives the exit status.
 fn leave(outcome: &Outcome, json: Option<&Path>) -> ExitCode {
@@ -84,7 +98,9 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         return ExitCode::SUCCESS;
     }
-    let wants_json = std::env::args().any(|argument| argument == "--json");
-    let json = wants_json.then_some(Path::new(STANDARD_OUTPUT));
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let json: Option<PathBuf> = cli::json_of(&arguments);
+    let json = json.as_deref();
     leave(&Outcome::without_report(Kind::Usage, error.render().to_string().trim().to_owned()), json)
 }

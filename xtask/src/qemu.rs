@@ -63,12 +63,17 @@ impl Start {
             Console::Semihosting => "console=semihosting",
             Console::Pl011 => "console=pl011",
         };
-        let mut words = vec!["report=json", console];
         let tree = format!("dtb={TREE_FILE}");
+        let mut words: Vec<&str> = self.append.iter().map(String::as_str).collect();
+        // Of a word that is there twice, the kernel takes the last: without these, there is no report.
+        words.extend(["report=json", console]);
         if self.own_tree {
             words.push(&tree);
         }
-        words.extend(self.append.iter().map(String::as_str));
+        // On the other routes, what started the kernel says which they are.
+        if self.firmware == Firmware::Acpi {
+            words.push("firmware=acpi");
+        }
         words.join(" ")
     }
 }
@@ -187,10 +192,15 @@ fn is_iommu(argument: &str) -> bool {
 /// (seen with QEMU 7.2 and 10.0).
 const LOAD_ADDRESS: u64 = 0x4020_0000;
 
-/// The gdb command that meets a kernel that waits. The ELF is linked at 0.
-pub(crate) fn gdb_line(elf: &Path) -> String {
+/// Debuggers that may know aarch64, the likeliest first.
+const DEBUGGERS: [&str; 3] = ["gdb-multiarch", "aarch64-linux-gnu-gdb", "gdb"];
+
+/// The gdb command that meets a kernel that waits, with the first debugger that `is_there`. The ELF is
+/// linked at 0.
+pub(crate) fn gdb_line(elf: &Path, is_there: impl Fn(&str) -> bool) -> String {
+    let debugger = DEBUGGERS.into_iter().find(|name| is_there(name)).unwrap_or(DEBUGGERS[0]);
     let symbols = format!("add-symbol-file {} -o {LOAD_ADDRESS:#x}", elf.display());
-    output::shell_line(["gdb-multiarch", "-ex", &symbols, "-ex", "target remote :1234"])
+    output::shell_line([debugger, "-ex", &symbols, "-ex", "target remote :1234"])
 }
 
 #[cfg(test)]
@@ -237,6 +247,27 @@ mod tests {
         let line = machine("").boot(Path::new("Image"), &start);
         assert!(!line.iter().any(|word| word.contains("semihosting")), "{line:?}");
         assert!(line.contains(&"report=json console=pl011".into()), "{line:?}");
+    }
+
+    #[test]
+    fn our_own_words_come_last_because_the_last_one_wins() {
+        let append = ["report=text".to_owned(), "iommu.strict=0".to_owned()].into();
+        let start = Start { append, own_tree: true, ..Start::default() };
+        let line = start.command_line();
+        assert_eq!(line, "report=text iommu.strict=0 report=json console=semihosting dtb=tree.dtb");
+    }
+
+    #[test]
+    fn the_debugger_that_is_installed_is_named() {
+        for (installed, named) in [
+            (&["gdb", "aarch64-linux-gnu-gdb"][..], "aarch64-linux-gnu-gdb -ex"),
+            (&["gdb"], "gdb -ex"),
+            (&["gdb", "gdb-multiarch"], "gdb-multiarch -ex"),
+            (&[], "gdb-multiarch -ex"),
+        ] {
+            let line = gdb_line(Path::new("elf"), |name| installed.contains(&name));
+            assert!(line.starts_with(named), "{line}");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ const INTERRUPT_CHECK: Duration = Duration::from_millis(100);
 /// Set by the interrupt handler; every run then ends its QEMU and stops.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Makes an interrupt (Ctrl-C) end the runs instead of us alone.
+/// Makes an interrupt (Ctrl-C), SIGTERM and SIGHUP end the runs instead of us alone.
 pub(crate) fn catch_interrupts() {
     // A second handler cannot be there, and without one an interrupt ends us as it always did.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
@@ -104,6 +104,21 @@ impl Run<'_> {
         self.judge(end, &traces, written.as_deref().or(traces.report.as_deref()))
     }
 
+    /// Runs to the end and says how long it took. What it reports does not matter, a status of 0 does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::outcome`], and a run that does not end by itself with status 0.
+    pub(crate) fn time(&self) -> Result<Duration, Stop> {
+        let started = Instant::now();
+        let (end, traces) = self.watch()?;
+        match end {
+            End::Exited(status) if status.success() => Ok(started.elapsed()),
+            End::Exited(status) => Err(Stop::unable(format!("the run ended with {status}{traces}"))),
+            End::Deadline(_) => Err(Stop::unable(format!("the run did not end{traces}"))),
+        }
+    }
+
     /// Starts QEMU, reads what it says and waits for its end.
     fn watch(&self) -> Result<(End, Traces), Stop> {
         let [program, arguments @ ..] = self.words else {
@@ -161,15 +176,19 @@ impl Run<'_> {
         let report = match (end, report.map(Report::from_json)) {
             (End::Deadline(after), report) => {
                 let so_far = if report.is_some() { ", though it had reported" } else { "" };
-                let what =
-                    format!("the run did not end and was stopped after {:.1} s{so_far}", after.as_secs_f32());
+                let silent = traces.silence();
+                let what = format!(
+                    "the run did not end and was stopped after {:.1} s{so_far}{silent}",
+                    after.as_secs_f32()
+                );
                 return broken(Kind::Timeout, what);
             }
             (End::Exited(status), None) if !traces.guest_spoke && !status.success() => {
                 return Err(Stop::unable(format!("QEMU did not start ({status}){traces}")));
             }
             (End::Exited(status), None) => {
-                return broken(Kind::Crash, format!("the run ended without a report ({status})"));
+                let silent = traces.silence();
+                return broken(Kind::Crash, format!("the run ended without a report ({status}){silent}"));
             }
             (End::Exited(status), Some(Err(error))) => {
                 return broken(Kind::Crash, format!("the report is not complete ({status}): {error}"));
@@ -199,6 +218,15 @@ impl Run<'_> {
 }
 
 impl Traces {
+    /// What to think of a guest that wrote nothing at all; empty if it wrote something.
+    fn silence(&self) -> &'static str {
+        if self.guest_spoke {
+            return "";
+        }
+        "; the guest wrote nothing: either its first instruction was never run as such (is the CPU model a \
+         64-bit one? does QEMU start this Image?), or it failed before its first line"
+    }
+
     fn add(&mut self, source: Source, line: String, live: bool) {
         self.guest_spoke |= source == Source::Guest;
         if source == Source::Guest && line.starts_with(REPORT_START) {

@@ -50,7 +50,8 @@ struct PackageManager {
     root: bool,
 }
 
-/// The package managers that we know, the first one found is used.
+/// The package managers that we know, the first one found is used. Only `apt-get` has been tried; the
+/// commands and package names of the others are from their distributions' package lists.
 const PACKAGE_MANAGERS: [PackageManager; 6] = [
     PackageManager {
         program: "apt-get",
@@ -283,7 +284,7 @@ fn succeeds(command: &mut Command) -> bool {
 }
 
 /// Where a shell would find a program.
-fn in_path(program: &str) -> Option<PathBuf> {
+pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
     search(program, env::var_os("PATH")?)
 }
 

@@ -24,7 +24,7 @@ use crate::output;
 use crate::qemu;
 use crate::run;
 use crate::setup;
-use crate::topology::Topology;
+use crate::topology::{self, Malformed, Topology};
 
 /// Boots at a time. More make each one slower, and a deadline is in wall-clock time.
 const AT_A_TIME: usize = 2;
@@ -126,16 +126,13 @@ impl Checked {
 ///
 /// Something that the checks need is not there, or no test has a name that was asked for.
 pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
-    let mut topologies = Topology::all()?;
-    let is_wanted =
-        |name: &str| options.filters.is_empty() || options.filters.iter().any(|word| name.contains(word));
-    topologies.retain(|topology| is_wanted(&topology.name) && !options.host_only);
+    let (mut topologies, malformed) = wanted(Topology::all(&topology::directory())?, options);
     let with_host = options.filters.is_empty() && !options.boot_only;
-    if topologies.is_empty() && !with_host && !options.host_only {
+    if topologies.is_empty() && malformed.is_empty() && !with_host && !options.host_only {
         return Err(Stop::usage("no boot test has such a name; --list shows all"));
     }
     if options.list {
-        list(if with_host { &HOST_CHECKS } else { &[] }, &topologies);
+        list(if with_host { &HOST_CHECKS } else { &[] }, &topologies, &malformed);
         return Ok(Kind::Pass);
     }
     let needs_firmware = topologies.iter().any(|topology| topology.firmware.is_uefi());
@@ -147,6 +144,10 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     let mut results = Vec::new();
     for check in HOST_CHECKS.iter().filter(|_| with_host) {
         let checked = run_host_check(check)?;
+        say(&checked.text());
+        results.push(checked);
+    }
+    for checked in malformed.into_iter().map(of_malformed) {
         say(&checked.text());
         results.push(checked);
     }
@@ -202,12 +203,45 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     Ok(kind)
 }
 
-fn list(checks: &[HostCheck], topologies: &[Topology]) {
+/// The topologies that the options ask for, and those of them whose files are malformed.
+fn wanted(all: Vec<Result<Topology, Malformed>>, options: &TestArgs) -> (Vec<Topology>, Vec<Malformed>) {
+    let is_wanted = |name: &str| {
+        !options.host_only
+            && (options.filters.is_empty() || options.filters.iter().any(|word| name.contains(word)))
+    };
+    let (mut topologies, mut malformed) = (Vec::new(), Vec::new());
+    for one in all {
+        match one {
+            Ok(topology) => {
+                topologies
+                    .extend(topology.on_all_routes().into_iter().filter(|route| is_wanted(&route.name)));
+            }
+            Err(error) if is_wanted(&error.name) => malformed.push(error),
+            _ => (),
+        }
+    }
+    (topologies, malformed)
+}
+
+fn of_malformed(malformed: Malformed) -> Checked {
+    Checked {
+        command: format!("cargo xtask qemu --topology {}", malformed.name),
+        name: malformed.name,
+        layer: "boot",
+        took: Duration::ZERO,
+        differences: vec![malformed.why],
+    }
+}
+
+fn list(checks: &[HostCheck], topologies: &[Topology], malformed: &[Malformed]) {
     for check in checks {
         println!("host {}: cargo {}", check.name, output::shell_line(check.arguments));
     }
     for topology in topologies {
         println!("boot {}: {}", topology.name, topology.probes);
+    }
+    for one in malformed {
+        println!("boot {}: {}", one.name, one.why.replace('\n', " "));
     }
 }
 
@@ -295,7 +329,8 @@ fn route_difference(meant: Firmware, is: &str) -> Option<String> {
 }
 
 fn expected_answer(topology: &Topology) -> anyhow::Result<Option<Answer>> {
-    topology.expect.linux.as_deref().map(Answer::read).transpose()
+    let by_tables = topology.firmware.is_acpi();
+    topology.expect.linux.as_deref().map(|machine| Answer::read(machine, by_tables)).transpose()
 }
 
 /// Results for scripts.

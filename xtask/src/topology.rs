@@ -56,9 +56,15 @@ pub(crate) struct Topology {
     pub(crate) patch: Vec<Patch>,
     /// Seconds after which the run is stopped, if not those of the command line.
     pub(crate) timeout: Option<u64>,
+    /// Further routes on which the machine is booted; if the file does not say, those on which Linux has
+    /// been asked too.
+    pub(crate) also: Option<Vec<Firmware>>,
     /// What the boot must give.
     #[serde(default)]
     pub(crate) expect: Expect,
+    /// What it must give instead where the description is in ACPI tables.
+    #[serde(rename = "expect-acpi")]
+    pub(crate) expect_acpi: Option<Expect>,
 }
 
 /// The same arguments several times, eight functions to a slot.
@@ -90,25 +96,48 @@ pub(crate) struct Expect {
     /// Members of the groups in the order of their numbers.
     #[serde(default)]
     pub(crate) groups: Vec<Vec<String>>,
-    /// Devices without a group, and how the reason begins.
+    /// Devices without a group, and how the reason begins; a list if it depends on QEMU's version.
     #[serde(default)]
-    pub(crate) without: BTreeMap<String, String>,
+    pub(crate) without: BTreeMap<String, Reasons>,
     /// IOMMU instances.
     pub(crate) iommus: Option<Vec<String>>,
     /// For each expected finding or error, words that are all in it. A finding of severity warning or
     /// error that is not expected is a failure.
     #[serde(default)]
     pub(crate) findings: Vec<Vec<String>>,
+    /// The same for findings that may be there or not, as QEMU's versions differ.
+    #[serde(default)]
+    pub(crate) tolerated: Vec<Vec<String>>,
     /// For each expected warning, a part of it.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
+    /// Bound on the guest's instructions from reset to the report. With `-icount shift=0` each is a
+    /// nanosecond of the report's time.
+    pub(crate) instructions_below: Option<u64>,
     /// What the run's facts must be.
     #[serde(default)]
     pub(crate) run: ExpectedRun,
 }
 
+/// How a reason begins, in one way or in one of several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Reasons {
+    One(String),
+    OneOf(Vec<String>),
+}
+
+impl Reasons {
+    pub(crate) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(reason) => std::slice::from_ref(reason),
+            Self::OneOf(reasons) => reasons,
+        }
+    }
+}
+
 /// Facts about the run that show that the machine was the one meant.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExpectedRun {
     /// Exception level at entry.
@@ -117,6 +146,18 @@ pub(crate) struct ExpectedRun {
     pub(crate) cpus: Option<u32>,
     /// RAM that firmware describes, in MiB.
     pub(crate) memory_mib: Option<u64>,
+    /// Names of devices that must be there, in a group or not: a host bridge's says where its ECAM is.
+    #[serde(default)]
+    pub(crate) devices: Vec<String>,
+}
+
+/// A topology file that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed {
+    /// As of a [`Topology`].
+    pub(crate) name: String,
+    /// File, line, and what is wrong there.
+    pub(crate) why: String,
 }
 
 impl Topology {
@@ -139,14 +180,23 @@ impl Topology {
         Self::read(&file)
     }
 
-    /// Every topology of ours, in the order of their names.
-    pub(crate) fn all() -> Result<Vec<Self>> {
-        let place = directory();
-        let entries = fs::read_dir(&place).with_context(|| format!("cannot read {}", place.display()))?;
+    /// Every topology below `place`, in the order of their names. One that is malformed costs itself only.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub(crate) fn all(place: &Path) -> Result<Vec<Result<Self, Malformed>>> {
+        let entries = fs::read_dir(place).with_context(|| format!("cannot read {}", place.display()))?;
         let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));
         files.sort();
-        files.iter().map(|file| Self::read(file)).collect()
+        let read = |file: &PathBuf| {
+            Self::read(file).map_err(|error| Malformed {
+                name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                why: format!("{error:#}"),
+            })
+        };
+        Ok(files.iter().map(read).collect())
     }
 
     fn read(file: &Path) -> Result<Self> {
@@ -158,13 +208,41 @@ impl Topology {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
         let mut topology: Self = toml::from_str(text)?;
         topology.name = name.to_owned();
-        let word = topology.firmware.word();
-        ensure!(topology.firmware.is_understood(), "firmware = {word:?}: the kernel does not read it yet");
         if let Some(repeat) = &topology.repeat {
             // A bus has 32 slots of eight functions.
             ensure!(repeat.count.div_ceil(8) + repeat.first_slot <= 32, "repeat.count does not fit on a bus");
         }
+        for word in topology.append.split_whitespace() {
+            let is_ours = ["report=", "console=", "dtb="].iter().any(|name| word.starts_with(name));
+            ensure!(!is_ours, "append: {word}: `console` and `[[tree]]` say this; the report is JSON");
+        }
+        ensure!(
+            topology.expect.instructions_below.is_none() || topology.args.contains("shift=0"),
+            "instructions_below needs `-icount shift=0,sleep=off` in args: only then does time count them"
+        );
         Ok(topology)
+    }
+
+    /// The topology once for each route on which it is booted.
+    ///
+    /// What a device tree alone has is not expected of tables: its names of devices, the whole of RAM.
+    pub(crate) fn on_all_routes(self) -> Vec<Self> {
+        let asked = self.expect.linux.is_some() && self.firmware == Firmware::Dt && self.tree.is_empty();
+        let usual: &[Firmware] = if asked { &[Firmware::Acpi, Firmware::UefiAcpi] } else { &[] };
+        let further = self.also.clone().unwrap_or_else(|| usual.to_vec());
+        let on = |firmware: Firmware| {
+            let mut route = self.clone();
+            route.name = format!("{}@{}", self.name, firmware.word());
+            route.firmware = firmware;
+            if firmware.is_acpi() {
+                route.expect = self.expect_acpi.clone().unwrap_or(route.expect);
+                route.expect.run.devices.clear();
+                route.expect.run.memory_mib = None;
+            }
+            route
+        };
+        let further: Vec<Self> = further.into_iter().map(on).collect();
+        core::iter::once(self).chain(further).collect()
     }
 
     /// The machine for QEMU to make.
@@ -203,7 +281,8 @@ mod tests {
 
     #[test]
     fn every_topology_of_ours_is_well_formed() {
-        let all = Topology::all().unwrap();
+        let all: Vec<Topology> =
+            Topology::all(&directory()).unwrap().into_iter().map(Result::unwrap).collect();
         assert!(all.len() > 25, "{}", all.len());
         assert!(all.iter().all(|topology| !topology.probes.is_empty()));
     }
@@ -218,8 +297,33 @@ mod tests {
     fn firmware_has_the_words_of_the_command_line() {
         let firmware = |word| Topology::parse("x", &format!("probes = \"\"\nfirmware = \"{word}\"\n"));
         assert_eq!(firmware("uefi-dt").unwrap().firmware, Firmware::UefiDt);
-        assert!(firmware("uefi-acpi").unwrap_err().to_string().contains("uefi-acpi"));
+        assert_eq!(firmware("uefi-acpi").unwrap().firmware, Firmware::UefiAcpi);
         assert!(firmware("bios").is_err());
+    }
+
+    #[test]
+    fn a_malformed_file_costs_itself_only_and_says_file_and_line() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("a.toml"), "probes = \"\"\n").unwrap();
+        fs::write(place.path().join("b.toml"), "probes = \"\"\nargs = [\n").unwrap();
+        fs::write(place.path().join("c.toml"), "probes = \"\"\n").unwrap();
+        let all = Topology::all(place.path()).unwrap();
+        assert!(all[0].is_ok() && all[2].is_ok());
+        let malformed = all[1].as_ref().unwrap_err();
+        assert_eq!(malformed.name, "b");
+        assert!(malformed.why.contains("b.toml") && malformed.why.contains("line "), "{}", malformed.why);
+    }
+
+    #[test]
+    fn words_that_have_a_field_of_their_own_are_refused_in_append() {
+        assert!(Topology::parse("x", "probes = \"\"\nappend = \"a console=pl011\"\n").is_err());
+    }
+
+    #[test]
+    fn a_bound_on_instructions_needs_the_clock_that_counts_them() {
+        let text = "probes = \"\"\nargs = \"-icount shift=0,sleep=off\"\n[expect]\ninstructions_below = 5\n";
+        assert!(Topology::parse("x", text).is_ok());
+        assert!(Topology::parse("x", &text.replace("shift=0", "shift=1")).is_err());
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub struct FunctionNode {
     pub node: FwNode,
     /// False if firmware says that the function must not be used (`status`).
     pub enabled: bool,
+    /// Whether firmware says that the function is an IOMMU.
+    pub is_iommu: bool,
 }
 
 /// A device that firmware describes by itself.

@@ -125,10 +125,10 @@ impl Function {
         self.acs_verdict() == AcsVerdict::Isolates
     }
 
-    /// A flag that is not implemented counts as wired on; egress control always has to be on if asked.
+    /// A flag that is not implemented counts as wired on.
     fn acs_registers_verdict(&self) -> AcsVerdict {
         let Some(acs) = self.acs else { return AcsVerdict::NoAcs };
-        let required = AcsFlags::ISOLATION & (acs.capability | AcsFlags::EGRESS_CONTROL);
+        let required = AcsFlags::ISOLATION & acs.capability;
         let off = required - acs.control;
         if off.is_empty() { AcsVerdict::Isolates } else { AcsVerdict::Off(off) }
     }

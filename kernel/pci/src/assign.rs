@@ -34,9 +34,10 @@ struct Item {
 }
 
 impl Item {
-    /// Largest alignment first, then largest size, then device order.
-    fn order(&self) -> (Reverse<u64>, Reverse<u64>, u32) {
-        (Reverse(self.alignment), Reverse(self.size), self.function)
+    /// Largest alignment first, then what ends where the next can begin, then largest size, then device order.
+    fn order(&self) -> (Reverse<u64>, bool, Reverse<u64>, u32) {
+        let ragged = !self.size.is_multiple_of(self.alignment);
+        (Reverse(self.alignment), ragged, Reverse(self.size), self.function)
     }
 }
 

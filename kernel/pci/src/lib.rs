@@ -28,6 +28,7 @@ mod enumerate;
 mod function;
 mod group;
 mod number;
+mod parking;
 mod pci_bus;
 mod pool;
 mod quirks;
@@ -35,6 +36,7 @@ mod read;
 mod reports;
 mod scan;
 mod topology;
+mod tree;
 
 #[cfg(test)]
 mod tests;

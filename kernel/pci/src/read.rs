@@ -10,10 +10,11 @@ use crate::bridge;
 use crate::capability::{self, id};
 use crate::enumerate::{Policy, Resources};
 use crate::function::{Function, FunctionKind, SubsystemId};
-use crate::number::{Numbered, Tree};
+use crate::number::Numbered;
 use crate::reports::Reports;
 use crate::scan::{Header, Seen};
 use crate::topology::{Bus, BusIndex, FunctionIndex, Topology};
+use crate::tree::Tree;
 
 /// Base class and sub-class of a host bridge, and of a PCI-to-PCI bridge.
 const HOST_BRIDGE: u32 = 0x0600;

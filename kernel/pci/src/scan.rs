@@ -55,6 +55,11 @@ impl Seen {
         if let Header::Bridge(bridge) = &self.header { Some(bridge) } else { None }
     }
 
+    /// Whether this is a bridge with only device 0 behind it.
+    pub(crate) fn leads_to_a_link(&self) -> bool {
+        self.bridge().is_some_and(|bridge| bridge.kind.leads_to_a_link())
+    }
+
     pub(crate) fn bridge_mut(&mut self) -> Option<&mut SeenBridge> {
         if let Header::Bridge(bridge) = &mut self.header { Some(bridge) } else { None }
     }

@@ -47,7 +47,7 @@ pub struct Core<D> {
     pub(crate) events: Vec<Event>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) found: BTreeSet<(&'static str, String)>,
-    /// How often a device left its group.
+    /// How often a device left its group for another reason than that its own IOMMU refused it.
     pub(crate) departures: u64,
     pub(crate) invariants: Invariants,
 }
@@ -176,12 +176,8 @@ impl<D> Core<D> {
         self.leave_group(device);
         self.deferred.retain(|deferred| deferred.device != device);
         let bus = self.device(device).bus;
+        // A replay that this makes pass over a device finds it waiting at its end.
         self.buses[bus.0 as usize].devices.retain(|other| *other != device);
-        for work in &mut self.work {
-            if let Work::Replay(replay) = work {
-                replay.restart();
-            }
-        }
         self.devices[device.0 as usize] = None;
         self.events.push(Event::DeviceRemoved(device));
     }
@@ -345,12 +341,6 @@ impl<D> Core<D> {
 impl Replay {
     pub(crate) fn new(instance: InstanceId) -> Self {
         Self { instance, bus: 0, position: 0, groups: VecDeque::new() }
-    }
-
-    /// Walks from the beginning again. Devices that are done are passed over, so this is only slower.
-    pub(crate) fn restart(&mut self) {
-        self.bus = 0;
-        self.position = 0;
     }
 }
 

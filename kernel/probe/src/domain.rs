@@ -41,8 +41,13 @@ impl Policy {
 }
 
 impl<D> Core<D> {
-    /// Gives a group its default domain and attaches every member; who cannot be attached leaves.
+    /// Gives a group its default domain, if it has none, and attaches every member; who cannot be attached
+    /// leaves.
     pub(crate) fn set_up_default_domain(&mut self, group: GroupId) {
+        // A number may come up twice in one replay: its group was merged away and the number given out again.
+        if self.groups.get(group).default_domain.is_some() {
+            return;
+        }
         let kind = self.choose_type(group);
         self.groups.get_mut(group).default_domain = Some(DefaultDomain { kind, on: Vec::new() });
         for member in self.groups.get(group).members.clone() {
@@ -52,9 +57,13 @@ impl<D> Core<D> {
 
     /// Attaches a member, or takes it out of the group if its IOMMU refuses.
     pub(crate) fn attach_or_drop(&mut self, group: GroupId, member: DeviceId) {
+        // Another member's refusal may have split the group, or ended it.
+        if self.membership(member).is_none_or(|membership| membership.group != group) {
+            return;
+        }
         if let Err(refusal) = self.attach_member(group, member) {
             self.find_refusal(member, &refusal);
-            self.leave_group(member);
+            self.expel(member);
             let detail = refusal.detail;
             self.events.push(Event::Refused { device: member, detail: detail.clone() });
             self.device_mut(member).dma = DmaState::Refused(detail);
@@ -73,14 +82,10 @@ impl<D> Core<D> {
             let domain = self.domain_or_new(group, fwspec.instance)?;
             let instance = self.instance_mut(fwspec.instance);
             for endpoint in fwspec.endpoints {
-                let attached =
-                    instance.endpoints.get(&endpoint).is_some_and(|attachment| attachment.attached);
-                if attached {
-                    continue;
-                }
-                instance.ops.attach(domain, endpoint)?;
-                if let Some(attachment) = instance.endpoints.get_mut(&endpoint) {
-                    attachment.attached = true;
+                let Some(attachment) = instance.endpoints.get_mut(&endpoint) else { continue };
+                if attachment.domain != Some(domain) {
+                    instance.ops.attach(domain, endpoint)?;
+                    attachment.domain = Some(domain);
                 }
             }
         }

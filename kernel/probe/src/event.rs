@@ -60,6 +60,13 @@ pub enum Event {
         /// The group that is gone.
         from: GroupId,
     },
+    /// Part of a group has nothing to do with the rest any more.
+    Split {
+        /// The group that was.
+        from: GroupId,
+        /// The new group.
+        new: GroupId,
+    },
     /// A group's default domain exists on an instance.
     DefaultDomain {
         /// The group.

@@ -9,7 +9,7 @@ use addr::EndpointId;
 use crate::device::DeviceId;
 use crate::firmware::FwNode;
 use crate::group::GroupId;
-use crate::iommu::IommuOps;
+use crate::iommu::{DomainHandle, IommuOps};
 
 /// One IOMMU instance, by identity; never reused in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +42,8 @@ pub struct Instance {
 pub(crate) struct Attachment {
     pub(crate) group: GroupId,
     pub(crate) users: u32,
-    pub(crate) attached: bool,
+    /// Where it is attached, if it is.
+    pub(crate) domain: Option<DomainHandle>,
 }
 
 impl Instance {

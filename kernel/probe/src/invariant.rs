@@ -10,9 +10,9 @@ use alloc::vec::Vec;
 
 use crate::bus::Unit;
 use crate::core::{BusId, Core, Until};
-use crate::device::{Device, DeviceId, DmaState};
+use crate::device::{DeviceId, DmaState};
 use crate::group::GroupId;
-use crate::instance::{InstanceId, InstanceState};
+use crate::instance::{Attachment, InstanceId, InstanceState};
 
 /// Which invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) enum Id {
     I8,
     /// Only a grouped device has anything at an IOMMU.
     I9,
-    /// Adding the same devices in the opposite order gives the same groups.
+    /// Groups are exactly what isolation classes and shared endpoints connect, in which there is no order.
     I10,
     /// Nobody refers to, or waits for the readiness of, an IOMMU that is gone or ready.
     I11,
@@ -76,8 +76,8 @@ impl<D> Core<D> {
         self.check_devices(&mut broken);
         self.check_groups(&mut broken);
         self.check_instances(&mut broken);
-        if self.partition_of(self.devices().rev()) != self.partition() {
-            broken.push((Id::I10, "the opposite order of devices gives other groups".into()));
+        if self.connected(self.devices().map(|device| device.id)) != self.partition() {
+            broken.push((Id::I10, "the groups are not what classes and endpoints connect".into()));
         }
         for (id, by) in broken {
             self.invariants.broken(id, || by);
@@ -153,15 +153,15 @@ impl<D> Core<D> {
     }
 
     fn is_attached(&self, member: DeviceId, group: GroupId) -> bool {
-        self.membership(member).is_some_and(|membership| {
-            membership.group == group
-                && membership.fwspecs.iter().all(|fwspec| {
-                    let endpoints = &self.instance(fwspec.instance).endpoints;
-                    self.domain_on(group, fwspec.instance).is_some()
-                        && fwspec.endpoints.iter().all(|endpoint| {
-                            endpoints.get(endpoint).is_some_and(|a| a.attached && a.group == group)
-                        })
-                })
+        let Some(membership) = self.membership(member).filter(|membership| membership.group == group) else {
+            return false;
+        };
+        membership.fwspecs.iter().all(|fwspec| {
+            let endpoints = &self.instance(fwspec.instance).endpoints;
+            let domain = self.domain_on(group, fwspec.instance);
+            let is_here = |attachment: &Attachment| attachment.domain == domain && attachment.group == group;
+            domain.is_some()
+                && fwspec.endpoints.iter().all(|endpoint| endpoints.get(endpoint).is_some_and(is_here))
         })
     }
 
@@ -199,49 +199,7 @@ impl<D> Core<D> {
             .map(|(device, group)| (device, *first.entry(group).or_insert(device)))
             .collect()
     }
-
-    /// The groups as they would be, had the devices come in another order: whoever shares an isolation
-    /// class or an endpoint shares a group.
-    fn partition_of<'a>(&'a self, order: impl Iterator<Item = &'a Device<D>>) -> BTreeMap<DeviceId, DeviceId>
-    where
-        D: 'a,
-    {
-        let mut leader: BTreeMap<DeviceId, DeviceId> = BTreeMap::new();
-        let mut by_class = BTreeMap::new();
-        let mut by_endpoint = BTreeMap::new();
-        for device in order {
-            let (Some(class), Some(membership)) = (self.class_of(device.id), self.membership(device.id))
-            else {
-                continue;
-            };
-            leader.insert(device.id, device.id);
-            unite(&mut leader, device.id, *by_class.entry(class).or_insert(device.id));
-            for fwspec in &membership.fwspecs {
-                for endpoint in &fwspec.endpoints {
-                    let key = (fwspec.instance, *endpoint);
-                    unite(&mut leader, device.id, *by_endpoint.entry(key).or_insert(device.id));
-                }
-            }
-        }
-        let devices: Vec<DeviceId> = leader.keys().copied().collect();
-        devices.into_iter().map(|device| (device, find(&mut leader, device))).collect()
-    }
 }
 
-/// The lowest device of the set that `device` is in; shortens the way there.
-fn find(leader: &mut BTreeMap<DeviceId, DeviceId>, device: DeviceId) -> DeviceId {
-    let mut root = device;
-    while leader[&root] != root {
-        root = leader[&root];
-    }
-    let mut at = device;
-    while at != root {
-        at = leader.insert(at, root).expect("every device on the way has a leader");
-    }
-    root
-}
-
-fn unite(leader: &mut BTreeMap<DeviceId, DeviceId>, a: DeviceId, b: DeviceId) {
-    let (a, b) = (find(leader, a), find(leader, b));
-    leader.insert(a.max(b), a.min(b));
-}
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ impl<D> Core<D> {
         trigger: Trigger,
     ) -> Result<Joined, String> {
         self.check_join(device, targets);
-        self.refuse_mixed_drivers(targets)?;
+        self.refuse_mixed_drivers(device, targets)?;
         let mut fwspecs = Vec::with_capacity(targets.len());
         let mut reserved = Vec::new();
         for target in targets {
@@ -54,7 +54,7 @@ impl<D> Core<D> {
         let this = self.device(device);
         let grouping = self.buses[this.bus.0 as usize].bus.grouping(this.unit);
         let class = (this.bus, grouping.leader);
-        let (group, created, why) = self.find_or_create_group(device, class, &fwspecs, grouping.why)?;
+        let (group, created, why) = self.find_or_create_group(device, class, &fwspecs, grouping.why);
         self.enter(
             device,
             group,
@@ -65,7 +65,7 @@ impl<D> Core<D> {
             && let Err(refusal) = self.attach_member(group, device)
         {
             self.find_refusal(device, &refusal);
-            self.leave_group(device);
+            self.expel(device);
             return Err(refusal.detail);
         }
         self.events.push(Event::Joined { device, group, trigger });
@@ -83,7 +83,7 @@ impl<D> Core<D> {
             unreachable!("the state was looked at above")
         };
         for fwspec in &membership.fwspecs {
-            self.detach(fwspec, membership.group);
+            self.detach(fwspec);
             self.instance_mut(fwspec.instance).members.retain(|member| *member != device);
         }
         let class = (self.device(device).bus, membership.leader);
@@ -99,14 +99,23 @@ impl<D> Core<D> {
         let group = self.groups.get_mut(membership.group);
         group.members = remaining;
         let empty = group.members.is_empty();
+        self.departures += 1;
+        self.events.push(Event::Left { device, group: membership.group });
         if empty {
             self.free_domains(membership.group);
             self.groups.remove(membership.group);
-        } else if !class_remains {
-            self.groups.remove_class(membership.group, class);
+        } else {
+            if !class_remains {
+                self.groups.remove_class(membership.group, class);
+            }
+            self.split(membership.group);
         }
-        self.departures += 1;
-        self.events.push(Event::Left { device, group: membership.group });
+    }
+
+    /// Takes a device out of its group because its own IOMMU will not have it there.
+    pub(crate) fn expel(&mut self, device: DeviceId) {
+        self.leave_group(device);
+        self.departures -= 1;
     }
 
     pub(crate) fn membership(&self, device: DeviceId) -> Option<&Membership> {
@@ -122,14 +131,15 @@ impl<D> Core<D> {
 
     /// A device on several IOMMUs needs each of them set up by the same driver: one group has one
     /// default domain, and only one driver knows how to keep its parts the same.
-    fn refuse_mixed_drivers(&self, targets: &[Target]) -> Result<(), String> {
+    fn refuse_mixed_drivers(&mut self, device: DeviceId, targets: &[Target]) -> Result<(), String> {
         let driver = |target: &Target| self.instance(target.instance).driver;
-        match targets.iter().map(driver).find(|name| *name != driver(&targets[0])) {
-            None => Ok(()),
-            Some(other) => {
-                Err(format!("names IOMMUs of different drivers: {} and {other}", driver(&targets[0])))
-            }
-        }
+        let first = driver(&targets[0]);
+        let Some(other) = targets.iter().map(driver).find(|name| *name != first) else { return Ok(()) };
+        let detail = format!("names IOMMUs of different drivers: {first} and {other}");
+        let subject = self.device(device).name.clone();
+        let sentence = format!("the device {detail}; it stays without a group");
+        self.find(Finding { id: "mixed-iommus", severity: Severity::Warning, subject, sentence });
+        Err(detail)
     }
 
     /// Asks one instance about the device's endpoints on it.
@@ -180,7 +190,7 @@ impl<D> Core<D> {
         class: (BusId, Unit),
         fwspecs: &[Fwspec],
         why: String,
-    ) -> Result<(GroupId, bool, String), String> {
+    ) -> (GroupId, bool, String) {
         let by_class = self.groups.of_class(class);
         let shared: Vec<(EndpointId, GroupId)> = fwspecs
             .iter()
@@ -194,74 +204,27 @@ impl<D> Core<D> {
             .collect();
         let outside = shared.iter().copied().find(|(_, group)| Some(*group) != by_class);
         let Some((endpoint, by_endpoint)) = outside else {
-            return Ok(match by_class {
+            return match by_class {
                 Some(group) => (group, false, why),
                 None => (self.groups.create(), true, why),
-            });
+            };
         };
 
         let mut group = by_class.unwrap_or(by_endpoint);
         for (_, other) in shared {
-            group = self.merge(group, other)?;
+            group = self.merge(group, other);
         }
-        let first = self.device(self.groups.get(group).members[0]).name.clone();
         let name = self.device(device).name.clone();
-        self.find(Finding {
-            id: "shared-endpoint",
-            severity: Severity::Warning,
-            sentence: format!(
-                "firmware gives {name} and group {group} ({first}, ...) the same endpoint {endpoint}: they cannot be isolated from each other"
-            ),
-            subject: name,
-        });
-        Ok((group, false, format!("shares endpoint {endpoint} with group {group}")))
-    }
-
-    /// Makes two groups one, under the lower number.
-    ///
-    /// # Errors
-    ///
-    /// Drivers are using one of them, whose mappings would be lost.
-    fn merge(&mut self, a: GroupId, b: GroupId) -> Result<GroupId, String> {
-        if a == b || !self.groups.contains(b) {
-            return Ok(a);
+        let sentence = format!(
+            "firmware gives {name} the endpoint {endpoint} of devices in group {group}: they cannot be isolated \
+             from each other"
+        );
+        self.find(Finding { id: "shared-endpoint", severity: Severity::Warning, subject: name, sentence });
+        let created = !self.groups.contains(group);
+        if created {
+            group = self.groups.create();
         }
-        let (into, from) = (a.min(b), a.max(b));
-        if self.groups.get(into).owners > 0 || self.groups.get(from).owners > 0 {
-            return Err(format!("would make groups {into} and {from} one while drivers use them"));
-        }
-        let had_domain = self.groups.get(from).default_domain.is_some();
-        let moved = core::mem::take(&mut self.groups.get_mut(from).members);
-        for member in &moved {
-            let class = self.class_of(*member).expect("a member of a group is grouped");
-            let DmaState::Grouped(membership) = &mut self.device_mut(*member).dma else {
-                unreachable!("a member of a group is grouped")
-            };
-            membership.group = into;
-            let fwspecs = membership.fwspecs.clone();
-            for fwspec in &fwspecs {
-                for endpoint in &fwspec.endpoints {
-                    if let Some(attachment) = self.instance_mut(fwspec.instance).endpoints.get_mut(endpoint) {
-                        attachment.group = into;
-                        attachment.attached = false;
-                    }
-                }
-            }
-            self.groups.remove_class(from, class);
-            self.groups.add_class(into, class);
-            self.groups.get_mut(into).members.push(*member);
-        }
-        self.events.push(Event::Merged { into, from });
-        if self.groups.get(into).default_domain.is_none() && had_domain {
-            self.set_up_default_domain(into);
-        } else if self.groups.get(into).default_domain.is_some() {
-            for member in moved {
-                self.attach_or_drop(into, member);
-            }
-        }
-        self.free_domains(from);
-        self.groups.remove(from);
-        Ok(into)
+        (group, created, format!("shares endpoint {endpoint} with other devices"))
     }
 
     fn enter(&mut self, device: DeviceId, group: GroupId, class: (BusId, Unit), membership: Membership) {
@@ -269,7 +232,7 @@ impl<D> Core<D> {
             let instance = self.instance_mut(fwspec.instance);
             instance.members.push(device);
             for endpoint in &fwspec.endpoints {
-                let fresh = Attachment { group, users: 0, attached: false };
+                let fresh = Attachment { group, users: 0, domain: None };
                 instance.endpoints.entry(*endpoint).or_insert(fresh).users += 1;
             }
         }
@@ -279,8 +242,7 @@ impl<D> Core<D> {
     }
 
     /// Gives up a device's share in its endpoints; the last user's are detached.
-    fn detach(&mut self, fwspec: &Fwspec, group: GroupId) {
-        let on = self.domain_on(group, fwspec.instance);
+    fn detach(&mut self, fwspec: &Fwspec) {
         for endpoint in &fwspec.endpoints {
             let instance = self.instance_mut(fwspec.instance);
             let Some(attachment) = instance.endpoints.get_mut(endpoint) else {
@@ -290,9 +252,9 @@ impl<D> Core<D> {
             if attachment.users > 0 {
                 continue;
             }
-            let attached = attachment.attached;
+            let domain = attachment.domain;
             instance.endpoints.remove(endpoint);
-            if let (true, Some(domain)) = (attached, on)
+            if let Some(domain) = domain
                 && let Err(refusal) = instance.ops.detach(domain, *endpoint)
             {
                 let subject = self.iommu_name(fwspec.instance);

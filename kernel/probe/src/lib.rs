@@ -31,6 +31,7 @@ mod iommu;
 mod join;
 mod path;
 mod reason;
+mod regroup;
 mod resolve;
 
 pub use self::core::{BusId, Core};

@@ -1,44 +1,101 @@
 //! The report as a kernel test, in KTAP version 1 (Linux: Documentation/dev-tools/ktap.rst).
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
-use crate::{Report, Verdict};
+use crate::{Device, Report, Verdict};
 
-/// Writes a report as KTAP: a line an invariant, a line a group, the verdict last.
+/// Writes a report as KTAP: a line an invariant, a line a device, the verdict last.
+///
+/// A line is `not ok` only if the verdict is not a pass: a device without a group is `ok`, with the
+/// reason behind it, and `not ok` if a broken invariant names it. Groups, findings and warnings are
+/// diagnostics.
 #[derive(Clone, Copy, Debug)]
 pub struct Ktap<'a>(pub &'a Report);
 
 impl fmt::Display for Ktap<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.0;
-        let plan = report.invariants.len() + report.groups.len() + 1;
+        let plan = report.invariants.len() + report.devices.len() + 1;
         writeln!(f, "KTAP version 1\n1..{plan}")?;
-        let mut number = 0..;
-        let mut line = |f: &mut fmt::Formatter<'_>, ok: bool, name: fmt::Arguments<'_>| {
-            let number = number.next().unwrap_or(0) + 1;
-            writeln!(f, "{}ok {number} {name}", if ok { "" } else { "not " })
-        };
-        for invariant in &report.invariants {
-            line(f, invariant.holds, format_args!("invariant.{}", invariant.id))?;
+        for (number, invariant) in (1..).zip(&report.invariants) {
             if let Some(cause) = &invariant.broken_by {
-                diagnostic(f, cause)?;
+                diagnostic(f, format_args!("{cause}"))?;
             }
+            result(f, invariant.holds, number, format_args!("invariant.{}", invariant.id))?;
+            f.write_char('\n')?;
         }
         for group in &report.groups {
-            line(f, !group.devices.is_empty(), format_args!("group.{}", group.id))?;
-            for device in &group.devices {
-                diagnostic(f, device)?;
+            diagnostic(f, format_args!("IOMMU Group {}: {}", group.id, group.kind))?;
+            for region in &group.reserved_regions {
+                diagnostic(f, format_args!("IOMMU Group {}: {region}", group.id))?;
             }
         }
-        line(f, report.result == Verdict::Pass, format_args!("verdict"))?;
-        match &report.error {
-            Some(error) => diagnostic(f, error),
-            None => Ok(()),
+        for (number, device) in (report.invariants.len() + 1..).zip(&report.devices) {
+            result(f, !is_blamed(report, device), number, format_args!("device.{}", device.name))?;
+            f.write_str(" # ")?;
+            // The words before the reason keep it from being read as a directive (SKIP, TODO, ERROR).
+            match device.group {
+                Some(group) => write!(OneLine(f), "group {group}: {}", device.why)?,
+                None => write!(OneLine(f), "no group: {}", device.why)?,
+            }
+            f.write_char('\n')?;
         }
+        for finding in &report.findings {
+            let (severity, id) = (finding.severity, &finding.id);
+            diagnostic(
+                f,
+                format_args!("finding ({severity}, {id}): {}: {}", finding.device, finding.sentence),
+            )?;
+        }
+        for warning in &report.warnings {
+            diagnostic(f, format_args!("warning: {warning}"))?;
+        }
+        if let Some(error) = &report.error {
+            for line in error.lines() {
+                diagnostic(f, format_args!("error: {line}"))?;
+            }
+        }
+        result(f, report.result == Verdict::Pass, plan, format_args!("verdict"))?;
+        f.write_char('\n')
     }
 }
 
+/// Whether a broken invariant names the device.
+fn is_blamed(report: &Report, device: &Device) -> bool {
+    let names = |word: &str| word.trim_matches([',', '.', ':', ';', '(', ')']) == device.name;
+    let broken = report.invariants.iter().filter(|invariant| !invariant.holds);
+    broken.filter_map(|invariant| invariant.broken_by.as_ref()).any(|cause| cause.split(' ').any(names))
+}
+
+/// A result's line without its end. `#` would begin the directive, so that a name cannot have it.
+fn result(f: &mut fmt::Formatter<'_>, ok: bool, number: usize, name: fmt::Arguments<'_>) -> fmt::Result {
+    write!(f, "{}ok {number} ", if ok { "" } else { "not " })?;
+    write!(Name(f), "{name}")
+}
+
 /// A line that test harnesses show and do not judge.
-fn diagnostic(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    text.lines().try_for_each(|line| writeln!(f, "# {line}"))
+fn diagnostic(f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
+    f.write_str("# ")?;
+    write!(OneLine(f), "{text}")?;
+    f.write_char('\n')
+}
+
+/// Writes what came from outside so that it cannot end its line.
+struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| self.0.write_char(if c.is_control() { ' ' } else { c }))
+    }
+}
+
+/// Writes a name so that it can neither end its line nor begin a directive.
+struct Name<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Name<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| {
+            self.0.write_char(if c == '#' || c.is_control() || c.is_whitespace() { '_' } else { c })
+        })
+    }
 }

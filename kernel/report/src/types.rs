@@ -152,15 +152,18 @@ pub struct Device {
     pub driver: Option<String>,
     /// Group that it is in.
     pub group: Option<u32>,
-    /// IOMMU that translates it.
+    /// IOMMU that translates it; the first, if several do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iommu: Option<String>,
-    /// Endpoint IDs by which the IOMMU knows it.
+    /// Endpoint IDs by which the IOMMU knows it; those of all IOMMUs, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<String>,
     /// What in firmware led to the IOMMU: `iommu-map`, `iommus`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Each IOMMU with its endpoints, where several translate the device; empty where one does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub translations: Vec<Translation>,
     /// What made the core probe it: `add`, `replay`, `bind`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
@@ -169,6 +172,17 @@ pub struct Device {
     /// ACS capability and control registers, for a function that has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acs: Option<Acs>,
+}
+
+/// One of several IOMMUs that translate a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Translation {
+    /// Name of the IOMMU.
+    pub iommu: String,
+    /// Endpoint IDs by which it knows the device.
+    pub endpoints: Vec<String>,
+    /// What in firmware led to it.
+    pub source: String,
 }
 
 /// ACS registers of a PCI function (PCIe 6.0, section 7.7.11).

@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use crate::{Device, Report, Run, SCHEMA, Timing, Verdict};
 
 impl Report {
-    /// A report of a run that did not get far enough to write one itself.
-    pub fn of_error(error: String) -> Self {
+    /// A report of a run that has not got anywhere yet.
+    pub fn new(run: Run) -> Self {
         Self {
             schema: SCHEMA.to_string(),
-            run: Run::default(),
+            run,
             iommus: Vec::new(),
             groups: Vec::new(),
             devices: Vec::new(),
@@ -19,8 +19,13 @@ impl Report {
             invariants: Vec::new(),
             timing_us: Timing::default(),
             result: Verdict::Error,
-            error: Some(error),
+            error: None,
         }
+    }
+
+    /// A report of a run that did not get far enough to write one itself.
+    pub fn of_error(error: String) -> Self {
+        Self { error: Some(error), ..Self::new(Run::default()) }
     }
 
     /// Exit status that agrees with the verdict: 0 for pass, 1 for everything else.

@@ -8,7 +8,7 @@ use alloc::string::String;
 use pci::{BarKind, FunctionIndex};
 use probe::{BindError, DmaClaim, Driver, Provides};
 use viommu::{Clock, RESET_DEADLINE_US};
-use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport as _};
+use virtio_drivers::transport::{DeviceStatus, Transport as _};
 
 use super::virtio_legacy;
 use crate::hardware::{Handle, Hardware, Transport, VIRTIO_VENDOR};
@@ -43,7 +43,7 @@ impl VirtioPci {
         let modern = function.capabilities.iter().any(|capability| capability.id == VENDOR_SPECIFIC);
         if !modern && let Some(bar) = function.bar(0).filter(|bar| bar.kind == BarKind::Io) {
             self.hardware.enable(index, pci::Command::IO | pci::Command::BUS_MASTER)?;
-            let registers = bar.cpu.ok_or("its I/O BAR has no address that the CPU reaches")?;
+            let registers = self.hardware.map_bar(index, bar)?;
             return virtio_legacy::Registers::start(registers).map(Running::Legacy);
         }
         let mut transport = self.hardware.virtio_transport(Handle::Function(index))?;
@@ -66,7 +66,7 @@ impl Driver<Handle> for VirtioPci {
                 let function = &self.hardware.topology[index];
                 function.vendor == VIRTIO_VENDOR
                     && (0x1000..=0x107f).contains(&function.device)
-                    && !is_iommu(&self.hardware, *device)
+                    && !self.hardware.is_iommu(*device)
             }
             Handle::Platform(_) => false,
         }
@@ -109,7 +109,7 @@ impl Driver<Handle> for VirtioMmio {
     fn matches(&self, device: &Handle) -> bool {
         matches!(device, Handle::Platform(_))
             && self.hardware.virtio_type(*device).is_some()
-            && !is_iommu(&self.hardware, *device)
+            && !self.hardware.is_iommu(*device)
     }
 
     fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
@@ -126,11 +126,6 @@ impl Driver<Handle> for VirtioMmio {
             self.running.remove(&index);
         }
     }
-}
-
-/// Whether the device is a virtio-iommu, which has a driver of its own.
-pub(super) fn is_iommu(hardware: &Hardware, device: Handle) -> bool {
-    hardware.virtio_type(device) == Some(DeviceType::IOMMU as u32)
 }
 
 /// Reset, negotiation, DRIVER_OK (virtio 1.2, section 3.1.1).

@@ -9,7 +9,6 @@ use core::cell::RefCell;
 use probe::{BindError, DmaClaim, Driver, Provides};
 use viommu::Viommu;
 
-use super::virtio::is_iommu;
 use crate::hardware::{Handle, Hardware, Transport};
 use crate::log;
 use crate::machine::clock::MachineClock;
@@ -45,15 +44,16 @@ impl Driver<Handle> for VirtioIommu {
     }
 
     fn matches(&self, device: &Handle) -> bool {
-        is_iommu(&self.hardware, *device)
+        self.hardware.is_iommu(*device)
     }
 
     fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
         let transport = self.hardware.virtio_transport(*device).map_err(BindError::Failed)?;
         let iommu =
             Viommu::start(transport, MachineClock).map_err(|error| BindError::Failed(error.to_string()))?;
-        log!("virtio_iommu: input address: {} bits", iommu.config().input_bits());
-        log!("virtio_iommu: page mask: {:#018x}", iommu.config().page_size_mask);
+        let name = self.hardware.name(*device);
+        log!("virtio_iommu {name}: input address: {} bits", iommu.config().input_bits());
+        log!("virtio_iommu {name}: page mask: {:#018x}", iommu.config().page_size_mask);
         let iommu = Rc::new(RefCell::new(iommu));
         self.bound.borrow_mut().push(Bound { device: *device, iommu: iommu.clone() });
         Ok(Provides::Iommu(Box::new(iommu)))

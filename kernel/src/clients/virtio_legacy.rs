@@ -1,14 +1,16 @@
 //! A virtio device from before virtio 1.0, on PCI: all registers in an I/O BAR (virtio 1.2, section 4.1.4.10).
 
 use addr::{PhysAddr, Range};
+use alloc::format;
 use alloc::string::String;
-use boot::memory::{self, Kind};
 
 /// Offsets in the legacy header.
 const GUEST_FEATURES: u64 = 4;
 const DEVICE_STATUS: u64 = 18;
 /// Size of the legacy header without MSI-X.
 const HEADER_SIZE: u64 = 20;
+/// Alignment of its widest register.
+const HEADER_ALIGNMENT: u64 = 4;
 
 const ACKNOWLEDGE: u8 = 1;
 const DRIVER: u8 = 2;
@@ -20,22 +22,27 @@ pub(super) struct Registers(Range<PhysAddr>);
 
 impl Registers {
     /// Reset, negotiation of no feature at all, DRIVER_OK. There is no FEATURES_OK before virtio 1.0.
+    ///
+    /// `registers` are an I/O BAR that is mapped for good.
     pub(super) fn start(registers: Range<PhysAddr>) -> Result<Self, String> {
         if registers.size() < HEADER_SIZE {
-            return Err(alloc::format!("its I/O BAR {registers} is shorter than a legacy virtio header"));
+            return Err(format!("its I/O BAR {registers} is shorter than a legacy virtio header"));
         }
-        memory::map(registers, Kind::Device).map_err(|error| alloc::format!("{error}"))?;
+        if !registers.start().0.is_multiple_of(HEADER_ALIGNMENT) {
+            return Err(format!(
+                "its I/O BAR {registers} is not aligned to {HEADER_ALIGNMENT} bytes for the CPU"
+            ));
+        }
         let this = Self(registers);
         this.set_status(0);
         this.set_status(ACKNOWLEDGE);
         this.set_status(ACKNOWLEDGE | DRIVER);
-        // SAFETY: The register lies in the header, which is mapped and inside of the BAR; a BAR is aligned
-        // to its size, so the access is aligned.
+        // SAFETY: The register lies in the header, which is mapped and inside of the BAR, and aligned.
         unsafe { ((this.0.start().0 + GUEST_FEATURES) as *mut u32).write_volatile(0) };
         this.set_status(ACKNOWLEDGE | DRIVER | DRIVER_OK);
         match this.status() {
             status if status & FAILED == 0 && status & DRIVER_OK != 0 => Ok(this),
-            status => Err(alloc::format!("its status is {status:#x} after DRIVER_OK")),
+            status => Err(format!("its status is {status:#x} after DRIVER_OK")),
         }
     }
 
@@ -50,7 +57,7 @@ impl Registers {
     }
 
     fn set_status(&self, status: u8) {
-        // SAFETY: `start` has checked that the header lies in the BAR, and mapped it.
+        // SAFETY: `start` has checked that the header lies in the BAR, which is mapped.
         unsafe { ((self.0.start().0 + DEVICE_STATUS) as *mut u8).write_volatile(status) };
     }
 }

@@ -32,7 +32,8 @@ unsafe impl Hal for IdentityHal {
     }
 
     unsafe fn mmio_phys_to_virt(paddr: PhysAddr, _size: usize) -> NonNull<u8> {
-        // Windows are mapped before a transport is made; address 0 never is, and an access there is caught.
+        // `VirtioConfig` shows addresses as the CPU counts them, and what it shows is mapped before a transport
+        // is made; address 0 never is, and an access there is caught.
         NonNull::new(paddr as usize as *mut u8).unwrap_or(NonNull::dangling())
     }
 

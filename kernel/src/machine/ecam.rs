@@ -2,9 +2,9 @@
 //!
 //! PCI Express Base Specification 6.0, section 7.2.2.
 
-use addr::{DeviceFunction, PciAddress, PhysAddr, Range};
-use boot::memory::{self, Kind, MapError};
-use virtio_drivers::transport::pci::bus as virtio;
+use addr::{PciAddress, PhysAddr, Range};
+
+use super::registers::{self, RegistersError};
 
 /// Bytes of one function's configuration space.
 const FUNCTION_SIZE: u64 = 4096;
@@ -44,29 +44,31 @@ impl Register for u32 {
 impl Ecam {
     /// Maps `window`, whose first byte belongs to bus `first_bus` of `segment`, as far as `last_bus`.
     ///
-    /// Buses that the window has no room for do not answer; `None` if it has room for none, or is not aligned
-    /// to a function.
+    /// Buses that the window has no room for do not answer.
     ///
     /// # Errors
     ///
-    /// The window cannot be mapped.
+    /// The window cannot be mapped, or nothing answers at the first or the last of its buses.
     pub(crate) fn new(
         window: Range<PhysAddr>,
         segment: u16,
         first_bus: u8,
         last_bus: u8,
-    ) -> Result<Option<Self>, MapError> {
+    ) -> Result<Self, RegistersError> {
         let start = window.start();
         let buses = u64::from(last_bus.saturating_sub(first_bus)) + 1;
         let buses = buses.min(window.size() / BUS_SIZE);
-        let aligned = start.0.is_multiple_of(FUNCTION_SIZE);
-        let Some(window) = Range::from_size(start, buses * BUS_SIZE).filter(|_| aligned) else {
-            return Ok(None);
-        };
-        memory::map(window, Kind::Device)?;
+        let none = RegistersError::Absent(start);
+        let last = start.checked_add(buses.saturating_sub(1) * BUS_SIZE);
+        let last = last.and_then(|last| Range::from_size(last, BUS_SIZE)).ok_or(none)?;
+        let window = Range::new(start, last.end()).filter(|_| buses > 0).ok_or(none)?;
+        // SAFETY: The first word of a bus is a vendor and device ID, which can be read without effect.
+        unsafe { registers::map(window) }?;
+        // SAFETY: As above.
+        unsafe { registers::first_word(last) }?;
         // At most 256 buses, so it fits; at least one.
         let last_bus = first_bus.saturating_add((buses - 1) as u8);
-        Ok(Some(Self { start, segment, first_bus, last_bus }))
+        Ok(Self { start, segment, first_bus, last_bus })
     }
 
     /// Whether the bus of `at` is one of these.
@@ -126,33 +128,5 @@ impl pci::ConfigAccess for Ecam {
 
     fn write32(&mut self, at: PciAddress, offset: u16, value: u32) {
         self.write(at, offset, value);
-    }
-}
-
-/// The same space as `virtio-drivers` asks for it: the first 256 bytes of each function.
-#[derive(Debug)]
-pub(crate) struct VirtioEcam(pub(crate) Ecam);
-
-impl VirtioEcam {
-    /// `function` as an address on this segment; `None` for a device or function that cannot be.
-    fn address(&self, function: virtio::DeviceFunction) -> Option<PciAddress> {
-        let devfn = DeviceFunction::new(function.device, function.function)?;
-        Some(PciAddress { segment: self.0.segment, bus: function.bus, devfn })
-    }
-}
-
-impl virtio::ConfigurationAccess for VirtioEcam {
-    fn read_word(&self, device_function: virtio::DeviceFunction, register_offset: u8) -> u32 {
-        self.address(device_function).map_or(u32::MAX, |at| self.0.read(at, u16::from(register_offset)))
-    }
-
-    fn write_word(&mut self, device_function: virtio::DeviceFunction, register_offset: u8, data: u32) {
-        if let Some(at) = self.address(device_function) {
-            self.0.write(at, u16::from(register_offset), data);
-        }
-    }
-
-    unsafe fn unsafe_clone(&self) -> Self {
-        Self(self.0)
     }
 }

@@ -5,8 +5,10 @@
 //! of the image's own last piece. That is most of the difference between a slow start and a fast one.
 
 use core::alloc::Layout;
+use core::fmt;
 
 use addr::{PhysAddr, Range};
+use boot::guarded::load_u32;
 use boot::memory::{self, Kind, MapError};
 use buddy_system_allocator::{Heap, LockedHeapWithRescue};
 use spin::Mutex;
@@ -35,13 +37,12 @@ struct Reserve {
 }
 
 impl Reserve {
-    fn put(&mut self, start: u64, end: u64) {
+    /// Adds `start..end`; false if there is no room in the table.
+    #[must_use]
+    fn put(&mut self, start: u64, end: u64) -> bool {
+        let Some(range) = Range::from_size(PhysAddr(start), end.saturating_sub(start)) else { return true };
         let free = self.ranges.iter_mut().find(|range| range.is_none());
-        if let (Some(free), Some(range)) =
-            (free, Range::from_size(PhysAddr(start), end.saturating_sub(start)))
-        {
-            *free = Some(range);
-        }
+        free.map(|free| *free = Some(range)).is_some()
     }
 
     /// Takes the next piece for a block of `size` bytes, a power of two: the block with as little around
@@ -62,8 +63,9 @@ impl Reserve {
                 (from, (from + grain).min(end))
             };
             self.ranges[slot] = None;
-            self.put(start, from);
-            self.put(to, end);
+            // There is room for one of the two rests at least; one without room goes along with the piece.
+            let from = if self.put(start, from) { from } else { start };
+            let to = if self.put(to, end) { to } else { end };
             return Range::from_size(PhysAddr(from), to - from);
         }
         None
@@ -91,26 +93,47 @@ fn grow(heap: &mut Heap<ORDERS>, layout: &Layout) {
 ///
 /// `early` is mapped, unused, and handed to no one else.
 pub(crate) unsafe fn init(early: Range<PhysAddr>) {
-    RESERVE.lock().put(early.start().0, early.end().0.saturating_add(1));
+    let added = RESERVE.lock().put(early.start().0, early.end().0.saturating_add(1));
+    assert!(added, "the reserve is empty before the early heap is in it");
 }
 
-/// Reserves what is free in `memory`, apart from all of `reserved`, up to [`RESERVE_LIMIT`] bytes in all,
-/// and returns how many bytes that is.
+/// Why a range of RAM is not in the reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemoryError {
+    /// It cannot be mapped.
+    Unmappable(MapError),
+    /// No memory answers at this address.
+    Absent(PhysAddr),
+    /// The reserve has [`RANGE_LIMIT`] ranges already.
+    TooManyRanges,
+}
+
+impl fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unmappable(error) => error.fmt(f),
+            Self::Absent(at) => write!(f, "no memory answers at {at}"),
+            Self::TooManyRanges => write!(f, "{RANGE_LIMIT} ranges are in use already, which is the limit"),
+        }
+    }
+}
+
+impl core::error::Error for MemoryError {}
+
+/// Reserves what is free in `memory`, apart from all of `reserved`, up to [`RESERVE_LIMIT`] bytes in all.
 ///
-/// # Errors
-///
-/// A piece cannot be mapped; all others were reserved.
+/// What cannot be reserved is left out, and told to `refused`.
 ///
 /// # Safety
 ///
-/// `memory` is RAM, and `reserved` has every part of it that is in use: the image, the device tree, what
-/// firmware keeps. It is called once.
+/// `memory` is RAM, where anything is, and `reserved` has every part of it that is in use: the image, the
+/// device tree, what firmware keeps. It is called once.
 pub(crate) unsafe fn add_free_memory(
     memory: &[Range<PhysAddr>],
     reserved: &[Range<PhysAddr>],
-) -> Result<u64, MapError> {
+    refused: &mut dyn FnMut(Range<PhysAddr>, MemoryError),
+) {
     let mut added = 0;
-    let mut first_error = None;
     for &range in memory {
         let mut start = range.start().0;
         for _ in 0..RANGE_LIMIT {
@@ -120,12 +143,12 @@ pub(crate) unsafe fn add_free_memory(
                 .filter(|other| other.end().0 >= start && other.start() <= range.end())
                 .min_by_key(|other| other.start());
             let free_end = next.map_or(range.end().0.saturating_add(1), |other| other.start().0);
-            if free_end > start {
-                match reserve(start, free_end, RESERVE_LIMIT - added) {
-                    Ok(bytes) => added += bytes,
-                    Err(error) => {
-                        first_error.get_or_insert(error);
-                    }
+            if free_end > start
+                && let Some(piece) = whole_pages(start, free_end, RESERVE_LIMIT - added)
+            {
+                match reserve(piece) {
+                    Ok(()) => added += piece.size(),
+                    Err(error) => refused(piece, error),
                 }
             }
             match next.and_then(|other| other.end().checked_add(1)) {
@@ -134,16 +157,22 @@ pub(crate) unsafe fn add_free_memory(
             }
         }
     }
-    first_error.map_or(Ok(added), Err)
 }
 
-/// Maps and reserves the whole pages of `start..end`, at most `limit` bytes; returns how many bytes that is.
-fn reserve(start: u64, end: u64, limit: u64) -> Result<u64, MapError> {
+/// The whole pages in `start..end`, at most `limit` bytes.
+fn whole_pages(start: u64, end: u64, limit: u64) -> Option<Range<PhysAddr>> {
     let page = boot::page_table::PAGE_SIZE;
-    let (Some(start), end) = (start.checked_next_multiple_of(page), end & !(page - 1)) else { return Ok(0) };
-    let size = end.saturating_sub(start).min(limit);
-    let Some(range) = Range::from_size(PhysAddr(start), size) else { return Ok(0) };
-    memory::map(range, Kind::Normal)?;
-    RESERVE.lock().put(start, start + size);
-    Ok(size)
+    let (start, end) = (start.checked_next_multiple_of(page)?, end & !(page - 1));
+    Range::from_size(PhysAddr(start), end.saturating_sub(start).min(limit))
+}
+
+/// Maps and reserves `piece`, whole pages, if memory answers at both of its ends.
+fn reserve(piece: Range<PhysAddr>) -> Result<(), MemoryError> {
+    memory::map(piece, Kind::Normal).map_err(MemoryError::Unmappable)?;
+    for at in [piece.start(), PhysAddr(piece.end().0 & !3)] {
+        // SAFETY: The address is aligned and mapped as memory, where reading has no effect.
+        unsafe { load_u32(at) }.ok_or(MemoryError::Absent(at))?;
+    }
+    let added = RESERVE.lock().put(piece.start().0, piece.end().0.saturating_add(1));
+    if added { Ok(()) } else { Err(MemoryError::TooManyRanges) }
 }

@@ -14,7 +14,9 @@ pub(crate) mod heap;
 mod pl011;
 pub(crate) mod power;
 pub(crate) mod ram;
+pub(crate) mod registers;
 pub(crate) mod semihosting;
+pub(crate) mod virtio_config;
 
 use boot::Handover;
 

@@ -55,7 +55,7 @@ fn options_reach_the_command() {
         "-cpu max ",
         "-smp 4 ",
         "-m 1G ",
-        "report=json console=pl011 iommu.strict=0 ",
+        "iommu.strict=0 report=json console=pl011 ",
         " -s -S",
     ] {
         assert!(words.contains(part), "no {part} in {words}");
@@ -78,6 +78,14 @@ fn what_makes_no_sense_is_a_usage_error() {
         "--path upstream",
         "--topology no-such-machine",
         "--dtb /no/such/file",
+        "--dtb /tmp",
+        "--dtb /dev/zero",
+        "--append dtb=x.dtb",
+        "--append path=upstream",
+        "--append firmware=acpi",
+        "--append report=xml",
+        "--append console=tty0",
+        "--append console=pl011 --console semihosting",
         "--bare --iommu on",
         "--bare --topology flat",
         "--machine gic-version",
@@ -87,6 +95,52 @@ fn what_makes_no_sense_is_a_usage_error() {
         "-device virtio-iommu-pci",
     ] {
         assert_eq!(boot(line).err().map(|stop| stop.kind), Some(Kind::Usage), "{line}");
+    }
+}
+
+#[test]
+fn words_that_the_tool_answers_for_are_taken_from_the_kernel() {
+    let boot = boot("--append report=ktap").unwrap();
+    assert_eq!(boot.form, Form::Ktap);
+    assert_eq!(boot.start.command_line(), "report=json console=semihosting");
+    let words = Words::parse("a report=json path=fixed  console=pl011 firmware=dt b=c").unwrap();
+    assert_eq!(words.kernel, ["a", "b=c"]);
+    assert_eq!((words.form, words.console), (Some(Form::Json), Some(Console::Pl011)));
+}
+
+#[test]
+fn a_console_among_the_words_is_the_option() {
+    assert_eq!(boot("--append console=pl011").unwrap().start.console, Console::Pl011);
+    assert!(boot("--append console=pl011 --console pl011").is_ok());
+}
+
+#[test]
+fn a_dtb_word_points_to_the_option() {
+    let stop = boot("--append dtb=x").unwrap_err();
+    assert!(stop.message.contains("--dtb FILE"), "{}", stop.message);
+}
+
+#[test]
+fn a_tree_comes_from_whatever_can_be_read() {
+    let place = tempfile::tempdir().unwrap();
+    let pipe = place.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || fs::write(pipe, "blob").unwrap())
+    };
+    let boot = boot(&format!("--dtb {}", pipe.display())).unwrap();
+    writer.join().unwrap();
+    assert!(matches!(&boot.tree, Tree::File(_, blob) if blob == b"blob"), "{:?}", boot.tree);
+    let kernel = Kernel { elf: "elf".into(), image: "Image".into() };
+    assert!(boot.shell_lines(&kernel)[0].starts_with("# tree.dtb"));
+}
+
+#[test]
+fn a_tree_that_cannot_be_read_says_why() {
+    for (file, why) in [("/no/such/file", "No such file"), ("/tmp", "directory"), ("/dev/zero", "16 MiB")] {
+        let stop = boot(&format!("--dtb {file}")).unwrap_err();
+        assert!(stop.message.contains(why) && stop.message.contains(file), "{}", stop.message);
     }
 }
 

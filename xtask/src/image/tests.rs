@@ -61,3 +61,11 @@ fn every_prefix_of_a_file_is_refused_or_complete() {
     }
     assert!(flatten(&file).is_ok());
 }
+
+#[test]
+fn the_image_that_exits_has_the_size_and_the_magic_that_its_header_says() {
+    let image = that_exits();
+    assert_eq!(image.len(), 96);
+    assert_eq!(image[16..24], 96u64.to_le_bytes());
+    assert_eq!(image[MAGIC_AT..MAGIC_AT + 4], *MAGIC);
+}

@@ -99,6 +99,16 @@ fn a_hang_is_stopped_at_the_deadline_and_its_process_ended() {
 }
 
 #[test]
+fn a_guest_that_said_nothing_is_told_apart_from_one_that_hangs() {
+    let deadline = Duration::from_millis(400);
+    let outcome = run("echo 'warning: old CPU' >&2; exec sleep 300", true, deadline).unwrap();
+    let error = outcome.report.error.unwrap();
+    assert!(error.contains("the guest wrote nothing") && error.contains("64-bit"), "{error}");
+    let outcome = run("echo '[    0.0] waiting'; exec sleep 300", true, deadline).unwrap();
+    assert!(!outcome.report.error.unwrap().contains("wrote nothing"));
+}
+
+#[test]
 fn a_hang_after_the_report_is_still_a_timeout() {
     let script = format!("echo '{}' > report.json; exec sleep 300", line(Verdict::Pass));
     let outcome = run(&script, true, Duration::from_millis(400)).unwrap();

@@ -42,3 +42,24 @@ fn another_route_than_the_one_meant_is_a_difference() {
     assert!(route_difference(Firmware::UefiDt, "dt").is_some());
     assert_eq!(route_difference(Firmware::UefiDt, ""), None);
 }
+
+#[test]
+fn a_malformed_topology_is_one_failed_test_and_the_others_go_on() {
+    use clap::Parser as _;
+    let options = |line: &str| match crate::cli::Cli::parse_from(line.split(' ')).command {
+        crate::cli::Command::Test(options) => options,
+        other => panic!("{other:?}"),
+    };
+    let found = || {
+        let good = |name: &str| Topology::parse(name, "probes = \"\"").map_err(|_| unreachable!());
+        let bad = Malformed { name: "broken".into(), why: "broken.toml is malformed: line 2".into() };
+        vec![good("alpha"), Err(bad), good("beta")]
+    };
+    let (topologies, malformed) = wanted(found(), &options("xtask test"));
+    assert_eq!((topologies.len(), malformed.len()), (2, 1));
+    let (topologies, malformed) = wanted(found(), &options("xtask test alpha"));
+    assert_eq!((topologies.len(), malformed.len()), (1, 0));
+    let (_, malformed) = wanted(found(), &options("xtask test --boot-only broken"));
+    let checked = of_malformed(malformed.into_iter().next().unwrap());
+    assert!(!checked.passed() && checked.text().contains("broken.toml is malformed: line 2"));
+}

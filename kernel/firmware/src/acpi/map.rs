@@ -163,6 +163,7 @@ impl AcpiMap {
                     place: function.devfn,
                     node: node(self.devices.len() + index),
                     enabled: true,
+                    is_iommu: true,
                 }),
                 None => {
                     let what =

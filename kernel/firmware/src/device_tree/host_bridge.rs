@@ -12,10 +12,13 @@ use probe::Severity;
 
 use super::address::{Cells, MAX_RANGES, Reg, child_cells, number, registers, translate};
 use super::findings::Findings;
+use super::iommu_map::IOMMU_CELLS;
 use super::tree::{NodeIndex, Tree};
 use crate::{FunctionNode, HostBridge, PlatformDevice};
 
 const ECAM_HOST: [&str; 1] = ["pci-host-ecam-generic"];
+/// A virtio-iommu (virtio 1.2, section 5.13.1, with the PCI IDs of section 4.1.2).
+const IOMMU_FUNCTION: [&str; 1] = ["pci1af4,1057"];
 /// Configuration space of one bus.
 const BUS_SIZE: u64 = 1 << 20;
 /// Cells of an address on a PCI bus: one with flags, and 64 bits.
@@ -30,6 +33,10 @@ pub(super) fn all(tree: &Tree, devices: &[PlatformDevice], findings: &mut Findin
             let why = "the host bridge is on no bus that is entered without a driver; it is left out";
             complain(tree, node, findings, "host-bridge-unreached", Severity::Warning, why);
         }
+    }
+    for node in tree.nodes().filter(|node| is_host(*node) && !tree.is_live(*node)) {
+        let why = "the host bridge, or a bus above it, has a status other than \"okay\": its functions are not looked for";
+        complain(tree, node, findings, "host-bridge-disabled", Severity::Info, why);
     }
     let segments = segments(tree, &hosts, findings);
     let mut bridges: Vec<HostBridge> = Vec::new();
@@ -63,8 +70,7 @@ fn complain(
     what: &str,
 ) {
     let path = tree.path(node);
-    let sentence = format!("{path}: {what}");
-    findings.add(id, severity, path, sentence);
+    findings.add(id, severity, path, String::from(what));
 }
 
 /// A segment for each host: what `linux,pci-domain` says, or else the lowest number that is free.
@@ -109,6 +115,14 @@ fn bridge(
         complain(tree, node, findings, "ecam-missing", Severity::Error, why);
         return None;
     };
+    if !ecam.start().0.is_multiple_of(BUS_SIZE) {
+        let why = format!(
+            "reg has the ECAM at {}, which is not aligned to the 1 MiB of a bus; the host bridge is left out",
+            ecam.start()
+        );
+        complain(tree, node, findings, "ecam-misaligned", Severity::Error, &why);
+        return None;
+    }
     let wanted = u64::from(wanted_last - first_bus) + 1;
     let buses = wanted.min(room);
     // At most `wanted_last`, so it fits.
@@ -250,7 +264,10 @@ fn functions(tree: &Tree, node: NodeIndex, bus: u8, findings: &mut Findings) -> 
             complain(tree, child, findings, "pci-child-malformed", Severity::Warning, &why);
             continue;
         }
-        functions.push(FunctionNode { bus, place, node: child.fw_node(), enabled: tree.is_available(child) });
+        let is_iommu =
+            tree.property(child, IOMMU_CELLS).is_some() || tree.is_compatible(child, &IOMMU_FUNCTION);
+        let enabled = tree.is_available(child);
+        functions.push(FunctionNode { bus, place, node: child.fw_node(), enabled, is_iommu });
     }
     functions
 }

@@ -125,8 +125,7 @@ impl Population<'_, '_> {
 
     fn complain(&mut self, node: NodeIndex, id: &'static str, what: &str) {
         let path = self.tree.path(node);
-        let sentence = format!("{path}: {what}");
-        self.findings.add(id, Severity::Warning, path, sentence);
+        self.findings.add(id, Severity::Warning, path, what.to_string());
     }
 }
 

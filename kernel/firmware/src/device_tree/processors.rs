@@ -41,8 +41,7 @@ pub(super) fn cpus(tree: &Tree, findings: &mut Findings) -> u32 {
         tree.children(cpus).filter(|node| is_cpu(node) && !has_failed(node)).count() as u32
     });
     if count == 0 {
-        let sentence =
-            String::from("/cpus has no usable child with device_type = \"cpu\"; one CPU is assumed");
+        let sentence = String::from("no child with device_type = \"cpu\" is usable; one CPU is assumed");
         findings.add("no-cpu", Severity::Warning, String::from("/cpus"), sentence);
     }
     count.max(1)

@@ -77,7 +77,7 @@ fn iommus(tree: &Tree, map: &DeviceTreeMap, findings: &mut Findings) {
         if tree.property(node, IOMMU_CELLS).is_none() {
             if is_used {
                 let sentence =
-                    format!("{path} is the target of a map, but has no {IOMMU_CELLS}: it is no IOMMU");
+                    format!("a map or list leads to it, but it has no {IOMMU_CELLS}: it is no IOMMU");
                 findings.add("target-not-iommu", Severity::Error, path, sentence);
             }
         } else if !tree.is_available(node) {
@@ -87,10 +87,11 @@ fn iommus(tree: &Tree, map: &DeviceTreeMap, findings: &mut Findings) {
                 (Severity::Info, "and no device refers to it")
             };
             let status = tree.text(node, "status").unwrap_or_default();
-            let sentence = format!("{path} has status {status:?}, {effect}");
+            let sentence = format!("its status is {status:?}, {effect}");
             findings.add("iommu-disabled", severity, path, sentence);
-        } else if !is_used {
-            let sentence = format!("{path} is an IOMMU, but no {IOMMU_MAP} and no {IOMMUS} refers to it");
+        } else if !is_used && tree.is_live(node) {
+            // On a bus that is disabled nobody could refer to it.
+            let sentence = format!("it is an IOMMU, but no {IOMMU_MAP} and no {IOMMUS} refers to it");
             findings.add("iommu-unreferenced", Severity::Warning, path, sentence);
         }
     }

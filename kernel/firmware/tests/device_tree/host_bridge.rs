@@ -64,6 +64,27 @@ fn a_host_bridge_without_room_for_a_bus_is_left_out() {
 }
 
 #[test]
+fn an_ecam_that_is_not_aligned_to_a_bus_is_left_out() {
+    let machine = machine([ecam("pcie@0", 0x3f08_0000, 2)]);
+    assert!(machine.description.host_bridges.is_empty());
+    assert_eq!(machine.findings(), [("ecam-misaligned", "/pcie@0")]);
+    let sentence = machine.sentence("ecam-misaligned");
+    assert!(sentence.contains("0x3f080000") && !sentence.contains("/pcie@0"), "{sentence}");
+}
+
+#[test]
+fn a_function_is_an_iommu_by_its_cells_or_by_its_ids() {
+    let function = |name, slot: u32| node(name).cells("reg", &[slot << 11, 0, 0, 0, 0]);
+    let machine = machine([host_bridge()
+        .child(function("a@1,0", 1).cells("#iommu-cells", &[1]))
+        .child(function("b@2,0", 2).text("compatible", "pci1af4,1057"))
+        .child(function("c@3,0", 3).text("compatible", "pci1af4,1041"))]);
+    let bridge = only(&machine);
+    let found: Vec<bool> = bridge.functions.iter().map(|function| function.is_iommu).collect();
+    assert_eq!(found, [true, true, false]);
+}
+
+#[test]
 fn bus_numbers_that_cannot_be_are_named() {
     let of = |buses: &[u32]| {
         let machine = machine([ecam("pcie@0", 0x1000_0000, 256).cells("bus-range", buses)]);
@@ -109,7 +130,7 @@ fn two_host_bridges_on_one_segment_must_share_the_bus_numbers() {
 fn host_bridges_are_platform_devices_and_disabled_ones_are_neither() {
     let machine = machine([ecam("pcie@0", 0x1000_0000, 1).text("status", "disabled")]);
     assert!(machine.description.host_bridges.is_empty() && machine.names().is_empty());
-    assert_eq!(machine.findings(), []);
+    assert_eq!(machine.findings(), [("host-bridge-disabled", "/pcie@0")]);
 }
 
 #[test]

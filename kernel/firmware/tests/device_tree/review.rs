@@ -111,6 +111,12 @@ fn an_iommu_that_nobody_refers_to_is_said() {
 }
 
 #[test]
+fn an_iommu_on_a_host_bridge_that_is_disabled_is_not_missed_by_anyone() {
+    let machine = machine([with_own_iommu(&[0, 1, 0, 8]).text("status", "disabled")]);
+    assert_eq!(machine.findings(), [("host-bridge-disabled", "/pcie@10000000")]);
+}
+
+#[test]
 fn what_a_disabled_node_says_counts_for_nothing() {
     let off = node("off").text("compatible", "x").text("status", "disabled").cells("iommus", &[0x99, 1]);
     let below = node("bus").text("status", "disabled").child(node("on").cells("iommus", &[0x99, 1]));

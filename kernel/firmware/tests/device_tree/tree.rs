@@ -100,6 +100,12 @@ pub(crate) fn machine(children: impl IntoIterator<Item = Node>) -> Machine {
 
 pub(crate) fn read(blob: &[u8]) -> Machine {
     let (description, map) = describe(blob).unwrap();
+    for finding in &description.findings {
+        // The report puts the subject in front of the sentence.
+        let rest = finding.sentence.strip_prefix(&finding.subject);
+        let is_twice = rest.is_some_and(|rest| rest.starts_with([':', ' ']));
+        assert!(!is_twice, "says its subject twice: {finding:?}");
+    }
     Machine { description, map }
 }
 

@@ -117,6 +117,33 @@ fn bridge_windows_hold_what_is_behind_them() {
 }
 
 #[test]
+fn wide_prefetchable_memory_goes_above_4_gib_also_behind_bridges() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 1);
+    let end = model.add(On::Behind(port), 0, 0, 0x1234_0001, 0);
+    model.cards[end].memory_bar(0, 1 << 32, true, true).memory_bar(2, 0x1000, true, false);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(topology.findings(), []);
+    let [high, low] = [0, 1].map(|bar| topology.functions()[2].bars[bar].bus_address.unwrap());
+    assert!(high >= 1 << 32 && low < 1 << 32, "{high:#x} {low:#x}");
+    check(&model, &topology);
+}
+
+#[test]
+fn a_block_with_a_ragged_end_comes_after_bars_of_its_alignment() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 1);
+    let end = model.add(On::Behind(port), 0, 0, 0x1234_0001, 0);
+    model.cards[end].memory_bar(0, 1 << 28, false, false).memory_bar(1, 0x1000, false, false);
+    let flat = model.add(On::Root(0), 2, 0, 0x1234_0002, 0);
+    model.cards[flat].memory_bar(0, 1 << 28, false, false);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    // The window has two places for 256 MiB, and room behind the second one only.
+    assert_eq!(topology.findings(), []);
+    check(&model, &topology);
+}
+
+#[test]
 fn what_does_not_fit_costs_itself_alone() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);

@@ -252,6 +252,20 @@ fn grouping_one_by_one_in_topology_order_gives_the_isolation_classes() {
 }
 
 #[test]
+fn a_port_without_acs_says_nothing_about_the_ports_above_it() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
+    let down = model.bridge(On::Behind(up), 0, 0, FunctionKind::DownstreamPort);
+    model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
+    let topology = isolated(&mut model);
+    let [end, root_port] = ["03:00.0", "00:02.0"].map(|place| topology.find(at(place)).unwrap());
+    // Only the root port has a group so far: the ports between it and the endpoint do not pass it on.
+    let join = topology.group(end, &|other| (other == root_port).then_some(7));
+    assert_eq!(join, Join::New { why: String::from("own group") });
+}
+
+#[test]
 fn an_endpoint_that_comes_before_its_port_is_alone_as_on_linux() {
     let mut model = Model::virt();
     let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);

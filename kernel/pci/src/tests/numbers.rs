@@ -71,6 +71,18 @@ fn only_device_0_is_looked_for_behind_a_port() {
 }
 
 #[test]
+fn only_device_0_is_looked_for_behind_a_downstream_port() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 1);
+    let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
+    let down = model.bridge(On::Behind(up), 3, 0, FunctionKind::DownstreamPort);
+    model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
+    model.device(On::Behind(down), 1, 0, FunctionKind::Endpoint);
+    let topology = enumerate(&mut model, &[virt_root()]);
+    assert_eq!(order(&topology)[3..], ["0000:02:03.0", "0000:03:00.0"]);
+}
+
+#[test]
 fn bridges_on_a_hidden_root_bus_are_numbered_and_left_out() {
     let mut model = Model::virt();
     let here = model.root_port(On::Root(0), 3);
@@ -164,6 +176,49 @@ fn running_out_of_bus_numbers_is_a_finding_and_not_a_stop() {
     assert_eq!(ends.iter().filter(|end| model.address(**end).is_some()).count(), 15);
     let closed = &topology.functions()[20].bridge.as_ref().unwrap();
     assert_eq!(closed.buses, None);
+}
+
+#[test]
+fn a_bridge_without_numbers_does_not_look_like_one_to_bus_0() {
+    let mut model = Model::virt();
+    let mut ports: Vec<usize> = (1..6).map(|device| model.root_port(On::Root(0), device)).collect();
+    // The hidden root has no room between it and the next one.
+    ports.extend((0..2).map(|device| model.root_port(On::Root(8), device)));
+    model.device(On::Root(9), 0, 0, FunctionKind::RcEndpoint);
+    let topology = enumerate(&mut model, &[up_to(3)]);
+    let registers: Vec<u32> = ports.iter().map(|port| model.cards[*port].get32(0x18)).collect();
+    let numbered = [0x0001_0100, 0x0002_0200, 0x0003_0300];
+    assert_eq!(registers[..3], numbered);
+    assert_eq!(registers[3..], [0x0000_ff00, 0x0000_ff00, 0x0000_ff08, 0x0000_ff08]);
+    assert_eq!(topology.functions().len(), 6);
+}
+
+#[test]
+fn bridges_behind_one_without_numbers_do_not_look_like_ones_to_bus_0_either() {
+    let mut model = Model::virt();
+    model.root_port(On::Root(0), 1);
+    let full = model.root_port(On::Root(0), 2);
+    let up = model.bridge(On::Behind(full), 0, 0, FunctionKind::UpstreamPort);
+    let down = [0, 1].map(|device| model.bridge(On::Behind(up), device, 0, FunctionKind::DownstreamPort));
+    model.device(On::Behind(down[1]), 0, 0, FunctionKind::Endpoint);
+    let topology = enumerate(&mut model, &[up_to(4)]);
+    // Bus 1 is taken, and what is behind the second port needs four more.
+    assert_eq!(finding_ids(&topology), ["bus-numbers-exhausted"]);
+    let topology = enumerate(&mut model, &[up_to(1)]);
+    assert_eq!(finding_ids(&topology), ["bus-numbers-exhausted"]);
+    assert_eq!(topology.functions().len(), 3);
+    assert_eq!(model.cards[full].get32(0x18) >> 8, 0xff);
+    // One number can be lent: it reaches the upstream port.
+    assert_eq!(model.cards[up].get32(0x18) >> 8, 0xff);
+}
+
+#[test]
+fn the_number_of_a_bridge_without_numbers_is_of_no_function() {
+    let mut model = Model::virt();
+    model.device(On::Root(255), 0, 0, FunctionKind::RcEndpoint);
+    let port = model.root_port(On::Root(0), 1);
+    enumerate(&mut model, &[up_to(0)]);
+    assert_eq!(model.cards[port].get32(0x18), 0x0000_fe00);
 }
 
 #[test]

@@ -370,3 +370,79 @@ fn a_driver_that_fails_is_tried_once() {
     assert_eq!(failures.count(), 1);
     assert_eq!(m.finding_ids(), ["driver-failed"]);
 }
+
+#[test]
+fn a_failed_bind_leaves_no_owner_behind() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1)]);
+    m.fails.insert("a");
+    m.boot();
+    assert_eq!(m.core.groups().next().unwrap().owners(), 0);
+    m.assert_invariants();
+}
+
+#[test]
+fn a_driver_that_defers_is_tried_again_when_another_binds_and_owns_once() {
+    let needy = Spec { needs: Some("b"), ..function("a", 1) };
+    let mut m = machine(vec![iommu("v", 100), needy, function("b", 2)]);
+    m.boot();
+    assert_eq!(m.bound(), ["a", "b", "v"]);
+    assert!(m.core.groups().all(|group| group.owners() == 1));
+    m.assert_invariants();
+}
+
+#[test]
+fn a_driver_that_waits_in_vain_owns_nothing() {
+    let needy = Spec { needs: Some("nobody"), ..function("a", 1) };
+    let mut m = machine(vec![iommu("v", 100), needy]);
+    m.boot();
+    assert_eq!(m.bound(), ["v"]);
+    assert_eq!(m.core.groups().next().unwrap().owners(), 0);
+    m.assert_invariants();
+}
+
+#[test]
+fn a_device_removed_in_the_middle_of_a_replay_makes_it_miss_nobody() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1), function("b", 2), function("c", 3)]);
+    for action in [Action::Add(0), Action::Add(1), Action::Add(2), Action::Add(3), Action::Register("iommu")]
+    {
+        m.act(action);
+    }
+    while !m.core.take_events().iter().any(|event| matches!(event, Event::Joined { .. })) {
+        assert!(m.core.step());
+    }
+    // The list of the bus moves up under the replay.
+    m.act(Action::Remove("a"));
+    m.core.settle();
+    assert_eq!(m.partition(), [["b"], ["c"]]);
+    m.assert_invariants();
+}
+
+#[test]
+fn a_direct_region_is_mapped_once_for_a_group_and_not_under_identity() {
+    let direct =
+        || probe::ReservedRegion { kind: probe::ReservedKind::Direct, ..msi(0x4000_0000, 0x4000_0fff) };
+    for (passthrough, mappings) in [(false, 1), (true, 0)] {
+        let policy = Policy { passthrough, ..Policy::default() };
+        let specs = vec![iommu("v", 100), function("a", 1), Spec { leader: "a", ..function("b", 2) }];
+        let mut m = Machine::new(specs, policy);
+        m.iommu("v").reserved = vec![direct()];
+        m.boot();
+        assert_eq!(m.iommu("v").mapped.len(), mappings);
+        m.assert_invariants();
+    }
+}
+
+#[test]
+fn a_device_that_is_refused_when_it_is_added_costs_nobody_anything() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1), Spec { leader: "a", ..function("b", 2) }]);
+    m.iommu("v").refuse_attach.insert(2);
+    for action in [Action::Add(0), Action::Add(1), Action::Register("iommu")] {
+        m.act(action);
+    }
+    m.core.settle();
+    m.act(Action::Add(2));
+    m.core.settle();
+    assert_eq!(m.partition(), [["a"]]);
+    assert_eq!(m.finding_ids(), ["endpoint-refused"]);
+    m.assert_invariants();
+}

@@ -1,5 +1,6 @@
 //! The probe path on a machine that exists on the host only.
 
 mod fixed;
+mod links;
 mod model;
 mod orders;

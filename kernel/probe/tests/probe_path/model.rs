@@ -28,6 +28,8 @@ pub(crate) struct Spec {
     pub(crate) nowhere: Option<Untranslated>,
     pub(crate) platform: bool,
     pub(crate) disabled: bool,
+    /// A device that must be bound first.
+    pub(crate) needs: Option<&'static str>,
 }
 
 /// A function on the bus, behind IOMMU node 100, as endpoint `endpoint`.
@@ -134,6 +136,8 @@ struct ModelDriver {
     iommus: BTreeMap<&'static str, SharedIommu>,
     fails: BTreeSet<&'static str>,
     manages_dma: bool,
+    /// Devices that any driver has bound once.
+    bound: Rc<RefCell<BTreeSet<&'static str>>>,
 }
 
 impl Driver<Spec> for ModelDriver {
@@ -153,6 +157,12 @@ impl Driver<Spec> for ModelDriver {
         if self.fails.contains(device.name) {
             return Err(BindError::Failed("will not".into()));
         }
+        if let Some(needed) = device.needs
+            && !self.bound.borrow().contains(needed)
+        {
+            return Err(BindError::Defer(format!("needs {needed}")));
+        }
+        self.bound.borrow_mut().insert(device.name);
         Ok(match self.iommus.get(device.name) {
             Some(iommu) => Provides::Iommu(Box::new(Ops(iommu.clone()))),
             None => Provides::Nothing,
@@ -241,6 +251,7 @@ pub(crate) struct Machine {
     pub(crate) specs: Rc<Vec<Spec>>,
     pub(crate) iommus: BTreeMap<&'static str, SharedIommu>,
     pub(crate) fails: BTreeSet<&'static str>,
+    bound_once: Rc<RefCell<BTreeSet<&'static str>>>,
     platform: BusId,
     pci: BusId,
 }
@@ -253,7 +264,7 @@ impl Machine {
         let pci = core.add_bus(Box::new(ModelBus { name: "pci", specs: specs.clone() }));
         let is_iommu = |spec: &&Spec| spec.driver.starts_with("iommu");
         let iommus = specs.iter().filter(is_iommu).map(|spec| (spec.name, SharedIommu::default())).collect();
-        Self { core, specs, iommus, fails: BTreeSet::new(), platform, pci }
+        Self { core, specs, iommus, fails: BTreeSet::new(), bound_once: Rc::default(), platform, pci }
     }
 
     pub(crate) fn act(&mut self, action: Action) {
@@ -274,7 +285,13 @@ impl Machine {
             Action::Register(name) => {
                 let (iommus, fails) = (self.iommus.clone(), self.fails.clone());
                 let manages_dma = name == "port";
-                self.core.register_driver(Box::new(ModelDriver { name, iommus, fails, manages_dma }));
+                self.core.register_driver(Box::new(ModelDriver {
+                    name,
+                    iommus,
+                    fails,
+                    manages_dma,
+                    bound: self.bound_once.clone(),
+                }));
             }
             Action::Unbind(name) => self.core.unbind(self.id(name)),
             Action::Rebind(name) => self.core.rebind(self.id(name)),

@@ -3,6 +3,14 @@
 use crate::model::{Action, Machine, Spec, function, iommu};
 use probe::Policy;
 
+/// A link between two devices whose drivers are bound may come at any time, and go.
+#[test]
+fn a_link_between_bound_devices_in_any_order() {
+    let link = Spec { refs: vec![(100, 1), (100, 2)], ..function("link", 0) };
+    let specs = vec![iommu("v", 100), function("a", 1), function("b", 2), link];
+    same_in_all_orders(specs, &["iommu", "client"], |_| {}, &[&["a", "b", "link"]]);
+}
+
 /// Every order of `actions`, by Heap's algorithm.
 fn orders(actions: &mut Vec<Action>, size: usize, visit: &mut impl FnMut(&[Action])) {
     if size <= 1 {

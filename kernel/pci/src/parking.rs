@@ -1,0 +1,78 @@
+//! What bridges hold for which no bus number is left.
+//!
+//! Such a bridge forwards nothing. But reset leaves 0 in its register, and an IOMMU that finds a bus by the
+//! number in the bridge to it may take the bus behind for bus 0, and then knows none of the functions
+//! there (QEMU 7.2 and 10.0: `iommu_find_iommu_pcibus`). So each gets a number that no function has, with an
+//! empty range; those behind it too, which can be reached only while the machine lends them numbers.
+
+use alloc::vec::Vec;
+
+use crate::access::{ConfigAccess, register};
+use crate::reports::Reports;
+use crate::scan::{Seen, scan_bus};
+use crate::tree::{Gap, Tree};
+
+/// Bridges of one root bus that are visited at most to be parked; a bus number each allows 255 at once.
+const MAX_VISITS: usize = 1024;
+
+/// The highest number that none of the buses in `trees` has; if all are taken, one of a bus without functions.
+pub(crate) fn number<'t>(trees: impl Iterator<Item = &'t Tree>) -> u8 {
+    let (mut taken, mut inhabited) = ([false; 256], [false; 256]);
+    for bus in trees.flat_map(|tree| &tree.buses) {
+        taken[usize::from(bus.number)] = true;
+        inhabited[usize::from(bus.number)] |= !bus.seen.is_empty();
+    }
+    let last_without = |set: &[bool; 256]| (0..=u8::MAX).rev().find(|number| !set[usize::from(*number)]);
+    last_without(&taken).or_else(|| last_without(&inhabited)).unwrap_or(u8::MAX)
+}
+
+/// Parks every closed bridge of `tree`.
+pub(crate) fn park_closed(config: &mut dyn ConfigAccess, tree: &mut Tree, parking: u8) {
+    let closed: Vec<usize> = tree.closed().collect();
+    for index in closed {
+        park(config, &tree.seen[index], parking);
+    }
+}
+
+/// Parks all bridges behind a root bus of which nothing but itself is in `tree`, lending them the numbers
+/// of `gap` on the way down. As many levels are reached as there are numbers.
+pub(crate) fn park_all_below(config: &mut dyn ConfigAccess, tree: &Tree, gap: Gap, parking: u8) {
+    let bridges_in = |seen: &[Seen]| -> Vec<Seen> {
+        seen.iter().filter(|seen| seen.bridge().is_some()).rev().cloned().collect()
+    };
+    // For each bus on the way down, its bridges that are still to be visited, and the one that is open.
+    let mut path: Vec<(Vec<Seen>, Option<Seen>)> = Vec::from([(bridges_in(&tree.seen), None)]);
+    let mut visits = 0;
+    while let Some((bridges, open)) = path.last_mut() {
+        if let Some(done) = open.take() {
+            park(config, &done, parking);
+        }
+        let Some(bridge) = bridges.pop().filter(|_| visits < MAX_VISITS) else {
+            path.pop();
+            continue;
+        };
+        visits += 1;
+        *open = Some(bridge.clone());
+        let number = usize::from(gap.next) + path.len() - 1;
+        let Some(number) = u8::try_from(number).ok().filter(|number| *number <= gap.end) else { continue };
+        write(config, &bridge, number, gap.end);
+        let slots = if bridge.leads_to_a_link() { 1 } else { 32 };
+        let mut seen = Vec::new();
+        // Whatever is odd there was or will be reported when the bus has a number of its own.
+        scan_bus(config, (bridge.address.segment, number), slots, &mut Reports::default(), &mut seen);
+        let below = bridges_in(&seen);
+        below.iter().for_each(|bridge| park(config, bridge, parking));
+        path.push((below, None));
+    }
+}
+
+fn park(config: &mut dyn ConfigAccess, bridge: &Seen, parking: u8) {
+    write(config, bridge, parking, 0);
+}
+
+fn write(config: &mut dyn ConfigAccess, bridge: &Seen, secondary: u8, subordinate: u8) {
+    let address = bridge.address;
+    let latency_timer = bridge.bridge().map_or(0, |bridge| bridge.register & 0xff00_0000);
+    let numbers = u32::from(subordinate) << 16 | u32::from(secondary) << 8 | u32::from(address.bus);
+    config.write32(address, register::BUS_NUMBERS, latency_timer | numbers);
+}

@@ -1,0 +1,77 @@
+//! Where the machine is not what firmware says: findings for which both sides are needed.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use addr::PciAddress;
+use firmware::{FunctionNode, HostBridge};
+use probe::{Finding, FirmwareMap, Severity};
+
+use crate::hardware::{Handle, Hardware};
+use crate::machine::registers::RegistersError;
+
+/// A device whose registers are not where `reg` of its node says; it is left out.
+pub(crate) fn registers(device: &str, node: &str, error: RegistersError) -> Finding {
+    Finding {
+        id: error.id(),
+        severity: Severity::Error,
+        subject: device.to_string(),
+        sentence: format!("reg of {node}: {error}; what it describes is left out"),
+    }
+}
+
+/// What is odd about the host bridges whose configuration space answers.
+pub(crate) fn of_host_bridges(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (root, bridge) in hardware.host_bridges.iter().enumerate() {
+        let functions = hardware.topology.functions();
+        if !functions.iter().any(|function| hardware.topology.bus_of(function).root == root) {
+            findings.push(empty(bridge, &map.name(bridge.node)));
+        }
+        let nodes = bridge.functions.iter().filter(|entry| entry.is_iommu && entry.enabled);
+        findings.extend(nodes.filter_map(|entry| mismatch(hardware, bridge, entry, map)));
+    }
+    findings
+}
+
+fn empty(bridge: &HostBridge, node: &str) -> Finding {
+    let HostBridge { first_bus, last_bus, .. } = bridge;
+    Finding {
+        id: "host-bridge-empty",
+        severity: Severity::Warning,
+        subject: bridge.name.clone(),
+        sentence: format!(
+            "there is no function on buses {first_bus:#x} to {last_bus:#x}; reg of {node} says that {} is their \
+             configuration space",
+            bridge.ecam
+        ),
+    }
+}
+
+/// An IOMMU's node on a slot that has no IOMMU in it.
+fn mismatch(
+    hardware: &Hardware,
+    bridge: &HostBridge,
+    entry: &FunctionNode,
+    map: &dyn FirmwareMap,
+) -> Option<Finding> {
+    let address = PciAddress { segment: bridge.segment, bus: bridge.first_bus, devfn: entry.place };
+    let found = hardware.topology.find(address);
+    if found.is_some_and(|index| hardware.is_iommu(Handle::Function(index))) {
+        return None;
+    }
+    let what = found.map_or_else(
+        || String::from("there is no function"),
+        |index| {
+            let function = &hardware.topology[index];
+            format!("the function is {:04x}:{:04x}, no IOMMU", function.vendor, function.device)
+        },
+    );
+    Some(Finding {
+        id: "iommu-node-mismatch",
+        severity: Severity::Error,
+        subject: map.name(entry.node),
+        sentence: format!("it says that it is an IOMMU, and its reg that it is {address}: {what}"),
+    })
+}

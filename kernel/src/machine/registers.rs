@@ -1,0 +1,74 @@
+//! Registers where firmware says that they are: mapped, and asked whether anything is there at all.
+
+use core::fmt;
+
+use addr::{PhysAddr, Range};
+use boot::guarded::load_u32;
+use boot::memory::{self, Kind, MapError};
+
+/// Why there are no registers to be used at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RegistersError {
+    /// They cannot be mapped: the CPU does not reach them, or something else is there.
+    Unmappable(MapError),
+    /// Their first word cannot be read in one piece.
+    Misaligned(PhysAddr),
+    /// Nothing answers.
+    Absent(PhysAddr),
+}
+
+impl RegistersError {
+    /// The stable word for a finding.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Unmappable(_) => "registers-unmappable",
+            Self::Misaligned(_) => "registers-misaligned",
+            Self::Absent(_) => "registers-absent",
+        }
+    }
+}
+
+impl fmt::Display for RegistersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unmappable(error) => error.fmt(f),
+            Self::Misaligned(at) => write!(f, "{at} is not a multiple of 4"),
+            Self::Absent(at) => write!(f, "nothing answers at {at}"),
+        }
+    }
+}
+
+impl core::error::Error for RegistersError {}
+
+/// Maps `range` for good, as device memory, and gives its first word.
+///
+/// # Errors
+///
+/// See [`RegistersError`].
+///
+/// # Safety
+///
+/// If a device answers there, reading its first word has no effect.
+pub(crate) unsafe fn map(range: Range<PhysAddr>) -> Result<u32, RegistersError> {
+    memory::map(range, Kind::Device).map_err(RegistersError::Unmappable)?;
+    // SAFETY: Handed on to the caller.
+    unsafe { first_word(range) }
+}
+
+/// The first word of registers that are mapped already.
+///
+/// # Errors
+///
+/// [`RegistersError::Misaligned`] and [`RegistersError::Absent`].
+///
+/// # Safety
+///
+/// As for [`map`].
+pub(crate) unsafe fn first_word(range: Range<PhysAddr>) -> Result<u32, RegistersError> {
+    let at = range.start();
+    if !at.0.is_multiple_of(4) {
+        return Err(RegistersError::Misaligned(at));
+    }
+    // SAFETY: The address is aligned, and the caller says that reading there has no effect.
+    unsafe { load_u32(at) }.ok_or(RegistersError::Absent(at))
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask speed`: what a boot costs beyond QEMU itself.
+//!
+//! The same QEMU command starts our kernel and an Image whose first instructions exit, in turn, so that
+//! a busy machine slows both. The difference of the medians is our part, and QEMU's work for us.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::boot::{self, Boot};
+use crate::cli::SpeedArgs;
+use crate::image::{self, Kernel};
+use crate::outcome::{Kind, Stop};
+use crate::setup::{self, Need};
+use crate::topology::Topology;
+
+/// Boots of each of the two Images.
+const BOOTS: usize = 10;
+
+/// Times of one Image, sorted.
+struct Times(Vec<Duration>);
+
+impl Times {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        Self(times)
+    }
+
+    /// In milliseconds; of an even number, the mean of the two in the middle.
+    fn median(&self) -> f64 {
+        let (low, high) = (self.0[(self.0.len() - 1) / 2], self.0[self.0.len() / 2]);
+        (low + high).as_secs_f64() * 500.0
+    }
+
+    fn text(&self) -> String {
+        let milliseconds = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1000.0);
+        let [first, last] = [self.0.first(), self.0.last()].map(milliseconds);
+        format!("{:8.1} ms, median of {} ({first:.1} to {last:.1})", self.median(), self.0.len())
+    }
+}
+
+/// Measures and prints.
+///
+/// # Errors
+///
+/// Something is missing, or a boot does not end as it must.
+pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
+    let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
+    let topology = Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
+    setup::provide(&[Need::Target, Need::Qemu], &options.common)?;
+    let kernel = image::build(options.common.verbose)?;
+    let place = tempfile::tempdir().context("no directory for the Image")?;
+    let floor = Kernel { elf: kernel.elf.clone(), image: place.path().join("floor.Image") };
+    fs::write(&floor.image, image::that_exits()).context("cannot write the Image that exits")?;
+    let boot = Boot::of_topology(&topology, &program);
+    let deadline = Duration::from_secs(options.timeout);
+    // Times of a kernel that fails say nothing. This also fills the host's caches.
+    let first = boot.run(&kernel, Some(deadline), false)?;
+    if first.kind != Kind::Pass {
+        return Err(Stop { kind: first.kind, message: first.report.to_string() });
+    }
+    let (mut ours, mut floors) = (Vec::new(), Vec::new());
+    for _ in 0..BOOTS {
+        ours.push(boot.time(&kernel, deadline)?);
+        floors.push(boot.time(&floor, deadline)?);
+    }
+    let (ours, floors) = (Times::of(ours), Times::of(floors));
+    let ratio = ours.median() / floors.median();
+    let line = json!({
+        "schema": "iogroups-speed/1",
+        "topology": topology.name,
+        "boots": BOOTS,
+        "kernel_ms": ours.median(),
+        "floor_ms": floors.median(),
+        "ratio": ratio,
+        "exit_status": Kind::Pass.exit_status(),
+    });
+    if options.json.as_deref() == Some(Path::new("-")) {
+        println!("{line}");
+        return Ok(());
+    }
+    println!("kernel {}", ours.text());
+    println!("floor  {}", floors.text());
+    println!("ratio  {ratio:8.2}");
+    match &options.json {
+        Some(file) => fs::write(file, format!("{line}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))
+            .map_err(Stop::from),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_does_not_depend_on_order_or_on_one_slow_run() {
+        let times = |list: &[u64]| Times::of(list.iter().map(|&ms| Duration::from_millis(ms)).collect());
+        assert!((times(&[900, 10, 12]).median() - 12.0).abs() < 1e-9);
+        assert!((times(&[14, 900, 10, 12]).median() - 13.0).abs() < 1e-9);
+    }
+}
