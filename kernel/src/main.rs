@@ -73,7 +73,7 @@ fn probe_machine(
     if let Some(refused) = &options.refused {
         return Err(refused.clone());
     }
-    let described = source::chosen(handover, handed_over.described, options)?;
+    let described = source::chosen(handover, handed_over.start, options)?;
     summary::add_description(report, &described.description);
     summary::add_findings(report, &source::use_memory(handover, handed_over.memory, &described));
 

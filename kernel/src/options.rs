@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) form: Form,
     /// A device tree file of the host, in place of the one that was handed over (`dtb=`).
     pub(crate) device_tree_file: Option<String>,
+    /// Files of the host with ACPI tables, in place of those of the same signature (`tables=A,B`).
+    pub(crate) table_files: Vec<String>,
     /// Where the description comes from (`firmware=`).
     pub(crate) firmware: Option<Firmware>,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
@@ -70,6 +72,7 @@ impl Options {
             console: Channel::Semihosting,
             form: Form::Text,
             device_tree_file: None,
+            table_files: Vec::new(),
             firmware: None,
             policy: Policy::default(),
             passthrough_is_set: false,
@@ -92,6 +95,9 @@ impl Options {
             ("report", "json") => self.form = Form::Json,
             ("report", "ktap") => self.form = Form::Ktap,
             ("dtb", file) if !file.is_empty() => self.device_tree_file = Some(file.to_string()),
+            ("tables", files) if !files.is_empty() => {
+                self.table_files = files.split(',').map(ToString::to_string).collect();
+            }
             ("firmware", "dt") => self.firmware = Some(Firmware::DeviceTree),
             ("firmware", "acpi") => self.firmware = Some(Firmware::Acpi),
             // The only path so far; `probe::path` has room.
@@ -110,7 +116,7 @@ impl Options {
                 }
                 (_, None) => self.warn(word, "expected 0 or 1"),
             },
-            ("console" | "report" | "dtb", _) => self.warn(word, "unknown value"),
+            ("console" | "report" | "dtb" | "tables", _) => self.warn(word, "unknown value"),
             _ => self.warn(word, "unknown word"),
         }
     }

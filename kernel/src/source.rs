@@ -30,10 +30,18 @@ pub(crate) struct Described {
     pub(crate) buses: Policy,
 }
 
+/// What a description can be made of.
+pub(crate) enum Start {
+    /// A device tree, read already; or why there is no description at all.
+    Tree(Result<Described, String>),
+    /// ACPI tables, and what they do not say.
+    Tables { rsdp: PhysAddr, surroundings: Surroundings },
+}
+
 /// What was handed over at entry.
 pub(crate) struct HandedOver {
-    /// The description, or why there is none.
-    pub(crate) described: Result<Described, String>,
+    /// The description, or where it is to be read.
+    pub(crate) start: Start,
     /// From EFI load options, or else from the description, and then read however broken the rest of it is.
     pub(crate) command_line: String,
     /// RAM as an EFI firmware sees it; none if there was no such firmware.
@@ -49,8 +57,11 @@ pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
     let mut warnings = Vec::new();
     let load_options = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
     let memory = handover.efi.map(|efi| efi::memory(&efi, &mut warnings));
-    let (early, described) = match handover.source {
-        Source::DeviceTree(at) => from_tree(at, buses(handover)),
+    let (early, start) = match handover.source {
+        Source::DeviceTree(at) => {
+            let (early, described) = from_tree(at, buses(handover));
+            (early, Start::Tree(described))
+        }
         Source::Acpi { rsdp } => {
             let memory = memory.clone().unwrap_or_default();
             let surroundings = Surroundings {
@@ -58,17 +69,17 @@ pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
                 reserved: memory.kept,
                 command_line: load_options.clone().unwrap_or_default(),
             };
-            from_tables(tables::describe(rsdp, &Ram, surroundings, Vec::new()), Cow::Borrowed(&[]))
+            (Early::default(), Start::Tables { rsdp, surroundings })
         }
         Source::Nothing => {
             let error = "the EFI configuration table has neither a device tree nor ACPI 2.0 tables";
-            (Early::default(), Err(error.to_string()))
+            (Early::default(), Start::Tree(Err(error.to_string())))
         }
     };
     let console_absent = use_console(early.console);
     use_conduit(early.psci);
     let command_line = load_options.filter(|line| !line.trim().is_empty()).unwrap_or(early.command_line);
-    HandedOver { described, command_line, memory, warnings, console_absent }
+    HandedOver { start, command_line, memory, warnings, console_absent }
 }
 
 /// What the tree at `at` says at once, and all that it describes.
@@ -84,18 +95,13 @@ fn from_tree(at: PhysAddr, buses: Policy) -> (Early, Result<Described, String>) 
     }
 }
 
-/// What tables say at once, and all that they describe. Whoever made them has numbered the buses.
+/// What tables describe. Whoever made them has numbered the buses.
 fn from_tables(
     tables: Result<(Description, AcpiMap), String>,
     tree: Cow<'static, [u8]>,
-) -> (Early, Result<Described, String>) {
-    match tables {
-        Ok((description, map)) => {
-            let early = early_of(&description);
-            (early, Ok(Described { description, map: Box::new(map), tree, buses: kept() }))
-        }
-        Err(error) => (Early::default(), Err(error)),
-    }
+) -> Result<Described, String> {
+    let (description, map) = tables?;
+    Ok(Described { description, map: Box::new(map), tree, buses: kept() })
 }
 
 fn early_of(description: &Description) -> Early {
@@ -124,29 +130,32 @@ fn kept() -> Policy {
 
 /// The description to go by: what was handed over, or what the user asks for in its place: a tree in a file
 /// of the host, or tables where there is no firmware to hand them over.
-pub(crate) fn chosen(
-    handover: &Handover,
-    handed_over: Result<Described, String>,
-    options: &Options,
-) -> Result<Described, String> {
-    let described = match &options.device_tree_file {
-        None => handed_over?,
-        Some(name) => {
+pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Result<Described, String> {
+    let by_tables = matches!(start, Start::Tables { .. }) || options.firmware == Some(Firmware::Acpi);
+    if !options.table_files.is_empty() && !by_tables {
+        return Err("tables=: the machine is described by a device tree".to_string());
+    }
+    let mut described = match (start, &options.device_tree_file) {
+        (Start::Tables { .. }, None) if options.firmware == Some(Firmware::DeviceTree) => {
+            return Err("firmware=dt: the EFI firmware has handed over ACPI tables".to_string());
+        }
+        (Start::Tables { rsdp, surroundings }, None) => {
+            let files = &options.table_files;
+            from_tables(tables::describe(rsdp, &Ram, surroundings, Vec::new(), files), Cow::Borrowed(&[]))?
+        }
+        (Start::Tree(handed_over), None) => handed_over?,
+        (_, Some(name)) => {
             let file = semihosting::read_file(name).map_err(|error| format!("dtb={name}: {error}"))?;
             log!("device tree: {name}, {} bytes", file.len());
             describe(Cow::Owned(file), buses(handover))?
         }
     };
-    let mut described = match (options.firmware, handover.source) {
-        (Some(Firmware::Acpi), Source::DeviceTree(_)) if handover.efi.is_some() => {
+    if options.firmware == Some(Firmware::Acpi) && matches!(handover.source, Source::DeviceTree(_)) {
+        if handover.efi.is_some() {
             return Err("firmware=acpi: the EFI firmware has handed over a device tree".to_string());
         }
-        (Some(Firmware::DeviceTree), Source::Acpi { .. }) => {
-            return Err("firmware=dt: the EFI firmware has handed over ACPI tables".to_string());
-        }
-        (Some(Firmware::Acpi), Source::DeviceTree(_)) => from_stand_in(described)?,
-        _ => described,
-    };
+        described = from_stand_in(described, options)?;
+    }
     let Description { console, psci, findings, .. } = &mut described.description;
     if let Some(finding) = use_console(*console)
         && !findings.contains(&finding)
@@ -158,12 +167,12 @@ pub(crate) fn chosen(
 }
 
 /// Tables in place of `start`, which is for standing in for firmware alone.
-fn from_stand_in(start: Described) -> Result<Described, String> {
+fn from_stand_in(start: Described, options: &Options) -> Result<Described, String> {
     let loaded = stand_in::load_tables(&start.description)?;
     let Description { memory, reserved, command_line, .. } = start.description;
     let surroundings = Surroundings { memory, reserved, command_line };
-    let tables = tables::describe(loaded.rsdp, &loaded, surroundings, loaded.findings.clone());
-    from_tables(tables, start.tree).1
+    let (odd, files) = (loaded.findings.clone(), &options.table_files);
+    from_tables(tables::describe(loaded.rsdp, &loaded, surroundings, odd, files), start.tree)
 }
 
 fn describe(tree: Cow<'static, [u8]>, buses: Policy) -> Result<Described, String> {

@@ -1,5 +1,6 @@
 //! The machine as its ACPI tables describe it.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -8,20 +9,26 @@ use firmware::acpi::{self, AcpiMap, PhysicalMemory, Surroundings, Tables};
 use probe::Finding;
 
 use crate::log;
+use crate::machine::semihosting;
 
 /// Reads what the RSDP at `rsdp` leads to. RAM and command line, which tables do not have, are in
-/// `surroundings`; `odd` is what was found before.
+/// `surroundings`; `odd` is what was found before. Tables in `files` of the host take the place of those of
+/// the same signature, or stand beside the others.
 ///
 /// # Errors
 ///
-/// There is no RSDP, or it leads to no tables.
+/// There is no RSDP, or it leads to no tables; a file cannot be read.
 pub(crate) fn describe(
     rsdp: addr::PhysAddr,
     memory: &dyn PhysicalMemory,
     surroundings: Surroundings,
     odd: Vec<Finding>,
+    files: &[String],
 ) -> Result<(Description, AcpiMap), String> {
-    let tables = Tables::gather(rsdp, memory).map_err(|error| error.to_string())?;
+    let mut tables = Tables::gather(rsdp, memory).map_err(|error| error.to_string())?;
+    if !files.is_empty() {
+        tables.add(&read(files)?, true);
+    }
     let names = |read: bool| -> Vec<String> {
         let of_kind = tables.all().iter().filter(|table| acpi::is_read(table.signature) == read);
         of_kind.map(|table| String::from_utf8_lossy(&table.signature).into_owned()).collect()
@@ -30,4 +37,13 @@ pub(crate) fn describe(
     let (mut description, map) = acpi::describe(&tables, surroundings).map_err(|error| error.to_string())?;
     description.findings.splice(0..0, odd);
     Ok((description, map))
+}
+
+fn read(files: &[String]) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let read = |name: &String| {
+        let content = semihosting::read_file(name).map_err(|error| format!("tables={name}: {error}"))?;
+        log!("ACPI: {name}, {} bytes", content.len());
+        Ok((name.clone(), content))
+    };
+    files.iter().map(read).collect()
 }

@@ -40,6 +40,8 @@ pub(crate) struct Boot {
     pub(crate) start: Start,
     pub(crate) tree: Tree,
     pub(crate) patches: Vec<Patch>,
+    /// ACPI tables of our own: where they come from, and their bytes.
+    pub(crate) tables: Vec<(PathBuf, Vec<u8>)>,
     /// How the report is shown; the kernel always writes JSON.
     pub(crate) form: Form,
 }
@@ -100,14 +102,14 @@ fn agreed<T: PartialEq>(name: &str, option: Option<T>, word: Option<T>) -> Resul
     Ok(option.or(word))
 }
 
-/// Reads the blob of `--dtb`, from whatever can be read.
-fn read_tree(file: &Path) -> Result<Vec<u8>, Stop> {
+/// Reads the blob of `option`, from whatever can be read.
+fn read_blob(option: &str, file: &Path) -> Result<Vec<u8>, Stop> {
     let mut blob = Vec::new();
     let read = fs::File::open(file).and_then(|open| open.take(TREE_LIMIT + 1).read_to_end(&mut blob));
-    read.map_err(|error| Stop::usage(format!("--dtb: cannot read {}: {error}", file.display())))?;
+    read.map_err(|error| Stop::usage(format!("{option}: cannot read {}: {error}", file.display())))?;
     if blob.len() as u64 > TREE_LIMIT {
         let what = format!("has more than the {} MiB that are read", TREE_LIMIT >> 20);
-        return Err(Stop::usage(format!("--dtb: {} {what}", file.display())));
+        return Err(Stop::usage(format!("{option}: {} {what}", file.display())));
     }
     Ok(blob)
 }
@@ -122,11 +124,13 @@ impl Boot {
                 firmware: topology.firmware,
                 console: topology.console,
                 own_tree: !matches!(tree, Tree::Own),
+                tables: topology.tables.len(),
                 append: topology.append.split_whitespace().map(String::from).collect(),
                 gdb: false,
             },
             tree,
             patches: topology.patch.clone(),
+            tables: topology.tables.clone(),
             form: Form::default(),
         }
     }
@@ -143,7 +147,8 @@ impl Boot {
         let mut boot = if options.bare {
             let machine = Machine { program: program.to_owned(), ..Machine::default() };
             let (tree, patches) = (Tree::Own, Vec::new());
-            Self { machine, start: Start::default(), tree, patches, form: Form::default() }
+            let tables = Vec::new();
+            Self { machine, start: Start::default(), tree, patches, tables, form: Form::default() }
         } else {
             let topology =
                 Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
@@ -165,9 +170,18 @@ impl Boot {
         boot.start.console = agreed("console", options.console, words.console)?.unwrap_or(boot.start.console);
         boot.form = words.form.unwrap_or_default();
         if let Some(file) = &options.dtb {
-            boot.tree = Tree::File(file.clone(), read_tree(file)?);
+            boot.tree = Tree::File(file.clone(), read_blob("--dtb", file)?);
             boot.start.own_tree = true;
         }
+        if !options.tables.is_empty() && !boot.start.firmware.is_acpi() {
+            return usage(
+                "--tables: the machine is described by a device tree; --firmware acpi or uefi-acpi has tables",
+            );
+        }
+        for file in &options.tables {
+            boot.tables.push((file.clone(), read_blob("--tables", file)?));
+        }
+        boot.start.tables = boot.tables.len();
         Ok(boot)
     }
 
@@ -186,6 +200,9 @@ impl Boot {
                 lines.push(output::shell_line(self.machine.dump_tree()));
                 lines.extend(edits.iter().map(|edit| format!("# in {TREE_FILE}: {edit:?}")));
             }
+        }
+        for (number, (file, _)) in self.tables.iter().enumerate() {
+            lines.push(output::shell_line(["cp", &file.display().to_string(), &qemu::table_file(number)]));
         }
         lines.extend(self.patches.iter().map(|patch| format!("# in {PATCHED_IMAGE}: {patch:x?}")));
         lines.push(output::shell_line(self.machine.boot(self.image(kernel), &self.start)));
@@ -248,6 +265,10 @@ impl Boot {
         let directory = tempfile::Builder::new().prefix("iogroups-").tempdir().context("no run directory")?;
         // Semihosting may never open it, and then an empty one says the same.
         fs::write(directory.path().join(REPORT_FILE), "")?;
+        for (number, (_, bytes)) in self.tables.iter().enumerate() {
+            fs::write(directory.path().join(qemu::table_file(number)), bytes)
+                .context("cannot write a table")?;
+        }
         let place = directory.path().join(TREE_FILE);
         match &self.tree {
             Tree::Own => (),

@@ -70,6 +70,10 @@ pub(crate) struct QemuArgs {
     /// A device tree blob, from a file or a pipe [default: QEMU's].
     #[arg(long, value_name = "FILE")]
     pub(crate) dtb: Option<PathBuf>,
+    /// Files with one ACPI table each, in place of QEMU's of the same signature, or beside them; only where the
+    /// description is in tables (--firmware acpi, uefi-acpi) [default: QEMU's].
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) tables: Vec<PathBuf>,
     /// Number of CPUs [default: as the topology says, or 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub(crate) smp: Option<u32>,

@@ -44,17 +44,24 @@ pub(crate) struct Start {
     pub(crate) console: Console,
     /// Whether [`TREE_FILE`] replaces QEMU's tree.
     pub(crate) own_tree: bool,
+    /// How many files [`table_file`] there are with ACPI tables.
+    pub(crate) tables: usize,
     /// Words for the kernel's command line.
     pub(crate) append: Vec<String>,
     /// Whether to wait for a debugger.
     pub(crate) gdb: bool,
 }
 
+/// Name of an ACPI table of our own, in the run directory.
+pub(crate) fn table_file(number: usize) -> String {
+    format!("table-{number}")
+}
+
 impl Start {
     /// Whether the guest has semihosting. With the report on the serial port it has none, so that
-    /// the other way out is used; only a tree of our own cannot be read without it.
+    /// the other way out is used; only a tree or tables of our own cannot be read without it.
     pub(crate) fn has_semihosting(&self) -> bool {
-        self.console == Console::Semihosting || self.own_tree
+        self.console == Console::Semihosting || self.own_tree || self.tables > 0
     }
 
     /// The kernel's command line.
@@ -64,11 +71,16 @@ impl Start {
             Console::Pl011 => "console=pl011",
         };
         let tree = format!("dtb={TREE_FILE}");
+        let tables: Vec<String> = (0..self.tables).map(table_file).collect();
+        let tables = format!("tables={}", tables.join(","));
         let mut words: Vec<&str> = self.append.iter().map(String::as_str).collect();
         // Of a word that is there twice, the kernel takes the last: without these, there is no report.
         words.extend(["report=json", console]);
         if self.own_tree {
             words.push(&tree);
+        }
+        if self.tables > 0 {
+            words.push(&tables);
         }
         // On the other routes, what started the kernel says which they are.
         if self.firmware == Firmware::Acpi {

@@ -51,6 +51,9 @@ pub(crate) struct Topology {
     /// Changes to QEMU's own device tree, in this order.
     #[serde(default)]
     pub(crate) tree: Vec<Edit>,
+    /// Files in `topologies/tables` with one ACPI table each, in place of QEMU's or beside them.
+    #[serde(default, deserialize_with = "read_tables")]
+    pub(crate) tables: Vec<(PathBuf, Vec<u8>)>,
     /// Defects put into the Image.
     #[serde(default)]
     pub(crate) patch: Vec<Patch>,
@@ -260,6 +263,18 @@ impl Topology {
             devices,
         }
     }
+}
+
+/// Reads the files that a topology names.
+fn read_tables<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<(PathBuf, Vec<u8>)>, D::Error> {
+    let read = |name: String| {
+        let file = directory().join("tables").join(name);
+        let bytes = fs::read(&file);
+        bytes
+            .map(|bytes| (file.clone(), bytes))
+            .map_err(|error| serde::de::Error::custom(format!("cannot read {}: {error}", file.display())))
+    };
+    Vec::deserialize(from)?.into_iter().map(read).collect()
 }
 
 impl Repeat {

@@ -71,6 +71,12 @@ pub trait FirmwareMap {
     /// The description itself is malformed where these IDs need it.
     fn translate(&self, at: FwNode, ids: &InputIds) -> Result<Translation, MapError>;
 
+    /// Whether firmware says of `node` itself that it is an IOMMU, driven or not.
+    fn is_iommu(&self, node: FwNode) -> bool {
+        let _ = node;
+        false
+    }
+
     /// What is odd about an answer that [`translate`](Self::translate) gave all the same.
     fn remark(&self, at: FwNode, ids: &InputIds) -> Option<Finding> {
         let _ = (at, ids);

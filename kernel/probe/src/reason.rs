@@ -68,13 +68,14 @@ impl<D> Core<D> {
         })
     }
 
+    /// Nobody drives what firmware names: an IOMMU, or a device that is not one; or there is no such thing.
     fn missing(&self, nodes: &[FwNode]) -> NoGroup {
-        let device = nodes.iter().find_map(|node| self.devices().find(|device| device.node() == Some(*node)));
-        if let Some(iommu) = device
-            && iommu.driver().is_none()
-            && let Some(node) = iommu.node()
-        {
-            return NoGroup::NoDriver(self.firmware.name(node), iommu.last_bind_error().map(Into::into));
+        for node in nodes.iter().filter(|node| self.instance_by_node(**node).is_none()) {
+            let device = self.devices().find(|device| device.node() == Some(*node));
+            if device.is_some_and(|device| device.driver().is_none()) || self.firmware.is_iommu(*node) {
+                let error = device.and_then(Device::last_bind_error).map(Into::into);
+                return NoGroup::NoDriver(self.firmware.name(*node), error);
+            }
         }
         let names: Vec<String> = nodes.iter().map(|node| self.firmware.name(*node)).collect();
         NoGroup::WaitingFor(names.join(", "))

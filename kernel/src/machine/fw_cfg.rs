@@ -166,7 +166,8 @@ impl FwCfg {
         barrier::dsb(barrier::SY);
         // SAFETY: The request is ours, aligned, and written by nobody any more: QEMU transfers at once. If it
         // had not, the control word would not be 0 and the memory is given up below.
-        let control = u32::from_be(unsafe { ptr::read_volatile(&raw const (*request.get()).control) });
+        let request = unsafe { ptr::read_volatile(request.get()) };
+        let control = u32::from_be(request.control);
         if control == 0 {
             return Ok(bytes);
         }

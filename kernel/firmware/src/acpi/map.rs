@@ -334,6 +334,11 @@ impl FirmwareMap for AcpiMap {
         (!missing.is_empty()).then_some(Finding { id, severity, subject, sentence })
     }
 
+    /// Nodes behind those of the devices are VIOT's and IORT's IOMMUs.
+    fn is_iommu(&self, node: FwNode) -> bool {
+        node.0 as usize >= self.devices.len()
+    }
+
     fn name(&self, node: FwNode) -> String {
         let index = node.0 as usize;
         if let Some(device) = self.devices.get(index) {

@@ -1,4 +1,4 @@
-//! ACPI tables, made into one [`Description`](crate::Description) and one map of IOMMUs.
+//! ACPI tables, made into one [`Description`] and one map of IOMMUs.
 //!
 //! Without firmware, [`table_loader`] makes tables of what QEMU's fw_cfg ([`fw_cfg`]) offers; with firmware
 //! they are in memory. [`Tables::gather`] is the gate: it copies and checks them; [`aml`] reads the devices

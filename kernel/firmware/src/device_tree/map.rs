@@ -208,6 +208,10 @@ impl FirmwareMap for DeviceTreeMap {
         }
     }
 
+    fn is_iommu(&self, node: FwNode) -> bool {
+        Self::is_iommu(self, node)
+    }
+
     fn name(&self, node: FwNode) -> String {
         match self.record(node) {
             Some(_) => self.path(NodeIndex(node.0)),
