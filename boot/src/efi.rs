@@ -1,12 +1,12 @@
 //! The image as an EFI application: what is taken from the firmware before it is left.
 //!
-//! [`boot_efi_application`] runs on the firmware's map, stack and exception vectors. It notes where the
+//! `boot_efi_application` runs on the firmware's map, stack and exception vectors. It notes where the
 //! configuration tables say that the machine is described, copies the load options, and leaves boot
-//! services. Then the head takes the machine over as on any other entry, and [`handed_over`] makes one list
+//! services. Then the head takes the machine over as on any other entry, and `handed_over` makes one list
 //! of the firmware's memory map.
 //!
 //! Until boot services are left there is no console of ours. A panic speaks through the firmware's, by
-//! [`abandon`]; an exception is the firmware's to report.
+//! `abandon`; an exception is the firmware's to report.
 
 mod memory_map;
 

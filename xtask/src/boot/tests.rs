@@ -82,7 +82,7 @@ fn what_makes_no_sense_is_a_usage_error() {
         "--dtb /dev/zero",
         "--append dtb=x.dtb",
         "--append path=upstream",
-        "--append firmware=acpi",
+        "--append firmware=bios",
         "--append report=xml",
         "--append console=tty0",
         "--append console=pl011 --console semihosting",
