@@ -1,7 +1,8 @@
 //! `cargo xtask speed`: what a boot costs beyond QEMU itself.
 //!
 //! The same QEMU command starts our kernel and an Image whose first instructions exit, in turn, so that
-//! a busy machine slows both. The difference of the medians is our part, and QEMU's work for us.
+//! a busy machine slows both. The difference of the medians is our part, and QEMU's work for us. The other
+//! routes to a description of the machine stand beside that of the device tree.
 
 use std::fs;
 use std::path::Path;
@@ -11,14 +12,17 @@ use anyhow::Context;
 use serde_json::json;
 
 use crate::boot::{self, Boot};
-use crate::cli::SpeedArgs;
+use crate::cli::{Firmware, SpeedArgs};
 use crate::image::{self, Kernel};
 use crate::outcome::{Kind, Stop};
 use crate::setup::{self, Need};
 use crate::topology::Topology;
 
-/// Boots of each of the two Images.
+/// Boots of each Image on each route.
 const BOOTS: usize = 10;
+
+/// The routes, the one that the others are compared with first.
+const ROUTES: [Firmware; 4] = [Firmware::Dt, Firmware::Acpi, Firmware::UefiDt, Firmware::UefiAcpi];
 
 /// Times of one Image, sorted.
 struct Times(Vec<Duration>);
@@ -50,41 +54,62 @@ impl Times {
 pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
     let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
     let topology = Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
-    setup::provide(&[Need::Target, Need::Qemu], &options.common)?;
+    setup::provide(&[Need::Target, Need::Qemu, Need::Firmware], &options.common)?;
     let kernel = image::build(options.common.verbose)?;
     let place = tempfile::tempdir().context("no directory for the Image")?;
     let floor = Kernel { elf: kernel.elf.clone(), image: place.path().join("floor.Image") };
     fs::write(&floor.image, image::that_exits()).context("cannot write the Image that exits")?;
-    let boot = Boot::of_topology(&topology, &program);
+    let boot_by = |firmware: Firmware| {
+        let mut boot = Boot::of_topology(&topology, &program);
+        boot.start.firmware = firmware;
+        boot
+    };
+    let bare = boot_by(Firmware::Dt);
     let deadline = Duration::from_secs(options.timeout);
-    // Times of a kernel that fails say nothing. This also fills the host's caches.
-    let first = boot.run(&kernel, Some(deadline), false)?;
-    if first.kind != Kind::Pass {
-        return Err(Stop { kind: first.kind, message: first.report.to_string() });
+    let routes = ROUTES.map(boot_by);
+    for route in &routes {
+        // Times of a kernel that fails say nothing. This also fills the host's caches.
+        let first = route.run(&kernel, Some(deadline), false)?;
+        if first.kind != Kind::Pass {
+            return Err(Stop { kind: first.kind, message: first.report.to_string() });
+        }
     }
-    let (mut ours, mut floors) = (Vec::new(), Vec::new());
+    let mut floors = Vec::new();
+    let mut times = ROUTES.map(|_| Vec::new());
     for _ in 0..BOOTS {
-        ours.push(boot.time(&kernel, deadline)?);
-        floors.push(boot.time(&floor, deadline)?);
+        floors.push(bare.time(&floor, deadline)?);
+        for (route, times) in routes.iter().zip(&mut times) {
+            times.push(route.time(&kernel, deadline)?);
+        }
     }
-    let (ours, floors) = (Times::of(ours), Times::of(floors));
-    let ratio = ours.median() / floors.median();
+    let (floors, times) = (Times::of(floors), times.map(Times::of));
+    let [dt, ..] = &times;
     let line = json!({
         "schema": "iogroups-speed/1",
         "topology": topology.name,
         "boots": BOOTS,
-        "kernel_ms": ours.median(),
+        "kernel_ms": dt.median(),
         "floor_ms": floors.median(),
-        "ratio": ratio,
+        "ratio": dt.median() / floors.median(),
+        "routes": ROUTES.iter().zip(&times).map(|(route, times)| {
+            json!({
+                "firmware": route.word(),
+                "ms": times.median(),
+                "to_floor": times.median() / floors.median(),
+                "to_dt": times.median() / dt.median(),
+            })
+        }).collect::<Vec<_>>(),
         "exit_status": Kind::Pass.exit_status(),
     });
     if options.json.as_deref() == Some(Path::new("-")) {
         println!("{line}");
         return Ok(());
     }
-    println!("kernel {}", ours.text());
-    println!("floor  {}", floors.text());
-    println!("ratio  {ratio:8.2}");
+    println!("{:10} {}", "floor", floors.text());
+    for (route, times) in ROUTES.iter().zip(&times) {
+        let (to_floor, to_dt) = (times.median() / floors.median(), times.median() / dt.median());
+        println!("{:10} {}; {to_floor:.2} of the floor, {to_dt:.2} of dt", route.word(), times.text());
+    }
     match &options.json {
         Some(file) => fs::write(file, format!("{line}\n"))
             .with_context(|| format!("cannot write {}", file.display()))
