@@ -28,6 +28,7 @@ use alloc::vec::Vec;
 use addr::{PhysAddr, Range};
 use probe::Severity;
 
+use crate::ranges::merge;
 use crate::{Console, Description};
 
 pub use error::AcpiError;
@@ -145,21 +146,4 @@ fn console(tables: &Tables, namespace: &Namespace, findings: &mut Findings) -> O
         complain("its registers leave the address space");
     }
     registers.map(Console::Pl011)
-}
-
-/// Sorts `ranges` and joins those that overlap or touch.
-fn merge(mut ranges: Vec<Range<PhysAddr>>) -> Vec<Range<PhysAddr>> {
-    ranges.sort_unstable();
-    let mut merged: Vec<Range<PhysAddr>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let joined = merged.last().and_then(|last| {
-            let touches = last.end().checked_add(1).is_none_or(|next| range.start() <= next);
-            if touches { Range::new(last.start(), last.end().max(range.end())) } else { None }
-        });
-        match (joined, merged.last_mut()) {
-            (Some(joined), Some(last)) => *last = joined,
-            _ => merged.push(range),
-        }
-    }
-    merged
 }

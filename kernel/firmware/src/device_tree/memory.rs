@@ -11,6 +11,7 @@ use super::address::{AddressError, child_cells, entries};
 use super::error::DeviceTreeError;
 use super::findings::Findings;
 use super::tree::{NodeIndex, Tree};
+use crate::ranges::merge;
 
 /// RAM, sorted and merged; never empty.
 ///
@@ -96,21 +97,4 @@ fn ranges(tree: &Tree, node: NodeIndex, name: &str) -> Vec<Result<Range<PhysAddr
         Ok(entries) => entries.into_iter().map(|reg| super::address::translate(tree, bus, reg)).collect(),
         Err(error) => alloc::vec![Err(error)],
     }
-}
-
-/// Sorts `ranges` and joins those that overlap or touch.
-fn merge(mut ranges: Vec<Range<PhysAddr>>) -> Vec<Range<PhysAddr>> {
-    ranges.sort_unstable();
-    let mut merged: Vec<Range<PhysAddr>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let joined = merged.last().and_then(|last| {
-            let touches = last.end().checked_add(1).is_none_or(|next| range.start() <= next);
-            if touches { Range::new(last.start(), last.end().max(range.end())) } else { None }
-        });
-        match (joined, merged.last_mut()) {
-            (Some(joined), Some(last)) => *last = joined,
-            _ => merged.push(range),
-        }
-    }
-    merged
 }
