@@ -1,0 +1,5 @@
+//! The device tree gate, and all that is read behind it.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| firmware_fuzz::device_tree::exercise(input));
