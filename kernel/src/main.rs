@@ -45,7 +45,7 @@ fn kernel_main(handover: Handover) -> ! {
 
     let mut report = Report::new(Run {
         firmware: source::route(&handover, &options).to_string(),
-        path: "fixed".to_string(),
+        path: options.path.to_string(),
         cmdline: handed_over.command_line.clone(),
         exception_level: handover.entry_exception_level,
         ..Run::default()
@@ -77,12 +77,13 @@ fn probe_machine(
     summary::add_description(report, &described.description);
     summary::add_findings(report, &source::use_memory(handover, handed_over.memory, &described));
 
-    let hardware = Hardware::enumerate(&described.description, &*described.map, &described.buses);
+    let hardware =
+        Hardware::enumerate(&described.description, &*described.map, &described.buses, options.path);
     summary::add_hardware(report, &hardware);
 
     event_log::policy(options);
     let iommus = Iommus::default();
-    let mut core = registry::populate(&hardware, described.map, options.policy);
+    let mut core = registry::populate(&hardware, described.map, options);
     clients::register_all(&mut core, &hardware, &iommus);
     event_log::settle(&mut core, &hardware, &mut report.warnings);
     core.expire_deferrals();

@@ -3,22 +3,28 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use firmware::{FunctionNode, PlatformBus as Which};
-use pci::PciBus;
-use probe::{BusId, Core, FirmwareMap, NewDevice, Policy, Unit};
+use pci::{PciBus, Topology};
+use probe::{BusId, Core, FirmwareMap, FwNode, NewDevice, Path, Unit};
 
 use crate::hardware::{Handle, Hardware};
+use crate::options::Options;
 use crate::platform_bus::PlatformBus;
 
 /// A core with all buses and devices of the machine, and no driver.
 ///
 /// The buses are in the order in which a replay walks them (Linux: `iommu_buses`).
-pub(crate) fn populate(hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>, policy: Policy) -> Core<Handle> {
-    let mut core = Core::new(policy, map);
+pub(crate) fn populate(
+    hardware: &Rc<Hardware>,
+    map: Box<dyn FirmwareMap>,
+    options: &Options,
+) -> Core<Handle> {
+    let mut core = Core::new(options.path, options.policy, map);
     let platform = core.add_bus(Box::new(PlatformBus::new("platform", &hardware.platform)));
     let nodes = hardware.host_bridges.iter().map(|bridge| bridge.node).collect();
-    let pci = core.add_bus(Box::new(PciBus::new(hardware.topology.clone(), nodes)));
+    let pci = core.add_bus(Box::new(pci_bus(hardware, nodes, options.path)));
     let amba = core.add_bus(Box::new(PlatformBus::new("amba", &hardware.platform)));
 
     for (index, device) in hardware.platform.iter().enumerate() {
@@ -40,6 +46,19 @@ pub(crate) fn populate(hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>, polic
     }
     add_functions(&mut core, hardware, pci);
     core
+}
+
+/// The PCI bus: isolated already, or to be isolated function by function where a path decides when.
+fn pci_bus(hardware: &Rc<Hardware>, nodes: Vec<FwNode>, path: Path) -> PciBus {
+    let topology = hardware.topology.clone();
+    if path == Path::Fixed {
+        return PciBus::new(topology, nodes);
+    }
+    let hardware = hardware.clone();
+    let isolate = move |topology: &mut Topology, index| {
+        pci::enable_acs_of(&mut *hardware.config.borrow_mut(), topology, index);
+    };
+    PciBus::isolated_later(topology, nodes, Rc::new(isolate))
 }
 
 fn add_functions(core: &mut Core<Handle>, hardware: &Hardware, bus: BusId) {

@@ -134,6 +134,11 @@ impl<D> Device<D> {
         self.driver.as_ref().map(|binding| binding.driver)
     }
 
+    /// The driver that is bound, or about to be (Linux: `dev->driver`).
+    pub fn driver_set(&self) -> Option<DriverId> {
+        self.driver().or(self.binding)
+    }
+
     /// What the last driver that tried and failed said.
     pub fn last_bind_error(&self) -> Option<&str> {
         self.last_bind_error.as_deref()

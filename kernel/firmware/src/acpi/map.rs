@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use addr::{DeviceFunction, EndpointId, PciAddress, PhysAddr, Range, RequesterId};
 use probe::{
-    Finding, FirmwareMap, FwNode, InputIds, MapError, Reference, Severity, Translation, Untranslated,
+    Finding, FirmwareMap, FwNode, InputIds, Manners, MapError, Reference, Severity, Translation, Untranslated,
 };
 
 use super::aml::{AmlDevice, Namespace};
@@ -305,6 +305,10 @@ impl FirmwareMap for AcpiMap {
             (Answer::Broken(error), _) => Err(error),
             (Answer::Nothing, _) => nowhere(self.without(device, ids)),
         }
+    }
+
+    fn manners(&self) -> Manners {
+        Manners::acpi(self.requests_acs())
     }
 
     /// Requester IDs of a function that no entry has though others of it are translated.
