@@ -82,6 +82,9 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
         Event::BindFailed { device, driver, detail } => {
             log!("{} {}: probe failed: {detail}", core.driver_name(*driver), name(device));
         }
+        Event::Declined { device, driver, detail } => {
+            log!("{} {}: declined: {detail}", core.driver_name(*driver), name(device));
+        }
         Event::Deferred { device, driver, detail } => {
             log!("{} {}: deferred, {detail}", core.driver_name(*driver), name(device));
         }

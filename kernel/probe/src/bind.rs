@@ -14,8 +14,10 @@ use crate::path::fixed;
 
 impl<D> Core<D> {
     /// One attempt to bind a driver to a device that has none: the first driver that matches and succeeds.
+    ///
+    /// A device that was put off before and is put off again keeps its place among those that wait (Linux:
+    /// `driver_deferred_probe_add`).
     pub(crate) fn bind_step(&mut self, device: DeviceId) {
-        self.deferred.retain(|deferred| deferred.device != device);
         let matching: Vec<usize> = (0..self.drivers.len())
             .filter(|slot| {
                 self.drivers[*slot].as_ref().is_some_and(|driver| driver.matches(&self.device(device).handle))
@@ -26,6 +28,7 @@ impl<D> Core<D> {
                 return;
             }
         }
+        self.forget_deferral(device);
     }
 
     /// Phase 2 with one driver. True if the next driver may try.
@@ -50,6 +53,7 @@ impl<D> Core<D> {
                 let this = self.device_mut(device);
                 this.driver = Some(Binding { driver, owns });
                 this.last_bind_error = None;
+                self.forget_deferral(device);
                 self.events.push(Event::Bound { device, driver });
                 self.wake(|until| matches!(until, Until::AnyBind));
                 if let Provides::Iommu(ops) = provides {
@@ -61,6 +65,11 @@ impl<D> Core<D> {
                 self.unclaim(owns);
                 self.defer(device, driver, Until::AnyBind, Some(why));
                 false
+            }
+            Err(BindError::Declined(detail)) => {
+                self.unclaim(owns);
+                self.events.push(Event::Declined { device, driver, detail });
+                true
             }
             Err(BindError::Failed(detail)) => {
                 self.unclaim(owns);
@@ -110,7 +119,14 @@ impl<D> Core<D> {
             Until::AnyBind => "waiting for another driver".into(),
         });
         self.events.push(Event::Deferred { device, driver, detail });
-        self.deferred.push(Deferred { device, until });
+        match self.deferred.iter_mut().find(|deferred| deferred.device == device) {
+            Some(deferred) => deferred.until = until,
+            None => self.deferred.push(Deferred { device, until }),
+        }
+    }
+
+    fn forget_deferral(&mut self, device: DeviceId) {
+        self.deferred.retain(|deferred| deferred.device != device);
     }
 
     /// Counts one more user of a group's default domain (Linux: `iommu_device_use_default_domain`).
