@@ -24,9 +24,15 @@ pub(crate) fn policy(options: &Options) {
     }
 }
 
+/// Does everything that is queued and checks the invariants that hold at rest; else as [`run`].
+pub(crate) fn settle(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
+    run(core, hardware, warnings);
+    core.settle();
+}
+
 /// Does everything that is queued, logging each event as it happens; what a user is to be warned of is
 /// added to `warnings`.
-pub(crate) fn settle(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
+pub(crate) fn run(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
     loop {
         for event in core.take_events() {
             line(core, hardware, &event);
@@ -36,7 +42,6 @@ pub(crate) fn settle(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mu
             break;
         }
     }
-    core.settle();
 }
 
 fn warning(core: &Core<Handle>, event: &Event) -> Option<String> {
@@ -84,6 +89,9 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
         Event::Unbound { device, driver } => log!("{} {}: unbound", core.driver_name(*driver), name(device)),
         Event::BindFailed { device, driver, detail } => {
             log!("{} {}: probe failed: {detail}", core.driver_name(*driver), name(device));
+        }
+        Event::Declined { device, driver, detail } => {
+            log!("{} {}: declined: {detail}", core.driver_name(*driver), name(device));
         }
         Event::Deferred { device, driver, detail } => {
             log!("{} {}: deferred, {detail}", core.driver_name(*driver), name(device));

@@ -8,6 +8,7 @@ use probe::{Path, Policy};
 use report::{Ktap, Report};
 
 use crate::machine::console::Channel;
+use crate::order::Order;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) passthrough_is_set: bool,
     /// Whether the command line says `iommu.strict=`.
     pub(crate) strict_is_set: bool,
+    /// Another order of devices and drivers than Linux's (`order=`).
+    pub(crate) order: Option<Order>,
     /// Words that mean nothing, or nothing here.
     pub(crate) warnings: Vec<String>,
     /// A word that asks for what this image cannot do, and that the run must not go on without.
@@ -80,6 +83,7 @@ impl Options {
             policy: Policy::default(),
             passthrough_is_set: false,
             strict_is_set: false,
+            order: None,
             warnings: Vec::new(),
             refused: None,
         };
@@ -113,6 +117,10 @@ impl Options {
             ("firmware", _) => {
                 self.refused = Some(format!("{word}: this image knows firmware=dt and firmware=acpi"));
             }
+            ("order", text) => match Order::parse(text) {
+                Ok(order) => self.order = Some(order),
+                Err(why) => self.refused = Some(format!("{word}: {why}")),
+            },
             ("iommu.passthrough" | "iommu.strict", _) => match (name, boolean(value)) {
                 ("iommu.passthrough", Some(on)) => {
                     self.policy.passthrough = on;

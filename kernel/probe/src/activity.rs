@@ -132,7 +132,6 @@ impl<D> Core<D> {
             }
             Work::Bind(device) if self.exists(device) => {
                 self.device_mut(device).bind_queued = false;
-                self.deferred.retain(|deferred| deferred.device != device);
                 path::bind(self, device)
             }
             // The device was removed after this was queued.

@@ -30,6 +30,9 @@ pub(crate) enum Outcome {
 impl<D> Core<D> {
     /// One attempt to bind a driver to a device that has none: the first driver that matches and succeeds.
     /// What the bind sets in motion is returned.
+    ///
+    /// A device that was put off before and is put off again keeps its place among those that wait (Linux:
+    /// `driver_deferred_probe_add`).
     pub(crate) fn bind_at_once(&mut self, device: DeviceId) -> Option<Work> {
         let mut slot = 0;
         while let Some(driver) = self.matching_driver(device, slot) {
@@ -54,6 +57,7 @@ impl<D> Core<D> {
                 Outcome::Failed => slot = driver.0 as usize + 1,
             }
         }
+        self.forget_deferral(device);
         None
     }
 
@@ -94,6 +98,11 @@ impl<D> Core<D> {
                 self.unclaim(owns);
                 Outcome::Deferred(why)
             }
+            Err(BindError::Declined(detail)) => {
+                self.unclaim(owns);
+                self.events.push(Event::Declined { device, driver, detail });
+                Outcome::Failed
+            }
             Err(BindError::Failed(detail)) => {
                 self.unclaim(owns);
                 let this = self.device_mut(device);
@@ -113,6 +122,7 @@ impl<D> Core<D> {
         this.binding = None;
         this.driver = Some(Binding { driver, owns });
         this.last_bind_error = None;
+        self.forget_deferral(device);
         self.events.push(Event::Bound { device, driver });
         self.wake(|until| matches!(until, Until::AnyBind));
         if self.path != Path::Fixed {
@@ -153,7 +163,14 @@ impl<D> Core<D> {
     /// Puts a bind off.
     pub(crate) fn defer(&mut self, device: DeviceId, driver: DriverId, until: Until, detail: String) {
         self.events.push(Event::Deferred { device, driver, detail });
-        self.deferred.push(Deferred { device, until });
+        match self.deferred.iter_mut().find(|deferred| deferred.device == device) {
+            Some(deferred) => deferred.until = until,
+            None => self.deferred.push(Deferred { device, until }),
+        }
+    }
+
+    pub(crate) fn forget_deferral(&mut self, device: DeviceId) {
+        self.deferred.retain(|deferred| deferred.device != device);
     }
 
     /// What a deferral waits for, for people.

@@ -40,6 +40,9 @@ pub enum Provides {
 pub enum BindError {
     /// Something it needs is not there yet; try again later.
     Defer(String),
+    /// The device is none of this driver's, although it looked like one; the next driver may try. Linux: a
+    /// probe that returns `ENODEV` or `ENXIO`, which it does not warn of (`call_driver_probe`).
+    Declined(String),
     /// The device cannot be driven; the sentence says why.
     Failed(String),
 }

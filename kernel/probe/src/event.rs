@@ -135,6 +135,15 @@ pub enum Event {
         /// What it said.
         detail: String,
     },
+    /// A driver looked at a device and found that it is none of its own.
+    Declined {
+        /// The device.
+        device: DeviceId,
+        /// The driver.
+        driver: DriverId,
+        /// What it said.
+        detail: String,
+    },
     /// A bind is put off.
     Deferred {
         /// The device.

@@ -35,7 +35,10 @@ impl Binding {
     }
 
     fn with_next_driver<D>(core: &mut Core<D>, device: DeviceId, slot: usize) -> Option<Self> {
-        let driver = core.matching_driver(device, slot)?;
+        let Some(driver) = core.matching_driver(device, slot) else {
+            core.forget_deferral(device);
+            return None;
+        };
         let this = core.device_mut(device);
         this.binding = Some(driver);
         this.triggered = false;
@@ -115,7 +118,7 @@ impl Binding {
         let triggered = core::mem::take(&mut this.triggered);
         core.defer(self.device, self.driver, Until::AnyBind, detail);
         if triggered {
-            core.deferred.retain(|deferred| deferred.device != self.device);
+            core.forget_deferral(self.device);
             core.queue_bind(self.device);
         }
         None
