@@ -1,5 +1,6 @@
 //! The PCI bus as the probe core sees it.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -104,6 +105,16 @@ impl probe::Bus for PciBus {
             Join::Existing { group, why } => Joining { group: Some(group), why },
             Join::New { why } => Joining { group: None, why },
         }
+    }
+
+    /// The copy isolates by the same hands, if there are any.
+    fn fork(&self) -> Option<Box<dyn probe::Bus>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn memory(&self) -> u64 {
+        let isolating = self.topology.functions().iter().filter_map(|function| function.acs);
+        isolating.fold(0, |memory, acs| memory.rotate_left(5) ^ u64::from(acs.control.bits()))
     }
 
     fn isolate(&mut self, unit: Unit) {

@@ -73,6 +73,11 @@ pub trait Bus {
         let _ = unit;
     }
 
+    /// What it remembers of [`isolate`](Self::isolate), as a number: it decides what happens next.
+    fn memory(&self) -> u64 {
+        0
+    }
+
     /// A copy, for a machine that can be taken apart into several ([`Core::fork`](crate::Core::fork)).
     fn fork(&self) -> Option<Box<dyn Bus>> {
         None

@@ -38,6 +38,7 @@ pub struct NewDevice<D> {
 }
 
 /// A device on its bus.
+#[derive(Clone, Debug)]
 pub struct Device<D> {
     pub(crate) id: DeviceId,
     pub(crate) name: String,

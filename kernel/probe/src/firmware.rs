@@ -128,6 +128,13 @@ pub trait FirmwareMap {
         false
     }
 
+    /// Whether Linux knows an IOMMU by this node: if its adapter looks for nodes only where it is referred to
+    /// them, it does not know those that nothing refers to (`viot_get_iommu`).
+    fn is_known_to_linux(&self, node: FwNode) -> bool {
+        let _ = node;
+        true
+    }
+
     /// What Linux's adapter for this language does in its own way.
     fn manners(&self) -> Manners {
         Manners::DEVICE_TREE

@@ -14,6 +14,7 @@ use crate::finding::{Finding, Severity};
 use crate::firmware::FwNode;
 use crate::group::GroupId;
 use crate::iommu::{DomainHandle, IommuOps};
+use crate::path::Path;
 
 /// One IOMMU instance, by identity; never reused in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,7 +107,10 @@ impl<D> Core<D> {
     ) -> InstanceId {
         let id = InstanceId(u32::try_from(self.instances.len()).expect("fewer instances than devices"));
         let owner = self.device(device);
-        let (node, name) = (owner.node, owner.name.clone());
+        let (mut node, name) = (owner.node, owner.name.clone());
+        if self.path != Path::Fixed {
+            node = node.filter(|node| self.firmware.is_known_to_linux(*node));
+        }
         self.instances.push(Some(Instance::new(id, device, node, driver, ops)));
         self.events.push(Event::Published(id));
         if node.is_none() {

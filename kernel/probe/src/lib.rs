@@ -25,6 +25,7 @@ mod driver;
 mod event;
 mod finding;
 mod firmware;
+mod fork;
 mod group;
 mod instance;
 mod invariant;
