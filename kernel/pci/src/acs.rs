@@ -139,10 +139,18 @@ impl Topology {
     #[must_use]
     pub fn fully_isolating(&self) -> Self {
         let mut copy = self.clone();
-        for acs in copy.functions.iter_mut().filter_map(|function| function.acs.as_mut()) {
-            acs.control |= acs.capability & AcsFlags::ISOLATION;
+        for index in 0..copy.functions.len() {
+            copy.isolate(FunctionIndex(index as u32));
         }
         copy
+    }
+
+    /// Switches ACS of one function on in this copy alone, as [`enable_acs_of`] does in the machine.
+    pub fn isolate(&mut self, index: FunctionIndex) {
+        let function = self.functions.get_mut(index.0 as usize);
+        if let Some(acs) = function.and_then(|function| function.acs.as_mut()) {
+            acs.control |= acs.capability & AcsFlags::ISOLATION;
+        }
     }
 
     /// The first bridge from `bridge` towards the root that does not isolate; none if all do.

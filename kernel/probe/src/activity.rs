@@ -35,6 +35,12 @@ impl Activity {
         }
     }
 
+    /// Whether it goes from device to device: an IOMMU's replay, or its registration.
+    #[must_use]
+    pub fn is_walk(&self) -> bool {
+        matches!(self.0, Work::Replay(_) | Work::Register(_))
+    }
+
     /// What the next piece of it does, for people.
     #[must_use]
     pub fn next_piece(&self) -> &'static str {

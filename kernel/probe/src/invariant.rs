@@ -66,6 +66,10 @@ impl Invariants {
         self.broken_by[id as usize].get_or_insert_with(by);
     }
 
+    pub(crate) fn broken_ones(&self) -> [bool; 11] {
+        core::array::from_fn(|i| self.broken_by[i].is_some())
+    }
+
     pub(crate) fn verdicts(&self) -> [Verdict; 11] {
         core::array::from_fn(|i| Verdict { id: NAMES[i], broken_by: self.broken_by[i].clone() })
     }

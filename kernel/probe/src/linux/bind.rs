@@ -1,6 +1,7 @@
 //! A bind, cut where nothing holds off the probe of the same device (Linux: `really_probe`).
 
 use alloc::vec;
+use core::hash::Hash;
 
 use crate::activity::{Until, Work};
 use crate::bind::Outcome;
@@ -55,6 +56,16 @@ impl Binding {
             Stage::Probe(probe) => probe.next_piece(),
             Stage::Own => "bind: ownership, then the driver's probe",
         }
+    }
+
+    /// How far it is; not whose it is, and not whose driver it is.
+    pub(crate) fn stage(&self) -> impl Hash {
+        let stage = match &self.stage {
+            Stage::Configure => None,
+            Stage::Probe(probe) => Some(Some(probe.stage())),
+            Stage::Own => Some(None),
+        };
+        stage
     }
 
     pub(crate) fn advance<D>(mut self, core: &mut Core<D>) -> Option<Work> {

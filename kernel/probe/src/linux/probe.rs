@@ -1,5 +1,7 @@
 //! Phase 1 of one device (Linux: `__iommu_probe_device`), and its notification at `device_add`.
 
+use core::hash::Hash;
+
 use crate::activity::Work;
 use crate::core::Core;
 use crate::device::{DeviceId, DmaState, LinuxFwspec, Trigger};
@@ -55,6 +57,11 @@ impl Probe {
             Stage::AskFirmware => "ask firmware, the probe lock is free",
             Stage::Accept => "firmware has answered, take the probe lock again",
         }
+    }
+
+    /// How far it is, and what it will say; not whose it is.
+    pub(crate) fn stage(&self) -> impl Hash {
+        (self.stage, self.trigger, self.domain, self.otherwise.clone())
     }
 
     pub(crate) fn advance<D>(self, core: &mut Core<D>, path: &dyn LinuxPath) -> Progress {
@@ -147,6 +154,10 @@ impl Arrival {
 
     pub(crate) fn next_piece(&self) -> &'static str {
         self.0.next_piece()
+    }
+
+    pub(crate) fn stage(&self) -> impl Hash {
+        self.0.stage()
     }
 
     pub(crate) fn advance<D>(self, core: &mut Core<D>) -> Option<Work> {

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
+use core::hash::Hash;
 
 use crate::activity::Work;
 use crate::core::Core;
@@ -50,6 +51,16 @@ impl Registration {
 
     pub(crate) fn next_piece(&self) -> &'static str {
         self.probe.as_ref().map_or("walk: next device, next group, or the end", Probe::next_piece)
+    }
+
+    /// The bus, the device that was walked over last, and the groups that wait for their domains.
+    pub(crate) fn position(&self) -> (usize, Option<DeviceId>, &VecDeque<GroupId>) {
+        (self.bus, self.after, &self.groups)
+    }
+
+    /// How far the probe of that device is.
+    pub(crate) fn stage(&self) -> impl Hash {
+        self.probe.as_ref().map(Probe::stage)
     }
 
     pub(crate) fn advance<D>(mut self, core: &mut Core<D>) -> Option<Work> {

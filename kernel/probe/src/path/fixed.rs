@@ -33,6 +33,11 @@ pub(crate) fn driver_unbound<D>(core: &mut Core<D>, device: DeviceId) {
 /// IOMMUs that a device waited for have become ready: phase 1 again.
 pub(crate) fn iommus_ready<D>(core: &mut Core<D>, device: DeviceId) {
     phase1_at_once(core, device, Trigger::Replay);
+    // A bind that came in between was put off, and has slept through what it waits for.
+    if core.deferred.iter().any(|deferred| deferred.device == device) {
+        core.forget_deferral(device);
+        core.queue_bind(device);
+    }
 }
 
 /// A driver has bound an IOMMU: publish it, then replay all devices against it.
