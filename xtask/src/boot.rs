@@ -122,6 +122,7 @@ impl Boot {
             machine: topology.machine(program),
             start: Start {
                 firmware: topology.firmware,
+                path: topology.path,
                 console: topology.console,
                 own_tree: !matches!(tree, Tree::Own),
                 tables: topology.tables.len(),
@@ -140,10 +141,7 @@ impl Boot {
         let usage = |what: &str| Err(Stop::usage(what));
         let words = Words::parse(options.append.as_deref().unwrap_or_default())?;
         let firmware = agreed("firmware", options.firmware, words.firmware)?;
-        let path = agreed("path", options.path, words.path)?.unwrap_or_default();
-        if path != ProbePath::Fixed {
-            return usage("--path: only `fixed` is there yet");
-        }
+        let path = agreed("path", options.path, words.path)?;
         let mut boot = if options.bare {
             let machine = Machine { program: program.to_owned(), ..Machine::default() };
             let (tree, patches) = (Tree::Own, Vec::new());
@@ -155,6 +153,7 @@ impl Boot {
             Self::of_topology(&topology, program)
         };
         boot.start.firmware = firmware.unwrap_or(boot.start.firmware);
+        boot.start.path = path.unwrap_or(boot.start.path);
         boot.machine.options.extend(options.machine.iter().cloned());
         boot.machine.cpu = options.cpu.clone().or(boot.machine.cpu);
         boot.machine.smp = options.smp.or(boot.machine.smp);

@@ -8,10 +8,11 @@ use anyhow::{Context, Result, ensure};
 use report::GroupType;
 use serde::Deserialize;
 
-use crate::cli::{Console, Firmware};
+use crate::cli::{Console, Firmware, ProbePath};
 use crate::image::Patch;
 use crate::outcome::Kind;
 use crate::output;
+use crate::paths::{OnPath, Paths};
 use crate::qemu::Machine;
 use crate::tree_edit::Edit;
 
@@ -27,6 +28,9 @@ pub(crate) struct Topology {
     /// Where the description of the machine comes from.
     #[serde(default)]
     pub(crate) firmware: Firmware,
+    /// Which probe path the kernel takes.
+    #[serde(default)]
+    pub(crate) path: ProbePath,
     /// Options of `-M virt`, as `K=V[,K=V]`.
     pub(crate) machine: Option<String>,
     /// An option of `-M virt` that not every QEMU has; without it the boot is left out, visibly.
@@ -62,6 +66,9 @@ pub(crate) struct Topology {
     /// Further routes on which the machine is booted; if the file does not say, those on which Linux has
     /// been asked too.
     pub(crate) also: Option<Vec<Firmware>>,
+    /// What is different about this machine on the paths that Linux took.
+    #[serde(default)]
+    pub(crate) paths: BTreeMap<ProbePath, OnPath>,
     /// What the boot must give.
     #[serde(default)]
     pub(crate) expect: Expect,
@@ -91,6 +98,9 @@ pub(crate) struct Expect {
     /// How the run must end.
     #[serde(default)]
     pub(crate) result: Kind,
+    /// Invariants that must be broken, by number; the others must hold. The result is then `fail`.
+    #[serde(default)]
+    pub(crate) breaks: Vec<String>,
     /// Type of every group; with a Linux answer, instead of Linux's.
     #[serde(rename = "type")]
     pub(crate) kind: Option<GroupType>,
@@ -226,10 +236,10 @@ impl Topology {
         Ok(topology)
     }
 
-    /// The topology once for each route on which it is booted.
+    /// The topology once for each route, and each probe path, on which it is booted.
     ///
     /// What a device tree alone has is not expected of tables: its names of devices, the whole of RAM.
-    pub(crate) fn on_all_routes(self) -> Vec<Self> {
+    pub(crate) fn on_all_routes(self, paths: &Paths) -> Vec<Self> {
         let asked = self.expect.linux.is_some() && self.firmware == Firmware::Dt && self.tree.is_empty();
         let usual: &[Firmware] = if asked { &[Firmware::Acpi, Firmware::UefiAcpi] } else { &[] };
         let further = self.also.clone().unwrap_or_else(|| usual.to_vec());
@@ -244,7 +254,8 @@ impl Topology {
             }
             route
         };
-        let further: Vec<Self> = further.into_iter().map(on).collect();
+        let mut further: Vec<Self> = further.into_iter().map(on).collect();
+        further.extend(paths.routes(&self));
         core::iter::once(self).chain(further).collect()
     }
 
