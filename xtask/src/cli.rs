@@ -67,6 +67,9 @@ pub(crate) struct QemuArgs {
     /// Probe path: ours, or that of a Linux with its defects [default: fixed].
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Option<ProbePath>,
+    /// Order of devices and drivers: seed:N, or names, with * for the rest [default: Linux's].
+    #[arg(long, value_name = "seed:N|NAME,NAME,*,NAME", value_parser = order)]
+    pub(crate) order: Option<String>,
     /// A device tree blob, from a file or a pipe [default: QEMU's].
     #[arg(long, value_name = "FILE")]
     pub(crate) dtb: Option<PathBuf>,
@@ -267,6 +270,14 @@ fn machine_options(text: &str) -> Result<String, String> {
     let is_option =
         |option: &str| option.split_once('=').is_some_and(|(k, v)| !k.is_empty() && !v.is_empty());
     if text.split(',').all(is_option) { Ok(text.into()) } else { Err("expected K=V[,K=V]".into()) }
+}
+
+/// Checks that an order is one word of the kernel's command line; the names in it are the kernel's to know.
+fn order(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return Err("expected seed:N, or names of devices and drivers with commas between them".into());
+    }
+    Ok(text.into())
 }
 
 /// Checks a size as QEMU's `-m` takes it.

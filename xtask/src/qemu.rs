@@ -42,6 +42,8 @@ pub(crate) struct Start {
     pub(crate) firmware: Firmware,
     /// Which probe path it takes.
     pub(crate) path: ProbePath,
+    /// In which order it adds devices and registers drivers; Linux's, if none.
+    pub(crate) order: Option<String>,
     /// What carries the report.
     pub(crate) console: Console,
     /// Whether [`TREE_FILE`] replaces QEMU's tree.
@@ -82,6 +84,8 @@ impl Start {
         if self.path != ProbePath::default() {
             words.push(&path);
         }
+        let order = self.order.as_ref().map(|order| format!("order={order}"));
+        words.extend(order.as_deref());
         if self.own_tree {
             words.push(&tree);
         }

@@ -327,6 +327,9 @@ fn boot_one(
                     let run = &outcome.report.run;
                     found.extend(run_difference("firmware", topology.firmware.word(), &run.firmware));
                     found.extend(run_difference("path", topology.path.word(), &run.path));
+                    if run.order != topology.order && !run.firmware.is_empty() {
+                        found.push(format!("order: expected {:?}, is {:?}", topology.order, run.order));
+                    }
                     found
                 }
                 Err(stop) => vec![format!("{}: {}", stop.kind.word(), stop.message)],

@@ -66,6 +66,12 @@ pub(crate) struct Topology {
     /// Further routes on which the machine is booted; if the file does not say, those on which Linux has
     /// been asked too.
     pub(crate) also: Option<Vec<Firmware>>,
+    /// Orders of devices and drivers in which the machine is booted too, by tree and by tables: groups are the same
+    /// in each, but for their numbers.
+    #[serde(default)]
+    pub(crate) orders: Vec<String>,
+    /// The order of this boot, if it is not Linux's.
+    pub(crate) order: Option<String>,
     /// What is different about this machine on the paths that Linux took.
     #[serde(default)]
     pub(crate) paths: BTreeMap<ProbePath, OnPath>,
@@ -127,6 +133,9 @@ pub(crate) struct Expect {
     /// Bound on the guest's instructions from reset to the report. With `-icount shift=0` each is a
     /// nanosecond of the report's time.
     pub(crate) instructions_below: Option<u64>,
+    /// Whether groups may have any numbers, and IOMMUs come in any order.
+    #[serde(skip)]
+    pub(crate) any_numbers: bool,
     /// What the run's facts must be.
     #[serde(default)]
     pub(crate) run: ExpectedRun,
@@ -226,8 +235,10 @@ impl Topology {
             ensure!(repeat.count.div_ceil(8) + repeat.first_slot <= 32, "repeat.count does not fit on a bus");
         }
         for word in topology.append.split_whitespace() {
-            let is_ours = ["report=", "console=", "dtb="].iter().any(|name| word.starts_with(name));
-            ensure!(!is_ours, "append: {word}: `console` and `[[tree]]` say this; the report is JSON");
+            let is_ours =
+                ["report=", "console=", "dtb=", "path=", "order="].iter().any(|name| word.starts_with(name));
+            let what = "`console`, `[[tree]]`, `path` and `orders` say this; the report is JSON";
+            ensure!(!is_ours, "append: {word}: {what}");
         }
         ensure!(
             topology.expect.instructions_below.is_none() || topology.args.contains("shift=0"),
@@ -254,9 +265,25 @@ impl Topology {
             }
             route
         };
-        let mut further: Vec<Self> = further.into_iter().map(on).collect();
-        further.extend(paths.routes(&self));
-        core::iter::once(self).chain(further).collect()
+        let further: Vec<Self> = further.into_iter().map(on).collect();
+        let on_paths = paths.routes(&self);
+        let mut routes: Vec<Self> = core::iter::once(self).chain(further).collect();
+        let shuffled: Vec<Self> = routes.iter().flat_map(Self::in_all_orders).collect();
+        routes.extend(shuffled.into_iter().chain(on_paths));
+        routes
+    }
+
+    /// The topology once for each order of devices and drivers in which it is booted, if firmware does not slow it.
+    fn in_all_orders(&self) -> Vec<Self> {
+        let in_order = |order: &String| {
+            let mut route = self.clone();
+            route.name = format!("{}@{order}", self.name);
+            route.order = Some(order.clone());
+            route.expect.any_numbers = true;
+            route
+        };
+        let orders = self.orders.iter().filter(|_| !self.firmware.is_uefi());
+        orders.map(in_order).collect()
     }
 
     /// The machine for QEMU to make.
@@ -343,6 +370,18 @@ mod tests {
     #[test]
     fn words_that_have_a_field_of_their_own_are_refused_in_append() {
         assert!(Topology::parse("x", "probes = \"\"\nappend = \"a console=pl011\"\n").is_err());
+    }
+
+    #[test]
+    fn each_order_is_a_boot_by_tree_and_by_tables() {
+        let text =
+            "probes = \"\"\nalso = [\"acpi\", \"uefi-acpi\"]\norders = [\"seed:1\", \"*,virtio-iommu\"]\n";
+        let routes = Topology::parse("x", text).unwrap().on_all_routes(&Paths::read().unwrap());
+        let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
+        let shuffled = ["x@seed:1", "x@*,virtio-iommu", "x@acpi@seed:1", "x@acpi@*,virtio-iommu"];
+        assert_eq!(names, [&["x", "x@acpi", "x@uefi-acpi"][..], &shuffled].concat());
+        assert_eq!(routes[4].order.as_deref(), Some("*,virtio-iommu"));
+        assert!(routes[4].expect.any_numbers && !routes[1].expect.any_numbers);
     }
 
     #[test]

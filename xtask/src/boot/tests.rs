@@ -81,6 +81,14 @@ fn the_probe_path_is_an_option_or_a_word() {
 }
 
 #[test]
+fn an_order_is_an_option_or_a_word() {
+    for line in ["--order seed:7", "--append order=seed:7"] {
+        let boot = boot(line).unwrap();
+        assert_eq!(boot.start.command_line(), "report=json console=semihosting order=seed:7");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_a_usage_error() {
     for line in [
         "--firmware nonsense",
@@ -92,6 +100,8 @@ fn what_makes_no_sense_is_a_usage_error() {
         "--append dtb=x.dtb",
         "--append path=lagacy",
         "--append path=fixed --path legacy",
+        "--order ",
+        "--order seed:1 --append order=seed:2",
         "--append firmware=bios",
         "--append report=xml",
         "--append console=tty0",
