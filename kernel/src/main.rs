@@ -47,7 +47,7 @@ fn kernel_main(handover: Handover) -> ! {
 
     let mut report = Report::new(Run {
         firmware: source::route(&handover, &options).to_string(),
-        path: "fixed".to_string(),
+        path: options.path.to_string(),
         cmdline: handed_over.command_line.clone(),
         exception_level: handover.entry_exception_level,
         order: options.order.as_ref().map(ToString::to_string),
@@ -80,13 +80,15 @@ fn probe_machine(
     summary::add_description(report, &described.description);
     summary::add_findings(report, &source::use_memory(handover, handed_over.memory, &described));
 
-    let hardware = Hardware::enumerate(&described.description, &*described.map, &described.buses);
+    let hardware =
+        Hardware::enumerate(&described.description, &*described.map, &described.buses, options.path);
     summary::add_hardware(report, &hardware);
 
     event_log::policy(options);
     let iommus = Iommus::default();
-    let (mut core, mut steps) = registry::machine(&hardware, described.map, options.policy);
-    steps.extend(clients::all(&hardware, &iommus, Sequence::IommuFirst).into_iter().map(Step::Register));
+    let (mut core, mut steps) = registry::machine(&hardware, described.map, options);
+    steps
+        .extend(clients::all(&hardware, &iommus, Sequence::of(options.path)).into_iter().map(Step::Register));
     if let Some(order) = &options.order {
         steps = order.arrange(steps)?;
         log!("order: {}", order::names(&steps));

@@ -6,10 +6,11 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use firmware::{FunctionNode, PlatformBus as Which};
-use pci::PciBus;
-use probe::{Core, FirmwareMap, NewDevice, Policy, Unit};
+use pci::{PciBus, Topology};
+use probe::{Core, FirmwareMap, FwNode, NewDevice, Path, Unit};
 
 use crate::hardware::{Handle, Hardware};
+use crate::options::Options;
 use crate::order::Step;
 use crate::platform_bus::PlatformBus;
 
@@ -19,12 +20,12 @@ use crate::platform_bus::PlatformBus;
 pub(crate) fn machine(
     hardware: &Rc<Hardware>,
     map: Box<dyn FirmwareMap>,
-    policy: Policy,
+    options: &Options,
 ) -> (Core<Handle>, Vec<Step>) {
-    let mut core = Core::new(policy, map);
+    let mut core = Core::new(options.path, options.policy, map);
     let platform = core.add_bus(Box::new(PlatformBus::new("platform", &hardware.platform)));
     let nodes = hardware.host_bridges.iter().map(|bridge| bridge.node).collect();
-    let pci = core.add_bus(Box::new(PciBus::new(hardware.topology.clone(), nodes)));
+    let pci = core.add_bus(Box::new(pci_bus(hardware, nodes, options.path)));
     let amba = core.add_bus(Box::new(PlatformBus::new("amba", &hardware.platform)));
 
     let platform_devices = hardware.platform.iter().enumerate().map(|(index, device)| {
@@ -53,6 +54,19 @@ pub(crate) fn machine(
         Step::Add(pci, new)
     });
     (core, platform_devices.chain(functions).collect())
+}
+
+/// The PCI bus: isolated already, or to be isolated function by function where a path decides when.
+fn pci_bus(hardware: &Rc<Hardware>, nodes: Vec<FwNode>, path: Path) -> PciBus {
+    let topology = hardware.topology.clone();
+    if path == Path::Fixed {
+        return PciBus::new(topology, nodes);
+    }
+    let hardware = hardware.clone();
+    let isolate = move |topology: &mut Topology, index| {
+        pci::enable_acs_of(&mut *hardware.config.borrow_mut(), topology, index);
+    };
+    PciBus::isolated_later(topology, nodes, Rc::new(isolate))
 }
 
 /// Firmware's node for a function, if it has one.

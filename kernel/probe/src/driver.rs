@@ -74,4 +74,9 @@ pub trait Driver<D> {
     fn unbind(&mut self, device: &D) {
         let _ = device;
     }
+
+    /// A copy, for a machine that can be taken apart into several ([`Core::fork`](crate::Core::fork)).
+    fn fork(&self) -> Option<Box<dyn Driver<D>>> {
+        None
+    }
 }

@@ -91,6 +91,8 @@ pub enum IommuState {
     Published,
     /// All devices have been replayed.
     Ready,
+    /// Its registration ended with an error; nobody can look it up.
+    Unregistered,
     /// It stopped answering.
     Dead,
 }

@@ -15,7 +15,7 @@ use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use probe::Driver;
+use probe::{Driver, Path};
 
 use self::nominal::Nominal;
 use crate::hardware::{Handle, Hardware};
@@ -31,8 +31,14 @@ pub(crate) enum Sequence {
     /// as they were loaded, the virtio transports and the IOMMU before its other users. So whoever is bound by
     /// what is built in, or is a virtio device, waits for the IOMMU in that order, and is grouped in it where
     /// groups come with drivers.
-    #[expect(dead_code, reason = "for the paths that Linux took")]
     Linux,
+}
+
+impl Sequence {
+    /// The order that goes with a path.
+    pub(crate) fn of(path: Path) -> Self {
+        if path == Path::Fixed { Self::IommuFirst } else { Self::Linux }
+    }
 }
 
 /// All drivers, in the order in which they are to be registered.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{
     Accepted, BindError, Bus, BusId, Core, DeviceId, DmaClaim, DomainHandle, DomainKind, Driver, Finding,
-    FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Policy, Prot, Provides,
+    FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Path, Policy, Prot, Provides,
     Reference, Refusal, RefusalCause, ReservedKind, ReservedRegion, Severity, Translation, Unit,
     Untranslated,
 };
@@ -264,7 +264,7 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(specs: Vec<Spec>, policy: Policy) -> Self {
         let specs = Rc::new(specs);
-        let mut core = Core::new(policy, Box::new(ModelFirmware(specs.clone())));
+        let mut core = Core::new(Path::Fixed, policy, Box::new(ModelFirmware(specs.clone())));
         let platform = core.add_bus(Box::new(ModelBus { name: "platform", specs: specs.clone() }));
         let pci = core.add_bus(Box::new(ModelBus { name: "pci", specs: specs.clone() }));
         let is_iommu = |spec: &&Spec| spec.driver.starts_with("iommu");
