@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use report::{Device, Finding, GroupType, Report, ReservedRegion, Severity, Verdict};
 
+use crate::cli::ProbePath;
 use crate::linux::{Answer, Function, LATE_PROBE};
 use crate::outcome::{Kind, Outcome};
 use crate::topology::Expect;
@@ -20,6 +21,9 @@ const REASONS: [&str; 8] = [
     "refused by the IOMMU",
     "waiting for",
 ];
+
+/// How it may begin on the paths of Linux too, which let go of devices without a word.
+const REASONS_OF_LINUX: [&str; 3] = ["not probed", "translated by firmware, never probed", "abandoned"];
 
 /// The invariants that a complete run reports on.
 const INVARIANTS: u32 = 11;
@@ -257,8 +261,9 @@ fn ungrouped(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &m
         wanted.insert(&instance.name, &iommu);
     }
     wanted.extend(expect.without.iter().map(|(name, why)| (name.as_str(), why.as_slice())));
+    let of_linux: &[&str] = if report.run.path == ProbePath::Fixed.word() { &[] } else { &REASONS_OF_LINUX };
     for device in report.ungrouped() {
-        if !REASONS.iter().any(|reason| device.why.starts_with(reason)) {
+        if !REASONS.iter().chain(of_linux).any(|reason| device.why.starts_with(reason)) {
             found.push(format!("{}: the reason {:?} is not one of the closed set", device.name, device.why));
         }
         match wanted.remove(device.name.as_str()) {
@@ -326,7 +331,7 @@ fn functions(report: &Report, answer: &Answer, found: &mut Vec<String>) {
 
 /// The driver that a function must have. Linux drives a virtio device by its transport, and what is behind it by
 /// another driver; here the IOMMU has one for both. And where Linux's drivers still waited when it was asked, ours
-/// have given up waiting, with a warning.
+/// have given up waiting, with a warning. An IOMMU whose driver did not survive its own probe counts as driven there.
 fn expected_driver<'a>(
     report: &Report,
     answer: &Answer,
@@ -335,7 +340,9 @@ fn expected_driver<'a>(
 ) -> Option<&'a str> {
     let driver = Some(function.driver.as_str()).filter(|driver| *driver != NO_DRIVER);
     if driver.is_some() && answer.iommus.iter().any(|iommu| iommu.name == function.bdf) {
-        return Some(IOMMU_DRIVER);
+        let oops = format!("oops: the IOMMU {} ", function.bdf);
+        let survived = !report.warnings.iter().any(|warning| warning.starts_with(&oops));
+        return survived.then_some(IOMMU_DRIVER);
     }
     let gave_up = report.warnings.iter().any(|warning| gave_up_on(warning) == Some(&function.bdf));
     if driver.is_none() && gave_up { device.driver.as_deref() } else { driver }

@@ -31,47 +31,45 @@ struct Rules {
     /// Version of the Linux whose answers it gives.
     linux: String,
     /// Invariants that it breaks, if a machine does not say otherwise.
-    #[serde(default)]
-    breaks: Breaks,
-}
-
-/// Invariants that a path breaks, by number: `I2`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Breaks {
-    /// However the machine is described.
-    Always(Vec<String>),
-    /// By what describes it.
-    By {
-        #[serde(default)]
-        dt: Vec<String>,
-        #[serde(default)]
-        acpi: Vec<String>,
-    },
-}
-
-impl Default for Breaks {
-    fn default() -> Self {
-        Self::Always(Vec::new())
-    }
-}
-
-impl Breaks {
-    fn on(&self, firmware: Firmware) -> &[String] {
-        match self {
-            Self::Always(breaks) => breaks,
-            Self::By { acpi, .. } if firmware.is_acpi() => acpi,
-            Self::By { dt, .. } => dt,
-        }
-    }
+    breaks: Option<Vec<String>>,
+    /// The same for machines that a tree describes.
+    dt: Option<Deviation>,
+    /// The same for machines that tables describe.
+    acpi: Option<Deviation>,
 }
 
 /// What a topology says of one path.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OnPath {
-    /// In place of the path's own.
-    breaks: Breaks,
+    /// Invariants that must be broken, by number, in place of the path's own; the others must hold.
+    breaks: Option<Vec<String>>,
+    /// For each expected warning that the log of Linux does not have, a part of it.
+    #[serde(default)]
+    warnings: Vec<String>,
+    /// For each expected finding, words that are all in it.
+    #[serde(default)]
+    findings: Vec<Vec<String>>,
+    /// What is so only if a tree describes the machine.
+    dt: Option<Deviation>,
+    /// What is so only if tables describe it.
+    acpi: Option<Deviation>,
+}
+
+/// What is so only by one description of a machine. As [`OnPath`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deviation {
+    breaks: Option<Vec<String>>,
+    #[serde(default)]
+    warnings: Vec<String>,
+    #[serde(default)]
+    findings: Vec<Vec<String>>,
+}
+
+/// The one of two that is for machines that are described so.
+fn by<T>(firmware: Firmware, dt: Option<T>, acpi: Option<T>) -> Option<T> {
+    if firmware.is_acpi() { acpi } else { dt }
 }
 
 impl Paths {
@@ -119,7 +117,13 @@ impl Paths {
     }
 
     fn route(&self, topology: &Topology, path: ProbePath, firmware: Firmware) -> Topology {
-        let breaks = topology.paths.get(&path).map_or(&self.of[&path].breaks, |own| &own.breaks).on(firmware);
+        let rules = &self.of[&path];
+        let usual = by(firmware, rules.dt.as_ref(), rules.acpi.as_ref());
+        let own = topology.paths.get(&path).cloned().unwrap_or_default();
+        let narrow = by(firmware, own.dt, own.acpi).unwrap_or_default();
+        let breaks = narrow.breaks.or(own.breaks);
+        let breaks = breaks.or_else(|| usual.and_then(|usual| usual.breaks.clone()));
+        let breaks = breaks.or_else(|| rules.breaks.clone()).unwrap_or_default();
         let on_fixed = match &topology.expect_acpi {
             Some(expect) if firmware.is_acpi() => expect,
             _ => &topology.expect,
@@ -131,7 +135,9 @@ impl Paths {
         let expect = Expect {
             linux: Some(topology.name.clone()),
             result: if breaks.is_empty() { Kind::Pass } else { Kind::Fail },
-            breaks: breaks.to_vec(),
+            breaks,
+            warnings: [own.warnings, narrow.warnings].concat(),
+            findings: [own.findings, narrow.findings].concat(),
             tolerated: on_fixed.findings.iter().chain(&on_fixed.tolerated).cloned().collect(),
             ..Expect::default()
         };
@@ -191,10 +197,25 @@ mod tests {
         assert!(named(&usual, "flat@regressed").expect.breaks.contains(&"I3".into()));
         assert!(!named(&usual, "flat@regressed-acpi").expect.breaks.contains(&"I3".into()));
         assert_eq!(named(&usual, "flat@regressed").expect.result, Kind::Fail);
-        let other = routes("flat", "paths = { legacy.breaks = [], regressed.breaks = { dt = [\"I7\"] } }");
+        let other = routes("flat", "paths.legacy.breaks = []\npaths.regressed.dt.breaks = [\"I7\"]\n");
         assert_eq!(named(&other, "flat@legacy").expect.result, Kind::Pass);
         assert_eq!(named(&other, "flat@regressed").expect.breaks, ["I7"]);
-        assert_eq!(named(&other, "flat@regressed-acpi").expect.breaks, [""; 0]);
+        let [usual, other] =
+            [usual, other].map(|all| named(&all, "flat@regressed-acpi").expect.breaks.clone());
+        assert_eq!(usual, other);
+    }
+
+    #[test]
+    fn what_a_machine_says_of_a_path_may_be_of_one_description_only() {
+        let text = "paths.legacy.warnings = [\"both\"]\n\
+                    paths.legacy.acpi = { warnings = [\"tables\"], findings = [[\"odd\"]] }\n";
+        let routes = routes("flat", text);
+        assert_eq!(named(&routes, "flat@legacy").expect.warnings, ["both"]);
+        let by_tables = &named(&routes, "flat@legacy-acpi").expect;
+        assert_eq!(
+            (&by_tables.warnings[..], &by_tables.findings[..]),
+            (&["both".into(), "tables".into()][..], &[vec!["odd".into()]][..])
+        );
     }
 
     #[test]

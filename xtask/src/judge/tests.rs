@@ -47,6 +47,7 @@ fn group(id: u32, members: &[&str]) -> Group {
 fn right() -> Report {
     let mut report = Report::of_error(String::new());
     (report.result, report.error) = (Verdict::Pass, None);
+    report.run.path = "fixed".into();
     report.devices = vec![
         device("0000:00:00.0", Some(0), "own group"),
         device("0000:00:01.0", None, "is the IOMMU"),
@@ -194,6 +195,30 @@ fn a_device_without_a_group_needs_the_expected_reason() {
     seen(&["0000:00:05.0 is unexpectedly without a group"], |report| {
         report.devices.push(device("0000:00:05.0", None, "bus bypasses"));
     });
+}
+
+#[test]
+fn the_reasons_of_linux_are_for_its_paths_alone() {
+    let expect = EXPECT.replace("is the IOMMU", "abandoned");
+    let mut report = right();
+    report.devices[1].why = "abandoned: the registration ended".into();
+    assert_eq!(judge_with(&expect, report.clone()).len(), 1);
+    report.run.path = "upstream".into();
+    assert_eq!(judge_with(&expect, report), [""; 0]);
+}
+
+#[test]
+fn an_iommu_whose_driver_did_not_survive_has_none() {
+    let answer = Answer::read("default-bypass", true, "7.3.4").unwrap();
+    let judge = |report: Report| {
+        let expect = Expect { warnings: vec!["oops".into()], ..Expect::default() };
+        differences(&Outcome { kind: Kind::Pass, report }, &expect, Some(&answer))
+    };
+    let mut report = as_linux(&answer);
+    report.warnings = vec!["oops: the IOMMU 0000:00:01.0 has no firmware node".into()];
+    assert_eq!(judge(report.clone()), ["0000:00:01.0: expected driver None, is Some(\"virtio-iommu\")"]);
+    report.devices.iter_mut().find(|device| device.name == "0000:00:01.0").unwrap().driver = None;
+    assert_eq!(judge(report), [""; 0]);
 }
 
 #[test]
