@@ -7,7 +7,7 @@ use report::{Device, Finding, GroupType, Report, ReservedRegion, Severity, Verdi
 
 use crate::cli::ProbePath;
 use crate::linux::{Answer, Function, LATE_PROBE};
-use crate::outcome::{Kind, Outcome};
+use crate::outcome::{Kind, Outcome, UNTRANSLATED};
 use crate::topology::Expect;
 
 /// How a reason for being in no group may begin; the set is closed.
@@ -73,6 +73,7 @@ fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Ve
     }
     if let Some(answer) = linux {
         late_probes(report, answer, &mut found);
+        untranslated(outcome, answer, &mut found);
     }
     remarks(report, expect, linux, &mut found);
     found
@@ -360,11 +361,23 @@ fn gave_up_on(warning: &str) -> Option<&str> {
 
 /// The warnings that a device was grouped although its driver was already there: Linux's, no more and no fewer.
 fn late_probes(report: &Report, answer: &Answer, found: &mut Vec<String>) {
-    let wanted: BTreeSet<&str> = answer.late_probes().collect();
-    let is: BTreeSet<&str> =
-        report.warnings.iter().map(String::as_str).filter(|line| line.contains(LATE_PROBE)).collect();
-    found.extend(wanted.difference(&is).map(|line| format!("Linux warns, and there is no: {line}")));
-    found.extend(is.difference(&wanted).map(|line| format!("Linux does not warn: {line}")));
+    let warnings = report.warnings.iter().map(String::as_str);
+    same_lines(answer.lines(LATE_PROBE), warnings.filter(|line| line.contains(LATE_PROBE)), found);
+}
+
+/// The lines of the log that a map leads nowhere: the same.
+fn untranslated(outcome: &Outcome, answer: &Answer, found: &mut Vec<String>) {
+    same_lines(answer.lines(UNTRANSLATED), outcome.log.iter().map(String::as_str), found);
+}
+
+fn same_lines<'a>(
+    linux: impl Iterator<Item = &'a str>,
+    ours: impl Iterator<Item = &'a str>,
+    found: &mut Vec<String>,
+) {
+    let (linux, ours): (BTreeSet<&str>, BTreeSet<&str>) = (linux.collect(), ours.collect());
+    found.extend(linux.difference(&ours).map(|line| format!("Linux says, and there is no: {line}")));
+    found.extend(ours.difference(&linux).map(|line| format!("Linux does not say: {line}")));
 }
 
 /// Whether a warning is one that Linux's answer explains: a late probe, which is compared by itself, or that we

@@ -114,9 +114,9 @@ impl Answer {
         other
     }
 
-    /// The warnings that devices were grouped although their drivers were already there.
-    pub(crate) fn late_probes(&self) -> impl Iterator<Item = &str> {
-        self.dmesg.iter().map(String::as_str).filter(|line| line.contains(LATE_PROBE))
+    /// The lines of the log with these words.
+    pub(crate) fn lines(&self, words: &str) -> impl Iterator<Item = &str> {
+        self.dmesg.iter().map(String::as_str).filter(move |line| line.contains(words))
     }
 }
 
@@ -199,11 +199,11 @@ mod tests {
     #[test]
     fn an_answer_that_varies_is_all_of_its_answers() {
         let answer = Answer::read("pxb", false, "6.16.3").unwrap();
-        assert_eq!(answer.late_probes().count(), 1);
+        assert_eq!(answer.lines(LATE_PROBE).count(), 1);
         let [grouped, none] = &answer.alternatives()[..] else { panic!() };
-        assert_eq!((grouped.groups.len(), grouped.late_probes().count()), (1, 1));
+        assert_eq!((grouped.groups.len(), grouped.lines(LATE_PROBE).count()), (1, 1));
         assert_eq!(grouped.iommus[0].devices, ["0000:00:03.0"]);
-        assert_eq!((none.groups.len(), none.late_probes().count()), (0, 0));
+        assert_eq!((none.groups.len(), none.lines(LATE_PROBE).count()), (0, 0));
         assert_eq!(none.iommus[0].devices, [""; 0]);
         assert_eq!(none.without_group.len(), grouped.without_group.len() + 1);
         assert_eq!(Answer::read("flat", false, "6.16.3").unwrap().alternatives().len(), 1);

@@ -73,7 +73,8 @@ fn right() -> Report {
 
 fn judge_with(expect: &str, report: Report) -> Vec<String> {
     let expect = Topology::parse("x", expect).unwrap().expect;
-    differences(&Outcome { kind: report.result.into(), report }, &expect, None)
+    let log = BTreeSet::new();
+    differences(&Outcome { kind: report.result.into(), report, log }, &expect, None)
 }
 
 /// Judges the right report after `break_it`, and wants one difference that has all of `words`.
@@ -157,7 +158,8 @@ fn numbers_do_not_matter_where_devices_and_drivers_came_in_another_order() {
     }
     let mut judge = |any_numbers| {
         expect.any_numbers = any_numbers;
-        differences(&Outcome { kind: Kind::Pass, report: report.clone() }, &expect, None).len()
+        let (report, log) = (report.clone(), BTreeSet::new());
+        differences(&Outcome { kind: Kind::Pass, report, log }, &expect, None).len()
     };
     assert_eq!((judge(false), judge(true)), (2, 0));
 }
@@ -212,7 +214,7 @@ fn an_iommu_whose_driver_did_not_survive_has_none() {
     let answer = Answer::read("default-bypass", true, "7.3.4").unwrap();
     let judge = |report: Report| {
         let expect = Expect { warnings: vec!["oops".into()], ..Expect::default() };
-        differences(&Outcome { kind: Kind::Pass, report }, &expect, Some(&answer))
+        differences(&Outcome { kind: Kind::Pass, report, log: BTreeSet::new() }, &expect, Some(&answer))
     };
     let mut report = as_linux(&answer);
     report.warnings = vec!["oops: the IOMMU 0000:00:01.0 has no firmware node".into()];
@@ -392,14 +394,15 @@ fn as_linux(answer: &Answer) -> Report {
     }
     report.devices.extend(answer.without_group.iter().map(|function| of(function, None)));
     report.iommus[0].devices.clone_from(&answer.iommus[0].devices);
-    report.warnings = answer.late_probes().map(String::from).collect();
+    report.warnings = answer.lines(LATE_PROBE).map(String::from).collect();
     report
 }
 
 /// Judges a report by the answers of one Linux, as the path that it is compared with.
 fn judge_by_linux(report: Report, machine: &str, by_tables: bool, version: &str) -> Vec<String> {
     let answers = Answer::read(machine, by_tables, version).unwrap().alternatives();
-    differences_from_any(&Outcome { kind: Kind::Pass, report }, &Expect::default(), &answers)
+    let log = answers[0].lines(UNTRANSLATED).map(String::from).collect();
+    differences_from_any(&Outcome { kind: Kind::Pass, report, log }, &Expect::default(), &answers)
 }
 
 #[test]
@@ -447,15 +450,29 @@ fn late_probes_are_those_that_linux_warns_of() {
     let mut report = as_linux(&answer);
     assert_eq!(report.warnings.len(), 6);
     let nvme = report.warnings.remove(4);
-    assert_eq!(judge(report.clone()), [format!("Linux warns, and there is no: {nvme}")]);
+    assert_eq!(judge(report.clone()), [format!("Linux says, and there is no: {nvme}")]);
     report.warnings.push(nvme.replace("nvme", "virtio-pci"));
     assert_eq!(judge(report.clone()).len(), 2);
     report.warnings.pop();
     report.warnings.extend([nvme.clone(), nvme.replace("00:04.0", "00:00.0")]);
     assert_eq!(
         judge(report),
-        ["Linux does not warn: nvme 0000:00:00.0: late IOMMU probe at driver bind, something fishy here!"]
+        ["Linux does not say: nvme 0000:00:00.0: late IOMMU probe at driver bind, something fishy here!"]
     );
+}
+
+#[test]
+fn what_a_map_does_not_translate_is_logged_as_linux_does() {
+    let answer = Answer::read("simple", false, "7.3.4").unwrap();
+    let judge = |log: &[&str]| {
+        let log = log.iter().map(|&line| line.into()).collect();
+        let outcome = Outcome { kind: Kind::Pass, report: as_linux(&answer), log };
+        differences(&outcome, &Expect::default(), Some(&answer))
+    };
+    let line = "OF: /pcie@10000000: no iommu-map translation for id 0x8 on (null)";
+    assert_eq!(judge(&[line]), [""; 0]);
+    assert_eq!(judge(&[]), [format!("Linux says, and there is no: {line}")]);
+    assert_eq!(judge(&[line, "OF: another"]), ["Linux does not say: OF: another"]);
 }
 
 #[test]
@@ -465,7 +482,7 @@ fn an_answer_that_varies_may_be_any_of_its_answers_and_no_other() {
     assert_eq!(judge(as_linux(&grouped)), [""; 0]);
     assert_eq!(judge(as_linux(&none)), [""; 0]);
     let mut half = as_linux(&none);
-    half.warnings = grouped.late_probes().map(String::from).collect();
+    half.warnings = grouped.lines(LATE_PROBE).map(String::from).collect();
     assert_ne!(judge(half), [""; 0]);
     let mut renumbered = as_linux(&grouped);
     renumbered.groups[0].id = 1;
