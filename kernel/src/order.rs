@@ -46,7 +46,7 @@ impl Step {
 /// What the user asks for (`order=`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// `seed:N`: shuffled, for each number in one way.
+    /// `seed:N`: shuffled, for each number and each set of names in one way.
     Seed(u64),
     /// Names of devices and drivers, separated by commas. [`REST`] stands for all that is not named, in the order
     /// in which it would be; without it, that comes last.
@@ -84,7 +84,7 @@ impl Order {
     pub(crate) fn arrange(&self, mut steps: Vec<Step>) -> Result<Vec<Step>, String> {
         match self {
             Self::Seed(seed) => {
-                shuffle(&mut steps, *seed);
+                steps.sort_by_cached_key(|step| place(*seed, step.name()));
                 Ok(steps)
             }
             Self::Named(names) => named(names, steps),
@@ -125,20 +125,17 @@ fn named(names: &[String], mut steps: Vec<Step>) -> Result<Vec<Step>, String> {
     Ok(arranged)
 }
 
-/// Fisher and Yates's shuffle; each order is as likely as any other, but for a bias that does not matter here.
-fn shuffle<T>(items: &mut [T], seed: u64) {
-    let mut state = seed;
-    for last in (1..items.len()).rev() {
-        let other = next(&mut state) % (last as u64 + 1);
-        items.swap(last, usize::try_from(other).unwrap_or(last));
-    }
+/// Where a step comes, for a seed: after those with lower numbers.
+///
+/// It depends on nothing but the two, so that a driver more or less leaves all others in their order.
+fn place(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(mix(seed), |state, byte| mix(state ^ u64::from(byte)))
 }
 
-/// The next number of the generator SplitMix64.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+/// A step of the generator SplitMix64, which spreads every bit over all.
+fn mix(state: u64) -> u64 {
+    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }

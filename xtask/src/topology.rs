@@ -8,10 +8,11 @@ use anyhow::{Context, Result, ensure};
 use report::GroupType;
 use serde::Deserialize;
 
-use crate::cli::{Console, Firmware};
+use crate::cli::{Console, Firmware, ProbePath};
 use crate::image::Patch;
 use crate::outcome::Kind;
 use crate::output;
+use crate::paths::{OnPath, Paths};
 use crate::qemu::Machine;
 use crate::tree_edit::Edit;
 
@@ -27,6 +28,9 @@ pub(crate) struct Topology {
     /// Where the description of the machine comes from.
     #[serde(default)]
     pub(crate) firmware: Firmware,
+    /// Which probe path the kernel takes.
+    #[serde(default)]
+    pub(crate) path: ProbePath,
     /// Options of `-M virt`, as `K=V[,K=V]`.
     pub(crate) machine: Option<String>,
     /// An option of `-M virt` that not every QEMU has; without it the boot is left out, visibly.
@@ -62,6 +66,15 @@ pub(crate) struct Topology {
     /// Further routes on which the machine is booted; if the file does not say, those on which Linux has
     /// been asked too.
     pub(crate) also: Option<Vec<Firmware>>,
+    /// Orders of devices and drivers in which the machine is booted too, by tree and by tables: groups are the same
+    /// in each, but for their numbers.
+    #[serde(default)]
+    pub(crate) orders: Vec<String>,
+    /// The order of this boot, if it is not Linux's.
+    pub(crate) order: Option<String>,
+    /// What is different about this machine on the paths that Linux took.
+    #[serde(default)]
+    pub(crate) paths: BTreeMap<ProbePath, OnPath>,
     /// What the boot must give.
     #[serde(default)]
     pub(crate) expect: Expect,
@@ -91,6 +104,9 @@ pub(crate) struct Expect {
     /// How the run must end.
     #[serde(default)]
     pub(crate) result: Kind,
+    /// Invariants that must be broken, by number; the others must hold. The result is then `fail`.
+    #[serde(default)]
+    pub(crate) breaks: Vec<String>,
     /// Type of every group; with a Linux answer, instead of Linux's.
     #[serde(rename = "type")]
     pub(crate) kind: Option<GroupType>,
@@ -117,6 +133,9 @@ pub(crate) struct Expect {
     /// Bound on the guest's instructions from reset to the report. With `-icount shift=0` each is a
     /// nanosecond of the report's time.
     pub(crate) instructions_below: Option<u64>,
+    /// Whether groups may have any numbers, and IOMMUs come in any order.
+    #[serde(skip)]
+    pub(crate) any_numbers: bool,
     /// What the run's facts must be.
     #[serde(default)]
     pub(crate) run: ExpectedRun,
@@ -216,8 +235,10 @@ impl Topology {
             ensure!(repeat.count.div_ceil(8) + repeat.first_slot <= 32, "repeat.count does not fit on a bus");
         }
         for word in topology.append.split_whitespace() {
-            let is_ours = ["report=", "console=", "dtb="].iter().any(|name| word.starts_with(name));
-            ensure!(!is_ours, "append: {word}: `console` and `[[tree]]` say this; the report is JSON");
+            let is_ours =
+                ["report=", "console=", "dtb=", "path=", "order="].iter().any(|name| word.starts_with(name));
+            let what = "`console`, `[[tree]]`, `path` and `orders` say this; the report is JSON";
+            ensure!(!is_ours, "append: {word}: {what}");
         }
         ensure!(
             topology.expect.instructions_below.is_none() || topology.args.contains("shift=0"),
@@ -226,10 +247,10 @@ impl Topology {
         Ok(topology)
     }
 
-    /// The topology once for each route on which it is booted.
+    /// The topology once for each route, and each probe path, on which it is booted.
     ///
     /// What a device tree alone has is not expected of tables: its names of devices, the whole of RAM.
-    pub(crate) fn on_all_routes(self) -> Vec<Self> {
+    pub(crate) fn on_all_routes(self, paths: &Paths) -> Vec<Self> {
         let asked = self.expect.linux.is_some() && self.firmware == Firmware::Dt && self.tree.is_empty();
         let usual: &[Firmware] = if asked { &[Firmware::Acpi, Firmware::UefiAcpi] } else { &[] };
         let further = self.also.clone().unwrap_or_else(|| usual.to_vec());
@@ -245,7 +266,24 @@ impl Topology {
             route
         };
         let further: Vec<Self> = further.into_iter().map(on).collect();
-        core::iter::once(self).chain(further).collect()
+        let on_paths = paths.routes(&self);
+        let mut routes: Vec<Self> = core::iter::once(self).chain(further).collect();
+        let shuffled: Vec<Self> = routes.iter().flat_map(Self::in_all_orders).collect();
+        routes.extend(shuffled.into_iter().chain(on_paths));
+        routes
+    }
+
+    /// The topology once for each order of devices and drivers in which it is booted, if firmware does not slow it.
+    fn in_all_orders(&self) -> Vec<Self> {
+        let in_order = |order: &String| {
+            let mut route = self.clone();
+            route.name = format!("{}@{order}", self.name);
+            route.order = Some(order.clone());
+            route.expect.any_numbers = true;
+            route
+        };
+        let orders = self.orders.iter().filter(|_| !self.firmware.is_uefi());
+        orders.map(in_order).collect()
     }
 
     /// The machine for QEMU to make.
@@ -332,6 +370,18 @@ mod tests {
     #[test]
     fn words_that_have_a_field_of_their_own_are_refused_in_append() {
         assert!(Topology::parse("x", "probes = \"\"\nappend = \"a console=pl011\"\n").is_err());
+    }
+
+    #[test]
+    fn each_order_is_a_boot_by_tree_and_by_tables() {
+        let text =
+            "probes = \"\"\nalso = [\"acpi\", \"uefi-acpi\"]\norders = [\"seed:1\", \"*,virtio-iommu\"]\n";
+        let routes = Topology::parse("x", text).unwrap().on_all_routes(&Paths::read().unwrap());
+        let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
+        let shuffled = ["x@seed:1", "x@*,virtio-iommu", "x@acpi@seed:1", "x@acpi@*,virtio-iommu"];
+        assert_eq!(names, [&["x", "x@acpi", "x@uefi-acpi"][..], &shuffled].concat());
+        assert_eq!(routes[4].order.as_deref(), Some("*,virtio-iommu"));
+        assert!(routes[4].expect.any_numbers && !routes[1].expect.any_numbers);
     }
 
     #[test]
