@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use addr::PhysAddr;
 
 use crate::core::Core;
-use crate::device::{DeviceId, DmaState};
+use crate::device::{DeviceId, DmaState, Fwspec};
 use crate::event::Event;
 use crate::group::{DefaultDomain, DomainType, GroupId};
 use crate::instance::InstanceId;
@@ -78,18 +78,24 @@ impl<D> Core<D> {
     pub(crate) fn attach_member(&mut self, group: GroupId, member: DeviceId) -> Result<(), Refusal> {
         let fwspecs =
             self.membership(member).map(|membership| membership.fwspecs.clone()).unwrap_or_default();
-        for fwspec in fwspecs {
-            let domain = self.domain_or_new(group, fwspec.instance)?;
-            let instance = self.instance_mut(fwspec.instance);
-            for endpoint in fwspec.endpoints {
-                let Some(attachment) = instance.endpoints.get_mut(&endpoint) else { continue };
-                if attachment.domain != Some(domain) {
-                    instance.ops.attach(domain, endpoint)?;
-                    attachment.domain = Some(domain);
-                }
-            }
+        for fwspec in &fwspecs {
+            self.attach_on(group, fwspec).map_err(|refusal| self.refusal_by(fwspec.instance, refusal))?;
         }
         self.map_direct_regions(group, member)
+    }
+
+    /// Attaches a member's endpoints on one instance.
+    fn attach_on(&mut self, group: GroupId, fwspec: &Fwspec) -> Result<(), Refusal> {
+        let domain = self.domain_or_new(group, fwspec.instance)?;
+        let instance = self.instance_mut(fwspec.instance);
+        for endpoint in &fwspec.endpoints {
+            let Some(attachment) = instance.endpoints.get_mut(endpoint) else { continue };
+            if attachment.domain != Some(domain) {
+                instance.ops.attach(domain, *endpoint)?;
+                attachment.domain = Some(domain);
+            }
+        }
+        Ok(())
     }
 
     /// The group's domain on an instance.
@@ -169,12 +175,11 @@ impl<D> Core<D> {
                 if let Some(domain) = self.domain_on(group, fwspec.instance) {
                     let both = Prot { read: true, write: true, mmio: false };
                     let phys = PhysAddr(region.range.start().0);
-                    self.instance_mut(fwspec.instance).ops.map(domain, region.range, phys, both).map_err(
-                        |refusal| Refusal {
-                            detail: format!("direct mapping of {}: {}", region.range, refusal.detail),
-                            ..refusal
-                        },
-                    )?;
+                    let mapped = self.instance_mut(fwspec.instance).ops.map(domain, region.range, phys, both);
+                    mapped.map_err(|refusal| {
+                        let detail = format!("direct mapping of {}: {}", region.range, refusal.detail);
+                        self.refusal_by(fwspec.instance, Refusal { detail, ..refusal })
+                    })?;
                 }
             }
         }

@@ -144,10 +144,11 @@ impl<D> Core<D> {
 
     /// Asks one instance about the device's endpoints on it.
     fn accept(&mut self, device: DeviceId, target: &Target) -> Result<Accepted, String> {
-        match self.instance_mut(target.instance).ops.probe_device(&target.endpoints) {
+        let asked = self.instance_mut(target.instance).ops.probe_device(&target.endpoints);
+        match asked.map_err(|refusal| self.refusal_by(target.instance, refusal)) {
             Ok(accepted) => {
                 for refusal in &accepted.refused {
-                    self.find_partial_refusal(device, refusal);
+                    self.find_partial_refusal(device, &self.refusal_by(target.instance, refusal.clone()));
                 }
                 for remark in &accepted.remarks {
                     let subject = self.device(device).name.clone();
@@ -161,6 +162,11 @@ impl<D> Core<D> {
                 Err(refusal.detail)
             }
         }
+    }
+
+    /// A refusal with the name of the instance that said it: a device may be behind several.
+    pub(crate) fn refusal_by(&self, instance: InstanceId, refusal: Refusal) -> Refusal {
+        Refusal { detail: format!("{}: {}", self.iommu_name(instance), refusal.detail), ..refusal }
     }
 
     pub(crate) fn find_refusal(&mut self, device: DeviceId, refusal: &Refusal) {
