@@ -1,5 +1,6 @@
 //! Default domains: of which type, and who is attached to them.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -102,6 +103,19 @@ impl<D> Core<D> {
     pub(crate) fn domain_on(&self, group: GroupId, instance: InstanceId) -> Option<DomainHandle> {
         let domains = self.groups.get(group).domains();
         domains.iter().find(|(on, _)| *on == instance).map(|(_, domain)| *domain)
+    }
+
+    /// Frees a group's domains on instances that none of its members is behind any more.
+    pub(crate) fn free_unused_domains(&mut self, group: GroupId) {
+        let members = self.groups.get(group).members.iter().filter_map(|member| self.membership(*member));
+        let used: BTreeSet<InstanceId> =
+            members.flat_map(|membership| &membership.fwspecs).map(|fwspec| fwspec.instance).collect();
+        let Some(default_domain) = &mut self.groups.get_mut(group).default_domain else { return };
+        let unused: Vec<_> =
+            default_domain.on.extract_if(.., |(instance, _)| !used.contains(instance)).collect();
+        for (instance, domain) in unused {
+            self.instance_mut(instance).ops.free_domain(domain);
+        }
     }
 
     /// Frees all domains of a group that has no members any more.

@@ -109,6 +109,10 @@ impl<D> Core<D> {
                 self.groups.remove_class(membership.group, class);
             }
             self.split(membership.group);
+            // Of an IOMMU that goes, nothing may stay behind in the groups of those who remain.
+            if self.groups.contains(membership.group) {
+                self.free_unused_domains(membership.group);
+            }
         }
     }
 

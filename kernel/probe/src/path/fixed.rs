@@ -14,7 +14,7 @@ use crate::core::{Core, Deferred, Replay, Until, Work};
 use crate::device::{DeviceId, DmaState, Trigger};
 use crate::event::Event;
 use crate::finding::{Finding, Severity};
-use crate::group::GroupId;
+use crate::group::{Group, GroupId};
 use crate::instance::{Instance, InstanceId, InstanceState};
 use crate::invariant::Id;
 use crate::iommu::IommuOps;
@@ -44,6 +44,7 @@ pub(crate) fn iommu_bound<D>(core: &mut Core<D>, device: DeviceId, ops: Box<dyn 
 /// The next device of a replay; after the last device the next group's default domain; then ready.
 pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) {
     if core.instances[replay.instance.0 as usize].is_none() {
+        set_up_remaining_domains(core);
         return;
     }
     if let Some(device) = next_device(core, &mut replay) {
@@ -55,10 +56,24 @@ pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) {
             core.set_up_default_domain(group);
         }
     } else {
+        set_up_remaining_domains(core);
         ready(core, replay.instance);
         return;
     }
     core.work.push_front(Work::Replay(replay));
+}
+
+/// Default domains of groups that nobody else remembers: they came out of a group without one when it came
+/// apart in the middle of the replay, or the replay ended early because its IOMMU went.
+fn set_up_remaining_domains<D>(core: &mut Core<D>) {
+    let remaining: Vec<GroupId> =
+        core.groups.iter().filter(|group| group.default_domain.is_none()).map(Group::id).collect();
+    for group in remaining {
+        // Another one's refusal may have ended it.
+        if core.groups.contains(group) {
+            core.set_up_default_domain(group);
+        }
+    }
 }
 
 /// Phase 2: whether the device's DMA is set up, and by which group.
