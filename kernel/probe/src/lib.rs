@@ -33,6 +33,7 @@ mod path;
 mod reason;
 mod regroup;
 mod resolve;
+mod ring;
 
 pub use self::core::{BusId, Core};
 pub use bus::{Bus, Grouping, InputIds, Unit};

@@ -20,9 +20,20 @@ use crate::invariant::Id;
 use crate::iommu::IommuOps;
 use crate::resolve::{Asker, Resolution};
 
-/// A device is on its bus: phase 1.
+/// A device is on its bus: phase 1, for it and for the IOMMUs with which it closes a ring.
 pub(crate) fn device_added<D>(core: &mut Core<D>, device: DeviceId) {
     phase1_at_once(core, device, Trigger::Add);
+    for iommu in core.affected_by_iommu(device) {
+        let before = core.device(iommu).dma.clone();
+        if matches!(before, DmaState::Grouped(_)) {
+            core.release_driver(iommu);
+            core.leave_group(iommu);
+        }
+        phase1_at_once(core, iommu, Trigger::Add);
+        if core.device(iommu).dma != before {
+            core.queue_bind(iommu);
+        }
+    }
 }
 
 /// A device has lost its driver: if it is still outside of its group, now is the time.
