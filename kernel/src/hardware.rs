@@ -9,8 +9,8 @@ use core::ptr::NonNull;
 
 use addr::{PciAddress, PhysAddr, Range};
 use firmware::{Description, HostBridge, PlatformDevice};
-use pci::{Bar, BarKind, Command, FunctionIndex, Policy, RootBus, Topology};
-use probe::{Finding, FirmwareMap};
+use pci::{AcsRegisters, Bar, BarKind, Command, FunctionIndex, Policy, RootBus, Topology};
+use probe::{Finding, FirmwareMap, Path};
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
@@ -50,10 +50,16 @@ pub(crate) struct Hardware {
 }
 
 impl Hardware {
-    /// Numbers all buses, reads all functions and assigns addresses as `policy` says, enables ACS.
+    /// Numbers all buses, reads all functions and assigns addresses as `policy` says, enables ACS if the path
+    /// does not do that itself.
     ///
     /// What is not where firmware says costs that host bridge or slot alone, and is a finding.
-    pub(crate) fn enumerate(description: &Description, map: &dyn FirmwareMap, policy: &Policy) -> Rc<Self> {
+    pub(crate) fn enumerate(
+        description: &Description,
+        map: &dyn FirmwareMap,
+        policy: &Policy,
+        path: Path,
+    ) -> Rc<Self> {
         let mut findings = Vec::new();
         let mut config = ConfigSpace::default();
         let mut host_bridges = Vec::new();
@@ -66,7 +72,7 @@ impl Hardware {
         let roots: Vec<RootBus> = host_bridges.iter().map(root_bus).collect();
         let mut topology = pci::enumerate_with(&mut config, &roots, policy);
         // Before anything is grouped: what a port isolates is read from its control register.
-        if description.requests_acs {
+        if description.requests_acs && path == Path::Fixed {
             pci::enable_acs(&mut config, &mut topology);
         }
 
@@ -99,6 +105,11 @@ impl Hardware {
             Handle::Function(index) => self.topology[index].address.to_string(),
             Handle::Platform(index) => self.platform[index].name.clone(),
         }
+    }
+
+    /// The ACS registers of a function as they are now.
+    pub(crate) fn acs(&self, index: FunctionIndex) -> Option<AcsRegisters> {
+        pci::read_acs(&mut *self.config.borrow_mut(), &self.topology[index])
     }
 
     /// Whether the device is a virtio-iommu.

@@ -128,7 +128,7 @@ impl<D> Core<D> {
     }
 
     /// The type asked for, as far as every instance that the group is behind can do it.
-    fn choose_type(&self, group: GroupId) -> DomainType {
+    pub(crate) fn choose_type(&self, group: GroupId) -> DomainType {
         let wanted = self.policy.default_domain_type();
         let members = self.groups.get(group).members.iter().filter_map(|member| self.membership(*member));
         let deferred_flush = members

@@ -119,6 +119,7 @@ impl<D> Core<D> {
         self.instance_by_node(node).is_some_and(|instance| match instance.state {
             InstanceState::Ready => true,
             InstanceState::Published => asker == Asker::Replay(instance.id),
+            InstanceState::Unregistered => false,
         })
     }
 }

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use addr::{DeviceFunction, EndpointId, PciAddress, PhysAddr, Range, RequesterId};
 use probe::{
-    Finding, FirmwareMap, FwNode, InputIds, MapError, Reference, Severity, Translation, Untranslated,
+    Finding, FirmwareMap, FwNode, InputIds, Manners, MapError, Reference, Severity, Translation, Untranslated,
 };
 
 use super::aml::{AmlDevice, Namespace};
@@ -305,6 +305,19 @@ impl FirmwareMap for AcpiMap {
             (Answer::Broken(error), _) => Err(error),
             (Answer::Nothing, _) => nowhere(self.without(device, ids)),
         }
+    }
+
+    /// A function that is an IOMMU gets its node when the first entry of the VIOT leads to it.
+    fn is_known_to_linux(&self, node: FwNode) -> bool {
+        let by_viot = self.viot_nodes.contains(&Some(node)) && self.is_iommu(node);
+        let Some(viot) = self.viot.as_ref().filter(|_| by_viot) else { return true };
+        let ranges = viot.ranges.iter().map(|range| range.iommu);
+        let mut used = ranges.chain(viot.endpoints.iter().map(|endpoint| endpoint.iommu));
+        used.any(|iommu| self.viot_nodes.get(iommu) == Some(&Some(node)))
+    }
+
+    fn manners(&self) -> Manners {
+        Manners::acpi(self.requests_acs())
     }
 
     /// Requester IDs of a function that no entry has though others of it are translated.

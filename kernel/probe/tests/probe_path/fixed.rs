@@ -372,6 +372,38 @@ fn a_driver_that_fails_is_tried_once() {
 }
 
 #[test]
+fn a_driver_that_declines_a_device_is_no_finding_and_no_owner() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1)]);
+    m.declines.insert("a");
+    m.boot();
+    let declined = m.core.take_events().into_iter().filter(|event| matches!(event, Event::Declined { .. }));
+    assert_eq!(declined.count(), 1);
+    assert_eq!(m.bound(), ["v"]);
+    assert_eq!(m.finding_ids(), [""; 0]);
+    assert_eq!(m.core.groups().next().unwrap().owners(), 0);
+    m.assert_invariants();
+}
+
+#[test]
+fn a_device_that_is_put_off_again_keeps_its_place() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1), function("b", 2)]);
+    for action in
+        [Action::Add(0), Action::Add(1), Action::Add(2), Action::Register("client"), Action::Rebind("a")]
+    {
+        m.act(action);
+        m.core.settle();
+    }
+    m.act(Action::Register("iommu"));
+    m.core.settle();
+    let bound = m.core.take_events().into_iter().filter_map(|event| match event {
+        Event::Bound { device, .. } => Some(m.core.device(device).name().to_owned()),
+        _ => None,
+    });
+    assert_eq!(bound.collect::<Vec<_>>(), ["v", "a", "b"]);
+    m.assert_invariants();
+}
+
+#[test]
 fn a_failed_bind_leaves_no_owner_behind() {
     let mut m = machine(vec![iommu("v", 100), function("a", 1)]);
     m.fails.insert("a");
