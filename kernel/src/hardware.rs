@@ -94,6 +94,8 @@ impl Hardware {
         };
         let doubts = doubts::of_host_bridges(&this, map);
         this.findings.extend(doubts);
+        let doubts = doubts::of_slots(&this, map);
+        this.findings.extend(doubts);
         Rc::new(this)
     }
 
@@ -112,7 +114,7 @@ impl Hardware {
 
     /// Whether the device is a virtio-iommu.
     pub(crate) fn is_iommu(&self, handle: Handle) -> bool {
-        self.virtio_type(handle) == Some(DeviceType::IOMMU as u32)
+        self.virtio_type(handle) == Some(IOMMU_TYPE)
     }
 
     /// The virtio device type (virtio 1.2, section 5) behind `handle`; none if it is no virtio device.
@@ -132,6 +134,12 @@ impl Hardware {
             }
             Handle::Platform(index) => self.virtio_mmio[index],
         }
+    }
+
+    /// Platform devices that are virtio-mmio slots, each with the virtio device type of what is in it.
+    pub(crate) fn virtio_mmio_slots(&self) -> impl Iterator<Item = (&PlatformDevice, Option<u32>)> {
+        let devices = self.platform.iter().zip(self.virtio_mmio.iter().copied());
+        devices.filter(|(device, _)| is_virtio_mmio_slot(device))
     }
 
     /// Switches on what `command` says.
@@ -199,13 +207,20 @@ const VIRTIO_MMIO_IDS: [&str; 2] = ["virtio,mmio", "LNRO0005"];
 /// Offset of the register with the device's type; 0 in an empty slot.
 const VIRTIO_MMIO_DEVICE_ID: u64 = 8;
 
+/// The virtio device type of an IOMMU (virtio 1.2, section 5.13.1).
+pub(crate) const IOMMU_TYPE: u32 = DeviceType::IOMMU as u32;
+
+fn is_virtio_mmio_slot(device: &PlatformDevice) -> bool {
+    device.compatible.iter().any(|id| VIRTIO_MMIO_IDS.contains(&id.as_str()))
+}
+
 fn first_registers(device: &PlatformDevice) -> Option<Range<PhysAddr>> {
     device.registers.first().copied()
 }
 
 /// The type of the device in a virtio-mmio slot; none if this is no such slot, or an empty one.
 fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, RegistersError> {
-    if !device.compatible.iter().any(|id| VIRTIO_MMIO_IDS.contains(&id.as_str())) {
+    if !is_virtio_mmio_slot(device) {
         return Ok(None);
     }
     let Some(range) = first_registers(device).filter(|range| range.size() >= 0x100) else {

@@ -204,13 +204,34 @@ fn expected_groups(expect: &Expect, linux: Option<&Answer>, found: &mut Vec<Stri
         None => expect
             .groups
             .iter()
-            .map(|members| ExpectedGroup {
-                kind: expect.kind.unwrap_or(USUAL_TYPE),
-                reserved: stated.clone(),
-                members: members.iter().cloned().collect(),
+            .map(|members| {
+                let by_instance =
+                    || of_instances(expect, members).map(|lines| without_enclosed(regions(&lines)));
+                ExpectedGroup {
+                    kind: expect.kind.unwrap_or(USUAL_TYPE),
+                    reserved: stated.clone().or_else(by_instance),
+                    members: members.iter().cloned().collect(),
+                }
             })
             .collect(),
     }
+}
+
+/// The regions of all instances that a group is behind; none if the topology does not tell instances apart.
+fn of_instances(expect: &Expect, members: &[String]) -> Option<Vec<String>> {
+    let instances = expect.translated.values();
+    let behind = instances.filter(|instance| instance.devices.iter().any(|device| members.contains(device)));
+    let regions: Vec<String> = behind.flat_map(|instance| instance.reserved.iter().cloned()).collect();
+    (!expect.translated.is_empty()).then_some(regions)
+}
+
+/// A region inside of another of its kind is listed as a part of that one (Linux: `iommu_insert_resv_region`).
+fn without_enclosed(regions: BTreeSet<Region>) -> BTreeSet<Region> {
+    let all = regions.clone();
+    let encloses = |outer: &Region, inner: &Region| {
+        outer != inner && outer.2 == inner.2 && outer.0 <= inner.0 && inner.1 <= outer.1
+    };
+    regions.into_iter().filter(|inner| !all.iter().any(|outer| encloses(outer, inner))).collect()
 }
 
 fn groups(report: &Report, expected: &[ExpectedGroup], any_numbers: bool, found: &mut Vec<String>) {
@@ -294,11 +315,14 @@ fn iommus(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &mut 
     if let Some(wanted) = wanted.filter(|wanted| *wanted != names) {
         found.push(format!("IOMMUs: expected {}, is {}", set(&wanted), set(&names)));
     }
-    for wanted in linux.iter().flat_map(|answer| &answer.iommus) {
-        let Some(is) = report.iommus.iter().find(|iommu| iommu.name == wanted.name) else { continue };
-        let [wanted, is] = [&wanted.devices, &is.devices].map(|list| list.iter().collect::<BTreeSet<_>>());
+    let of_linux = linux.iter().flat_map(|answer| &answer.iommus).map(|iommu| (&iommu.name, &iommu.devices));
+    let of_linux = of_linux.filter(|(name, _)| names.contains(*name));
+    let stated = expect.translated.iter().map(|(name, instance)| (name, &instance.devices));
+    for (name, wanted) in of_linux.chain(stated) {
+        let is = report.iommus.iter().find(|iommu| iommu.name == *name).map(|iommu| &iommu.devices);
+        let [wanted, is] = [Some(wanted), is].map(|list| list.into_iter().flatten().collect::<BTreeSet<_>>());
         if wanted != is {
-            found.push(format!("translated: expected {}, is {}", set(&wanted), set(&is)));
+            found.push(format!("translated by {name}: expected {}, is {}", set(&wanted), set(&is)));
         }
     }
 }

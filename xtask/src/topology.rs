@@ -55,6 +55,9 @@ pub(crate) struct Topology {
     /// Changes to QEMU's own device tree, in this order.
     #[serde(default)]
     pub(crate) tree: Vec<Edit>,
+    /// Files in `topologies/trees` with changes that several machines share; they are made before those of `tree`.
+    #[serde(default, deserialize_with = "read_trees")]
+    trees: Vec<Vec<Edit>>,
     /// Files in `topologies/tables` with one ACPI table each, in place of QEMU's or beside them.
     #[serde(default, deserialize_with = "read_tables")]
     pub(crate) tables: Vec<(PathBuf, Vec<u8>)>,
@@ -81,6 +84,13 @@ pub(crate) struct Topology {
     /// What it must give instead where the description is in ACPI tables.
     #[serde(rename = "expect-acpi")]
     pub(crate) expect_acpi: Option<Expect>,
+}
+
+/// A file in `topologies/trees`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SharedTree {
+    tree: Vec<Edit>,
 }
 
 /// The same arguments several times, eight functions to a slot.
@@ -118,8 +128,11 @@ pub(crate) struct Expect {
     /// Devices without a group, and how the reason begins; a list if it depends on QEMU's version.
     #[serde(default)]
     pub(crate) without: BTreeMap<String, Reasons>,
-    /// IOMMU instances.
+    /// IOMMU instances, in the order in which they arrived.
     pub(crate) iommus: Option<Vec<String>>,
+    /// What each of several instances has; one that is not named here may have anything.
+    #[serde(default)]
+    pub(crate) translated: BTreeMap<String, Translated>,
     /// For each expected finding or error, words that are all in it. A finding of severity warning or
     /// error that is not expected is a failure.
     #[serde(default)]
@@ -139,6 +152,17 @@ pub(crate) struct Expect {
     /// What the run's facts must be.
     #[serde(default)]
     pub(crate) run: ExpectedRun,
+}
+
+/// What one IOMMU instance must have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Translated {
+    /// Every device that it translates.
+    pub(crate) devices: Vec<String>,
+    /// Reserved regions of the groups behind it, as Linux lists them, if they are not those of every group.
+    #[serde(default)]
+    pub(crate) reserved: Vec<String>,
 }
 
 /// How a reason begins, in one way or in one of several.
@@ -230,6 +254,7 @@ impl Topology {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
         let mut topology: Self = toml::from_str(text)?;
         topology.name = name.to_owned();
+        topology.tree.splice(..0, core::mem::take(&mut topology.trees).into_iter().flatten());
         if let Some(repeat) = &topology.repeat {
             // A bus has 32 slots of eight functions.
             ensure!(repeat.count.div_ceil(8) + repeat.first_slot <= 32, "repeat.count does not fit on a bus");
@@ -315,6 +340,19 @@ fn read_tables<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<(PathBuf
     Vec::deserialize(from)?.into_iter().map(read).collect()
 }
 
+/// Reads the shared changes that a topology names.
+fn read_trees<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Vec<Edit>>, D::Error> {
+    let read = |name: String| {
+        let file = directory().join("trees").join(name);
+        let read = fs::read_to_string(&file).map_err(anyhow::Error::from);
+        let shared = read.and_then(|text| Ok(toml::from_str::<SharedTree>(&text)?));
+        shared
+            .map(|shared| shared.tree)
+            .map_err(|error| serde::de::Error::custom(format!("cannot read {}: {error}", file.display())))
+    };
+    Vec::deserialize(from)?.into_iter().map(read).collect()
+}
+
 impl Repeat {
     fn arguments(&self, number: u32) -> Vec<String> {
         let slot = format!("{:x}", self.first_slot + number / 8);
@@ -344,6 +382,17 @@ mod tests {
     fn a_misspelt_field_is_an_error_that_names_it() {
         let error = Topology::parse("x", "probes = \"\"\nmachin = \"a=b\"\n").unwrap_err();
         assert!(error.to_string().contains("machin"), "{error}");
+    }
+
+    #[test]
+    fn shared_edits_are_made_before_those_of_the_file() {
+        let text = "probes = \"\"\ntrees = [\"pxb-host-bridge.toml\"]\n\
+                    [[tree]]\nedit = \"delete-node\"\nnode = \"/last\"\n";
+        let tree = Topology::parse("x", text).unwrap().tree;
+        assert!(tree.len() > 1, "{tree:?}");
+        assert!(matches!(tree.last(), Some(Edit::DeleteNode { node }) if node == "/last"), "{tree:?}");
+        let error = Topology::parse("x", &text.replace("pxb-host", "no-host")).unwrap_err();
+        assert!(error.to_string().contains("no-host-bridge.toml"), "{error}");
     }
 
     #[test]

@@ -83,6 +83,9 @@ impl<D> Core<D> {
             self.groups.remove_class(membership.group, class);
         }
         self.split(membership.group);
+        if self.groups.contains(membership.group) {
+            self.free_unused_domains(membership.group);
+        }
     }
 
     /// The same without a look at whether what remains still belongs together.
@@ -105,6 +108,9 @@ impl<D> Core<D> {
         if empty {
             self.free_domains(membership.group);
             self.groups.remove(membership.group);
+        } else {
+            // Of an IOMMU that goes, nothing may stay behind in the groups of those who remain.
+            self.free_unused_domains(membership.group);
         }
         Some(membership)
     }
@@ -141,10 +147,11 @@ impl<D> Core<D> {
 
     /// Asks one instance about the device's endpoints on it.
     fn accept(&mut self, device: DeviceId, target: &Target) -> Result<Accepted, String> {
-        match self.instance_mut(target.instance).ops.probe_device(&target.endpoints) {
+        let asked = self.instance_mut(target.instance).ops.probe_device(&target.endpoints);
+        match asked.map_err(|refusal| self.refusal_by(target.instance, refusal)) {
             Ok(accepted) => {
                 for refusal in &accepted.refused {
-                    self.find_partial_refusal(device, refusal);
+                    self.find_partial_refusal(device, &self.refusal_by(target.instance, refusal.clone()));
                 }
                 for remark in &accepted.remarks {
                     let subject = self.device(device).name.clone();
@@ -158,6 +165,11 @@ impl<D> Core<D> {
                 Err(refusal.detail)
             }
         }
+    }
+
+    /// A refusal with the name of the instance that said it: a device may be behind several.
+    pub(crate) fn refusal_by(&self, instance: InstanceId, refusal: Refusal) -> Refusal {
+        Refusal { detail: format!("{}: {}", self.iommu_name(instance), refusal.detail), ..refusal }
     }
 
     pub(crate) fn find_refusal(&mut self, device: DeviceId, refusal: &Refusal) {

@@ -36,6 +36,7 @@ mod path;
 mod reason;
 mod regroup;
 mod resolve;
+mod ring;
 
 pub use self::core::{BusId, Core};
 pub use activity::Activity;

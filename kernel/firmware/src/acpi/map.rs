@@ -347,9 +347,9 @@ impl FirmwareMap for AcpiMap {
         (!missing.is_empty()).then_some(Finding { id, severity, subject, sentence })
     }
 
-    /// Nodes behind those of the devices are VIOT's and IORT's IOMMUs.
+    /// Nodes behind those of the devices are VIOT's and IORT's IOMMUs; VIOT's IOMMUs on MMIO are among the devices.
     fn is_iommu(&self, node: FwNode) -> bool {
-        node.0 as usize >= self.devices.len()
+        node.0 as usize >= self.devices.len() || self.viot_nodes.contains(&Some(node))
     }
 
     fn name(&self, node: FwNode) -> String {

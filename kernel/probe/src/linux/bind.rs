@@ -60,12 +60,12 @@ impl Binding {
 
     /// How far it is; not whose it is, and not whose driver it is.
     pub(crate) fn stage(&self) -> impl Hash {
-        let stage = match &self.stage {
+        
+        match &self.stage {
             Stage::Configure => None,
             Stage::Probe(probe) => Some(Some(probe.stage())),
             Stage::Own => Some(None),
-        };
-        stage
+        }
     }
 
     pub(crate) fn advance<D>(mut self, core: &mut Core<D>) -> Option<Work> {

@@ -14,15 +14,26 @@ use crate::activity::{Replay, Until, Work};
 use crate::core::Core;
 use crate::device::{DeviceId, DmaState, Trigger};
 use crate::event::Event;
-use crate::group::GroupId;
+use crate::group::{Group, GroupId};
 use crate::instance::{InstanceId, InstanceState};
 use crate::invariant::Id;
 use crate::iommu::IommuOps;
 use crate::resolve::{Asker, Resolution};
 
-/// A device is on its bus: phase 1.
+/// A device is on its bus: phase 1, for it and for the IOMMUs with which it closes a ring.
 pub(crate) fn device_added<D>(core: &mut Core<D>, device: DeviceId) {
     phase1_at_once(core, device, Trigger::Add);
+    for iommu in core.affected_by_iommu(device) {
+        let before = core.device(iommu).dma.clone();
+        if matches!(before, DmaState::Grouped(_)) {
+            core.release_driver(iommu);
+            core.leave_group(iommu);
+        }
+        phase1_at_once(core, iommu, Trigger::Add);
+        if core.device(iommu).dma != before {
+            core.queue_bind(iommu);
+        }
+    }
 }
 
 /// A device has lost its driver: if it is still outside of its group, now is the time.
@@ -48,7 +59,10 @@ pub(crate) fn iommu_bound<D>(core: &mut Core<D>, device: DeviceId, ops: Box<dyn 
 
 /// The next device of a replay; after the last device the next group's default domain; then ready.
 pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) -> Option<Work> {
-    core.instances[replay.instance.0 as usize].as_ref()?;
+    if core.instances[replay.instance.0 as usize].is_none() {
+        set_up_remaining_domains(core);
+        return None;
+    }
     if let Some(device) = next_device(core, &mut replay) {
         if let Some(created) = phase1(core, device, Asker::Replay(replay.instance), Trigger::Replay) {
             replay.groups.push_back(created);
@@ -58,10 +72,24 @@ pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) -> Option<W
             core.set_up_default_domain(group);
         }
     } else {
+        set_up_remaining_domains(core);
         ready(core, replay.instance);
         return None;
     }
     Some(Work::Replay(replay))
+}
+
+/// Default domains of groups that nobody else remembers: they came out of a group without one when it came
+/// apart in the middle of the replay, or the replay ended early because its IOMMU went.
+fn set_up_remaining_domains<D>(core: &mut Core<D>) {
+    let remaining: Vec<GroupId> =
+        core.groups.iter().filter(|group| group.default_domain.is_none()).map(Group::id).collect();
+    for group in remaining {
+        // Another one's refusal may have ended it.
+        if core.groups.contains(group) {
+            core.set_up_default_domain(group);
+        }
+    }
 }
 
 /// Phase 2: whether the device's DMA is set up, and by which group.

@@ -58,7 +58,7 @@ fn an_unknown_endpoint_costs_its_own_device_only() {
     m.iommu("v").unknown.insert(2);
     m.boot();
     assert_eq!(m.partition(), [["a"], ["b"]]);
-    assert_eq!(m.why_not("lost"), "refused by the IOMMU: PROBE of endpoint 0x2: NOENT");
+    assert_eq!(m.why_not("lost"), "refused by the IOMMU: v: PROBE of endpoint 0x2: NOENT");
     assert_eq!(m.finding_ids(), ["unknown-endpoint"]);
     m.assert_invariants();
 }
@@ -80,7 +80,7 @@ fn a_refused_attach_leaves_the_device_out_and_the_domain_is_freed() {
     m.iommu("v").refuse_attach.insert(1);
     m.boot();
     assert_eq!(m.partition(), [["b"]]);
-    assert_eq!(m.why_not("a"), "refused by the IOMMU: ATTACH of endpoint 0x1: RANGE");
+    assert_eq!(m.why_not("a"), "refused by the IOMMU: v: ATTACH of endpoint 0x1: RANGE");
     assert_eq!(m.iommu("v").domains.len(), 1);
     m.assert_invariants();
 }
