@@ -57,7 +57,7 @@ pub(crate) struct Topology {
     pub(crate) tree: Vec<Edit>,
     /// Files in `topologies/trees` with changes that several machines share; they are made before those of `tree`.
     #[serde(default, deserialize_with = "read_trees")]
-    trees: Vec<Vec<Edit>>,
+    pub(crate) trees: Vec<Vec<Edit>>,
     /// Files in `topologies/tables` with one ACPI table each, in place of QEMU's or beside them.
     #[serde(default, deserialize_with = "read_tables")]
     pub(crate) tables: Vec<(PathBuf, Vec<u8>)>,
