@@ -18,6 +18,7 @@ use crate::config;
 use crate::error::ScenarioError;
 use crate::firmware::{Said, SaidMap, node};
 use crate::model::{Handle, Model, Platform};
+use crate::names;
 use crate::spec::{Device, Grain, Scenario};
 use crate::step::Step;
 
@@ -44,23 +45,7 @@ impl Plan {
     ///
     /// A name, a kind or a bus in it does not exist.
     pub fn new(scenario: Scenario) -> Result<Self, ScenarioError> {
-        for (place, device) in scenario.devices.iter().enumerate() {
-            if scenario.devices[..place].iter().any(|other| other.name == device.name) {
-                return Err(ScenarioError::RepeatedDevice(device.name.clone()));
-            }
-        }
-        for step in &scenario.steps {
-            if let Some(name) = step.device()
-                && !scenario.devices.iter().any(|device| device.name == *name)
-            {
-                return Err(ScenarioError::UnknownDevice(name.into()));
-            }
-            if let Step::Register(name) = step
-                && !scenario.drivers.iter().any(|driver| driver.name == *name)
-            {
-                return Err(ScenarioError::UnknownDriver(name.clone()));
-            }
-        }
+        names::check(&scenario)?;
         let topology = config::topology(&scenario)?;
         let said = Rc::new(Said::new(&scenario)?);
         let driver_names =
