@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use probe::Path;
@@ -121,7 +121,8 @@ fn differences(scenario: &Scenario, found: &Exploration) -> Vec<String> {
 fn counterexample(named: &Named, path: Path, broken: &Broken) -> Result<String> {
     let mut shortest = broken.shortest.clone();
     shortest.about = format!("{path} breaks {}: {}", broken.id, broken.by);
-    shortest.source = format!("found by trying every order of {}, which comes from: {}", named.name, named.scenario.source);
+    shortest.source =
+        format!("found by trying every order of {}, which comes from: {}", named.name, named.scenario.source);
     let plan = Rc::new(Plan::new(shortest.clone())?);
     let replay = Replay::run(&plan, path);
     ensure!(
@@ -142,7 +143,7 @@ fn counterexample(named: &Named, path: Path, broken: &Broken) -> Result<String> 
 fn remarks(plan: &Rc<Plan>, path: Path) -> Vec<String> {
     let mut world = World::new(plan, path);
     let remark = |step| {
-        let remark = scenarios::piece(plan, &world, step).to_owned();
+        let remark = scenarios::piece(&world, step).to_owned();
         // What is not possible says so when it is replayed.
         let _ = world.take(step);
         remark
@@ -197,7 +198,8 @@ fn write(file: &FilePath, text: &str) -> Result<()> {
 
 /// A bar on standard error, if that is a terminal.
 fn bar(length: u64, what: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:10} {bar:40} {human_pos} of at most {human_len}, {elapsed}");
+    let style =
+        ProgressStyle::with_template("{msg:10} {bar:40} {human_pos} of at most {human_len}, {elapsed}");
     let bar = ProgressBar::new(length).with_message(what.to_owned());
     match style {
         Ok(style) => bar.with_style(style),

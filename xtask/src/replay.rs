@@ -56,10 +56,10 @@ impl Replay {
         let mut world = World::new(plan, path);
         let mut replay = Self { path, taken: vec![], groups: vec![], without: vec![], breaks: vec![] };
         for step in &plan.scenario().steps {
-            replay.take(plan, &mut world, step);
+            replay.take(&mut world, step);
         }
         if !world.is_at_rest() {
-            replay.take(plan, &mut world, &Step::Rest);
+            replay.take(&mut world, &Step::Rest);
         }
         let core = world.core();
         let name = |id: &_| core.device(*id).name().to_owned();
@@ -69,12 +69,12 @@ impl Replay {
         replay
     }
 
-    fn take(&mut self, plan: &Rc<Plan>, world: &mut World, step: &Step) {
-        let piece = scenarios::piece(plan, world, step);
+    fn take(&mut self, world: &mut World, step: &Step) {
+        let piece = scenarios::piece(world, step);
         let impossible = match (world.take(step), step) {
             (Ok(()), _) => None,
             // Another path has nothing to go on with where the one has that the step was written for.
-            (Err(ScenarioError::Impossible(..)), Step::Go(_)) => Some(String::new()),
+            (Err(ScenarioError::Impossible(..)), Step::Go(..)) => Some(String::new()),
             (Err(ScenarioError::Impossible(_, why)), _) => Some(why.to_owned()),
             (Err(error), _) => Some(error.to_string()),
         };
@@ -208,7 +208,8 @@ pub(crate) fn command(options: &ReplayArgs) -> Result<Kind, Stop> {
     if let Some(file) = &options.json {
         let scenarios: Vec<Value> =
             judged.iter().map(|(named, replays)| scenario_json(named, replays)).collect();
-        let json = json!({ "outcome": kind.word(), "exit_status": kind.exit_status(), "scenarios": scenarios });
+        let json =
+            json!({ "outcome": kind.word(), "exit_status": kind.exit_status(), "scenarios": scenarios });
         if only_json {
             println!("{json}");
         } else {
@@ -251,9 +252,8 @@ fn sets(groups: &BTreeSet<BTreeSet<&String>>) -> String {
     if groups.is_empty() {
         return "none".into();
     }
-    let members = |group: &BTreeSet<&String>| {
-        group.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ")
-    };
+    let members =
+        |group: &BTreeSet<&String>| group.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ");
     groups.iter().map(members).collect::<Vec<_>>().join(" | ")
 }
 

@@ -128,12 +128,8 @@ fn steps(steps: &[Step], remarks: &[String]) -> Result<String> {
 }
 
 /// What a `go` is going to do in this world; nothing for other steps.
-pub(crate) fn piece(plan: &Plan, world: &World, step: &Step) -> &'static str {
-    let Step::Go(_) = step else { return "" };
-    // No step of the scenario itself, and as many CPUs as there are things to do.
-    let choices = world.choices(&vec![true; plan.scenario().steps.len()], usize::MAX);
-    let choice = choices.into_iter().find(|choice| world.as_step(*choice).as_ref() == Some(step));
-    choice.map_or("", |choice| world.describe(choice))
+pub(crate) fn piece(world: &World, step: &Step) -> &'static str {
+    world.meant(step).map_or("", |choice| world.describe(choice))
 }
 
 /// Where our scenarios are.

@@ -43,7 +43,11 @@ pub(super) fn command(limits: Limits, write: bool) -> Result<Kind> {
         println!("NOT AS EXPECTED  {difference}");
     }
     let verdict = if differences.is_empty() { "all as expected" } else { "not all as expected" };
-    println!("{} scenarios, {explorations} explorations in {:.1} s: {verdict}", all.len(), took.as_secs_f32());
+    println!(
+        "{} scenarios, {explorations} explorations in {:.1} s: {verdict}",
+        all.len(),
+        took.as_secs_f32()
+    );
     Ok(if differences.is_empty() { Kind::Pass } else { Kind::Fail })
 }
 
@@ -69,7 +73,8 @@ fn explore_all(all: &[Named], limits: Limits) -> Vec<Vec<Explored>> {
             let mut differences = differences(&named.scenario, &found);
             for broken in &found.broken {
                 // A counterexample is one only if it is one again.
-                differences.extend(counterexample(named, found.path, broken).err().map(|error| error.to_string()));
+                differences
+                    .extend(counterexample(named, found.path, broken).err().map(|error| error.to_string()));
             }
             let explored = Explored { row: row(&found), differences };
             done.lock().expect("no worker panics").push(((*place, *path), explored));

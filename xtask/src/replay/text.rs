@@ -68,7 +68,8 @@ pub(super) fn of_all(judged: &[(&Named, Vec<Judged>)]) -> String {
         }
         table.add_row(row);
     }
-    let note = "Invariants that the steps break on each path; in brackets those that another order of them does.\n";
+    let note =
+        "Invariants that the steps break on each path; in brackets those that another order of them does.\n";
     format!("{table}\n{note}{differences_of_all}")
 }
 
@@ -87,15 +88,23 @@ fn verdict(scenario: &Scenario, replay: &Replay) -> String {
 
 /// Devices as firmware and drivers see them.
 fn machine(scenario: &Scenario, short: &Short) -> String {
-    let mut text = format!("Machine ({})\n", match scenario.firmware {
-        scenario::Firmware::Dt => "device tree",
-        scenario::Firmware::Acpi => "ACPI",
-    });
+    let mut text = format!(
+        "Machine ({})\n",
+        match scenario.firmware {
+            scenario::Firmware::Dt => "device tree",
+            scenario::Firmware::Acpi => "ACPI",
+        }
+    );
     for device in &scenario.devices {
-        let mut words = Vec::new();
-        words.extend(device.kind.clone());
+        let is_pci = device.name.contains(':');
+        let kind = device.kind.clone().or_else(|| is_pci.then(|| "conventional".to_owned()));
+        let mut words = vec![kind.unwrap_or_else(|| "platform device".into())];
         if let Some((first, last)) = device.buses {
-            words.push(if first == last { format!("to bus {first:02x}") } else { format!("to buses {first:02x}-{last:02x}") });
+            words.push(if first == last {
+                format!("to bus {first:02x}")
+            } else {
+                format!("to buses {first:02x}-{last:02x}")
+            });
         }
         words.extend(device.acs.then(|| "ACS".to_owned()));
         words.extend(device.multifunction.then(|| "multifunction".to_owned()));
@@ -103,16 +112,26 @@ fn machine(scenario: &Scenario, short: &Short) -> String {
             words.push("IOMMU".into());
             words.extend(iommu.without_node.then(|| "without firmware node".to_owned()));
             words.extend(iommu.disabled.then(|| "disabled".to_owned()));
-            words.extend(iommu.unknown.iter().map(|endpoint| format!("does not know endpoint {endpoint:#x}")));
+            words
+                .extend(iommu.unknown.iter().map(|endpoint| format!("does not know endpoint {endpoint:#x}")));
         }
-        words.extend(device.iommus.iter().map(|(iommu, endpoint)| format!("endpoint {endpoint:#x} of {}", short.of_text(iommu))));
+        words.extend(
+            device
+                .iommus
+                .iter()
+                .map(|(iommu, endpoint)| format!("endpoint {endpoint:#x} of {}", short.of_text(iommu))),
+        );
         words.extend(device.driver.as_ref().map(|driver| format!("for {driver}")));
         let _ = writeln!(text, "  {:10} {}", short.of_text(&device.name), words.join(", "));
     }
     for map in &scenario.maps {
         let (first, last) = map.ids;
         let iommu = short.of_text(&map.iommu);
-        let _ = writeln!(text, "  requester IDs {first:#06x} to {last:#06x}: {iommu}, endpoints from {:#x}", map.base);
+        let _ = writeln!(
+            text,
+            "  requester IDs {first:#06x} to {last:#06x}: {iommu}, endpoints from {:#x}",
+            map.base
+        );
     }
     text
 }
@@ -125,7 +144,10 @@ fn side_by_side(replays: &[&Judged], short: &Short) -> Table {
     let longest = replays.iter().map(|(replay, _)| replay.taken.len()).max().unwrap_or(0);
     for place in 0..longest {
         let step = replays.iter().find_map(|(replay, _)| replay.taken.get(place)).map(|taken| &taken.step);
-        let mut row = vec![(place + 1).to_string(), step.map_or(String::new(), |step| short.of_text(&step.to_string()))];
+        let mut row = vec![
+            (place + 1).to_string(),
+            step.map_or(String::new(), |step| short.of_text(&step.to_string())),
+        ];
         row.extend(replays.iter().map(|(replay, _)| cell(replay, place, short)));
         table.add_row(row);
     }
@@ -142,13 +164,19 @@ fn cell(replay: &Replay, place: usize, short: &Short) -> String {
     match &taken.impossible {
         Some(why) if why.is_empty() => lines.push("(nothing is under way)".into()),
         Some(why) => lines.push(format!("(not possible: {why})")),
-        None if matches!(taken.step, Step::Go(_)) => lines.push(format!("[{}]", taken.piece)),
+        None if matches!(taken.step, Step::Go(..)) => lines.push(format!("[{}]", taken.piece)),
         None => {}
     }
     // That a device was added is the step itself.
     let is_news = |event: &&String| **event != taken.step.to_string().replacen("add ", "added ", 1);
     lines.extend(taken.events.iter().filter(is_news).map(|event| short.of_text(event)));
-    lines.extend(replay.breaks.iter().filter(|broken| broken.at == place).map(|broken| format!("BREAKS {}", broken.id)));
+    lines.extend(
+        replay
+            .breaks
+            .iter()
+            .filter(|broken| broken.at == place)
+            .map(|broken| format!("BREAKS {}", broken.id)),
+    );
     lines.join("\n")
 }
 
