@@ -162,7 +162,7 @@ fn cell(replay: &Replay, place: usize, short: &Short) -> String {
     let Some(taken) = replay.taken.get(place) else { return String::new() };
     let mut lines: Vec<String> = Vec::new();
     match &taken.impossible {
-        Some(why) if why.is_empty() => lines.push("(nothing is under way)".into()),
+        Some(why) if why.is_empty() => lines.push("-".into()),
         Some(why) => lines.push(format!("(not possible: {why})")),
         None if matches!(taken.step, Step::Go(..)) => lines.push(format!("[{}]", taken.piece)),
         None => {}
