@@ -128,6 +128,9 @@ pub(crate) struct Expect {
     /// Devices without a group, and how the reason begins; a list if it depends on QEMU's version.
     #[serde(default)]
     pub(crate) without: BTreeMap<String, Reasons>,
+    /// Drivers of devices, by their names; `-` for none. Of others, nothing is expected.
+    #[serde(default)]
+    pub(crate) drivers: BTreeMap<String, String>,
     /// IOMMU instances, in the order in which they arrived.
     pub(crate) iommus: Option<Vec<String>>,
     /// What each of several instances has; one that is not named here may have anything.
