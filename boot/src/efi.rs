@@ -82,7 +82,8 @@ mod application {
 
     struct Place(UnsafeCell<Taken>);
 
-    // SAFETY: Only one CPU runs, and the two functions that use it run one after the other, once each.
+    // SAFETY: Only one CPU runs until the kernel starts another one. Before that the two functions that use it
+    // run one after the other, once each.
     unsafe impl Sync for Place {}
 
     static TAKEN: Place = Place(UnsafeCell::new(Taken {

@@ -33,11 +33,16 @@ pub(crate) struct Options {
     pub(crate) strict_is_set: bool,
     /// Another order of devices and drivers than Linux's (`order=`).
     pub(crate) order: Option<Order>,
+    /// How many pieces two CPUs do, each in each round of their self-test (`smp-test=`).
+    pub(crate) smp_test: Option<u32>,
     /// Words that mean nothing, or nothing here.
     pub(crate) warnings: Vec<String>,
     /// A word that asks for what this image cannot do, and that the run must not go on without.
     pub(crate) refused: Option<String>,
 }
+
+/// Most pieces of a self-test: a few seconds' worth.
+const SMP_TEST_LIMIT: u32 = 100_000;
 
 /// Where the description of the machine comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +89,7 @@ impl Options {
             passthrough_is_set: false,
             strict_is_set: false,
             order: None,
+            smp_test: None,
             warnings: Vec::new(),
             refused: None,
         };
@@ -131,6 +137,10 @@ impl Options {
                     self.strict_is_set = true;
                 }
                 (_, None) => self.warn(word, "expected 0 or 1"),
+            },
+            ("smp-test", number) => match number.parse() {
+                Ok(pieces @ 1..=SMP_TEST_LIMIT) => self.smp_test = Some(pieces),
+                _ => self.warn(word, &format!("expected a number from 1 to {SMP_TEST_LIMIT}")),
             },
             ("console" | "report" | "dtb" | "tables", _) => self.warn(word, "unknown value"),
             _ => self.warn(word, "unknown word"),

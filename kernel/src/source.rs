@@ -15,6 +15,7 @@ use pci::{Numbering, Policy, Resources};
 use probe::{Finding, FirmwareMap, Severity};
 
 use crate::machine::heap::MemoryError;
+use crate::machine::psci::Conduit;
 use crate::machine::ram::Ram;
 use crate::machine::{blob, console, heap, power, semihosting};
 use crate::options::{Firmware, Options};
@@ -33,7 +34,7 @@ pub(crate) struct Described {
 /// What a description can be made of.
 pub(crate) enum Start {
     /// A device tree, read already; or why there is no description at all.
-    Tree(Result<Described, String>),
+    Tree(Result<Box<Described>, String>),
     /// ACPI tables, and what they do not say.
     Tables { rsdp: PhysAddr, surroundings: Surroundings },
 }
@@ -60,7 +61,7 @@ pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
     let (early, start) = match handover.source {
         Source::DeviceTree(at) => {
             let (early, described) = from_tree(at, buses(handover));
-            (early, Start::Tree(described))
+            (early, Start::Tree(described.map(Box::new)))
         }
         Source::Acpi { rsdp } => {
             let memory = memory.clone().unwrap_or_default();
@@ -143,7 +144,7 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
             let files = &options.table_files;
             from_tables(tables::describe(rsdp, &Ram, surroundings, Vec::new(), files), Cow::Borrowed(&[]))?
         }
-        (Start::Tree(handed_over), None) => handed_over?,
+        (Start::Tree(handed_over), None) => *handed_over?,
         (_, Some(name)) => {
             let file = semihosting::read_file(name).map_err(|error| format!("dtb={name}: {error}"))?;
             log!("device tree: {name}, {} bytes", file.len());
@@ -263,8 +264,8 @@ fn use_console(named: Option<Console>) -> Option<Finding> {
 
 fn use_conduit(conduit: Option<PsciConduit>) {
     match conduit {
-        Some(PsciConduit::Hvc) => power::set_conduit(power::Conduit::Hvc),
-        Some(PsciConduit::Smc) => power::set_conduit(power::Conduit::Smc),
+        Some(PsciConduit::Hvc) => power::set_conduit(Conduit::Hvc),
+        Some(PsciConduit::Smc) => power::set_conduit(Conduit::Smc),
         None => {}
     }
 }

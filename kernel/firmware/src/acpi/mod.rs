@@ -25,7 +25,7 @@ mod viot;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use addr::{PhysAddr, Range};
+use addr::{CpuAffinity, PhysAddr, Range};
 use probe::Severity;
 
 use crate::ranges::merge;
@@ -82,7 +82,7 @@ pub fn describe(tables: &Tables, surroundings: Surroundings) -> Result<(Descript
         findings.add("acpi-table-missing", Severity::Error, "ACPI", what);
     }
     let psci = fadt.and_then(|fadt| small::psci(&fadt.bytes));
-    let cpus = cpus(tables, &mut findings);
+    let (cpus, affinities) = cpus(tables, &mut findings);
     let console = console(tables, &namespace, &mut findings);
     let description = Description {
         memory,
@@ -91,6 +91,7 @@ pub fn describe(tables: &Tables, surroundings: Surroundings) -> Result<(Descript
         console,
         psci,
         cpus,
+        affinities,
         requests_acs: map.requests_acs(),
         host_bridges,
         platform_devices,
@@ -109,16 +110,16 @@ fn namespace(tables: &Tables, findings: &mut Findings) -> Namespace {
     namespace
 }
 
-/// CPUs of the MADT that may be used; at least the one that runs this.
-fn cpus(tables: &Tables, findings: &mut Findings) -> u32 {
-    let Some(madt) = tables.first(*b"APIC") else { return 1 };
-    let (count, broken_at) = small::cpus(&madt.bytes);
+/// CPUs of the MADT that may be used, at least the one that runs this, and which those are.
+fn cpus(tables: &Tables, findings: &mut Findings) -> (u32, Vec<CpuAffinity>) {
+    let Some(madt) = tables.first(*b"APIC") else { return (1, Vec::new()) };
+    let (affinities, broken_at) = small::cpus(&madt.bytes);
     if let Some(at) = broken_at {
         let what =
             format_args!("entry at {at:#x}: its length leaves the table or is below 2; no more are read");
         findings.add("madt-entry-broken", Severity::Error, "APIC", &alloc::format!("{what}"));
     }
-    count.max(1)
+    ((affinities.len() as u32).max(1), affinities.into_iter().flatten().collect())
 }
 
 /// The console that the SPCR names; its registers are as long as the device in the namespace says.

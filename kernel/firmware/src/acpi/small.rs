@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use addr::PhysAddr;
+use addr::{CpuAffinity, PhysAddr};
 
 use super::bytes::Bytes;
 use super::gate::HEADER_SIZE;
@@ -28,26 +28,27 @@ pub(super) fn psci(fadt: &[u8]) -> Option<PsciConduit> {
 /// Most entries of an MADT; the GIC architecture allows fewer CPUs than that.
 const MAX_MADT_ENTRIES: usize = 65_536;
 
-/// How many CPUs the MADT has that may be used: GICC entries that are enabled (ACPI 6.5, 5.2.12.14).
+/// The CPUs of the MADT that may be used: GICC entries that are enabled (ACPI 6.5, 5.2.12.14), each with its
+/// MPIDR if the entry is long enough to have one (since ACPI 5.1).
 ///
 /// The second value is the offset of an entry that is broken, behind which nothing was read.
-pub(super) fn cpus(madt: &[u8]) -> (u32, Option<usize>) {
+pub(super) fn cpus(madt: &[u8]) -> (Vec<Option<CpuAffinity>>, Option<usize>) {
     const GICC: u8 = 0x0b;
     const ENABLED: u32 = 1 << 0;
     let madt = Bytes::new(madt);
-    let (mut at, mut count) = (44, 0);
+    let (mut at, mut cpus) = (44, Vec::new());
     for _ in 0..MAX_MADT_ENTRIES {
         if at >= madt.len() {
-            return (count, None);
+            return (cpus, None);
         }
         let length = madt.u8(at + 1).map(usize::from).filter(|length| *length >= 2);
         let Some(entry) = length.and_then(|length| madt.part(at, length)) else { break };
         if entry.u8(0) == Some(GICC) && entry.u32(12).is_some_and(|flags| flags & ENABLED != 0) {
-            count += 1;
+            cpus.push(entry.u64(68).map(CpuAffinity::of_mpidr));
         }
         at += entry.len();
     }
-    (count, Some(at))
+    (cpus, Some(at))
 }
 
 /// One entry of the MCFG: configuration space of some buses (PCI Firmware 3.3, section 4.1.2).

@@ -1,7 +1,7 @@
 //! Host bridges and platform devices: the namespace and the small tables together.
 
 use addr::{PciSpace, PhysAddr, Range};
-use firmware::PlatformBus;
+use firmware::{Description, PlatformBus};
 use probe::{InputIds, Untranslated};
 
 use crate::machine::{Machine, Node, RSDP, device, dsdt, host_bridge, mcfg, memory, read, seal, table};
@@ -142,20 +142,27 @@ fn an_iommu_on_a_bus_of_an_extra_bridge_is_that_bridges_function() {
 
 #[test]
 fn cpus_are_the_enabled_ones_of_the_madt() {
-    let gicc = |flags: u8| {
+    let gicc = |flags: u8, mpidr: u64| {
         let mut entry = vec![0x0b, 80];
         entry.resize(80, 0);
         entry[12] = flags;
+        entry[68..76].copy_from_slice(&mpidr.to_le_bytes());
         entry
     };
-    let entries = [vec![0; 8], gicc(1), gicc(0), vec![0x0c, 24, 0, 0], vec![0; 20], gicc(1)].concat();
+    let entries =
+        [vec![0; 8], gicc(1, 0x100), gicc(0, 2), vec![0x0c, 24, 0, 0], vec![0; 20], gicc(1, 0x3_0000_0001)]
+            .concat();
     let cpus = |entries: &[u8]| {
         let machine = read(&memory(&[table(b"APIC", entries), mcfg(&[])], &dsdt(&[])), RSDP);
-        (machine.description.cpus, machine.finding_ids())
+        let Description { cpus, affinities, .. } = &machine.description;
+        (*cpus, affinities.iter().map(|cpu| cpu.bits()).collect::<Vec<_>>(), machine.finding_ids())
     };
-    assert_eq!(cpus(&entries), (2, vec![]));
-    assert_eq!(cpus(&entries[..entries.len() - 1]), (1, vec!["madt-entry-broken"]));
-    assert_eq!(cpus(&[&[0; 8][..], &[0; 4]].concat()), (1, vec!["madt-entry-broken"]));
+    assert_eq!(cpus(&entries), (2, vec![0x100, 0x3_0000_0001], vec![]));
+    assert_eq!(cpus(&entries[..entries.len() - 1]), (1, vec![0x100], vec!["madt-entry-broken"]));
+    assert_eq!(cpus(&[&[0; 8][..], &[0; 4]].concat()), (1, vec![], vec!["madt-entry-broken"]));
+    // As ACPI 5.0 has it: without an MPIDR.
+    let short = [&[0; 8][..], &[0x0b, 40, 0, 0], &[0; 8], &[1], &[0; 27]].concat();
+    assert_eq!(cpus(&short), (1, vec![], vec![]));
 }
 
 #[test]
