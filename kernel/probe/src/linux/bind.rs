@@ -60,7 +60,6 @@ impl Binding {
 
     /// How far it is; not whose it is, and not whose driver it is.
     pub(crate) fn stage(&self) -> impl Hash {
-        
         match &self.stage {
             Stage::Configure => None,
             Stage::Probe(probe) => Some(Some(probe.stage())),
