@@ -42,7 +42,7 @@ pub(crate) enum Start {
 pub(crate) struct HandedOver {
     /// The description, or where it is to be read.
     pub(crate) start: Start,
-    /// From EFI load options, or else from the description, and then read however broken the rest of it is.
+    /// From EFI load options or the file in their place, or else from the description, and then read however broken the rest of it is.
     pub(crate) command_line: String,
     /// RAM as an EFI firmware sees it; none if there was no such firmware.
     pub(crate) memory: Option<efi::Memory>,
@@ -55,7 +55,7 @@ pub(crate) struct HandedOver {
 /// Reads what the handover leads to, and uses the console and the way to end the run that it names.
 pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
     let mut warnings = Vec::new();
-    let load_options = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
+    let efi_line = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
     let memory = handover.efi.map(|efi| efi::memory(&efi, &mut warnings));
     let (early, start) = match handover.source {
         Source::DeviceTree(at) => {
@@ -67,7 +67,7 @@ pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
             let surroundings = Surroundings {
                 memory: memory.free.iter().chain(&memory.kept).copied().collect(),
                 reserved: memory.kept,
-                command_line: load_options.clone().unwrap_or_default(),
+                command_line: efi_line.clone().unwrap_or_default(),
             };
             (Early::default(), Start::Tables { rsdp, surroundings })
         }
@@ -78,7 +78,7 @@ pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
     };
     let console_absent = use_console(early.console);
     use_conduit(early.psci);
-    let command_line = load_options.filter(|line| !line.trim().is_empty()).unwrap_or(early.command_line);
+    let command_line = efi_line.filter(|line| !line.trim().is_empty()).unwrap_or(early.command_line);
     HandedOver { start, command_line, memory, warnings, console_absent }
 }
 
