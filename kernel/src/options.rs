@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) table_files: Vec<String>,
     /// Where the description comes from (`firmware=`).
     pub(crate) firmware: Option<Firmware>,
+    /// Whether buses get their numbers before the tables are taken, or only then (`number=`).
+    pub(crate) numbering: Moment,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
     pub(crate) policy: Policy,
     /// Whether the command line says `iommu.passthrough=`.
@@ -41,6 +43,15 @@ pub(crate) enum Firmware {
     DeviceTree,
     /// ACPI tables, loaded without any firmware.
     Acpi,
+}
+
+/// When buses are numbered where there is no firmware that would have done it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Before QEMU writes its tables, as firmware does it.
+    BeforeTables,
+    /// Afterwards: the tables then say what was there before, like those of a firmware that takes them too early.
+    AfterTables,
 }
 
 /// Form of the report.
@@ -74,6 +85,7 @@ impl Options {
             device_tree_file: None,
             table_files: Vec::new(),
             firmware: None,
+            numbering: Moment::BeforeTables,
             policy: Policy::default(),
             passthrough_is_set: false,
             strict_is_set: false,
@@ -100,6 +112,8 @@ impl Options {
             }
             ("firmware", "dt") => self.firmware = Some(Firmware::DeviceTree),
             ("firmware", "acpi") => self.firmware = Some(Firmware::Acpi),
+            ("number", "early") => self.numbering = Moment::BeforeTables,
+            ("number", "late") => self.numbering = Moment::AfterTables,
             // The only path so far; `probe::path` has room.
             ("path", "fixed") => {}
             ("path" | "firmware", _) => {
@@ -116,7 +130,7 @@ impl Options {
                 }
                 (_, None) => self.warn(word, "expected 0 or 1"),
             },
-            ("console" | "report" | "dtb" | "tables", _) => self.warn(word, "unknown value"),
+            ("console" | "report" | "dtb" | "tables" | "number", _) => self.warn(word, "unknown value"),
             _ => self.warn(word, "unknown word"),
         }
     }

@@ -17,7 +17,7 @@ use probe::{Finding, FirmwareMap, Severity};
 use crate::machine::heap::MemoryError;
 use crate::machine::ram::Ram;
 use crate::machine::{blob, console, heap, power, semihosting};
-use crate::options::{Firmware, Options};
+use crate::options::{Firmware, Moment, Options};
 use crate::{efi, log, stand_in, tables};
 
 /// A description of the machine, in whatever language firmware has it.
@@ -135,6 +135,11 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
     if !options.table_files.is_empty() && !by_tables {
         return Err("tables=: the machine is described by a device tree".to_string());
     }
+    let stands_in =
+        options.firmware == Some(Firmware::Acpi) && matches!(handover.source, Source::DeviceTree(_));
+    if options.numbering == Moment::AfterTables && !stands_in {
+        return Err("number=late: only firmware=acpi takes tables, and could take them too early".to_string());
+    }
     let mut described = match (start, &options.device_tree_file) {
         (Start::Tables { .. }, None) if options.firmware == Some(Firmware::DeviceTree) => {
             return Err("firmware=dt: the EFI firmware has handed over ACPI tables".to_string());
@@ -150,7 +155,7 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
             describe(Cow::Owned(file), buses(handover))?
         }
     };
-    if options.firmware == Some(Firmware::Acpi) && matches!(handover.source, Source::DeviceTree(_)) {
+    if stands_in {
         if handover.efi.is_some() {
             return Err("firmware=acpi: the EFI firmware has handed over a device tree".to_string());
         }
@@ -168,7 +173,7 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
 
 /// Tables in place of `start`, which is for standing in for firmware alone.
 fn from_stand_in(start: Described, options: &Options) -> Result<Described, String> {
-    let loaded = stand_in::load_tables(&start.description)?;
+    let loaded = stand_in::load_tables(&start.description, options.numbering)?;
     let Description { memory, reserved, command_line, .. } = start.description;
     let surroundings = Surroundings { memory, reserved, command_line };
     let (odd, files) = (loaded.findings.clone(), &options.table_files);
