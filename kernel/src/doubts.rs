@@ -5,11 +5,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::PciAddress;
-use firmware::{FunctionNode, HostBridge};
+use firmware::{FunctionNode, HostBridge, PlatformDevice};
 use pci::FunctionIndex;
 use probe::{Finding, FirmwareMap, InputIds, Severity, Translation, Untranslated};
 
-use crate::hardware::{Handle, Hardware};
+use crate::hardware::{Handle, Hardware, IOMMU_TYPE};
 use crate::machine::registers::RegistersError;
 
 /// A device whose registers are not where `reg` of its node says; it is left out.
@@ -20,6 +20,20 @@ pub(crate) fn registers(device: &str, node: &str, error: RegistersError) -> Find
         subject: device.to_string(),
         sentence: format!("reg of {node}: {error}; what it describes is left out"),
     }
+}
+
+/// virtio-mmio slots that firmware calls an IOMMU and that hold none.
+pub(crate) fn of_slots(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
+    let slots = hardware.virtio_mmio_slots().filter(|(device, _)| map.is_iommu(device.node));
+    let mismatch = |(device, kind): (&PlatformDevice, Option<u32>)| {
+        let what = match kind {
+            None => String::from("no virtio device was found in the slot"),
+            Some(IOMMU_TYPE) => return None,
+            Some(kind) => format!("the virtio device there has type {kind}, no IOMMU"),
+        };
+        Some(no_iommu(map.name(device.node), &format!("it is an IOMMU: {what}")))
+    };
+    slots.filter_map(mismatch).collect()
 }
 
 /// What is odd about the host bridges whose configuration space answers.
@@ -101,10 +115,14 @@ fn mismatch(
             format!("the function is {:04x}:{:04x}, no IOMMU", function.vendor, function.device)
         },
     );
-    Some(Finding {
+    Some(no_iommu(map.name(entry.node), &format!("{address} is an IOMMU: {what}")))
+}
+
+fn no_iommu(node: String, claim: &str) -> Finding {
+    Finding {
         id: "iommu-node-mismatch",
         severity: Severity::Error,
-        subject: map.name(entry.node),
-        sentence: format!("it says that it is an IOMMU, and its reg that it is {address}: {what}"),
-    })
+        subject: node,
+        sentence: format!("firmware says that {claim}"),
+    }
 }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use pci::Topology;
-use probe::{Core, DeviceId, Event, FwNode, Untranslated};
+use probe::{Core, DeviceId, Event, FwNode, InstanceId, Untranslated};
 
 use crate::hardware::{Handle, Hardware};
 use crate::log;
@@ -24,9 +24,15 @@ pub(crate) fn policy(options: &Options) {
     }
 }
 
+/// Does everything that is queued and checks the invariants that hold at rest; else as [`run`].
+pub(crate) fn settle(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
+    run(core, hardware, warnings);
+    core.settle();
+}
+
 /// Does everything that is queued, logging each event as it happens; what a user is to be warned of is
 /// added to `warnings`.
-pub(crate) fn settle(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
+pub(crate) fn run(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
     loop {
         for event in core.take_events() {
             line(core, hardware, &event);
@@ -36,7 +42,6 @@ pub(crate) fn settle(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mu
             break;
         }
     }
-    core.settle();
 }
 
 fn warning(core: &Core<Handle>, event: &Event) -> Option<String> {
@@ -47,6 +52,9 @@ fn warning(core: &Core<Handle>, event: &Event) -> Option<String> {
             name(device),
             names(core, nodes)
         )),
+        Event::Late(device) => Some(late(core, *device)),
+        Event::RegistrationFailed { instance, detail } => Some(registration_failed(core, *instance, detail)),
+        Event::Oops { detail, .. } => Some(detail.clone()),
         Event::DomainFallback { group, kind, detail } => {
             Some(format!("group {group}: {detail}, falling back to {}", kind.word()))
         }
@@ -82,6 +90,9 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
         Event::BindFailed { device, driver, detail } => {
             log!("{} {}: probe failed: {detail}", core.driver_name(*driver), name(device));
         }
+        Event::Declined { device, driver, detail } => {
+            log!("{} {}: declined: {detail}", core.driver_name(*driver), name(device));
+        }
         Event::Deferred { device, driver, detail } => {
             log!("{} {}: deferred, {detail}", core.driver_name(*driver), name(device));
         }
@@ -93,6 +104,11 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
                 name(device)
             );
         }
+        Event::Late(device) => log!("{}", late(core, *device)),
+        Event::RegistrationFailed { instance, detail } => {
+            log!("{}", registration_failed(core, *instance, detail));
+        }
+        Event::Oops { detail, .. } => log!("{detail}"),
         // What every device does at the start, what goes without saying, and what is gone.
         Event::DeviceAdded(_)
         | Event::DeviceRemoved(_)
@@ -101,6 +117,18 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
         | Event::DefaultDomain { .. }
         | Event::Unpublished(_) => {}
     }
+}
+
+/// The line that Linux prints for a device that is grouped when its driver is set (`__iommu_probe_device`).
+fn late(core: &Core<Handle>, device: DeviceId) -> String {
+    let name = core.device(device).name();
+    format!("{} {name}: late IOMMU probe at driver bind, something fishy here!", prefix(core, device))
+}
+
+/// Linux says nothing here: virtio-iommu does not look at the result (`viommu_probe`).
+fn registration_failed(core: &Core<Handle>, instance: InstanceId, detail: &str) -> String {
+    let name = core.device(core.instance(instance).device()).name();
+    format!("iommu {name}: registration failed ({detail}): all its groups are gone")
 }
 
 /// The line that Linux prints for a function that a map does not have (`of_map_id`).
@@ -118,7 +146,7 @@ fn no_translation(core: &Core<Handle>, hardware: &Hardware, device: DeviceId) {
 /// Linux's prefix of a device's lines: its driver, or its bus where it has none.
 fn prefix(core: &Core<Handle>, device: DeviceId) -> &'static str {
     let device = core.device(device);
-    device.driver().map_or_else(|| core.bus_name(device.bus()), |driver| core.driver_name(driver))
+    device.driver_set().map_or_else(|| core.bus_name(device.bus()), |driver| core.driver_name(driver))
 }
 
 fn names(core: &Core<Handle>, nodes: &[FwNode]) -> String {

@@ -9,8 +9,8 @@ use core::ptr::NonNull;
 
 use addr::{PciAddress, PhysAddr, Range};
 use firmware::{Description, HostBridge, PlatformDevice};
-use pci::{Bar, BarKind, Command, FunctionIndex, Policy, RootBus, Topology};
-use probe::{Finding, FirmwareMap};
+use pci::{AcsRegisters, Bar, BarKind, Command, FunctionIndex, Policy, RootBus, Topology};
+use probe::{Finding, FirmwareMap, Path};
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
@@ -50,10 +50,16 @@ pub(crate) struct Hardware {
 }
 
 impl Hardware {
-    /// Numbers all buses, reads all functions and assigns addresses as `policy` says, enables ACS.
+    /// Numbers all buses, reads all functions and assigns addresses as `policy` says, enables ACS if the path
+    /// does not do that itself.
     ///
     /// What is not where firmware says costs that host bridge or slot alone, and is a finding.
-    pub(crate) fn enumerate(description: &Description, map: &dyn FirmwareMap, policy: &Policy) -> Rc<Self> {
+    pub(crate) fn enumerate(
+        description: &Description,
+        map: &dyn FirmwareMap,
+        policy: &Policy,
+        path: Path,
+    ) -> Rc<Self> {
         let mut findings = Vec::new();
         let mut config = ConfigSpace::default();
         let mut host_bridges = Vec::new();
@@ -66,7 +72,7 @@ impl Hardware {
         let roots: Vec<RootBus> = host_bridges.iter().map(root_bus).collect();
         let mut topology = pci::enumerate_with(&mut config, &roots, policy);
         // Before anything is grouped: what a port isolates is read from its control register.
-        if description.requests_acs {
+        if description.requests_acs && path == Path::Fixed {
             pci::enable_acs(&mut config, &mut topology);
         }
 
@@ -87,8 +93,9 @@ impl Hardware {
             findings,
         };
         let of_bridges = doubts::of_host_bridges(&this, map);
+        let of_slots = doubts::of_slots(&this, map);
         let of_buses = doubts::of_buses(&this, map);
-        this.findings.extend(of_bridges.into_iter().chain(of_buses));
+        this.findings.extend(of_bridges.into_iter().chain(of_slots).chain(of_buses));
         Rc::new(this)
     }
 
@@ -100,9 +107,14 @@ impl Hardware {
         }
     }
 
+    /// The ACS registers of a function as they are now.
+    pub(crate) fn acs(&self, index: FunctionIndex) -> Option<AcsRegisters> {
+        pci::read_acs(&mut *self.config.borrow_mut(), &self.topology[index])
+    }
+
     /// Whether the device is a virtio-iommu.
     pub(crate) fn is_iommu(&self, handle: Handle) -> bool {
-        self.virtio_type(handle) == Some(DeviceType::IOMMU as u32)
+        self.virtio_type(handle) == Some(IOMMU_TYPE)
     }
 
     /// The virtio device type (virtio 1.2, section 5) behind `handle`; none if it is no virtio device.
@@ -122,6 +134,12 @@ impl Hardware {
             }
             Handle::Platform(index) => self.virtio_mmio[index],
         }
+    }
+
+    /// Platform devices that are virtio-mmio slots, each with the virtio device type of what is in it.
+    pub(crate) fn virtio_mmio_slots(&self) -> impl Iterator<Item = (&PlatformDevice, Option<u32>)> {
+        let devices = self.platform.iter().zip(self.virtio_mmio.iter().copied());
+        devices.filter(|(device, _)| is_virtio_mmio_slot(device))
     }
 
     /// Switches on what `command` says.
@@ -189,13 +207,20 @@ const VIRTIO_MMIO_IDS: [&str; 2] = ["virtio,mmio", "LNRO0005"];
 /// Offset of the register with the device's type; 0 in an empty slot.
 const VIRTIO_MMIO_DEVICE_ID: u64 = 8;
 
+/// The virtio device type of an IOMMU (virtio 1.2, section 5.13.1).
+pub(crate) const IOMMU_TYPE: u32 = DeviceType::IOMMU as u32;
+
+fn is_virtio_mmio_slot(device: &PlatformDevice) -> bool {
+    device.compatible.iter().any(|id| VIRTIO_MMIO_IDS.contains(&id.as_str()))
+}
+
 fn first_registers(device: &PlatformDevice) -> Option<Range<PhysAddr>> {
     device.registers.first().copied()
 }
 
 /// The type of the device in a virtio-mmio slot; none if this is no such slot, or an empty one.
 fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, RegistersError> {
-    if !device.compatible.iter().any(|id| VIRTIO_MMIO_IDS.contains(&id.as_str())) {
+    if !is_virtio_mmio_slot(device) {
         return Ok(None);
     }
     let Some(range) = first_registers(device).filter(|range| range.size() >= 0x100) else {

@@ -17,6 +17,7 @@ mod event_log;
 mod hardware;
 mod machine;
 mod options;
+mod order;
 mod platform_bus;
 mod registry;
 mod source;
@@ -30,10 +31,11 @@ use core::mem;
 use boot::Handover;
 use report::{Report, Run};
 
-use crate::clients::Iommus;
+use crate::clients::{Iommus, Sequence};
 use crate::hardware::Hardware;
 use crate::machine::{console, power};
 use crate::options::Options;
+use crate::order::Step;
 use crate::source::HandedOver;
 
 boot::entry!(kernel_main, machine::failure::exception);
@@ -46,9 +48,10 @@ fn kernel_main(handover: Handover) -> ! {
 
     let mut report = Report::new(Run {
         firmware: source::route(&handover, &options).to_string(),
-        path: "fixed".to_string(),
+        path: options.path.to_string(),
         cmdline: handed_over.command_line.clone(),
         exception_level: handover.entry_exception_level,
+        order: options.order.as_ref().map(ToString::to_string),
         ..Run::default()
     });
     log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
@@ -78,13 +81,27 @@ fn probe_machine(
     summary::add_description(report, &described.description);
     summary::add_findings(report, &source::use_memory(handover, handed_over.memory, &described));
 
-    let hardware = Hardware::enumerate(&described.description, &*described.map, &described.buses);
+    let hardware =
+        Hardware::enumerate(&described.description, &*described.map, &described.buses, options.path);
     summary::add_hardware(report, &hardware);
 
     event_log::policy(options);
     let iommus = Iommus::default();
-    let mut core = registry::populate(&hardware, described.map, options.policy);
-    clients::register_all(&mut core, &hardware, &iommus);
+    let (mut core, mut steps) = registry::machine(&hardware, described.map, options);
+    steps
+        .extend(clients::all(&hardware, &iommus, Sequence::of(options.path)).into_iter().map(Step::Register));
+    if let Some(order) = &options.order {
+        steps = order.arrange(steps)?;
+        log!("order: {}", order::names(&steps));
+    }
+    for step in steps {
+        step.take(&mut core);
+        event_log::run(&mut core, &hardware, &mut report.warnings);
+        if options.order.is_some() {
+            // Between any two steps too, everything must be as it should.
+            core.settle();
+        }
+    }
     event_log::settle(&mut core, &hardware, &mut report.warnings);
     core.expire_deferrals();
     event_log::settle(&mut core, &hardware, &mut report.warnings);

@@ -4,10 +4,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use probe::Policy;
+use probe::{Path, Policy};
 use report::{Ktap, Report};
 
 use crate::machine::console::Channel;
+use crate::order::Order;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -24,12 +25,16 @@ pub(crate) struct Options {
     pub(crate) firmware: Option<Firmware>,
     /// Whether buses get their numbers before the tables are taken, or only then (`number=`).
     pub(crate) numbering: Moment,
+    /// Which way probing goes (`path=`).
+    pub(crate) path: Path,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
     pub(crate) policy: Policy,
     /// Whether the command line says `iommu.passthrough=`.
     pub(crate) passthrough_is_set: bool,
     /// Whether the command line says `iommu.strict=`.
     pub(crate) strict_is_set: bool,
+    /// Another order of devices and drivers than Linux's (`order=`).
+    pub(crate) order: Option<Order>,
     /// Words that mean nothing, or nothing here.
     pub(crate) warnings: Vec<String>,
     /// A word that asks for what this image cannot do, and that the run must not go on without.
@@ -86,9 +91,11 @@ impl Options {
             table_files: Vec::new(),
             firmware: None,
             numbering: Moment::BeforeTables,
+            path: Path::default(),
             policy: Policy::default(),
             passthrough_is_set: false,
             strict_is_set: false,
+            order: None,
             warnings: Vec::new(),
             refused: None,
         };
@@ -114,11 +121,20 @@ impl Options {
             ("firmware", "acpi") => self.firmware = Some(Firmware::Acpi),
             ("number", "early") => self.numbering = Moment::BeforeTables,
             ("number", "late") => self.numbering = Moment::AfterTables,
-            // The only path so far; `probe::path` has room.
-            ("path", "fixed") => {}
-            ("path" | "firmware", _) => {
-                self.refused = Some(format!("{word}: this image knows path=fixed, and firmware=dt or acpi"));
+            ("path", word) if Path::from_word(word).is_some() => {
+                self.path = Path::from_word(word).unwrap_or_default();
             }
+            ("path", _) => {
+                let known = Path::ALL.map(Path::word).join(", ");
+                self.refused = Some(format!("{word}: this image knows the paths {known}"));
+            }
+            ("firmware", _) => {
+                self.refused = Some(format!("{word}: this image knows firmware=dt and firmware=acpi"));
+            }
+            ("order", text) => match Order::parse(text) {
+                Ok(order) => self.order = Some(order),
+                Err(why) => self.refused = Some(format!("{word}: {why}")),
+            },
             ("iommu.passthrough" | "iommu.strict", _) => match (name, boolean(value)) {
                 ("iommu.passthrough", Some(on)) => {
                     self.policy.passthrough = on;

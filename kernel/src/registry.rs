@@ -1,61 +1,72 @@
-//! Tells the core which buses and devices there are, in Linux's order.
+//! Which buses and devices there are, in Linux's order.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use firmware::{FunctionNode, PlatformBus as Which};
-use pci::PciBus;
-use probe::{BusId, Core, FirmwareMap, NewDevice, Policy, Unit};
+use pci::{PciBus, Topology};
+use probe::{Core, FirmwareMap, FwNode, NewDevice, Path, Unit};
 
 use crate::hardware::{Handle, Hardware};
+use crate::options::Options;
+use crate::order::Step;
 use crate::platform_bus::PlatformBus;
 
-/// A core with all buses and devices of the machine, and no driver.
+/// A core with all buses of the machine, and the devices to add to them.
 ///
 /// The buses are in the order in which a replay walks them (Linux: `iommu_buses`).
-pub(crate) fn populate(hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>, policy: Policy) -> Core<Handle> {
-    let mut core = Core::new(policy, map);
+pub(crate) fn machine(
+    hardware: &Rc<Hardware>,
+    map: Box<dyn FirmwareMap>,
+    options: &Options,
+) -> (Core<Handle>, Vec<Step>) {
+    let mut core = Core::new(options.path, options.policy, map);
     let platform = core.add_bus(Box::new(PlatformBus::new("platform", &hardware.platform)));
     let nodes = hardware.host_bridges.iter().map(|bridge| bridge.node).collect();
-    let pci = core.add_bus(Box::new(PciBus::new(hardware.topology.clone(), nodes)));
+    let pci = core.add_bus(Box::new(pci_bus(hardware, nodes, options.path)));
     let amba = core.add_bus(Box::new(PlatformBus::new("amba", &hardware.platform)));
 
-    for (index, device) in hardware.platform.iter().enumerate() {
+    let platform_devices = hardware.platform.iter().enumerate().map(|(index, device)| {
         let bus = match device.bus {
             Which::Platform => platform,
             Which::Amba => amba,
         };
-        let unit = Unit(u32::try_from(index).unwrap_or(u32::MAX));
-        core.add_device(
-            bus,
-            NewDevice {
-                unit,
-                name: device.name.clone(),
-                node: Some(device.node),
-                enabled: true,
-                handle: Handle::Platform(index),
-            },
-        );
-    }
-    add_functions(&mut core, hardware, pci);
-    core
+        let new = NewDevice {
+            unit: Unit(u32::try_from(index).unwrap_or(u32::MAX)),
+            name: device.name.clone(),
+            node: Some(device.node),
+            enabled: true,
+            handle: Handle::Platform(index),
+        };
+        Step::Add(bus, new)
+    });
+    let functions = hardware.topology.indexed().map(|(index, function)| {
+        let node = node_of(hardware, function);
+        let new = NewDevice {
+            unit: Unit(index.0),
+            name: function.address.to_string(),
+            node: node.map(|entry| entry.node),
+            enabled: node.is_none_or(|entry| entry.enabled),
+            handle: Handle::Function(index),
+        };
+        Step::Add(pci, new)
+    });
+    (core, platform_devices.chain(functions).collect())
 }
 
-fn add_functions(core: &mut Core<Handle>, hardware: &Hardware, bus: BusId) {
-    for (index, function) in hardware.topology.indexed() {
-        let node = node_of(hardware, function);
-        core.add_device(
-            bus,
-            NewDevice {
-                unit: Unit(index.0),
-                name: function.address.to_string(),
-                node: node.map(|entry| entry.node),
-                enabled: node.is_none_or(|entry| entry.enabled),
-                handle: Handle::Function(index),
-            },
-        );
+/// The PCI bus: isolated already, or to be isolated function by function where a path decides when.
+fn pci_bus(hardware: &Rc<Hardware>, nodes: Vec<FwNode>, path: Path) -> PciBus {
+    let topology = hardware.topology.clone();
+    if path == Path::Fixed {
+        return PciBus::new(topology, nodes);
     }
+    let hardware = hardware.clone();
+    let isolate = move |topology: &mut Topology, index| {
+        pci::enable_acs_of(&mut *hardware.config.borrow_mut(), topology, index);
+    };
+    PciBus::isolated_later(topology, nodes, Rc::new(isolate))
 }
 
 /// Firmware's node for a function, if it has one.

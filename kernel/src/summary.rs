@@ -88,6 +88,7 @@ fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Io
             _ if driver.as_ref().is_some_and(|driver| driver.is_dead()) => IommuState::Dead,
             InstanceState::Published => IommuState::Published,
             InstanceState::Ready => IommuState::Ready,
+            InstanceState::Unregistered => IommuState::Unregistered,
         },
         page_size_mask: format!("{:#x}", config.map_or(0, |config| config.page_size_mask)),
         input_range: config.map_or_else(
@@ -140,7 +141,7 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
     let (id, class, kind, acs) = match *device.handle() {
         Handle::Function(index) => {
             let function = &hardware.topology[index];
-            let acs = function.acs.as_ref().map(|registers| Acs {
+            let acs = hardware.acs(index).map(|registers| Acs {
                 capability: format!("{:#06x}", registers.capability.bits()),
                 control: format!("{:#06x}", registers.control.bits()),
             });

@@ -61,6 +61,7 @@ struct Words {
     console: Option<Console>,
     firmware: Option<Firmware>,
     path: Option<ProbePath>,
+    order: Option<String>,
 }
 
 impl Words {
@@ -73,6 +74,7 @@ impl Words {
                 "console" => words.console = Some(chosen(word, value)?),
                 "firmware" => words.firmware = Some(chosen(word, value)?),
                 "path" => words.path = Some(chosen(word, value)?),
+                "order" => words.order = Some(value.to_owned()),
                 "dtb" => {
                     let what = "names a file of the guest's host; give the file with --dtb FILE instead";
                     return Err(Stop::usage(format!("--append: {word} {what}")));
@@ -123,6 +125,8 @@ impl Boot {
             start: Start {
                 firmware: topology.firmware,
                 disk: topology.disk,
+                path: topology.path,
+                order: topology.order.clone(),
                 console: topology.console,
                 own_tree: !matches!(tree, Tree::Own),
                 tables: topology.tables.len(),
@@ -141,10 +145,8 @@ impl Boot {
         let usage = |what: &str| Err(Stop::usage(what));
         let words = Words::parse(options.append.as_deref().unwrap_or_default())?;
         let firmware = agreed("firmware", options.firmware, words.firmware)?;
-        let path = agreed("path", options.path, words.path)?.unwrap_or_default();
-        if path != ProbePath::Fixed {
-            return usage("--path: only `fixed` is there yet");
-        }
+        let path = agreed("path", options.path, words.path)?;
+        let order = agreed("order", options.order.clone(), words.order)?;
         let mut boot = if options.bare {
             let machine = Machine { program: program.to_owned(), ..Machine::default() };
             let (tree, patches) = (Tree::Own, Vec::new());
@@ -159,6 +161,8 @@ impl Boot {
         if boot.start.disk && !boot.start.firmware.is_uefi() {
             return usage(topology::NO_DISK);
         }
+        boot.start.path = path.unwrap_or(boot.start.path);
+        boot.start.order = order.or(boot.start.order);
         boot.machine.options.extend(options.machine.iter().cloned());
         boot.machine.cpu = options.cpu.clone().or(boot.machine.cpu);
         boot.machine.smp = options.smp.or(boot.machine.smp);

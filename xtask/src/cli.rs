@@ -64,9 +64,12 @@ pub(crate) struct QemuArgs {
     /// CPU model; a 64-bit one [default: as the topology says, or cortex-a57].
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
-    /// Probe path [default: fixed].
+    /// Probe path: ours, or that of a Linux with its defects [default: fixed].
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Option<ProbePath>,
+    /// Order of devices and drivers: seed:N, or names, with * for the rest [default: Linux's].
+    #[arg(long, value_name = "seed:N|NAME,NAME,*,NAME", value_parser = order)]
+    pub(crate) order: Option<String>,
     /// A device tree blob, from a file or a pipe [default: QEMU's].
     #[arg(long, value_name = "FILE")]
     pub(crate) dtb: Option<PathBuf>,
@@ -221,17 +224,34 @@ pub(crate) enum Iommu {
     Off,
 }
 
-/// Which probe path the kernel takes; others than `fixed` are not there yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+/// Which probe path the kernel takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum ProbePath {
+    /// Ours, which keeps every invariant.
     #[default]
     Fixed,
-    #[value(hide = true)]
+    /// Linux 6.17 to 7.3, as it is.
     Upstream,
-    #[value(hide = true)]
+    /// Linux 6.15 to 6.16.3.
     Regressed,
-    #[value(hide = true)]
+    /// Linux 6.14 and older.
     Legacy,
+}
+
+impl ProbePath {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Fixed, Self::Upstream, Self::Regressed, Self::Legacy];
+
+    /// The word that selects it, and that the report has for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Upstream => "upstream",
+            Self::Regressed => "regressed",
+            Self::Legacy => "legacy",
+        }
+    }
 }
 
 /// What carries the report.
@@ -250,6 +270,14 @@ fn machine_options(text: &str) -> Result<String, String> {
     let is_option =
         |option: &str| option.split_once('=').is_some_and(|(k, v)| !k.is_empty() && !v.is_empty());
     if text.split(',').all(is_option) { Ok(text.into()) } else { Err("expected K=V[,K=V]".into()) }
+}
+
+/// Checks that an order is one word of the kernel's command line; the names in it are the kernel's to know.
+fn order(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return Err("expected seed:N, or names of devices and drivers with commas between them".into());
+    }
+    Ok(text.into())
 }
 
 /// Checks a size as QEMU's `-m` takes it.

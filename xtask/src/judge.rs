@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use report::{Device, Finding, GroupType, Report, ReservedRegion, Severity, Verdict};
 
-use crate::linux::{Answer, Function};
-use crate::outcome::{Kind, Outcome};
+use crate::cli::ProbePath;
+use crate::linux::{Answer, Function, LATE_PROBE};
+use crate::outcome::{Kind, Outcome, UNTRANSLATED};
 use crate::topology::Expect;
 
 /// How a reason for being in no group may begin; the set is closed.
@@ -20,6 +21,9 @@ const REASONS: [&str; 8] = [
     "refused by the IOMMU",
     "waiting for",
 ];
+
+/// How it may begin on the paths of Linux too, which let go of devices without a word.
+const REASONS_OF_LINUX: [&str; 3] = ["not probed", "translated by firmware, never probed", "abandoned"];
 
 /// The invariants that a complete run reports on.
 const INVARIANTS: u32 = 11;
@@ -37,29 +41,41 @@ struct ExpectedGroup {
     members: BTreeSet<String>,
 }
 
+/// Compares the end of a boot with what is expected, and with Linux's answers if there are any; where Linux gives
+/// one or another, it must be one of them. Empty if there is no difference.
+pub(crate) fn differences_from_any(outcome: &Outcome, expect: &Expect, answers: &[Answer]) -> Vec<String> {
+    let mut found = answers.iter().map(|answer| differences(outcome, expect, Some(answer)));
+    let first = found.next().unwrap_or_else(|| differences(outcome, expect, None));
+    if found.any(|others| others.is_empty()) { Vec::new() } else { first }
+}
+
 /// Compares the end of a boot with what is expected, and with Linux's answer if there is one. Empty
 /// if there is no difference.
-pub(crate) fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
+fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
     let report = &outcome.report;
     let mut found = Vec::new();
     if matches!(outcome.kind, Kind::Timeout | Kind::Crash | Kind::Unable | Kind::Usage) {
         if outcome.kind == expect.result {
-            remarks(report, expect, &mut found);
+            remarks(report, expect, None, &mut found);
         } else {
             found.push(format!("{}: {}", outcome.kind.word(), report.error.as_deref().unwrap_or_default()));
         }
         return found;
     }
     verdict(outcome, expect.result, &mut found);
-    consistency(report, &mut found);
+    consistency(report, expect, &mut found);
     run(report, expect, &mut found);
-    groups(report, &expected_groups(expect, linux, &mut found), &mut found);
+    groups(report, &expected_groups(expect, linux, &mut found), expect.any_numbers, &mut found);
     ungrouped(report, expect, linux, &mut found);
     iommus(report, expect, linux, &mut found);
     if let Some(answer) = linux {
         functions(report, answer, &mut found);
     }
-    remarks(report, expect, &mut found);
+    if let Some(answer) = linux {
+        late_probes(report, answer, &mut found);
+        untranslated(outcome, answer, &mut found);
+    }
+    remarks(report, expect, linux, &mut found);
     found
 }
 
@@ -80,7 +96,7 @@ fn verdict(outcome: &Outcome, expected: Kind, found: &mut Vec<String>) {
 }
 
 /// What must hold for every report, whatever the machine.
-fn consistency(report: &Report, found: &mut Vec<String>) {
+fn consistency(report: &Report, expect: &Expect, found: &mut Vec<String>) {
     let mut names = BTreeSet::new();
     for device in &report.devices {
         if !names.insert(device.name.as_str()) {
@@ -119,21 +135,26 @@ fn consistency(report: &Report, found: &mut Vec<String>) {
         ));
     }
     if report.result != Verdict::Error {
-        invariants(report, found);
+        invariants(report, &expect.breaks, found);
     }
 }
 
-fn invariants(report: &Report, found: &mut Vec<String>) {
-    for number in 1..=INVARIANTS {
-        let id = format!("I{number}");
-        match report.invariants.iter().find(|invariant| invariant.id == id) {
-            None => found.push(format!("invariant {id} is not reported on")),
-            Some(invariant) if !invariant.holds => {
-                found.push(format!("invariant {id}: broken by {:?}", invariant.broken_by));
-            }
-            Some(_) => (),
+/// All invariants must hold, but for those that must be broken.
+fn invariants(report: &Report, breaks: &[String], found: &mut Vec<String>) {
+    let ids: Vec<String> = (1..=INVARIANTS).map(|number| format!("I{number}")).collect();
+    for id in &ids {
+        let Some(invariant) = report.invariants.iter().find(|invariant| invariant.id == *id) else {
+            found.push(format!("invariant {id} is not reported on"));
+            continue;
+        };
+        match (invariant.holds, breaks.contains(id)) {
+            (false, false) => found.push(format!("invariant {id}: broken by {:?}", invariant.broken_by)),
+            (true, true) => found.push(format!("invariant {id}: expected to be broken, holds")),
+            _ => (),
         }
     }
+    let unknown = breaks.iter().filter(|id| !ids.contains(*id));
+    found.extend(unknown.map(|id| format!("the expectation names {id}, which is no invariant")));
 }
 
 fn run(report: &Report, expect: &Expect, found: &mut Vec<String>) {
@@ -183,16 +204,37 @@ fn expected_groups(expect: &Expect, linux: Option<&Answer>, found: &mut Vec<Stri
         None => expect
             .groups
             .iter()
-            .map(|members| ExpectedGroup {
-                kind: expect.kind.unwrap_or(USUAL_TYPE),
-                reserved: stated.clone(),
-                members: members.iter().cloned().collect(),
+            .map(|members| {
+                let by_instance =
+                    || of_instances(expect, members).map(|lines| without_enclosed(regions(&lines)));
+                ExpectedGroup {
+                    kind: expect.kind.unwrap_or(USUAL_TYPE),
+                    reserved: stated.clone().or_else(by_instance),
+                    members: members.iter().cloned().collect(),
+                }
             })
             .collect(),
     }
 }
 
-fn groups(report: &Report, expected: &[ExpectedGroup], found: &mut Vec<String>) {
+/// The regions of all instances that a group is behind; none if the topology does not tell instances apart.
+fn of_instances(expect: &Expect, members: &[String]) -> Option<Vec<String>> {
+    let instances = expect.translated.values();
+    let behind = instances.filter(|instance| instance.devices.iter().any(|device| members.contains(device)));
+    let regions: Vec<String> = behind.flat_map(|instance| instance.reserved.iter().cloned()).collect();
+    (!expect.translated.is_empty()).then_some(regions)
+}
+
+/// A region inside of another of its kind is listed as a part of that one (Linux: `iommu_insert_resv_region`).
+fn without_enclosed(regions: BTreeSet<Region>) -> BTreeSet<Region> {
+    let all = regions.clone();
+    let encloses = |outer: &Region, inner: &Region| {
+        outer != inner && outer.2 == inner.2 && outer.0 <= inner.0 && inner.1 <= outer.1
+    };
+    regions.into_iter().filter(|inner| !all.iter().any(|outer| encloses(outer, inner))).collect()
+}
+
+fn groups(report: &Report, expected: &[ExpectedGroup], any_numbers: bool, found: &mut Vec<String>) {
     let members: Vec<BTreeSet<String>> =
         report.groups.iter().map(|group| group.devices.iter().cloned().collect()).collect();
     for (number, wanted) in expected.iter().enumerate() {
@@ -201,7 +243,7 @@ fn groups(report: &Report, expected: &[ExpectedGroup], found: &mut Vec<String>) 
             continue;
         };
         let group = &report.groups[at];
-        if group.id as usize != number {
+        if group.id as usize != number && !any_numbers {
             found.push(format!(
                 "group {} should have number {number}, it has {}",
                 set(&wanted.members),
@@ -241,8 +283,9 @@ fn ungrouped(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &m
         wanted.insert(&instance.name, &iommu);
     }
     wanted.extend(expect.without.iter().map(|(name, why)| (name.as_str(), why.as_slice())));
+    let of_linux: &[&str] = if report.run.path == ProbePath::Fixed.word() { &[] } else { &REASONS_OF_LINUX };
     for device in report.ungrouped() {
-        if !REASONS.iter().any(|reason| device.why.starts_with(reason)) {
+        if !REASONS.iter().chain(of_linux).any(|reason| device.why.starts_with(reason)) {
             found.push(format!("{}: the reason {:?} is not one of the closed set", device.name, device.why));
         }
         match wanted.remove(device.name.as_str()) {
@@ -263,20 +306,28 @@ fn ungrouped(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &m
 
 fn iommus(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &mut Vec<String>) {
     let from_linux = || linux.map(|answer| answer.iommus.iter().map(|iommu| iommu.name.clone()).collect());
-    let names: Vec<String> = report.iommus.iter().map(|iommu| iommu.name.clone()).collect();
-    if let Some(wanted) = expect.iommus.clone().or_else(from_linux).filter(|wanted| *wanted != names) {
+    let mut names: Vec<String> = report.iommus.iter().map(|iommu| iommu.name.clone()).collect();
+    let mut wanted = expect.iommus.clone().or_else(from_linux);
+    if expect.any_numbers {
+        names.sort();
+        wanted.iter_mut().for_each(|wanted| wanted.sort());
+    }
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != names) {
         found.push(format!("IOMMUs: expected {}, is {}", set(&wanted), set(&names)));
     }
-    for wanted in linux.iter().flat_map(|answer| &answer.iommus) {
-        let Some(is) = report.iommus.iter().find(|iommu| iommu.name == wanted.name) else { continue };
-        let [wanted, is] = [&wanted.devices, &is.devices].map(|list| list.iter().collect::<BTreeSet<_>>());
+    let of_linux = linux.iter().flat_map(|answer| &answer.iommus).map(|iommu| (&iommu.name, &iommu.devices));
+    let of_linux = of_linux.filter(|(name, _)| names.contains(*name));
+    let stated = expect.translated.iter().map(|(name, instance)| (name, &instance.devices));
+    for (name, wanted) in of_linux.chain(stated) {
+        let is = report.iommus.iter().find(|iommu| iommu.name == *name).map(|iommu| &iommu.devices);
+        let [wanted, is] = [Some(wanted), is].map(|list| list.into_iter().flatten().collect::<BTreeSet<_>>());
         if wanted != is {
-            found.push(format!("translated: expected {}, is {}", set(&wanted), set(&is)));
+            found.push(format!("translated by {name}: expected {}, is {}", set(&wanted), set(&is)));
         }
     }
 }
 
-/// What Linux says of each PCI function, apart from its group. Drivers are not compared: Linux has more.
+/// What Linux says of each PCI function, apart from its group.
 fn functions(report: &Report, answer: &Answer, found: &mut Vec<String>) {
     let functions = answer.groups.iter().flat_map(|group| &group.devices).chain(&answer.without_group);
     for function in functions {
@@ -289,6 +340,7 @@ fn functions(report: &Report, answer: &Answer, found: &mut Vec<String>) {
             ("ID", Some(function.id.as_str()), Some(device.id.as_str())),
             ("class", Some(function.class.as_str()), device.class.as_deref()),
             ("kind", Some(function.report_kind()), Some(device.kind.as_str())),
+            ("driver", expected_driver(report, answer, function, device), device.driver.as_deref()),
             ("ACS capability", function.acs_cap.as_deref(), acs(|acs| &acs.capability)),
             ("ACS control", grouped_acs_control(function, device), acs(|acs| &acs.control)),
         ];
@@ -302,6 +354,65 @@ fn functions(report: &Report, answer: &Answer, found: &mut Vec<String>) {
     }
 }
 
+/// The driver that a function must have. Linux drives a virtio device by its transport, and what is behind it by
+/// another driver; here the IOMMU has one for both. And where Linux's drivers still waited when it was asked, ours
+/// have given up waiting, with a warning. An IOMMU whose driver did not survive its own probe counts as driven there.
+fn expected_driver<'a>(
+    report: &Report,
+    answer: &Answer,
+    function: &'a Function,
+    device: &'a Device,
+) -> Option<&'a str> {
+    let driver = Some(function.driver.as_str()).filter(|driver| *driver != NO_DRIVER);
+    if driver.is_some() && answer.iommus.iter().any(|iommu| iommu.name == function.bdf) {
+        let oops = format!("oops: the IOMMU {} ", function.bdf);
+        let survived = !report.warnings.iter().any(|warning| warning.starts_with(&oops));
+        return survived.then_some(IOMMU_DRIVER);
+    }
+    let gave_up = report.warnings.iter().any(|warning| gave_up_on(warning) == Some(&function.bdf));
+    if driver.is_none() && gave_up { device.driver.as_deref() } else { driver }
+}
+
+/// How Linux's answers say that a function has no driver.
+const NO_DRIVER: &str = "-";
+/// Our driver of an IOMMU.
+const IOMMU_DRIVER: &str = "virtio-iommu";
+
+/// The device that is bound although its IOMMU never came, if that is what a warning says.
+fn gave_up_on(warning: &str) -> Option<&str> {
+    Some(warning.split_once(": deferred probe timeout, ignoring dependency")?.0)
+}
+
+/// The warnings that a device was grouped although its driver was already there: Linux's, no more and no fewer.
+fn late_probes(report: &Report, answer: &Answer, found: &mut Vec<String>) {
+    let warnings = report.warnings.iter().map(String::as_str);
+    same_lines(answer.lines(LATE_PROBE), warnings.filter(|line| line.contains(LATE_PROBE)), found);
+}
+
+/// The lines of the log that a map leads nowhere: the same.
+fn untranslated(outcome: &Outcome, answer: &Answer, found: &mut Vec<String>) {
+    same_lines(answer.lines(UNTRANSLATED), outcome.log.iter().map(String::as_str), found);
+}
+
+fn same_lines<'a>(
+    linux: impl Iterator<Item = &'a str>,
+    ours: impl Iterator<Item = &'a str>,
+    found: &mut Vec<String>,
+) {
+    let (linux, ours): (BTreeSet<&str>, BTreeSet<&str>) = (linux.collect(), ours.collect());
+    found.extend(linux.difference(&ours).map(|line| format!("Linux says, and there is no: {line}")));
+    found.extend(ours.difference(&linux).map(|line| format!("Linux does not say: {line}")));
+}
+
+/// Whether a warning is one that Linux's answer explains: a late probe, which is compared by itself, or that we
+/// have given up waiting where Linux still waited.
+fn is_explained(warning: &str, answer: &Answer) -> bool {
+    let waits = |name: &str| {
+        answer.without_group.iter().any(|function| function.bdf == name && function.driver == NO_DRIVER)
+    };
+    warning.contains(LATE_PROBE) || gave_up_on(warning).is_some_and(waits)
+}
+
 /// ACS is enabled when firmware's map is asked for a device. Where there is no map, Linux leaves the
 /// register as it was, and nothing depends on it: then ours is as good.
 fn grouped_acs_control<'a>(function: &'a Function, device: &'a Device) -> Option<&'a str> {
@@ -312,7 +423,7 @@ fn grouped_acs_control<'a>(function: &'a Function, device: &'a Device) -> Option
 }
 
 /// Findings, errors and warnings: what must be there is, and nothing serious is beside it.
-fn remarks(report: &Report, expect: &Expect, found: &mut Vec<String>) {
+fn remarks(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &mut Vec<String>) {
     let text_of = |finding: &Finding| format!("{} {} {}", finding.id, finding.device, finding.sentence);
     let has_all = |text: &str, words: &[String]| words.iter().all(|word| text.contains(word));
     for words in &expect.findings {
@@ -333,7 +444,8 @@ fn remarks(report: &Report, expect: &Expect, found: &mut Vec<String>) {
             found.push(format!("no warning speaks of {part:?}"));
         }
     }
-    for warning in &report.warnings {
+    let is_explained = |warning: &&String| linux.is_some_and(|answer| is_explained(warning, answer));
+    for warning in report.warnings.iter().filter(|warning| !is_explained(warning)) {
         if !expect.warnings.iter().any(|part| warning.contains(part)) {
             found.push(format!("unexpected warning: {warning}"));
         }

@@ -11,6 +11,7 @@ mod judge;
 mod linux;
 mod outcome;
 mod output;
+mod paths;
 mod qemu;
 mod run;
 mod setup;

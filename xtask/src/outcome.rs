@@ -1,5 +1,7 @@
 //! How a command ends: one kind, one exit status, and a report in every case.
 
+use std::collections::BTreeSet;
+
 use report::{Report, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -64,12 +66,18 @@ impl From<Verdict> for Kind {
 pub(crate) struct Outcome {
     pub(crate) kind: Kind,
     pub(crate) report: Report,
+    /// Lines of the log that Linux prints in the same words and the report does not have ([`UNTRANSLATED`]), each
+    /// once and without its time.
+    pub(crate) log: BTreeSet<String>,
 }
+
+/// What is in the line that says that a map leads a requester ID nowhere (Linux: `of_map_id`).
+pub(crate) const UNTRANSLATED: &str = "no iommu-map translation for id";
 
 impl Outcome {
     /// The end of a run that gave no report.
     pub(crate) fn without_report(kind: Kind, error: String) -> Self {
-        Self { kind, report: Report::of_error(error) }
+        Self { kind, report: Report::of_error(error), log: BTreeSet::new() }
     }
 
     /// The report with two more fields: `outcome`, the kind's word, and `exit_status`. One line, which

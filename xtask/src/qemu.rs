@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::cli::{Console, Firmware};
+use crate::cli::{Console, Firmware, ProbePath};
 use crate::{firmware, output};
 
 /// File in the run directory that semihosting writes the report to.
@@ -51,6 +51,10 @@ pub(crate) struct Start {
     pub(crate) firmware: Firmware,
     /// Whether firmware finds it on a disk ([`DISK`]), and not by `-kernel`.
     pub(crate) disk: bool,
+    /// Which probe path it takes.
+    pub(crate) path: ProbePath,
+    /// In which order it adds devices and registers drivers; Linux's, if none.
+    pub(crate) order: Option<String>,
     /// What carries the report.
     pub(crate) console: Console,
     /// Whether [`TREE_FILE`] replaces QEMU's tree.
@@ -87,6 +91,12 @@ impl Start {
         let mut words: Vec<&str> = self.append.iter().map(String::as_str).collect();
         // Of a word that is there twice, the kernel takes the last: without these, there is no report.
         words.extend(["report=json", console]);
+        let path = format!("path={}", self.path.word());
+        if self.path != ProbePath::default() {
+            words.push(&path);
+        }
+        let order = self.order.as_ref().map(|order| format!("order={order}"));
+        words.extend(order.as_deref());
         if self.own_tree {
             words.push(&tree);
         }
@@ -301,6 +311,13 @@ mod tests {
         let start = Start { append, own_tree: true, ..Start::default() };
         let line = start.command_line();
         assert_eq!(line, "report=text iommu.strict=0 report=json console=semihosting dtb=tree.dtb");
+    }
+
+    #[test]
+    fn a_path_other_than_the_usual_one_is_said() {
+        let line = |path| Start { path, ..Start::default() }.command_line();
+        assert_eq!(line(ProbePath::Fixed), "report=json console=semihosting");
+        assert_eq!(line(ProbePath::Legacy), "report=json console=semihosting path=legacy");
     }
 
     #[test]

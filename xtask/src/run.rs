@@ -1,6 +1,6 @@
 //! One run of QEMU: its own directory, a guard that ends it, a deadline, and what it left behind.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use report::Report;
 
-use crate::outcome::{Kind, Outcome, Stop};
+use crate::outcome::{Kind, Outcome, Stop, UNTRANSLATED};
 use crate::qemu::REPORT_FILE;
 
 /// How a report begins, wherever it is written.
@@ -90,6 +90,8 @@ struct Traces {
     guest_spoke: bool,
     /// The last line that looks like a report, from the serial port.
     report: Option<String>,
+    /// As [`Outcome::log`].
+    as_linux: BTreeSet<String>,
 }
 
 impl Run<'_> {
@@ -213,7 +215,7 @@ impl Run<'_> {
                 format!("the report is of schema {}, not {}", report.schema, report::SCHEMA),
             );
         }
-        Ok(Outcome { kind: report.result.into(), report })
+        Ok(Outcome { kind: report.result.into(), report, log: traces.as_linux.clone() })
     }
 }
 
@@ -232,6 +234,10 @@ impl Traces {
         if source == Source::Guest && line.starts_with(REPORT_START) {
             self.report = Some(line);
             return;
+        }
+        if line.contains(UNTRANSLATED) {
+            // A line begins with the time in brackets.
+            self.as_linux.insert(line.split_once("] ").map_or(&*line, |(_, text)| text).to_owned());
         }
         if live {
             eprintln!("{line}");

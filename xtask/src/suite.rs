@@ -15,12 +15,13 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
 use crate::boot::{self, Boot};
-use crate::cli::{Firmware, TestArgs};
+use crate::cli::{ProbePath, TestArgs};
 use crate::image::{self, Kernel, TARGET};
 use crate::judge;
 use crate::linux::Answer;
 use crate::outcome::{Kind, Stop};
 use crate::output;
+use crate::paths::Paths;
 use crate::qemu;
 use crate::run;
 use crate::setup;
@@ -126,7 +127,8 @@ impl Checked {
 ///
 /// Something that the checks need is not there, or no test has a name that was asked for.
 pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
-    let (mut topologies, malformed) = wanted(Topology::all(&topology::directory())?, options);
+    let paths = Paths::read()?;
+    let (mut topologies, malformed) = wanted(Topology::all(&topology::directory())?, options, &paths);
     let with_host = options.filters.is_empty() && !options.boot_only;
     if topologies.is_empty() && malformed.is_empty() && !with_host && !options.host_only {
         return Err(Stop::usage("no boot test has such a name; --list shows all"));
@@ -169,7 +171,7 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
             results.push(checked);
         };
         match image::build(options.common.verbose) {
-            Ok(kernel) => boot_all(options, &topologies, &kernel, keep),
+            Ok(kernel) => boot_all(options, &topologies, &paths, &kernel, keep),
             Err(error) => keep(Checked {
                 name: "image".into(),
                 layer: "boot",
@@ -204,7 +206,11 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
 }
 
 /// The topologies that the options ask for, and those of them whose files are malformed.
-fn wanted(all: Vec<Result<Topology, Malformed>>, options: &TestArgs) -> (Vec<Topology>, Vec<Malformed>) {
+fn wanted(
+    all: Vec<Result<Topology, Malformed>>,
+    options: &TestArgs,
+    paths: &Paths,
+) -> (Vec<Topology>, Vec<Malformed>) {
     let is_wanted = |name: &str| {
         !options.host_only
             && (options.filters.is_empty() || options.filters.iter().any(|word| name.contains(word)))
@@ -214,7 +220,7 @@ fn wanted(all: Vec<Result<Topology, Malformed>>, options: &TestArgs) -> (Vec<Top
         match one {
             Ok(topology) => {
                 topologies
-                    .extend(topology.on_all_routes().into_iter().filter(|route| is_wanted(&route.name)));
+                    .extend(topology.on_all_routes(paths).into_iter().filter(|route| is_wanted(&route.name)));
             }
             Err(error) if is_wanted(&error.name) => malformed.push(error),
             _ => (),
@@ -273,7 +279,13 @@ fn program(options: &TestArgs) -> String {
 }
 
 /// Boots every topology, some at a time, and hands over each result as it comes.
-fn boot_all(options: &TestArgs, topologies: &[Topology], kernel: &Kernel, mut done: impl FnMut(Checked)) {
+fn boot_all(
+    options: &TestArgs,
+    topologies: &[Topology],
+    paths: &Paths,
+    kernel: &Kernel,
+    mut done: impl FnMut(Checked),
+) {
     let program = program(options);
     let deadline = Duration::from_secs(options.timeout);
     let next = AtomicUsize::new(0);
@@ -285,7 +297,7 @@ fn boot_all(options: &TestArgs, topologies: &[Topology], kernel: &Kernel, mut do
                 let sender = sender;
                 while let Some(topology) = topologies.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if run::interrupted()
-                        || sender.send(boot_one(topology, &program, kernel, deadline)).is_err()
+                        || sender.send(boot_one(topology, paths, &program, kernel, deadline)).is_err()
                     {
                         break;
                     }
@@ -297,16 +309,28 @@ fn boot_all(options: &TestArgs, topologies: &[Topology], kernel: &Kernel, mut do
     });
 }
 
-fn boot_one(topology: &Topology, program: &str, kernel: &Kernel, deadline: Duration) -> Checked {
+fn boot_one(
+    topology: &Topology,
+    paths: &Paths,
+    program: &str,
+    kernel: &Kernel,
+    deadline: Duration,
+) -> Checked {
     let started = Instant::now();
     let boot = Boot::of_topology(topology, program);
-    let differences = match expected_answer(topology) {
+    let differences = match expected_answers(topology, paths) {
         Err(error) => vec![format!("{error:#}")],
-        Ok(linux) => {
+        Ok(answers) => {
             match boot.run(kernel, Some(topology.timeout.map_or(deadline, Duration::from_secs)), false) {
                 Ok(outcome) => {
-                    let mut found = judge::differences(&outcome, &topology.expect, linux.as_ref());
-                    found.extend(route_difference(topology.firmware, &outcome.report.run.firmware));
+                    let mut found = judge::differences_from_any(&outcome, &topology.expect, &answers);
+                    let run = &outcome.report.run;
+                    found.extend(run_difference("firmware", topology.firmware.word(), &run.firmware));
+                    found.extend(run_difference("path", topology.path.word(), &run.path));
+                    // A kernel that does not understand an order says so instead.
+                    if run.order != topology.order && topology.expect.result != Kind::Error {
+                        found.push(format!("order: expected {:?}, is {:?}", topology.order, run.order));
+                    }
                     found
                 }
                 Err(stop) => vec![format!("{}: {}", stop.kind.word(), stop.message)],
@@ -322,15 +346,23 @@ fn boot_one(topology: &Topology, program: &str, kernel: &Kernel, deadline: Durat
     }
 }
 
-/// What differs if the kernel was started otherwise than meant; a run without a report does not say.
-fn route_difference(meant: Firmware, is: &str) -> Option<String> {
-    let word = meant.word();
-    (is != word && !is.is_empty()).then(|| format!("firmware: expected {word}, is {is}"))
+/// What differs if the kernel ran otherwise than meant; a run without a report does not say.
+fn run_difference(what: &str, meant: &str, is: &str) -> Option<String> {
+    (is != meant && !is.is_empty()).then(|| format!("{what}: expected {meant}, is {is}"))
 }
 
-fn expected_answer(topology: &Topology) -> anyhow::Result<Option<Answer>> {
+/// What Linux answers for the machine: several answers if it varies, and our own path must not. None if it is not
+/// compared.
+fn expected_answers(topology: &Topology, paths: &Paths) -> anyhow::Result<Vec<Answer>> {
     let by_tables = topology.firmware.is_acpi();
-    topology.expect.linux.as_deref().map(|machine| Answer::read(machine, by_tables)).transpose()
+    let linux = paths.linux(topology.path);
+    match &topology.expect.linux {
+        None => Ok(Vec::new()),
+        Some(machine) if topology.path == ProbePath::Fixed => {
+            Ok(vec![Answer::read_any(machine, by_tables, linux)?])
+        }
+        Some(machine) => Ok(Answer::read(machine, by_tables, linux)?.alternatives()),
+    }
 }
 
 /// Results for scripts.

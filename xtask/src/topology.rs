@@ -8,10 +8,11 @@ use anyhow::{Context, Result, ensure};
 use report::GroupType;
 use serde::Deserialize;
 
-use crate::cli::{Console, Firmware};
+use crate::cli::{Console, Firmware, ProbePath};
 use crate::image::Patch;
 use crate::outcome::Kind;
 use crate::output;
+use crate::paths::{OnPath, Paths};
 use crate::qemu::Machine;
 use crate::tree_edit::Edit;
 
@@ -30,6 +31,9 @@ pub(crate) struct Topology {
     /// Whether UEFI firmware finds the kernel on a FAT disk, and not by `-kernel`.
     #[serde(default)]
     pub(crate) disk: bool,
+    /// Which probe path the kernel takes.
+    #[serde(default)]
+    pub(crate) path: ProbePath,
     /// Options of `-M virt`, as `K=V[,K=V]`.
     pub(crate) machine: Option<String>,
     /// An option of `-M virt` that not every QEMU has; without it the boot is left out, visibly.
@@ -54,6 +58,9 @@ pub(crate) struct Topology {
     /// Changes to QEMU's own device tree, in this order.
     #[serde(default)]
     pub(crate) tree: Vec<Edit>,
+    /// Files in `topologies/trees` with changes that several machines share; they are made before those of `tree`.
+    #[serde(default, deserialize_with = "read_trees")]
+    pub(crate) trees: Vec<Vec<Edit>>,
     /// Files in `topologies/tables` with one ACPI table each, in place of QEMU's or beside them.
     #[serde(default, deserialize_with = "read_tables")]
     pub(crate) tables: Vec<(PathBuf, Vec<u8>)>,
@@ -65,12 +72,28 @@ pub(crate) struct Topology {
     /// Further routes on which the machine is booted; if the file does not say, those on which Linux has
     /// been asked too.
     pub(crate) also: Option<Vec<Firmware>>,
+    /// Orders of devices and drivers in which the machine is booted too, by tree and by tables: groups are the same
+    /// in each, but for their numbers.
+    #[serde(default)]
+    pub(crate) orders: Vec<String>,
+    /// The order of this boot, if it is not Linux's.
+    pub(crate) order: Option<String>,
+    /// What is different about this machine on the paths that Linux took.
+    #[serde(default)]
+    pub(crate) paths: BTreeMap<ProbePath, OnPath>,
     /// What the boot must give.
     #[serde(default)]
     pub(crate) expect: Expect,
     /// What it must give instead where the description is in ACPI tables.
     #[serde(rename = "expect-acpi")]
     pub(crate) expect_acpi: Option<Expect>,
+}
+
+/// A file in `topologies/trees`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SharedTree {
+    tree: Vec<Edit>,
 }
 
 /// The same arguments several times, eight functions to a slot.
@@ -94,6 +117,9 @@ pub(crate) struct Expect {
     /// How the run must end.
     #[serde(default)]
     pub(crate) result: Kind,
+    /// Invariants that must be broken, by number; the others must hold. The result is then `fail`.
+    #[serde(default)]
+    pub(crate) breaks: Vec<String>,
     /// Type of every group; with a Linux answer, instead of Linux's.
     #[serde(rename = "type")]
     pub(crate) kind: Option<GroupType>,
@@ -105,8 +131,11 @@ pub(crate) struct Expect {
     /// Devices without a group, and how the reason begins; a list if it depends on QEMU's version.
     #[serde(default)]
     pub(crate) without: BTreeMap<String, Reasons>,
-    /// IOMMU instances.
+    /// IOMMU instances, in the order in which they arrived.
     pub(crate) iommus: Option<Vec<String>>,
+    /// What each of several instances has; one that is not named here may have anything.
+    #[serde(default)]
+    pub(crate) translated: BTreeMap<String, Translated>,
     /// For each expected finding or error, words that are all in it. A finding of severity warning or
     /// error that is not expected is a failure.
     #[serde(default)]
@@ -120,9 +149,23 @@ pub(crate) struct Expect {
     /// Bound on the guest's instructions from reset to the report. With `-icount shift=0` each is a
     /// nanosecond of the report's time.
     pub(crate) instructions_below: Option<u64>,
+    /// Whether groups may have any numbers, and IOMMUs come in any order.
+    #[serde(skip)]
+    pub(crate) any_numbers: bool,
     /// What the run's facts must be.
     #[serde(default)]
     pub(crate) run: ExpectedRun,
+}
+
+/// What one IOMMU instance must have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Translated {
+    /// Every device that it translates.
+    pub(crate) devices: Vec<String>,
+    /// Reserved regions of the groups behind it, as Linux lists them, if they are not those of every group.
+    #[serde(default)]
+    pub(crate) reserved: Vec<String>,
 }
 
 /// How a reason begins, in one way or in one of several.
@@ -217,13 +260,16 @@ impl Topology {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
         let mut topology: Self = toml::from_str(text)?;
         topology.name = name.to_owned();
+        topology.tree.splice(..0, core::mem::take(&mut topology.trees).into_iter().flatten());
         if let Some(repeat) = &topology.repeat {
             // A bus has 32 slots of eight functions.
             ensure!(repeat.count.div_ceil(8) + repeat.first_slot <= 32, "repeat.count does not fit on a bus");
         }
         for word in topology.append.split_whitespace() {
-            let is_ours = ["report=", "console=", "dtb="].iter().any(|name| word.starts_with(name));
-            ensure!(!is_ours, "append: {word}: `console` and `[[tree]]` say this; the report is JSON");
+            let is_ours =
+                ["report=", "console=", "dtb=", "path=", "order="].iter().any(|name| word.starts_with(name));
+            let what = "`console`, `[[tree]]`, `path` and `orders` say this; the report is JSON";
+            ensure!(!is_ours, "append: {word}: {what}");
         }
         let routes = core::iter::once(&topology.firmware).chain(topology.also.iter().flatten());
         ensure!(!topology.disk || routes.into_iter().all(|route| route.is_uefi()), NO_DISK);
@@ -234,10 +280,10 @@ impl Topology {
         Ok(topology)
     }
 
-    /// The topology once for each route on which it is booted.
+    /// The topology once for each route, and each probe path, on which it is booted.
     ///
     /// What a device tree alone has is not expected of tables: its names of devices, the whole of RAM.
-    pub(crate) fn on_all_routes(self) -> Vec<Self> {
+    pub(crate) fn on_all_routes(self, paths: &Paths) -> Vec<Self> {
         let asked = self.expect.linux.is_some() && self.firmware == Firmware::Dt && self.tree.is_empty();
         let usual: &[Firmware] = if asked { &[Firmware::Acpi, Firmware::UefiAcpi] } else { &[] };
         let further = self.also.clone().unwrap_or_else(|| usual.to_vec());
@@ -253,7 +299,24 @@ impl Topology {
             route
         };
         let further: Vec<Self> = further.into_iter().map(on).collect();
-        core::iter::once(self).chain(further).collect()
+        let on_paths = paths.routes(&self);
+        let mut routes: Vec<Self> = core::iter::once(self).chain(further).collect();
+        let shuffled: Vec<Self> = routes.iter().flat_map(Self::in_all_orders).collect();
+        routes.extend(shuffled.into_iter().chain(on_paths));
+        routes
+    }
+
+    /// The topology once for each order of devices and drivers in which it is booted, if firmware does not slow it.
+    fn in_all_orders(&self) -> Vec<Self> {
+        let in_order = |order: &String| {
+            let mut route = self.clone();
+            route.name = format!("{}@{order}", self.name);
+            route.order = Some(order.clone());
+            route.expect.any_numbers = true;
+            route
+        };
+        let orders = self.orders.iter().filter(|_| !self.firmware.is_uefi());
+        orders.map(in_order).collect()
     }
 
     /// The machine for QEMU to make.
@@ -280,6 +343,19 @@ fn read_tables<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<(PathBuf
         let bytes = fs::read(&file);
         bytes
             .map(|bytes| (file.clone(), bytes))
+            .map_err(|error| serde::de::Error::custom(format!("cannot read {}: {error}", file.display())))
+    };
+    Vec::deserialize(from)?.into_iter().map(read).collect()
+}
+
+/// Reads the shared changes that a topology names.
+fn read_trees<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Vec<Edit>>, D::Error> {
+    let read = |name: String| {
+        let file = directory().join("trees").join(name);
+        let read = fs::read_to_string(&file).map_err(anyhow::Error::from);
+        let shared = read.and_then(|text| Ok(toml::from_str::<SharedTree>(&text)?));
+        shared
+            .map(|shared| shared.tree)
             .map_err(|error| serde::de::Error::custom(format!("cannot read {}: {error}", file.display())))
     };
     Vec::deserialize(from)?.into_iter().map(read).collect()
@@ -317,6 +393,17 @@ mod tests {
     }
 
     #[test]
+    fn shared_edits_are_made_before_those_of_the_file() {
+        let text = "probes = \"\"\ntrees = [\"pxb-host-bridge.toml\"]\n\
+                    [[tree]]\nedit = \"delete-node\"\nnode = \"/last\"\n";
+        let tree = Topology::parse("x", text).unwrap().tree;
+        assert!(tree.len() > 1, "{tree:?}");
+        assert!(matches!(tree.last(), Some(Edit::DeleteNode { node }) if node == "/last"), "{tree:?}");
+        let error = Topology::parse("x", &text.replace("pxb-host", "no-host")).unwrap_err();
+        assert!(error.to_string().contains("no-host-bridge.toml"), "{error}");
+    }
+
+    #[test]
     fn firmware_has_the_words_of_the_command_line() {
         let firmware = |word| Topology::parse("x", &format!("probes = \"\"\nfirmware = \"{word}\"\n"));
         assert_eq!(firmware("uefi-dt").unwrap().firmware, Firmware::UefiDt);
@@ -348,6 +435,18 @@ mod tests {
         assert!(parse("firmware = \"uefi-acpi\"\nalso = [\"uefi-dt\"]").unwrap().disk);
         assert!(parse("").is_err());
         assert!(parse("firmware = \"uefi-acpi\"\nalso = [\"acpi\"]").is_err());
+    }
+
+    #[test]
+    fn each_order_is_a_boot_by_tree_and_by_tables() {
+        let text =
+            "probes = \"\"\nalso = [\"acpi\", \"uefi-acpi\"]\norders = [\"seed:1\", \"*,virtio-iommu\"]\n";
+        let routes = Topology::parse("x", text).unwrap().on_all_routes(&Paths::read().unwrap());
+        let names: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
+        let shuffled = ["x@seed:1", "x@*,virtio-iommu", "x@acpi@seed:1", "x@acpi@*,virtio-iommu"];
+        assert_eq!(names, [&["x", "x@acpi", "x@uefi-acpi"][..], &shuffled].concat());
+        assert_eq!(routes[4].order.as_deref(), Some("*,virtio-iommu"));
+        assert!(routes[4].expect.any_numbers && !routes[1].expect.any_numbers);
     }
 
     #[test]

@@ -135,6 +135,24 @@ impl Function {
 }
 
 impl Topology {
+    /// The same functions with everything that isolates switched on, in this copy alone.
+    #[must_use]
+    pub fn fully_isolating(&self) -> Self {
+        let mut copy = self.clone();
+        for index in 0..copy.functions.len() {
+            copy.isolate(FunctionIndex(index as u32));
+        }
+        copy
+    }
+
+    /// Switches ACS of one function on in this copy alone, as [`enable_acs_of`] does in the machine.
+    pub fn isolate(&mut self, index: FunctionIndex) {
+        let function = self.functions.get_mut(index.0 as usize);
+        if let Some(acs) = function.and_then(|function| function.acs.as_mut()) {
+            acs.control |= acs.capability & AcsFlags::ISOLATION;
+        }
+    }
+
     /// The first bridge from `bridge` towards the root that does not isolate; none if all do.
     ///
     /// Linux: `pci_acs_path_enabled`.
@@ -152,6 +170,13 @@ pub fn enable_acs(config: &mut dyn ConfigAccess, topology: &mut Topology) {
     for index in 0..topology.functions.len() {
         enable_acs_of(config, topology, FunctionIndex(index as u32));
     }
+}
+
+/// The ACS registers of a function as they are now.
+pub fn read_acs(config: &mut dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
+    let acs = function.acs?;
+    let control = AcsFlags::from_bits_retain(config.read16(function.address, acs.offset + 6));
+    Some(AcsRegisters { control, ..acs })
 }
 
 /// The same for one function: the step that Linux takes before it groups that function.

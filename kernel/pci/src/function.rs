@@ -34,6 +34,9 @@ pub struct Function {
     /// Whether its slot has, or may have, more functions. Always true for a function above 0, whatever
     /// its own header says: that is known here before anything is grouped.
     pub multifunction: bool,
+    /// The same as far as its own header says; Linux knows no more of a function that is being added
+    /// (`pci_scan_slot` sets `multifunction` afterwards).
+    pub multifunction_by_header: bool,
     /// PCIe device or port type.
     pub kind: FunctionKind,
     /// Subsystem IDs; bridges have them in a capability, which is not read.

@@ -42,7 +42,7 @@ mod tree;
 mod tests;
 
 pub use access::{Command, ConfigAccess, EnableError, enable};
-pub use acs::{AcsFlags, AcsRegisters, AcsVerdict, enable_acs, enable_acs_of};
+pub use acs::{AcsFlags, AcsRegisters, AcsVerdict, enable_acs, enable_acs_of, read_acs};
 pub use alias::{Alias, AliasMask};
 pub use bar::{Bar, BarKind, BarRegister};
 pub use bridge::{BridgeInfo, BridgeWindow, BusNumbers, WindowKind};
@@ -50,6 +50,6 @@ pub use capability::{Capability, ExtendedCapability};
 pub use enumerate::{Numbering, Policy, Resources, RootBus, enumerate, enumerate_with};
 pub use function::{Function, FunctionKind, SubsystemId};
 pub use group::{IsolationClass, Join};
-pub use pci_bus::PciBus;
+pub use pci_bus::{Isolate, PciBus};
 pub use quirks::Quirks;
 pub use topology::{Bus, BusIndex, FunctionIndex, HiddenRoot, Topology};

@@ -1,18 +1,24 @@
 //! The PCI bus as the probe core sees it.
 
+use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use probe::{FwNode, Grouping, InputIds, Unit};
+use probe::{FwNode, GroupId, Grouping, InputIds, Joining, Unit};
 
-use crate::group::IsolationClass;
+use crate::group::{IsolationClass, Join};
 use crate::topology::{FunctionIndex, Topology};
 
+/// Switches on ACS of one function, in the hardware and in the topology.
+pub type Isolate = Rc<dyn Fn(&mut Topology, FunctionIndex)>;
+
 /// A topology as the probe core sees it. A unit is a function's index.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PciBus {
     topology: Topology,
     nodes: Vec<FwNode>,
     classes: Vec<IsolationClass>,
+    isolate: Option<Isolate>,
 }
 
 impl PciBus {
@@ -22,7 +28,16 @@ impl PciBus {
     #[must_use]
     pub fn new(topology: Topology, nodes: Vec<FwNode>) -> Self {
         let classes = topology.isolation_classes();
-        Self { topology, nodes, classes }
+        Self { topology, nodes, classes, isolate: None }
+    }
+
+    /// The bus of `topology`, whose functions are isolated one after the other, when the core says so.
+    ///
+    /// The isolation classes are those that come of it when all of them are.
+    #[must_use]
+    pub fn isolated_later(topology: Topology, nodes: Vec<FwNode>, isolate: Isolate) -> Self {
+        let classes = topology.fully_isolating().isolation_classes();
+        Self { topology, nodes, classes, isolate: Some(isolate) }
     }
 
     /// The functions behind the units.
@@ -64,5 +79,38 @@ impl probe::Bus for PciBus {
     fn grouping(&self, unit: Unit) -> Grouping {
         let class = &self.classes[unit.0 as usize];
         Grouping { leader: Self::unit(class.leader), why: class.why.clone() }
+    }
+
+    fn joining(&self, unit: Unit, arriving: bool, group_of: &dyn Fn(Unit) -> Option<GroupId>) -> Joining {
+        let index = Self::function(unit);
+        let group_of = |other: FunctionIndex| group_of(Self::unit(other));
+        let function = &self.topology[index];
+        let join = if arriving && function.multifunction != function.multifunction_by_header {
+            let mut as_added = self.topology.clone();
+            as_added.functions[unit.0 as usize].multifunction = function.multifunction_by_header;
+            as_added.group(index, &group_of)
+        } else {
+            self.topology.group(index, &group_of)
+        };
+        match join {
+            Join::Existing { group, why } => Joining { group: Some(group), why },
+            Join::New { why } => Joining { group: None, why },
+        }
+    }
+
+    /// The copy isolates by the same hands, if there are any.
+    fn fork(&self) -> Option<Box<dyn probe::Bus>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn memory(&self) -> u64 {
+        let isolating = self.topology.functions().iter().filter_map(|function| function.acs);
+        isolating.fold(0, |memory, acs| memory.rotate_left(5) ^ u64::from(acs.control.bits()))
+    }
+
+    fn isolate(&mut self, unit: Unit) {
+        if let Some(isolate) = &self.isolate {
+            isolate(&mut self.topology, Self::function(unit));
+        }
     }
 }

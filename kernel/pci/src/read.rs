@@ -76,7 +76,7 @@ fn read_function(
     resources: Resources,
     reports: &mut Reports,
 ) -> Function {
-    let Seen { address, vendor, device, header, multifunction } = seen;
+    let Seen { address, vendor, device, header, multifunction, multifunction_by_header } = seen;
     let class_revision = config.read32(address, register::CLASS_REVISION);
     let (class, revision) = (class_revision >> 8, class_revision as u8);
     let header_type = header.number();
@@ -124,6 +124,7 @@ fn read_function(
         class,
         header_type,
         multifunction,
+        multifunction_by_header,
         kind,
         subsystem,
         bars,

@@ -19,6 +19,7 @@ pub(crate) struct Seen {
     pub(crate) header: Header,
     /// Bit 7 of its own header type, or a function above 0.
     pub(crate) multifunction: bool,
+    pub(crate) multifunction_by_header: bool,
 }
 
 /// Header types that exist, with what numbering needs of each.
@@ -123,6 +124,7 @@ fn look(config: &dyn ConfigAccess, address: PciAddress, reports: &mut Reports) -
             return None;
         }
     };
-    let multifunction = header_type & 0x80 != 0 || address.devfn.function() > 0;
-    Some(Seen { address, vendor, device, header, multifunction })
+    let multifunction_by_header = header_type & 0x80 != 0;
+    let multifunction = multifunction_by_header || address.devfn.function() > 0;
+    Some(Seen { address, vendor, device, header, multifunction, multifunction_by_header })
 }

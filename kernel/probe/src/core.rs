@@ -2,7 +2,8 @@
 //!
 //! A verb changes the machine and queues what follows from it; [`Core::step`] does one piece of that,
 //! and [`Core::settle`] all of it. So a caller that wants to look, or to interfere, between two
-//! devices of a replay can.
+//! devices of a replay can; and one that wants several things to be under way at once has
+//! [`Core::take`] and [`Core::advance`].
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
@@ -10,18 +11,19 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
+use crate::activity::{Activity, Deferred, Work};
 use crate::bus::Bus;
 use crate::device::{Device, DeviceId, DriverId, NewDevice};
 use crate::domain::Policy;
 use crate::driver::Driver;
 use crate::event::Event;
 use crate::finding::Finding;
-use crate::firmware::{FirmwareMap, FwNode};
-use crate::group::{Group, GroupId, Groups, merge_reserved};
-use crate::instance::{Instance, InstanceId};
+use crate::firmware::{FirmwareMap, FwNode, IsolationRequest};
+use crate::group::{Group, Groups, merge_reserved};
+use crate::instance::{Instance, InstanceId, InstanceState};
 use crate::invariant::{Invariants, Verdict};
 use crate::iommu::{IommuOps, ReservedRegion};
-use crate::path::fixed;
+use crate::path::{self, Path};
 
 /// A bus, by identity; in the order in which the buses were added, which is the order of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +33,7 @@ pub struct BusId(pub(crate) u32);
 ///
 /// `D` is the machine's own handle to a device; the core hands it to drivers and never looks into it.
 pub struct Core<D> {
+    pub(crate) path: Path,
     pub(crate) policy: Policy,
     pub(crate) firmware: Box<dyn FirmwareMap>,
     pub(crate) buses: Vec<BusSlot>,
@@ -41,9 +44,15 @@ pub struct Core<D> {
     pub(crate) instances: Vec<Option<Instance>>,
     pub(crate) groups: Groups,
     pub(crate) work: VecDeque<Work>,
+    /// What [`Core::step`] has begun.
+    pub(crate) current: Option<Work>,
     pub(crate) deferred: Vec<Deferred>,
     /// Whether waiting for an IOMMU has been given up (Linux: the deferral timeout has expired).
     pub(crate) deferral_expired: bool,
+    /// Linux's paths only: somebody has asked for isolation (Linux: `pci_request_acs`).
+    pub(crate) isolation_requested: bool,
+    /// Linux's paths only: how the kernel died.
+    pub(crate) oops: Option<String>,
     pub(crate) events: Vec<Event>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) found: BTreeSet<(&'static str, String)>,
@@ -58,47 +67,12 @@ pub(crate) struct BusSlot {
     pub(crate) devices: Vec<DeviceId>,
 }
 
-/// One thing that is still to be done.
-#[derive(Clone, Debug)]
-pub(crate) enum Work {
-    /// The next device, or the next group, of a replay.
-    Replay(Replay),
-    /// Phase 1 of a device whose IOMMUs have become ready.
-    Probe(DeviceId),
-    /// Phase 2 of a device.
-    Bind(DeviceId),
-}
-
-/// A replay between two devices.
-#[derive(Clone, Debug)]
-pub(crate) struct Replay {
-    pub(crate) instance: InstanceId,
-    pub(crate) bus: usize,
-    pub(crate) position: usize,
-    /// Groups that got their first member in this replay, in that order; they have no domain yet.
-    pub(crate) groups: VecDeque<GroupId>,
-}
-
-/// A bind that was put off.
-#[derive(Clone, Debug)]
-pub(crate) struct Deferred {
-    pub(crate) device: DeviceId,
-    pub(crate) until: Until,
-}
-
-/// What ends a deferral.
-#[derive(Clone, Debug)]
-pub(crate) enum Until {
-    /// Any of these IOMMUs becomes ready.
-    Ready(Vec<FwNode>),
-    /// Any driver binds.
-    AnyBind,
-}
-
 impl<D> Core<D> {
     /// A machine without devices.
-    pub fn new(policy: Policy, firmware: Box<dyn FirmwareMap>) -> Self {
+    pub fn new(path: Path, policy: Policy, firmware: Box<dyn FirmwareMap>) -> Self {
         Self {
+            path,
+            isolation_requested: firmware.manners().isolation == IsolationRequest::BeforeDevices,
             policy,
             firmware,
             buses: Vec::new(),
@@ -108,8 +82,10 @@ impl<D> Core<D> {
             instances: Vec::new(),
             groups: Groups::default(),
             work: VecDeque::new(),
+            current: None,
             deferred: Vec::new(),
             deferral_expired: false,
+            oops: None,
             events: Vec::new(),
             findings: Vec::new(),
             found: BTreeSet::new(),
@@ -127,13 +103,20 @@ impl<D> Core<D> {
 
     /// Adds a device and runs phase 1 for it; if there is a driver for it, binding that is queued.
     pub fn add_device(&mut self, bus: BusId, new: NewDevice<D>) -> DeviceId {
+        let (id, mut rest) = self.begin_add_device(bus, new);
+        while let Some(activity) = rest {
+            rest = self.advance(activity);
+        }
+        id
+    }
+
+    /// Puts a device on its bus; what else adding it means is returned, unless the path does that at once.
+    pub fn begin_add_device(&mut self, bus: BusId, new: NewDevice<D>) -> (DeviceId, Option<Activity>) {
         let id = DeviceId(index(self.devices.len()));
         self.devices.push(Some(Device::new(id, bus, new)));
         self.buses[bus.0 as usize].devices.push(id);
         self.events.push(Event::DeviceAdded(id));
-        fixed::device_added(self, id);
-        self.queue_bind(id);
-        id
+        (id, path::device_added(self, id).map(Activity))
     }
 
     /// Registers a driver; every device that it matches and nobody drives is queued for it.
@@ -161,7 +144,7 @@ impl<D> Core<D> {
     pub fn unbind(&mut self, device: DeviceId) {
         self.release_driver(device);
         if self.instance_of_device(device).is_none() {
-            fixed::driver_unbound(self, device);
+            path::driver_unbound(self, device);
         }
     }
 
@@ -176,39 +159,9 @@ impl<D> Core<D> {
         self.leave_group(device);
         self.deferred.retain(|deferred| deferred.device != device);
         let bus = self.device(device).bus;
-        // A replay that this makes pass over a device finds it waiting at its end.
         self.buses[bus.0 as usize].devices.retain(|other| *other != device);
         self.devices[device.0 as usize] = None;
         self.events.push(Event::DeviceRemoved(device));
-    }
-
-    /// Does one piece of what is queued; false if there is nothing to do.
-    ///
-    /// A piece is one device of a replay, one group's default domain, or one attempt to bind.
-    pub fn step(&mut self) -> bool {
-        let Some(work) = self.work.pop_front() else {
-            return false;
-        };
-        match work {
-            Work::Replay(replay) => fixed::replay_step(self, replay),
-            Work::Probe(device) if self.exists(device) => fixed::iommus_ready(self, device),
-            Work::Bind(device) if self.exists(device) => {
-                self.device_mut(device).bind_queued = false;
-                self.bind_step(device);
-            }
-            // The device was removed after this was queued.
-            Work::Probe(_) | Work::Bind(_) => {}
-        }
-        true
-    }
-
-    /// Does everything that is queued, then checks the invariants that hold at rest.
-    ///
-    /// It ends: a replay moves forward over the devices, a bind is retried only after an IOMMU became
-    /// ready or another driver bound, and both happen at most once a device between two verbs.
-    pub fn settle(&mut self) {
-        while self.step() {}
-        self.check_at_rest();
     }
 
     /// Gives up waiting for IOMMUs that never came, as Linux does when the deferral timeout expires:
@@ -219,6 +172,16 @@ impl<D> Core<D> {
         for deferred in mem::take(&mut self.deferred) {
             self.queue_bind(deferred.device);
         }
+    }
+
+    /// The path that probing takes.
+    pub fn path(&self) -> Path {
+        self.path
+    }
+
+    /// How the kernel died, if it did: on Linux's paths an IOMMU without a firmware node can do that.
+    pub fn oops(&self) -> Option<&str> {
+        self.oops.as_deref()
     }
 
     /// Takes the events since the last call.
@@ -302,7 +265,7 @@ impl<D> Core<D> {
     /// Queues an attempt to bind, if there is a driver to try and no attempt is queued already.
     pub(crate) fn queue_bind(&mut self, id: DeviceId) {
         let device = self.device(id);
-        let wanted = device.may_bind() && !device.bind_queued;
+        let wanted = device.may_bind() && !device.bind_queued && path::lets_bind(self.path, device);
         if wanted && self.drivers.iter().flatten().any(|driver| driver.matches(&device.handle)) {
             self.device_mut(id).bind_queued = true;
             self.work.push_back(Work::Bind(id));
@@ -323,7 +286,12 @@ impl<D> Core<D> {
 
     /// The instance that firmware means by `node`. Compared by identity; absent equals nothing.
     pub(crate) fn instance_by_node(&self, node: FwNode) -> Option<&Instance> {
-        self.instances().find(|instance| instance.node == Some(node))
+        self.listed().find(|instance| instance.node == Some(node))
+    }
+
+    /// Instances that can be looked up.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = &Instance> {
+        self.instances().filter(|instance| instance.state != InstanceState::Unregistered)
     }
 
     pub(crate) fn instance_of_device(&self, device: DeviceId) -> Option<InstanceId> {
@@ -335,12 +303,6 @@ impl<D> Core<D> {
         if self.found.insert((finding.id, finding.subject.clone())) {
             self.findings.push(finding);
         }
-    }
-}
-
-impl Replay {
-    pub(crate) fn new(instance: InstanceId) -> Self {
-        Self { instance, bus: 0, position: 0, groups: VecDeque::new() }
     }
 }
 

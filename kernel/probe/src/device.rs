@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use addr::EndpointId;
 
 use crate::bus::Unit;
-use crate::core::BusId;
+use crate::core::{BusId, Core};
+use crate::event::Event;
 use crate::firmware::{FwNode, Untranslated};
 use crate::group::GroupId;
 use crate::instance::InstanceId;
@@ -37,6 +38,7 @@ pub struct NewDevice<D> {
 }
 
 /// A device on its bus.
+#[derive(Clone, Debug)]
 pub struct Device<D> {
     pub(crate) id: DeviceId,
     pub(crate) name: String,
@@ -50,6 +52,12 @@ pub struct Device<D> {
     /// An attempt to bind is queued.
     pub(crate) bind_queued: bool,
     pub(crate) last_bind_error: Option<String>,
+    /// Linux's paths only: it is on its bus, and being added is not over yet.
+    pub(crate) arriving: bool,
+    /// Linux's paths only: a driver is set, and its own probe has not succeeded yet (`dev->driver`).
+    pub(crate) binding: Option<DriverId>,
+    /// A driver was bound somewhere while `binding` was set, so that a deferral has to be tried again.
+    pub(crate) triggered: bool,
 }
 
 impl<D> Device<D> {
@@ -66,12 +74,25 @@ impl<D> Device<D> {
             driver: None,
             bind_queued: false,
             last_bind_error: None,
+            arriving: false,
+            binding: None,
+            triggered: false,
         }
     }
 
     /// Whether a driver may bind it now.
     pub(crate) fn may_bind(&self) -> bool {
-        self.enabled && self.driver.is_none()
+        self.enabled && self.driver.is_none() && self.binding.is_none()
+    }
+
+    /// Whether a driver is set, bound or about to be (Linux: `dev->driver`).
+    pub(crate) fn has_driver(&self) -> bool {
+        self.driver.is_some() || self.binding.is_some()
+    }
+
+    /// Whether somebody is in the middle of adding it or of binding a driver to it (Linux: the device lock).
+    pub fn is_busy(&self) -> bool {
+        self.arriving || self.binding.is_some()
     }
 
     /// Identity.
@@ -114,6 +135,11 @@ impl<D> Device<D> {
         self.driver.as_ref().map(|binding| binding.driver)
     }
 
+    /// The driver that is bound, or about to be (Linux: `dev->driver`).
+    pub fn driver_set(&self) -> Option<DriverId> {
+        self.driver().or(self.binding)
+    }
+
     /// What the last driver that tried and failed said.
     pub fn last_bind_error(&self) -> Option<&str> {
         self.last_bind_error.as_deref()
@@ -121,7 +147,7 @@ impl<D> Device<D> {
 }
 
 /// A driver is bound; exists only from its successful probe to its unbind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Binding {
     pub(crate) driver: DriverId,
     /// The group in which this binding counts as an owner; none if it counts nowhere.
@@ -130,7 +156,7 @@ pub(crate) struct Binding {
 
 /// What phase 1 found out about a device. Each variant holds exactly what exists in that state: only
 /// a grouped device has anything attached anywhere.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum DmaState {
     /// Phase 1 has not run.
     Unprobed,
@@ -146,10 +172,28 @@ pub enum DmaState {
     Refused(String),
     /// It is in a group.
     Grouped(Membership),
+    /// Linux's paths only: firmware is being asked about it (`dev->iommu` exists, and no fwspec).
+    Probing,
+    /// Linux's paths only: firmware has named its IOMMU, and nobody has probed it there.
+    Translated(LinuxFwspec),
+    /// Linux's paths only: its IOMMU was there and did not take it; the sentence says why.
+    Abandoned(String),
+}
+
+/// Linux's fwspec: one for a device, whatever number of IOMMUs firmware names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LinuxFwspec {
+    /// The IOMMU that was named first; all endpoints are sent to it.
+    pub(crate) node: FwNode,
+    /// Its driver; an IOMMU of another one cannot be added.
+    pub(crate) driver: &'static str,
+    /// In firmware's order, duplicates kept (Linux: `iommu_fwspec_add_ids`).
+    pub(crate) endpoints: Vec<EndpointId>,
+    pub(crate) source: &'static str,
 }
 
 /// A device's place in a group.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Membership {
     pub(crate) group: GroupId,
     pub(crate) fwspecs: Vec<Fwspec>,
@@ -189,7 +233,7 @@ impl Membership {
 ///
 /// Linux has one fwspec a device, which may name several IOMMUs of one driver and then sends the
 /// second one's IDs to the first (`viommu_probe_device`); here it names one instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fwspec {
     /// The instance, by identity.
     pub instance: InstanceId,
@@ -200,7 +244,7 @@ pub struct Fwspec {
 }
 
 /// What made the core probe a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// It was added while its IOMMU was ready.
     Add,
@@ -219,5 +263,21 @@ impl Trigger {
             Self::Replay => "replay",
             Self::Bind => "bind",
         }
+    }
+}
+
+impl<D> Core<D> {
+    /// Notes what phase 1 has found out about a device without a group.
+    pub(crate) fn set_dma(&mut self, device: DeviceId, state: DmaState) {
+        if self.device(device).dma == state {
+            return;
+        }
+        match &state {
+            DmaState::Untranslated(why) => self.events.push(Event::Untranslated { device, why: *why }),
+            DmaState::Waiting(nodes) => self.events.push(Event::Waiting { device, nodes: nodes.clone() }),
+            DmaState::Refused(detail) => self.events.push(Event::Refused { device, detail: detail.clone() }),
+            _ => {}
+        }
+        self.device_mut(device).dma = state;
     }
 }

@@ -1,5 +1,6 @@
 //! Default domains: of which type, and who is attached to them.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -7,7 +8,7 @@ use alloc::vec::Vec;
 use addr::PhysAddr;
 
 use crate::core::Core;
-use crate::device::{DeviceId, DmaState};
+use crate::device::{DeviceId, DmaState, Fwspec};
 use crate::event::Event;
 use crate::group::{DefaultDomain, DomainType, GroupId};
 use crate::instance::InstanceId;
@@ -78,24 +79,43 @@ impl<D> Core<D> {
     pub(crate) fn attach_member(&mut self, group: GroupId, member: DeviceId) -> Result<(), Refusal> {
         let fwspecs =
             self.membership(member).map(|membership| membership.fwspecs.clone()).unwrap_or_default();
-        for fwspec in fwspecs {
-            let domain = self.domain_or_new(group, fwspec.instance)?;
-            let instance = self.instance_mut(fwspec.instance);
-            for endpoint in fwspec.endpoints {
-                let Some(attachment) = instance.endpoints.get_mut(&endpoint) else { continue };
-                if attachment.domain != Some(domain) {
-                    instance.ops.attach(domain, endpoint)?;
-                    attachment.domain = Some(domain);
-                }
-            }
+        for fwspec in &fwspecs {
+            self.attach_on(group, fwspec).map_err(|refusal| self.refusal_by(fwspec.instance, refusal))?;
         }
         self.map_direct_regions(group, member)
+    }
+
+    /// Attaches a member's endpoints on one instance.
+    fn attach_on(&mut self, group: GroupId, fwspec: &Fwspec) -> Result<(), Refusal> {
+        let domain = self.domain_or_new(group, fwspec.instance)?;
+        let instance = self.instance_mut(fwspec.instance);
+        for endpoint in &fwspec.endpoints {
+            let Some(attachment) = instance.endpoints.get_mut(endpoint) else { continue };
+            if attachment.domain != Some(domain) {
+                instance.ops.attach(domain, *endpoint)?;
+                attachment.domain = Some(domain);
+            }
+        }
+        Ok(())
     }
 
     /// The group's domain on an instance.
     pub(crate) fn domain_on(&self, group: GroupId, instance: InstanceId) -> Option<DomainHandle> {
         let domains = self.groups.get(group).domains();
         domains.iter().find(|(on, _)| *on == instance).map(|(_, domain)| *domain)
+    }
+
+    /// Frees a group's domains on instances that none of its members is behind any more.
+    pub(crate) fn free_unused_domains(&mut self, group: GroupId) {
+        let members = self.groups.get(group).members.iter().filter_map(|member| self.membership(*member));
+        let used: BTreeSet<InstanceId> =
+            members.flat_map(|membership| &membership.fwspecs).map(|fwspec| fwspec.instance).collect();
+        let Some(default_domain) = &mut self.groups.get_mut(group).default_domain else { return };
+        let unused: Vec<_> =
+            default_domain.on.extract_if(.., |(instance, _)| !used.contains(instance)).collect();
+        for (instance, domain) in unused {
+            self.instance_mut(instance).ops.free_domain(domain);
+        }
     }
 
     /// Frees all domains of a group that has no members any more.
@@ -108,7 +128,7 @@ impl<D> Core<D> {
     }
 
     /// The type asked for, as far as every instance that the group is behind can do it.
-    fn choose_type(&self, group: GroupId) -> DomainType {
+    pub(crate) fn choose_type(&self, group: GroupId) -> DomainType {
         let wanted = self.policy.default_domain_type();
         let members = self.groups.get(group).members.iter().filter_map(|member| self.membership(*member));
         let deferred_flush = members
@@ -169,12 +189,11 @@ impl<D> Core<D> {
                 if let Some(domain) = self.domain_on(group, fwspec.instance) {
                     let both = Prot { read: true, write: true, mmio: false };
                     let phys = PhysAddr(region.range.start().0);
-                    self.instance_mut(fwspec.instance).ops.map(domain, region.range, phys, both).map_err(
-                        |refusal| Refusal {
-                            detail: format!("direct mapping of {}: {}", region.range, refusal.detail),
-                            ..refusal
-                        },
-                    )?;
+                    let mapped = self.instance_mut(fwspec.instance).ops.map(domain, region.range, phys, both);
+                    mapped.map_err(|refusal| {
+                        let detail = format!("direct mapping of {}: {}", region.range, refusal.detail);
+                        self.refusal_by(fwspec.instance, Refusal { detail, ..refusal })
+                    })?;
                 }
             }
         }

@@ -40,6 +40,9 @@ pub enum Provides {
 pub enum BindError {
     /// Something it needs is not there yet; try again later.
     Defer(String),
+    /// The device is none of this driver's, although it looked like one; the next driver may try. Linux: a
+    /// probe that returns `ENODEV` or `ENXIO`, which it does not warn of (`call_driver_probe`).
+    Declined(String),
     /// The device cannot be driven; the sentence says why.
     Failed(String),
 }
@@ -70,5 +73,10 @@ pub trait Driver<D> {
     /// Stops the device, so that it does no DMA when this returns. The core unpublishes an IOMMU before.
     fn unbind(&mut self, device: &D) {
         let _ = device;
+    }
+
+    /// A copy, for a machine that can be taken apart into several ([`Core::fork`](crate::Core::fork)).
+    fn fork(&self) -> Option<Box<dyn Driver<D>>> {
+        None
     }
 }

@@ -93,6 +93,25 @@ pub enum Event {
     Ready(InstanceId),
     /// An IOMMU is gone; nothing refers to it.
     Unpublished(InstanceId),
+    /// Linux's paths only: a device was grouped when its driver was set (Linux: "late IOMMU probe at driver
+    /// bind, something fishy here!").
+    Late(DeviceId),
+    /// Linux's paths only: a walk ended with an error, and the IOMMU is off the list again.
+    RegistrationFailed {
+        /// The IOMMU.
+        instance: InstanceId,
+        /// Which device's error it was.
+        detail: String,
+    },
+    /// Linux's paths only: the kernel has died.
+    Oops {
+        /// The device that was probed.
+        device: DeviceId,
+        /// The IOMMU that was taken for its own.
+        instance: InstanceId,
+        /// How.
+        detail: String,
+    },
     /// A driver is bound.
     Bound {
         /// The device.
@@ -109,6 +128,15 @@ pub enum Event {
     },
     /// A driver's own probe failed.
     BindFailed {
+        /// The device.
+        device: DeviceId,
+        /// The driver.
+        driver: DriverId,
+        /// What it said.
+        detail: String,
+    },
+    /// A driver looked at a device and found that it is none of its own.
+    Declined {
         /// The device.
         device: DeviceId,
         /// The driver.

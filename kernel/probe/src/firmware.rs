@@ -1,5 +1,6 @@
 //! What the core asks of firmware: which endpoint of which IOMMU is this device?
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -29,7 +30,7 @@ pub struct Reference {
 }
 
 /// Why firmware leads a device to no IOMMU. None of these is an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Untranslated {
     /// Firmware has a map for the device's bus, and this device is not in it.
     NotInMap,
@@ -57,6 +58,56 @@ pub struct MapError {
     pub finding: Finding,
 }
 
+/// When Linux's adapter for a firmware language asks the buses to isolate devices (ACS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IsolationRequest {
+    /// Before the first device is added (Linux: `acpi_viot_early_init`, `iort_enable_acs`).
+    BeforeDevices,
+    /// When the first device with requester IDs is translated (Linux: `of_pci_iommu_init`).
+    AtFirstTranslation,
+    /// Never.
+    Never,
+}
+
+/// What Linux's adapter for one firmware language does otherwise than that for another.
+///
+/// Only the paths that Linux took ask; `fixed` treats all languages alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Manners {
+    /// When isolation is requested.
+    pub isolation: IsolationRequest,
+    /// A translation that succeeds while a driver binds is followed by a probe of the device also where
+    /// phase 1 has become the core's business (Linux 6.15 and later: `of_iommu_configure` does,
+    /// `acpi_iommu_configure_id` does not).
+    pub probes_at_bind: bool,
+    /// A translation that fails halfway leaves nothing behind (`of_iommu_configure`), or what it had
+    /// (`acpi_iommu_configure_id`).
+    pub cleans_up: bool,
+    /// An IOMMU's own translation is refused (`viot_dev_iommu_init`), or attempted.
+    pub knows_itself: bool,
+}
+
+impl Manners {
+    /// Those of a device tree.
+    pub const DEVICE_TREE: Self = Self {
+        isolation: IsolationRequest::AtFirstTranslation,
+        probes_at_bind: true,
+        cleans_up: true,
+        knows_itself: false,
+    };
+
+    /// Those of ACPI tables; isolation is requested early if any of them leads to an IOMMU.
+    #[must_use]
+    pub const fn acpi(leads_to_iommu: bool) -> Self {
+        Self {
+            isolation: if leads_to_iommu { IsolationRequest::BeforeDevices } else { IsolationRequest::Never },
+            probes_at_bind: false,
+            cleans_up: false,
+            knows_itself: true,
+        }
+    }
+}
+
 /// All that the core has to know about firmware.
 ///
 /// The answers must depend on the arguments alone: the core asks again after a deferral.
@@ -77,6 +128,18 @@ pub trait FirmwareMap {
         false
     }
 
+    /// Whether Linux knows an IOMMU by this node: if its adapter looks for nodes only where it is referred to
+    /// them, it does not know those that nothing refers to (`viot_get_iommu`).
+    fn is_known_to_linux(&self, node: FwNode) -> bool {
+        let _ = node;
+        true
+    }
+
+    /// What Linux's adapter for this language does in its own way.
+    fn manners(&self) -> Manners {
+        Manners::DEVICE_TREE
+    }
+
     /// What is odd about an answer that [`translate`](Self::translate) gave all the same.
     fn remark(&self, at: FwNode, ids: &InputIds) -> Option<Finding> {
         let _ = (at, ids);
@@ -85,4 +148,9 @@ pub trait FirmwareMap {
 
     /// The node's name for people: a device tree path, an ACPI path, `VIOT node at 0x30`.
     fn name(&self, node: FwNode) -> String;
+
+    /// A copy, for a machine that can be taken apart into several ([`Core::fork`](crate::Core::fork)).
+    fn fork(&self) -> Option<Box<dyn FirmwareMap>> {
+        None
+    }
 }

@@ -23,7 +23,7 @@ impl fmt::Display for GroupId {
 }
 
 /// Type of a group's default domain, in the words of Linux's `type` file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DomainType {
     /// Translated, invalidations flushed at once.
     Dma,
@@ -46,7 +46,7 @@ impl DomainType {
 }
 
 /// One group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Group {
     pub(crate) id: GroupId,
     pub(crate) members: Vec<DeviceId>,
@@ -58,7 +58,7 @@ pub struct Group {
 }
 
 /// A group's default domain: of one type, with one domain on each instance that a member is behind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct DefaultDomain {
     pub(crate) kind: DomainType,
     pub(crate) on: Vec<(InstanceId, DomainHandle)>,
@@ -92,7 +92,7 @@ impl Group {
 }
 
 /// All groups, by number and by isolation class.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Groups {
     groups: BTreeMap<GroupId, Group>,
     by_class: BTreeMap<(BusId, Unit), GroupId>,

@@ -2,26 +2,33 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::vec::Vec;
 
 use addr::EndpointId;
 
+use crate::core::Core;
 use crate::device::DeviceId;
+use crate::event::Event;
+use crate::finding::{Finding, Severity};
 use crate::firmware::FwNode;
 use crate::group::GroupId;
 use crate::iommu::{DomainHandle, IommuOps};
+use crate::path::Path;
 
 /// One IOMMU instance, by identity; never reused in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub(crate) u32);
 
 /// How far an instance got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InstanceState {
     /// It can be looked up, and devices are being replayed against it.
     Published,
     /// Every device has been replayed.
     Ready,
+    /// Linux's paths only: its registration ended with an error. Its driver is bound, and nobody can find it.
+    Unregistered,
 }
 
 /// One IOMMU whose driver has bound.
@@ -38,7 +45,7 @@ pub struct Instance {
 }
 
 /// Which group has an endpoint, and how many of its members share it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Attachment {
     pub(crate) group: GroupId,
     pub(crate) users: u32,
@@ -87,5 +94,35 @@ impl Instance {
     /// Devices that it translates, in the order in which they were grouped.
     pub fn members(&self) -> &[DeviceId] {
         &self.members
+    }
+}
+
+impl<D> Core<D> {
+    /// Makes an IOMMU findable.
+    pub(crate) fn publish(
+        &mut self,
+        device: DeviceId,
+        driver: &'static str,
+        ops: Box<dyn IommuOps>,
+    ) -> InstanceId {
+        let id = InstanceId(u32::try_from(self.instances.len()).expect("fewer instances than devices"));
+        let owner = self.device(device);
+        let (mut node, name) = (owner.node, owner.name.clone());
+        if self.path != Path::Fixed {
+            node = node.filter(|node| self.firmware.is_known_to_linux(*node));
+        }
+        self.instances.push(Some(Instance::new(id, device, node, driver, ops)));
+        self.events.push(Event::Published(id));
+        if node.is_none() {
+            self.find(Finding {
+                id: "iommu-without-node",
+                severity: Severity::Warning,
+                sentence: format!(
+                    "firmware has no node for the IOMMU {name}, so it can refer no device to it"
+                ),
+                subject: name,
+            });
+        }
+        id
     }
 }

@@ -8,11 +8,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::activity::Until;
 use crate::bus::Unit;
-use crate::core::{BusId, Core, Until};
+use crate::core::{BusId, Core};
 use crate::device::{DeviceId, DmaState};
 use crate::group::GroupId;
-use crate::instance::{Attachment, InstanceId, InstanceState};
+use crate::instance::{Attachment, Instance, InstanceId, InstanceState};
+use crate::path::Path;
+use crate::resolve::{Asker, Resolution};
 
 /// Which invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,10 @@ impl Invariants {
         self.broken_by[id as usize].get_or_insert_with(by);
     }
 
+    pub(crate) fn broken_ones(&self) -> [bool; 11] {
+        core::array::from_fn(|i| self.broken_by[i].is_some())
+    }
+
     pub(crate) fn verdicts(&self) -> [Verdict; 11] {
         core::array::from_fn(|i| Verdict { id: NAMES[i], broken_by: self.broken_by[i].clone() })
     }
@@ -72,6 +79,9 @@ impl<D> Core<D> {
     /// Checks what must hold when nothing is left to do. Cost is linear in devices.
     pub(crate) fn check_at_rest(&mut self) {
         let mut broken = Vec::new();
+        if self.path != Path::Fixed {
+            self.check_as_firmware_says(&mut broken);
+        }
         self.check_classes(&mut broken);
         self.check_devices(&mut broken);
         self.check_groups(&mut broken);
@@ -119,7 +129,48 @@ impl<D> Core<D> {
                     broken
                         .push((Id::I2, format!("{} has no group although its IOMMU is ready", device.name)));
                 }
-                DmaState::Unprobed => broken.push((Id::I2, format!("{} was never probed", device.name))),
+                DmaState::Unprobed if self.path == Path::Fixed => {
+                    broken.push((Id::I2, format!("{} was never probed", device.name)));
+                }
+                DmaState::Probing | DmaState::Translated(_) => {
+                    broken.push((Id::I9, format!("{} has IOMMU state and no group", device.name)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What firmware says and what Linux's paths have made of it; `fixed` keeps the two together by itself.
+    fn check_as_firmware_says(&mut self, broken: &mut Vec<(Id, String)>) {
+        let without: Vec<DeviceId> =
+            self.devices().map(|device| device.id).filter(|id| self.membership(*id).is_none()).collect();
+        for id in without {
+            let name = self.device(id).name.clone();
+            let waits_for_itself = match &self.device(id).dma {
+                DmaState::Waiting(nodes) => nodes.iter().any(|node| self.device(id).node == Some(*node)),
+                _ => false,
+            };
+            if waits_for_itself {
+                broken.push((Id::I4, format!("{name} is an IOMMU and waits for itself")));
+            }
+            match self.resolve(id, Asker::Settled) {
+                Resolution::Targets(_) if !matches!(self.device(id).dma, DmaState::Refused(_)) => {
+                    broken.push((Id::I2, format!("{name} has no group although its IOMMU is ready")));
+                }
+                Resolution::Without(DmaState::Waiting(nodes)) => {
+                    let gave_up = |instance: &Instance| {
+                        instance.state == InstanceState::Unregistered
+                            && instance.node.is_some_and(|node| nodes.contains(&node))
+                    };
+                    if let Some(iommu) = self.instances().find(|instance| gave_up(instance)) {
+                        let iommu = self.iommu_name(iommu.id);
+                        broken.push((Id::I2, format!("{name} has no group although {iommu} works")));
+                        if self.deferred.iter().any(|deferred| deferred.device == id) {
+                            let by = format!("{name} waits for {iommu}, which will not register again");
+                            broken.push((Id::I11, by));
+                        }
+                    }
+                }
                 _ => {}
             }
         }

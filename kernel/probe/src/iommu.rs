@@ -1,5 +1,6 @@
 //! What the core asks of an IOMMU instance.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -175,6 +176,11 @@ pub trait IommuOps {
 
     /// Whether a paging domain may flush its invalidations late (Linux: `IOMMU_CAP_DEFERRED_FLUSH`).
     fn deferred_flush(&self) -> bool;
+
+    /// A copy, for a machine that can be taken apart into several ([`Core::fork`](crate::Core::fork)).
+    fn fork(&self) -> Option<Box<dyn IommuOps>> {
+        None
+    }
 }
 
 /// An instance that its driver also keeps hold of, for what the core does not ask: faults, registers.

@@ -15,6 +15,7 @@ use crate::group::GroupId;
 use crate::instance::{Attachment, InstanceId};
 use crate::invariant::Id;
 use crate::iommu::{Accepted, Refusal, RefusalCause};
+use crate::path::Path;
 use crate::resolve::Target;
 
 /// A device is in a group.
@@ -37,7 +38,8 @@ impl<D> Core<D> {
         targets: &[Target],
         trigger: Trigger,
     ) -> Result<Joined, String> {
-        self.check_join(device, targets);
+        let instances: Vec<InstanceId> = targets.iter().map(|target| target.instance).collect();
+        self.check_itself(device, &instances);
         self.refuse_mixed_drivers(device, targets)?;
         let mut fwspecs = Vec::with_capacity(targets.len());
         let mut reserved = Vec::new();
@@ -55,12 +57,9 @@ impl<D> Core<D> {
         let grouping = self.buses[this.bus.0 as usize].bus.grouping(this.unit);
         let class = (this.bus, grouping.leader);
         let (group, created, why) = self.find_or_create_group(device, class, &fwspecs, grouping.why);
-        self.enter(
-            device,
-            group,
-            class,
-            Membership { group, fwspecs, leader: grouping.leader, reserved, trigger, why },
-        );
+        let leader = grouping.leader;
+        self.enter(device, Membership { group, fwspecs, leader, reserved, trigger, why });
+        self.groups.add_class(group, class);
         if self.groups.get(group).default_domain.is_some()
             && let Err(refusal) = self.attach_member(group, device)
         {
@@ -74,9 +73,24 @@ impl<D> Core<D> {
 
     /// Takes a device out of its group, if it is in one. The last member takes the group along.
     pub(crate) fn leave_group(&mut self, device: DeviceId) {
-        let DmaState::Grouped(_) = self.device(device).dma else {
+        let Some(membership) = self.withdraw(device) else { return };
+        if !self.groups.contains(membership.group) || self.path != Path::Fixed {
             return;
-        };
+        }
+        let class = (self.device(device).bus, membership.leader);
+        let mut remaining = self.groups.get(membership.group).members.iter();
+        if !remaining.any(|member| self.class_of(*member) == Some(class)) {
+            self.groups.remove_class(membership.group, class);
+        }
+        self.split(membership.group);
+        if self.groups.contains(membership.group) {
+            self.free_unused_domains(membership.group);
+        }
+    }
+
+    /// The same without a look at whether what remains still belongs together.
+    pub(crate) fn withdraw(&mut self, device: DeviceId) -> Option<Membership> {
+        self.membership(device)?;
         let DmaState::Grouped(membership) =
             core::mem::replace(&mut self.device_mut(device).dma, DmaState::Unprobed)
         else {
@@ -86,18 +100,8 @@ impl<D> Core<D> {
             self.detach(fwspec);
             self.instance_mut(fwspec.instance).members.retain(|member| *member != device);
         }
-        let class = (self.device(device).bus, membership.leader);
-        let remaining: Vec<DeviceId> = self
-            .groups
-            .get(membership.group)
-            .members
-            .iter()
-            .copied()
-            .filter(|member| *member != device)
-            .collect();
-        let class_remains = remaining.iter().any(|member| self.class_of(*member) == Some(class));
         let group = self.groups.get_mut(membership.group);
-        group.members = remaining;
+        group.members.retain(|member| *member != device);
         let empty = group.members.is_empty();
         self.departures += 1;
         self.events.push(Event::Left { device, group: membership.group });
@@ -105,11 +109,10 @@ impl<D> Core<D> {
             self.free_domains(membership.group);
             self.groups.remove(membership.group);
         } else {
-            if !class_remains {
-                self.groups.remove_class(membership.group, class);
-            }
-            self.split(membership.group);
+            // Of an IOMMU that goes, nothing may stay behind in the groups of those who remain.
+            self.free_unused_domains(membership.group);
         }
+        Some(membership)
     }
 
     /// Takes a device out of its group because its own IOMMU will not have it there.
@@ -144,10 +147,11 @@ impl<D> Core<D> {
 
     /// Asks one instance about the device's endpoints on it.
     fn accept(&mut self, device: DeviceId, target: &Target) -> Result<Accepted, String> {
-        match self.instance_mut(target.instance).ops.probe_device(&target.endpoints) {
+        let asked = self.instance_mut(target.instance).ops.probe_device(&target.endpoints);
+        match asked.map_err(|refusal| self.refusal_by(target.instance, refusal)) {
             Ok(accepted) => {
                 for refusal in &accepted.refused {
-                    self.find_partial_refusal(device, refusal);
+                    self.find_partial_refusal(device, &self.refusal_by(target.instance, refusal.clone()));
                 }
                 for remark in &accepted.remarks {
                     let subject = self.device(device).name.clone();
@@ -161,6 +165,11 @@ impl<D> Core<D> {
                 Err(refusal.detail)
             }
         }
+    }
+
+    /// A refusal with the name of the instance that said it: a device may be behind several.
+    pub(crate) fn refusal_by(&self, instance: InstanceId, refusal: Refusal) -> Refusal {
+        Refusal { detail: format!("{}: {}", self.iommu_name(instance), refusal.detail), ..refusal }
     }
 
     pub(crate) fn find_refusal(&mut self, device: DeviceId, refusal: &Refusal) {
@@ -227,7 +236,9 @@ impl<D> Core<D> {
         (group, created, format!("shares endpoint {endpoint} with other devices"))
     }
 
-    fn enter(&mut self, device: DeviceId, group: GroupId, class: (BusId, Unit), membership: Membership) {
+    /// Makes a device a member of its group, and of each instance that translates it.
+    pub(crate) fn enter(&mut self, device: DeviceId, membership: Membership) {
+        let group = membership.group;
         for fwspec in &membership.fwspecs {
             let instance = self.instance_mut(fwspec.instance);
             instance.members.push(device);
@@ -236,7 +247,6 @@ impl<D> Core<D> {
                 instance.endpoints.entry(*endpoint).or_insert(fresh).users += 1;
             }
         }
-        self.groups.add_class(group, class);
         self.groups.get_mut(group).members.push(device);
         self.device_mut(device).dma = DmaState::Grouped(membership);
     }
@@ -268,13 +278,14 @@ impl<D> Core<D> {
         self.device(self.instance(instance).device).name.to_string()
     }
 
-    fn check_join(&mut self, device: DeviceId, targets: &[Target]) {
+    /// A device is about to be grouped: no driver may have bound it, and it is not one of its own IOMMUs.
+    pub(crate) fn check_itself(&mut self, device: DeviceId, instances: &[InstanceId]) {
         let this = self.device(device);
         let (name, driver) = (this.name.clone(), this.driver);
         if driver.is_some() {
             self.invariants.broken(Id::I3, || format!("{name} is grouped although a driver has bound it"));
         }
-        if targets.iter().any(|target| self.instance(target.instance).device == device) {
+        if instances.iter().any(|instance| self.instance(*instance).device == device) {
             self.invariants.broken(Id::I4, || format!("{name} translates itself"));
         }
     }

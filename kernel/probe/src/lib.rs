@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+mod activity;
 mod bind;
 mod bus;
 mod core;
@@ -24,28 +25,35 @@ mod driver;
 mod event;
 mod finding;
 mod firmware;
+mod fork;
 mod group;
 mod instance;
 mod invariant;
 mod iommu;
 mod join;
+mod linux;
 mod path;
 mod reason;
 mod regroup;
 mod resolve;
+mod ring;
 
 pub use self::core::{BusId, Core};
-pub use bus::{Bus, Grouping, InputIds, Unit};
-pub use device::{Device, DeviceId, DmaState, DriverId, Fwspec, Membership, NewDevice, Trigger};
+pub use activity::Activity;
+pub use bus::{Bus, Grouping, InputIds, Joining, Unit};
+pub use device::{Device, DeviceId, DmaState, DriverId, Fwspec, LinuxFwspec, Membership, NewDevice, Trigger};
 pub use domain::Policy;
 pub use driver::{BindError, DmaClaim, Driver, Provides};
 pub use event::Event;
 pub use finding::{Finding, Severity};
-pub use firmware::{FirmwareMap, FwNode, MapError, Reference, Translation, Untranslated};
+pub use firmware::{
+    FirmwareMap, FwNode, IsolationRequest, Manners, MapError, Reference, Translation, Untranslated,
+};
 pub use group::{DomainType, Group, GroupId};
 pub use instance::{Instance, InstanceId, InstanceState};
 pub use invariant::Verdict;
 pub use iommu::{
     Accepted, DomainHandle, DomainKind, IommuOps, Prot, Refusal, RefusalCause, ReservedKind, ReservedRegion,
 };
+pub use path::Path;
 pub use reason::NoGroup;

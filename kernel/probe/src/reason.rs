@@ -1,12 +1,14 @@
 //! Why a device has no group: one of a closed set of reasons.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::core::Core;
 use crate::device::{Device, DmaState};
-use crate::firmware::{FwNode, Untranslated};
+use crate::firmware::{FwNode, Translation, Untranslated};
+use crate::instance::InstanceState;
 
 /// Why a device has no group. Every device without one has exactly one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,12 @@ pub enum NoGroup {
     Refused(String),
     /// What firmware names as its IOMMU with these names is not there.
     WaitingFor(String),
+    /// Linux's paths only: nothing has asked firmware about it, because no driver was bound to it.
+    NotProbed,
+    /// Linux's paths only: firmware has led it to this IOMMU, and nobody has probed it there.
+    NeverProbedAt(String),
+    /// Linux's paths only: its IOMMU was there and did not take it.
+    Abandoned(String),
 }
 
 impl fmt::Display for NoGroup {
@@ -42,6 +50,9 @@ impl fmt::Display for NoGroup {
             Self::NoDriver(node, Some(error)) => write!(f, "IOMMU has no driver: {node} ({error})"),
             Self::Refused(detail) => write!(f, "refused by the IOMMU: {detail}"),
             Self::WaitingFor(nodes) => write!(f, "waiting for: {nodes}"),
+            Self::NotProbed => f.write_str("not probed: no driver was bound"),
+            Self::NeverProbedAt(node) => write!(f, "translated by firmware, never probed: {node}"),
+            Self::Abandoned(why) => write!(f, "abandoned: {why}"),
         }
     }
 }
@@ -55,21 +66,55 @@ impl<D> Core<D> {
         Some(match &device.dma {
             DmaState::Grouped(_) => return None,
             DmaState::IsIommu => NoGroup::IsIommu,
-            DmaState::Unprobed => NoGroup::NotInMap(None),
+            DmaState::Unprobed => self.not_asked(device),
             DmaState::MapInvalid(finding) => NoGroup::NotInMap(Some(finding)),
-            DmaState::Untranslated(Untranslated::NoIommu) => NoGroup::NoIommu,
-            DmaState::Untranslated(Untranslated::NotInMap) => NoGroup::NotInMap(None),
-            DmaState::Untranslated(Untranslated::BusBypasses) => NoGroup::BusBypasses,
-            DmaState::Untranslated(Untranslated::Disabled(node)) => {
-                NoGroup::Disabled(self.firmware.name(*node))
-            }
+            DmaState::Untranslated(why) => self.untranslated(*why),
             DmaState::Refused(detail) => NoGroup::Refused(detail.clone()),
             DmaState::Waiting(nodes) => self.missing(nodes),
+            DmaState::Probing => match self.oops() {
+                Some(oops) => NoGroup::Abandoned(oops.into()),
+                None => NoGroup::NotProbed,
+            },
+            DmaState::Translated(fwspec) => NoGroup::NeverProbedAt(self.firmware.name(fwspec.node)),
+            DmaState::Abandoned(why) => NoGroup::Abandoned(why.clone()),
         })
+    }
+
+    fn untranslated(&self, why: Untranslated) -> NoGroup {
+        match why {
+            Untranslated::NoIommu => NoGroup::NoIommu,
+            Untranslated::NotInMap => NoGroup::NotInMap(None),
+            Untranslated::BusBypasses => NoGroup::BusBypasses,
+            Untranslated::Disabled(node) => NoGroup::Disabled(self.firmware.name(node)),
+        }
+    }
+
+    /// The probe path has not asked firmware, which may have nothing to say all the same.
+    fn not_asked(&self, device: &Device<D>) -> NoGroup {
+        let bus = &self.buses[device.bus.0 as usize].bus;
+        let Some(parent) = bus.firmware_parent(device.unit) else { return NoGroup::NotInMap(None) };
+        match self.firmware.translate(parent, &bus.input_ids(device.unit)) {
+            Ok(Translation::Nowhere(why)) => self.untranslated(why),
+            Ok(Translation::Endpoints(references)) => {
+                match references.iter().all(|reference| Some(reference.iommu) == device.node) {
+                    true => NoGroup::IsIommu,
+                    false => NoGroup::NotProbed,
+                }
+            }
+            Err(error) => NoGroup::NotInMap(Some(error.finding.id)),
+        }
     }
 
     /// Nobody drives what firmware names: an IOMMU, or a device that is not one; or there is no such thing.
     fn missing(&self, nodes: &[FwNode]) -> NoGroup {
+        let unregistered = |node: &FwNode| {
+            self.instances()
+                .find(|other| other.state == InstanceState::Unregistered && other.node == Some(*node))
+        };
+        if let Some(instance) = nodes.iter().find_map(unregistered) {
+            let name = self.iommu_name(instance.id);
+            return NoGroup::Abandoned(format!("the registration of {name} ended with an error"));
+        }
         for node in nodes.iter().filter(|node| self.instance_by_node(**node).is_none()) {
             let device = self.devices().find(|device| device.node() == Some(*node));
             if device.is_some_and(|device| device.driver().is_none()) || self.firmware.is_iommu(*node) {

@@ -71,9 +71,16 @@ impl<D> Core<D> {
             }
         };
 
-        // An IOMMU never translates itself, whatever the map says (Linux has this check for VIOT only).
-        let mut named: Vec<Named> = Vec::new();
-        for reference in references.iter().filter(|reference| Some(reference.iommu) != own_node) {
+        // An IOMMU never translates itself, whatever the map says (Linux has this check for VIOT only), and
+        // neither by way of others.
+        let (mut named, mut ring): (Vec<Named>, _) = (Vec::new(), None);
+        for reference in &references {
+            if let Some(own) = own_node
+                && self.leads_to(reference.iommu, own)
+            {
+                ring = ring.or(Some(reference.iommu).filter(|iommu| *iommu != own));
+                continue;
+            }
             let entry = match named.iter_mut().find(|entry| entry.node == reference.iommu) {
                 Some(entry) => entry,
                 None => {
@@ -88,6 +95,9 @@ impl<D> Core<D> {
             if !entry.endpoints.contains(&reference.endpoint) {
                 entry.endpoints.push(reference.endpoint);
             }
+        }
+        if let Some(node) = ring {
+            self.find_ring(device, node);
         }
         if named.is_empty() {
             return Resolution::Without(DmaState::IsIommu);
@@ -109,6 +119,7 @@ impl<D> Core<D> {
         self.instance_by_node(node).is_some_and(|instance| match instance.state {
             InstanceState::Ready => true,
             InstanceState::Published => asker == Asker::Replay(instance.id),
+            InstanceState::Unregistered => false,
         })
     }
 }

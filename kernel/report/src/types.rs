@@ -54,6 +54,10 @@ pub struct Run {
     /// RAM that firmware describes, in bytes.
     #[serde(default)]
     pub memory_bytes: u64,
+    /// The order of devices and drivers that was asked for, as on the command line: `seed:7`, or names; none if
+    /// it was Linux's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
 }
 
 /// One IOMMU instance.
@@ -87,6 +91,8 @@ pub enum IommuState {
     Published,
     /// All devices have been replayed.
     Ready,
+    /// Its registration ended with an error; nobody can look it up.
+    Unregistered,
     /// It stopped answering.
     Dead,
 }

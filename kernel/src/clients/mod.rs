@@ -1,25 +1,65 @@
-//! Drivers that really bind: what they match, and what they do to their device.
+//! Drivers: what they match, and what they do to their device.
 //!
-//! To add one: a file here that implements [`probe::Driver`], and a line in [`register_all`].
+//! To add one that does something: a file here that implements [`probe::Driver`], and a line in [`all`]. To add
+//! one in name alone: a line in [`nominal`].
 
+mod nominal;
 mod pcieport;
+mod shpchp;
 mod virtio;
 mod virtio_iommu;
 mod virtio_legacy;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use probe::Core;
+use probe::{Driver, Path};
 
+use self::nominal::Nominal;
 use crate::hardware::{Handle, Hardware};
 
 pub(crate) use virtio_iommu::{Bound, Iommus};
 
-/// Registers all drivers, the IOMMU's first: so its users wait as short as possible.
-pub(crate) fn register_all(core: &mut Core<Handle>, hardware: &Rc<Hardware>, iommus: &Iommus) {
-    core.register_driver(Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone())));
-    core.register_driver(Box::new(pcieport::PciePort::new(hardware.clone())));
-    core.register_driver(Box::new(virtio::VirtioPci::new(hardware.clone())));
-    core.register_driver(Box::new(virtio::VirtioMmio::new(hardware.clone())));
+/// In which order drivers are registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sequence {
+    /// The IOMMU's first, so that its users wait as short as possible; else as Linux.
+    IommuFirst,
+    /// As the Linux kernels that were asked: first what is built in, in the order of its initcalls, then modules
+    /// as they were loaded, the virtio transports and the IOMMU before its other users. So whoever is bound by
+    /// what is built in, or is a virtio device, waits for the IOMMU in that order, and is grouped in it where
+    /// groups come with drivers.
+    Linux,
+}
+
+impl Sequence {
+    /// The order that goes with a path.
+    pub(crate) fn of(path: Path) -> Self {
+        if path == Path::Fixed { Self::IommuFirst } else { Self::Linux }
+    }
+}
+
+/// All drivers, in the order in which they are to be registered.
+pub(crate) fn all(
+    hardware: &Rc<Hardware>,
+    iommus: &Iommus,
+    sequence: Sequence,
+) -> Vec<Box<dyn Driver<Handle>>> {
+    let nominal = |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::new(hardware.clone(), entry)) };
+    let mut drivers: Vec<Box<dyn Driver<Handle>>> = vec![
+        Box::new(pcieport::PciePort::new(hardware.clone())),
+        Box::new(shpchp::Shpchp::new(hardware.clone())),
+        nominal(nominal::SERIAL),
+        Box::new(virtio::VirtioPci::new(hardware.clone())),
+        Box::new(virtio::VirtioMmio::new(hardware.clone())),
+        Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone())),
+    ];
+    drivers.extend(nominal::MODULES.map(nominal));
+    if sequence == Sequence::IommuFirst {
+        // Stable, so that the others stay in their order.
+        drivers.sort_by_key(|driver| driver.name() != virtio_iommu::NAME);
+    }
+    drivers
 }

@@ -1,13 +1,25 @@
 //! PCIe ports: they forward and do no DMA of their own that anyone would have to translate.
 
 use alloc::rc::Rc;
+use alloc::string::ToString;
 
 use pci::{Command, FunctionKind};
 use probe::{BindError, DmaClaim, Driver, Provides};
 
 use crate::hardware::{Handle, Hardware};
 
-/// Binds root, upstream and downstream ports, as Linux's driver of this name does.
+/// Class of a bridge that forwards what its windows say.
+pub(super) const NORMAL_BRIDGE: u32 = 0x06_0400;
+/// Class of a bridge that also forwards what nobody else claims.
+const SUBTRACTIVE_BRIDGE: u32 = 0x06_0401;
+/// Class of a root complex event collector.
+const EVENT_COLLECTOR: u32 = 0x08_0700;
+
+/// Binds root, upstream and downstream ports and root complex event collectors, as Linux's driver of this name
+/// does.
+///
+/// Like Linux's it is offered every bridge and finds out in its own probe whether that is a PCIe port
+/// (`pcie_portdrv_probe`): the bridge's DMA has been set up by then.
 pub(crate) struct PciePort {
     hardware: Rc<Hardware>,
 }
@@ -24,11 +36,11 @@ impl Driver<Handle> for PciePort {
     }
 
     fn matches(&self, device: &Handle) -> bool {
-        use FunctionKind::{DownstreamPort, RootPort, UpstreamPort};
         match *device {
-            Handle::Function(index) => {
-                matches!(self.hardware.topology[index].kind, RootPort | UpstreamPort | DownstreamPort)
-            }
+            Handle::Function(index) => matches!(
+                self.hardware.topology[index].class,
+                NORMAL_BRIDGE | SUBTRACTIVE_BRIDGE | EVENT_COLLECTOR
+            ),
             Handle::Platform(_) => false,
         }
     }
@@ -38,9 +50,18 @@ impl Driver<Handle> for PciePort {
     }
 
     fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
-        if let Handle::Function(index) = *device {
-            self.hardware.enable(index, Command::BUS_MASTER).map_err(BindError::Failed)?;
+        use FunctionKind::{DownstreamPort, RcEventCollector, RootPort, UpstreamPort};
+        match *device {
+            Handle::Function(index)
+                if matches!(
+                    self.hardware.topology[index].kind,
+                    RootPort | UpstreamPort | DownstreamPort | RcEventCollector
+                ) =>
+            {
+                self.hardware.enable(index, Command::BUS_MASTER).map_err(BindError::Failed)?;
+                Ok(Provides::Nothing)
+            }
+            _ => Err(BindError::Declined("not a PCIe port".to_string())),
         }
-        Ok(Provides::Nothing)
     }
 }

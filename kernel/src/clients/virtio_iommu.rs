@@ -14,6 +14,9 @@ use crate::log;
 use crate::machine::clock::MachineClock;
 use crate::machine::dma::IdentityHal;
 
+/// The driver's name.
+pub(super) const NAME: &str = "virtio-iommu";
+
 /// A virtio-iommu on any transport.
 pub(crate) type Instance = Viommu<IdentityHal, Transport, MachineClock>;
 
@@ -40,7 +43,7 @@ impl VirtioIommu {
 
 impl Driver<Handle> for VirtioIommu {
     fn name(&self) -> &'static str {
-        "virtio-iommu"
+        NAME
     }
 
     fn matches(&self, device: &Handle) -> bool {

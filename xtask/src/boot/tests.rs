@@ -72,16 +72,36 @@ fn firmware_is_as_the_topology_says_unless_it_is_chosen() {
 }
 
 #[test]
+fn the_probe_path_is_an_option_or_a_word() {
+    for line in ["--path legacy", "--append path=legacy", "--append path=legacy --path legacy"] {
+        let boot = boot(line).unwrap();
+        assert_eq!(boot.start.path, ProbePath::Legacy, "{line}");
+        assert_eq!(boot.start.command_line(), "report=json console=semihosting path=legacy");
+    }
+}
+
+#[test]
+fn an_order_is_an_option_or_a_word() {
+    for line in ["--order seed:7", "--append order=seed:7"] {
+        let boot = boot(line).unwrap();
+        assert_eq!(boot.start.command_line(), "report=json console=semihosting order=seed:7");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_a_usage_error() {
     for line in [
         "--firmware nonsense",
-        "--path upstream",
+        "--path lagacy",
         "--topology no-such-machine",
         "--dtb /no/such/file",
         "--dtb /tmp",
         "--dtb /dev/zero",
         "--append dtb=x.dtb",
-        "--append path=upstream",
+        "--append path=lagacy",
+        "--append path=fixed --path legacy",
+        "--order ",
+        "--order seed:1 --append order=seed:2",
         "--append firmware=bios",
         "--append report=xml",
         "--append console=tty0",

@@ -47,6 +47,7 @@ fn group(id: u32, members: &[&str]) -> Group {
 fn right() -> Report {
     let mut report = Report::of_error(String::new());
     (report.result, report.error) = (Verdict::Pass, None);
+    report.run.path = "fixed".into();
     report.devices = vec![
         device("0000:00:00.0", Some(0), "own group"),
         device("0000:00:01.0", None, "is the IOMMU"),
@@ -72,7 +73,8 @@ fn right() -> Report {
 
 fn judge_with(expect: &str, report: Report) -> Vec<String> {
     let expect = Topology::parse("x", expect).unwrap().expect;
-    differences(&Outcome { kind: report.result.into(), report }, &expect, None)
+    let log = BTreeSet::new();
+    differences(&Outcome { kind: report.result.into(), report, log }, &expect, None)
 }
 
 /// Judges the right report after `break_it`, and wants one difference that has all of `words`.
@@ -144,6 +146,25 @@ fn the_wrong_numbers_are_seen() {
 }
 
 #[test]
+fn numbers_do_not_matter_where_devices_and_drivers_came_in_another_order() {
+    let mut expect = Topology::parse("x", EXPECT).unwrap().expect;
+    let mut report = right();
+    report.groups.swap(0, 1);
+    for (id, group) in (0..).zip(&mut report.groups) {
+        group.id = id;
+        report.devices.iter_mut().filter(|device| group.devices.contains(&device.name)).for_each(|device| {
+            device.group = Some(id);
+        });
+    }
+    let mut judge = |any_numbers| {
+        expect.any_numbers = any_numbers;
+        let (report, log) = (report.clone(), BTreeSet::new());
+        differences(&Outcome { kind: Kind::Pass, report, log }, &expect, None).len()
+    };
+    assert_eq!((judge(false), judge(true)), (2, 0));
+}
+
+#[test]
 fn the_wrong_type_is_seen() {
     seen(&["group 1: expected type DMA, is identity"], |report| report.groups[1].kind = GroupType::Identity);
 }
@@ -176,6 +197,30 @@ fn a_device_without_a_group_needs_the_expected_reason() {
     seen(&["0000:00:05.0 is unexpectedly without a group"], |report| {
         report.devices.push(device("0000:00:05.0", None, "bus bypasses"));
     });
+}
+
+#[test]
+fn the_reasons_of_linux_are_for_its_paths_alone() {
+    let expect = EXPECT.replace("is the IOMMU", "abandoned");
+    let mut report = right();
+    report.devices[1].why = "abandoned: the registration ended".into();
+    assert_eq!(judge_with(&expect, report.clone()).len(), 1);
+    report.run.path = "upstream".into();
+    assert_eq!(judge_with(&expect, report), [""; 0]);
+}
+
+#[test]
+fn an_iommu_whose_driver_did_not_survive_has_none() {
+    let answer = Answer::read("default-bypass", true, "7.3.4").unwrap();
+    let judge = |report: Report| {
+        let expect = Expect { warnings: vec!["oops".into()], ..Expect::default() };
+        differences(&Outcome { kind: Kind::Pass, report, log: BTreeSet::new() }, &expect, Some(&answer))
+    };
+    let mut report = as_linux(&answer);
+    report.warnings = vec!["oops: the IOMMU 0000:00:01.0 has no firmware node".into()];
+    assert_eq!(judge(report.clone()), ["0000:00:01.0: expected driver None, is Some(\"virtio-iommu\")"]);
+    report.devices.iter_mut().find(|device| device.name == "0000:00:01.0").unwrap().driver = None;
+    assert_eq!(judge(report), [""; 0]);
 }
 
 #[test]
@@ -240,6 +285,56 @@ fn the_wrong_verdict_is_seen() {
 fn a_missing_or_another_iommu_is_seen() {
     seen(&["IOMMUs: expected {0000:00:01.0}, is {}"], |report| report.iommus.clear());
     seen(&["IOMMUs: expected"], |report| report.iommus[0].name = "0000:00:07.0".into());
+}
+
+const TWO_INSTANCES: &str = r#"
+probes = "x"
+[expect]
+groups = [["0000:00:00.0"], ["0000:00:02.0", "0000:00:02.1"]]
+without = { "0000:00:01.0" = "is the IOMMU" }
+iommus = ["0000:00:01.0", "mmio"]
+[expect.translated."0000:00:01.0"]
+devices = ["0000:00:00.0", "0000:00:02.0"]
+reserved = ["0x8020000 0x8020fff msi"]
+[expect.translated.mmio]
+devices = ["0000:00:02.0", "0000:00:02.1"]
+reserved = ["0x8000000 0x80fffff msi", "0x8020000 0x8020fff reserved"]
+"#;
+
+/// The report that [`TWO_INSTANCES`] expects: group 1 is behind both.
+fn two_instances() -> Report {
+    let mut report = right();
+    let region = |start: &str, end: &str, kind: &str| ReservedRegion {
+        start: start.into(),
+        end: end.into(),
+        kind: kind.into(),
+    };
+    report.groups[1].reserved_regions =
+        vec![region("0x8000000", "0x80fffff", "msi"), region("0x8020000", "0x8020fff", "reserved")];
+    report.iommus[0].devices.pop();
+    let devices = ["0000:00:02.0", "0000:00:02.1"].map(String::from).into();
+    report.iommus.push(Iommu { name: "mmio".into(), devices, ..report.iommus[0].clone() });
+    report
+}
+
+#[test]
+fn each_instance_has_its_own_devices_and_regions() {
+    assert_eq!(judge_with(TWO_INSTANCES, two_instances()), [""; 0]);
+    let broken = |break_it: fn(&mut Report)| {
+        let mut report = two_instances();
+        break_it(&mut report);
+        judge_with(TWO_INSTANCES, report).join("; ")
+    };
+    let found = broken(|report| report.iommus[1].devices.push("0000:00:00.0".into()));
+    assert!(found.contains("translated by mmio: expected {0000:00:02.0, 0000:00:02.1}"), "{found}");
+    let found = broken(|report| drop(report.iommus.pop()));
+    assert!(found.contains("translated by mmio") && found.contains("is {}"), "{found}");
+    let found = broken(|report| report.iommus.swap(0, 1));
+    assert!(found.contains("IOMMUs: expected {0000:00:01.0, mmio}"), "{found}");
+    let found = broken(|report| report.groups[0].reserved_regions[0].start = "0x8000000".into());
+    assert!(found.contains("group 0: expected reserved regions {msi 0x8020000-0x8020fff}"), "{found}");
+    let found = broken(|report| drop(report.groups[1].reserved_regions.pop()));
+    assert!(found.contains("group 1: expected reserved regions"), "{found}");
 }
 
 #[test]
@@ -323,14 +418,24 @@ fn as_linux(answer: &Answer) -> Report {
     let mut report = right();
     report.devices.clear();
     report.groups.clear();
-    let of = |function: &Function, group| Device {
-        id: function.id.clone(),
-        class: Some(function.class.clone()),
-        kind: function.report_kind().into(),
-        acs: function.acs_cap.as_ref().zip(function.acs_ctrl.as_ref()).map(|(capability, control)| {
-            report::Acs { capability: capability.clone(), control: control.clone() }
-        }),
-        ..device(&function.bdf, group, if group.is_some() { "own group" } else { "is the IOMMU" })
+    let is_iommu = |name: &str| answer.iommus.iter().any(|iommu| iommu.name == name);
+    let of = |function: &Function, group: Option<u32>| {
+        let driver = if is_iommu(&function.bdf) { "virtio-iommu" } else { &function.driver };
+        let why = match group {
+            Some(_) => "own group",
+            None if is_iommu(&function.bdf) => "is the IOMMU",
+            None => "refused by the IOMMU",
+        };
+        Device {
+            id: function.id.clone(),
+            class: Some(function.class.clone()),
+            kind: function.report_kind().into(),
+            driver: Some(driver.to_owned()).filter(|driver| driver != "-"),
+            acs: function.acs_cap.as_ref().zip(function.acs_ctrl.as_ref()).map(|(capability, control)| {
+                report::Acs { capability: capability.clone(), control: control.clone() }
+            }),
+            ..device(&function.bdf, group, why)
+        }
     };
     for (id, linux) in (0..).zip(&answer.groups) {
         report.devices.extend(linux.devices.iter().map(|function| of(function, Some(id))));
@@ -339,20 +444,28 @@ fn as_linux(answer: &Answer) -> Report {
     }
     report.devices.extend(answer.without_group.iter().map(|function| of(function, None)));
     report.iommus[0].devices.clone_from(&answer.iommus[0].devices);
+    report.warnings = answer.lines(LATE_PROBE).map(String::from).collect();
     report
+}
+
+/// Judges a report by the answers of one Linux, as the path that it is compared with.
+fn judge_by_linux(report: Report, machine: &str, by_tables: bool, version: &str) -> Vec<String> {
+    let answers = Answer::read(machine, by_tables, version).unwrap().alternatives();
+    let log = answers[0].lines(UNTRANSLATED).map(String::from).collect();
+    differences_from_any(&Outcome { kind: Kind::Pass, report, log }, &Expect::default(), &answers)
 }
 
 #[test]
 fn linux_answers_are_compared_function_by_function() {
-    let answer = Answer::read("simple", false).unwrap();
-    let judge = |report: Report| {
-        differences(&Outcome { kind: Kind::Pass, report }, &Expect::default(), Some(&answer))
-    };
+    let answer = Answer::read("simple", false, "7.3.4").unwrap();
+    let judge = |report: Report| judge_by_linux(report, "simple", false, "7.3.4");
     assert_eq!(judge(as_linux(&answer)), [""; 0]);
-    let breaks: [(&str, Break); 4] = [
+    let breaks: [(&str, Break); 6] = [
         ("expected ID", |device| device.id = "1:2".into()),
         ("expected class", |device| device.class = None),
         ("expected kind", |device| device.kind = "endpoint".into()),
+        ("expected driver Some(\"pcieport\"), is None", |device| device.driver = None),
+        ("expected driver", |device| device.driver = Some("shpchp".into())),
         ("expected ACS control", |device| {
             device.acs = Some(report::Acs { capability: "0x5f".into(), control: "0x0".into() });
         }),
@@ -363,4 +476,105 @@ fn linux_answers_are_compared_function_by_function() {
         let found = judge(report);
         assert!(found.iter().any(|difference| difference.contains(word)), "{word}: {found:?}");
     }
+}
+
+#[test]
+fn the_answers_of_two_linuxes_are_told_apart() {
+    for (version, by_tables, other, other_by_tables) in [
+        ("6.12.95", false, "7.3.4", false),
+        ("6.12.95", false, "6.12.95", true),
+        ("6.12.95", true, "6.16.3", false),
+        ("6.16.3", false, "6.16.3", true),
+        ("6.16.3", true, "7.3.4", true),
+    ] {
+        let report = || as_linux(&Answer::read("simple", by_tables, version).unwrap());
+        assert_eq!(judge_by_linux(report(), "simple", by_tables, version), [""; 0], "{version}");
+        assert_ne!(judge_by_linux(report(), "simple", other_by_tables, other), [""; 0], "{version} {other}");
+    }
+}
+
+#[test]
+fn late_probes_are_those_that_linux_warns_of() {
+    let answer = Answer::read("simple", false, "6.16.3").unwrap();
+    let judge = |report: Report| judge_by_linux(report, "simple", false, "6.16.3");
+    let mut report = as_linux(&answer);
+    assert_eq!(report.warnings.len(), 6);
+    let nvme = report.warnings.remove(4);
+    assert_eq!(judge(report.clone()), [format!("Linux says, and there is no: {nvme}")]);
+    report.warnings.push(nvme.replace("nvme", "virtio-pci"));
+    assert_eq!(judge(report.clone()).len(), 2);
+    report.warnings.pop();
+    report.warnings.extend([nvme.clone(), nvme.replace("00:04.0", "00:00.0")]);
+    assert_eq!(
+        judge(report),
+        ["Linux does not say: nvme 0000:00:00.0: late IOMMU probe at driver bind, something fishy here!"]
+    );
+}
+
+#[test]
+fn what_a_map_does_not_translate_is_logged_as_linux_does() {
+    let answer = Answer::read("simple", false, "7.3.4").unwrap();
+    let judge = |log: &[&str]| {
+        let log = log.iter().map(|&line| line.into()).collect();
+        let outcome = Outcome { kind: Kind::Pass, report: as_linux(&answer), log };
+        differences(&outcome, &Expect::default(), Some(&answer))
+    };
+    let line = "OF: /pcie@10000000: no iommu-map translation for id 0x8 on (null)";
+    assert_eq!(judge(&[line]), [""; 0]);
+    assert_eq!(judge(&[]), [format!("Linux says, and there is no: {line}")]);
+    assert_eq!(judge(&[line, "OF: another"]), ["Linux does not say: OF: another"]);
+}
+
+#[test]
+fn an_answer_that_varies_may_be_any_of_its_answers_and_no_other() {
+    let [grouped, none] = Answer::read("pxb", false, "6.16.3").unwrap().alternatives().try_into().unwrap();
+    let judge = |report: Report| judge_by_linux(report, "pxb", false, "6.16.3");
+    assert_eq!(judge(as_linux(&grouped)), [""; 0]);
+    assert_eq!(judge(as_linux(&none)), [""; 0]);
+    let mut half = as_linux(&none);
+    half.warnings = grouped.lines(LATE_PROBE).map(String::from).collect();
+    assert_ne!(judge(half), [""; 0]);
+    let mut renumbered = as_linux(&grouped);
+    renumbered.groups[0].id = 1;
+    renumbered.devices[0].group = Some(1);
+    assert!(judge(renumbered)[0].contains("should have number 0"));
+}
+
+#[test]
+fn drivers_that_gave_up_waiting_are_explained_where_linux_still_waited() {
+    let answer = Answer::read("pci-bridge", false, "7.3.4").unwrap();
+    let judge = |report: Report| judge_by_linux(report, "pci-bridge", false, "7.3.4");
+    let mut report = as_linux(&answer);
+    assert_eq!(judge(report.clone()), [""; 0]);
+    let waits = |name: &str| {
+        format!("{name}: deferred probe timeout, ignoring dependency on /pcie: bound without an IOMMU")
+    };
+    let driver = |report: &mut Report, name: &str| {
+        let device = report.devices.iter_mut().find(|device| device.name == name).unwrap();
+        device.driver = Some("virtio-pci".into());
+    };
+    report.warnings.push(waits("0000:00:03.0"));
+    driver(&mut report, "0000:00:03.0");
+    assert_eq!(judge(report.clone()), [""; 0]);
+    driver(&mut report, "0000:00:02.0");
+    assert_eq!(judge(report.clone()), ["0000:00:02.0: expected driver None, is Some(\"virtio-pci\")"]);
+    driver(&mut report, "0000:00:01.0");
+    report.warnings.push(waits("0000:00:01.0"));
+    assert_eq!(judge(report).len(), 3);
+}
+
+#[test]
+fn an_invariant_that_must_be_broken_is_and_no_other() {
+    let expect = format!("{EXPECT}breaks = [\"I2\", \"I3\"]\nresult = \"fail\"\n");
+    let mut report = right();
+    report.result = Verdict::Fail;
+    report.invariants[1].holds = false;
+    assert_eq!(judge_with(&expect, report.clone()), ["invariant I3: expected to be broken, holds"]);
+    report.invariants[2].holds = false;
+    assert_eq!(judge_with(&expect, report.clone()), [""; 0]);
+    report.invariants[8].holds = false;
+    assert_eq!(judge_with(&expect, report.clone()), ["invariant I9: broken by None"]);
+    report.invariants[8].holds = true;
+    let found = judge_with(&expect.replace("I3", "I33"), report);
+    assert!(found.contains(&"the expectation names I33, which is no invariant".into()), "{found:?}");
 }

@@ -40,6 +40,20 @@ fn a_report_in_the_file_and_an_agreeing_status_pass() {
 }
 
 #[test]
+fn lines_of_the_log_that_linux_has_too_are_kept_once_and_without_their_time() {
+    let script = format!(
+        "echo '[    0.0] log'; echo '[    0.1] OF: /p: no iommu-map translation for id 0x8 on (null)'; \
+         echo '[    0.2] OF: /p: no iommu-map translation for id 0x8 on (null)'; echo '{}' > report.json",
+        line(Verdict::Pass)
+    );
+    let log = run(&script, true, LONG).unwrap().log;
+    assert_eq!(
+        log.into_iter().collect::<Vec<_>>(),
+        ["OF: /p: no iommu-map translation for id 0x8 on (null)"]
+    );
+}
+
+#[test]
 fn a_report_between_lines_of_the_log_passes() {
     let script = format!("echo '[    0.0] log'; echo '{}'; echo '[    0.1] end'", line(Verdict::Pass));
     assert_eq!(run(&script, false, LONG).unwrap().kind, Kind::Pass);

@@ -37,10 +37,10 @@ fn the_junit_report_names_failures() {
 }
 
 #[test]
-fn another_route_than_the_one_meant_is_a_difference() {
-    assert_eq!(route_difference(Firmware::UefiDt, "uefi-dt"), None);
-    assert!(route_difference(Firmware::UefiDt, "dt").is_some());
-    assert_eq!(route_difference(Firmware::UefiDt, ""), None);
+fn another_route_or_path_than_the_one_meant_is_a_difference() {
+    assert_eq!(run_difference("firmware", "uefi-dt", "uefi-dt"), None);
+    assert_eq!(run_difference("path", "legacy", "fixed").unwrap(), "path: expected legacy, is fixed");
+    assert_eq!(run_difference("firmware", "uefi-dt", ""), None);
 }
 
 #[test]
@@ -55,6 +55,8 @@ fn a_malformed_topology_is_one_failed_test_and_the_others_go_on() {
         let bad = Malformed { name: "broken".into(), why: "broken.toml is malformed: line 2".into() };
         vec![good("alpha"), Err(bad), good("beta")]
     };
+    let paths = Paths::read().unwrap();
+    let wanted = |all, options: &TestArgs| wanted(all, options, &paths);
     let (topologies, malformed) = wanted(found(), &options("xtask test"));
     assert_eq!((topologies.len(), malformed.len()), (2, 1));
     let (topologies, malformed) = wanted(found(), &options("xtask test alpha"));

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use addr::{DeviceFunction, EndpointId, PciAddress, PhysAddr, Range, RequesterId};
 use probe::{
-    Finding, FirmwareMap, FwNode, InputIds, MapError, Reference, Severity, Translation, Untranslated,
+    Finding, FirmwareMap, FwNode, InputIds, Manners, MapError, Reference, Severity, Translation, Untranslated,
 };
 
 use super::aml::{AmlDevice, Namespace};
@@ -307,6 +307,19 @@ impl FirmwareMap for AcpiMap {
         }
     }
 
+    /// A function that is an IOMMU gets its node when the first entry of the VIOT leads to it.
+    fn is_known_to_linux(&self, node: FwNode) -> bool {
+        let by_viot = self.viot_nodes.contains(&Some(node)) && self.is_iommu(node);
+        let Some(viot) = self.viot.as_ref().filter(|_| by_viot) else { return true };
+        let ranges = viot.ranges.iter().map(|range| range.iommu);
+        let mut used = ranges.chain(viot.endpoints.iter().map(|endpoint| endpoint.iommu));
+        used.any(|iommu| self.viot_nodes.get(iommu) == Some(&Some(node)))
+    }
+
+    fn manners(&self) -> Manners {
+        Manners::acpi(self.requests_acs())
+    }
+
     /// Requester IDs of a function that no entry has though others of it are translated.
     fn remark(&self, at: FwNode, ids: &InputIds) -> Option<Finding> {
         let (InputIds::Requesters(requesters), Ok(Translation::Endpoints(references))) =
@@ -334,9 +347,9 @@ impl FirmwareMap for AcpiMap {
         (!missing.is_empty()).then_some(Finding { id, severity, subject, sentence })
     }
 
-    /// Nodes behind those of the devices are VIOT's and IORT's IOMMUs.
+    /// Nodes behind those of the devices are VIOT's and IORT's IOMMUs; VIOT's IOMMUs on MMIO are among the devices.
     fn is_iommu(&self, node: FwNode) -> bool {
-        node.0 as usize >= self.devices.len()
+        node.0 as usize >= self.devices.len() || self.viot_nodes.contains(&Some(node))
     }
 
     fn name(&self, node: FwNode) -> String {

@@ -310,3 +310,20 @@ fn what_another_writer_of_the_table_means_is_what_is_read() {
     let at = machine.device("LNRO0005:00");
     assert_eq!(machine.endpoints(at, &InputIds::Node), found("\\_SB.DEV1", 0x1234));
 }
+
+#[test]
+fn an_iommu_may_be_an_endpoint_of_another_one() {
+    let machine = with(&[
+        iommu(0, 8),
+        mmio_iommu(0x0a00_0200),
+        range(0x2000, (0, 0), (0x2000, 0x3fff), 64),
+        endpoint(0x2_0000, 0x0a00_0200, 48),
+    ]);
+    assert_eq!(machine.finding_ids(), [] as [&str; 0]);
+    assert_eq!(machine.function(0, &[0x2100]), found("\\_SB.DEV1", 0x2100));
+    let (at, plain) = (machine.device("LNRO0005:01"), machine.device("LNRO0005:00"));
+    assert_eq!(machine.endpoints(at, &InputIds::Node), found(FIRST, 0x2_0000));
+    assert!(machine.map.is_iommu(at), "the node of a device that a type 4 node names");
+    assert!(machine.map.is_iommu(machine.description.host_bridges[0].functions[0].node));
+    assert!(!machine.map.is_iommu(plain));
+}

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
 
-use crate::core::{Deferred, Until};
+use crate::activity::{Deferred, Until};
 use crate::device::DmaState;
 use crate::*;
 
@@ -101,7 +101,7 @@ impl Driver<u32> for Any {
 
 /// Unit 0 is the IOMMU; 1 and 2 share a group; 3 has its own.
 fn machine() -> (Core<u32>, Vec<DeviceId>) {
-    let mut core = Core::new(Policy::default(), Box::new(Map));
+    let mut core = Core::new(Path::Fixed, Policy::default(), Box::new(Map));
     let bus = core.add_bus(Box::new(Line));
     let devices = (0..4).map(|unit| {
         let (name, node) = (unit.to_string(), Some(FwNode(unit)));

@@ -10,19 +10,30 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
-use crate::core::{Core, Deferred, Replay, Until, Work};
+use crate::activity::{Replay, Until, Work};
+use crate::core::Core;
 use crate::device::{DeviceId, DmaState, Trigger};
 use crate::event::Event;
-use crate::finding::{Finding, Severity};
-use crate::group::GroupId;
-use crate::instance::{Instance, InstanceId, InstanceState};
+use crate::group::{Group, GroupId};
+use crate::instance::{InstanceId, InstanceState};
 use crate::invariant::Id;
 use crate::iommu::IommuOps;
 use crate::resolve::{Asker, Resolution};
 
-/// A device is on its bus: phase 1.
+/// A device is on its bus: phase 1, for it and for the IOMMUs with which it closes a ring.
 pub(crate) fn device_added<D>(core: &mut Core<D>, device: DeviceId) {
     phase1_at_once(core, device, Trigger::Add);
+    for iommu in core.affected_by_iommu(device) {
+        let before = core.device(iommu).dma.clone();
+        if matches!(before, DmaState::Grouped(_)) {
+            core.release_driver(iommu);
+            core.leave_group(iommu);
+        }
+        phase1_at_once(core, iommu, Trigger::Add);
+        if core.device(iommu).dma != before {
+            core.queue_bind(iommu);
+        }
+    }
 }
 
 /// A device has lost its driver: if it is still outside of its group, now is the time.
@@ -33,18 +44,24 @@ pub(crate) fn driver_unbound<D>(core: &mut Core<D>, device: DeviceId) {
 /// IOMMUs that a device waited for have become ready: phase 1 again.
 pub(crate) fn iommus_ready<D>(core: &mut Core<D>, device: DeviceId) {
     phase1_at_once(core, device, Trigger::Replay);
+    // A bind that came in between was put off, and has slept through what it waits for.
+    if core.deferred.iter().any(|deferred| deferred.device == device) {
+        core.forget_deferral(device);
+        core.queue_bind(device);
+    }
 }
 
 /// A driver has bound an IOMMU: publish it, then replay all devices against it.
-pub(crate) fn iommu_bound<D>(core: &mut Core<D>, device: DeviceId, ops: Box<dyn IommuOps>) {
-    let instance = publish(core, device, ops);
-    core.work.push_front(Work::Replay(Replay::new(instance)));
+pub(crate) fn iommu_bound<D>(core: &mut Core<D>, device: DeviceId, ops: Box<dyn IommuOps>) -> Work {
+    let driver = core.device(device).driver().map_or("", |driver| core.driver_name(driver));
+    Work::Replay(Replay::new(core.publish(device, driver, ops)))
 }
 
 /// The next device of a replay; after the last device the next group's default domain; then ready.
-pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) {
+pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) -> Option<Work> {
     if core.instances[replay.instance.0 as usize].is_none() {
-        return;
+        set_up_remaining_domains(core);
+        return None;
     }
     if let Some(device) = next_device(core, &mut replay) {
         if let Some(created) = phase1(core, device, Asker::Replay(replay.instance), Trigger::Replay) {
@@ -55,10 +72,24 @@ pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) {
             core.set_up_default_domain(group);
         }
     } else {
+        set_up_remaining_domains(core);
         ready(core, replay.instance);
-        return;
+        return None;
     }
-    core.work.push_front(Work::Replay(replay));
+    Some(Work::Replay(replay))
+}
+
+/// Default domains of groups that nobody else remembers: they came out of a group without one when it came
+/// apart in the middle of the replay, or the replay ended early because its IOMMU went.
+fn set_up_remaining_domains<D>(core: &mut Core<D>) {
+    let remaining: Vec<GroupId> =
+        core.groups.iter().filter(|group| group.default_domain.is_none()).map(Group::id).collect();
+    for group in remaining {
+        // Another one's refusal may have ended it.
+        if core.groups.contains(group) {
+            core.set_up_default_domain(group);
+        }
+    }
 }
 
 /// Phase 2: whether the device's DMA is set up, and by which group.
@@ -88,6 +119,9 @@ pub(crate) fn set_up_dma<D>(core: &mut Core<D>, device: DeviceId) -> Result<Opti
         | DmaState::MapInvalid(_)
         | DmaState::IsIommu
         | DmaState::Refused(_) => Ok(None),
+        DmaState::Probing | DmaState::Translated(_) | DmaState::Abandoned(_) => {
+            unreachable!("states of Linux's paths")
+        }
     }
 }
 
@@ -118,44 +152,12 @@ fn phase1<D>(core: &mut Core<D>, device: DeviceId, asker: Asker, trigger: Trigge
             }
         }
     };
-    set_state(core, device, state);
+    core.set_dma(device, state);
     if core.departures != departures {
         let name = core.device(device).name.clone();
         core.invariants.broken(Id::I5, || format!("{name} cost another device its group"));
     }
     None
-}
-
-fn set_state<D>(core: &mut Core<D>, device: DeviceId, state: DmaState) {
-    if core.device(device).dma == state {
-        return;
-    }
-    match &state {
-        DmaState::Untranslated(why) => core.events.push(Event::Untranslated { device, why: *why }),
-        DmaState::Waiting(nodes) => core.events.push(Event::Waiting { device, nodes: nodes.clone() }),
-        DmaState::Refused(detail) => core.events.push(Event::Refused { device, detail: detail.clone() }),
-        _ => {}
-    }
-    core.device_mut(device).dma = state;
-}
-
-/// Makes the IOMMU findable. Its driver is bound and its data exist by now.
-fn publish<D>(core: &mut Core<D>, device: DeviceId, ops: Box<dyn IommuOps>) -> InstanceId {
-    let id = InstanceId(u32::try_from(core.instances.len()).expect("fewer instances than devices"));
-    let owner = core.device(device);
-    let (node, name) = (owner.node, owner.name.clone());
-    let driver = owner.driver().map_or("", |driver| core.driver_name(driver));
-    core.instances.push(Some(Instance::new(id, device, node, driver, ops)));
-    core.events.push(Event::Published(id));
-    if node.is_none() {
-        core.find(Finding {
-            id: "iommu-without-node",
-            severity: Severity::Warning,
-            sentence: format!("firmware has no node for the IOMMU {name}, so it can refer no device to it"),
-            subject: name,
-        });
-    }
-    id
 }
 
 /// The replay is over: whoever waited for this IOMMU goes on.
@@ -177,25 +179,13 @@ fn ready<D>(core: &mut Core<D>, instance: InstanceId) {
 }
 
 fn next_device<D>(core: &Core<D>, replay: &mut Replay) -> Option<DeviceId> {
-    while let Some(slot) = core.buses.get(replay.bus) {
-        if let Some(device) = slot.devices.get(replay.position) {
-            replay.position += 1;
-            return Some(*device);
+    while replay.bus < core.buses.len() {
+        if let Some(device) = core.next_on_bus(replay.bus, replay.after) {
+            replay.after = Some(device);
+            return Some(device);
         }
         replay.bus += 1;
-        replay.position = 0;
+        replay.after = None;
     }
     None
-}
-
-impl<D> Core<D> {
-    /// Queues the deferred binds that `over` says are waiting no longer.
-    pub(crate) fn wake(&mut self, over: impl Fn(&Until) -> bool) {
-        let (awake, asleep): (Vec<Deferred>, Vec<Deferred>) =
-            core::mem::take(&mut self.deferred).into_iter().partition(|deferred| over(&deferred.until));
-        self.deferred = asleep;
-        for deferred in awake {
-            self.queue_bind(deferred.device);
-        }
-    }
 }

@@ -58,7 +58,7 @@ fn an_unknown_endpoint_costs_its_own_device_only() {
     m.iommu("v").unknown.insert(2);
     m.boot();
     assert_eq!(m.partition(), [["a"], ["b"]]);
-    assert_eq!(m.why_not("lost"), "refused by the IOMMU: PROBE of endpoint 0x2: NOENT");
+    assert_eq!(m.why_not("lost"), "refused by the IOMMU: v: PROBE of endpoint 0x2: NOENT");
     assert_eq!(m.finding_ids(), ["unknown-endpoint"]);
     m.assert_invariants();
 }
@@ -80,7 +80,7 @@ fn a_refused_attach_leaves_the_device_out_and_the_domain_is_freed() {
     m.iommu("v").refuse_attach.insert(1);
     m.boot();
     assert_eq!(m.partition(), [["b"]]);
-    assert_eq!(m.why_not("a"), "refused by the IOMMU: ATTACH of endpoint 0x1: RANGE");
+    assert_eq!(m.why_not("a"), "refused by the IOMMU: v: ATTACH of endpoint 0x1: RANGE");
     assert_eq!(m.iommu("v").domains.len(), 1);
     m.assert_invariants();
 }
@@ -369,6 +369,38 @@ fn a_driver_that_fails_is_tried_once() {
     let failures = m.core.take_events().into_iter().filter(|event| matches!(event, Event::BindFailed { .. }));
     assert_eq!(failures.count(), 1);
     assert_eq!(m.finding_ids(), ["driver-failed"]);
+}
+
+#[test]
+fn a_driver_that_declines_a_device_is_no_finding_and_no_owner() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1)]);
+    m.declines.insert("a");
+    m.boot();
+    let declined = m.core.take_events().into_iter().filter(|event| matches!(event, Event::Declined { .. }));
+    assert_eq!(declined.count(), 1);
+    assert_eq!(m.bound(), ["v"]);
+    assert_eq!(m.finding_ids(), [""; 0]);
+    assert_eq!(m.core.groups().next().unwrap().owners(), 0);
+    m.assert_invariants();
+}
+
+#[test]
+fn a_device_that_is_put_off_again_keeps_its_place() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1), function("b", 2)]);
+    for action in
+        [Action::Add(0), Action::Add(1), Action::Add(2), Action::Register("client"), Action::Rebind("a")]
+    {
+        m.act(action);
+        m.core.settle();
+    }
+    m.act(Action::Register("iommu"));
+    m.core.settle();
+    let bound = m.core.take_events().into_iter().filter_map(|event| match event {
+        Event::Bound { device, .. } => Some(m.core.device(device).name().to_owned()),
+        _ => None,
+    });
+    assert_eq!(bound.collect::<Vec<_>>(), ["v", "a", "b"]);
+    m.assert_invariants();
 }
 
 #[test]

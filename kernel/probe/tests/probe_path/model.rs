@@ -7,7 +7,7 @@ use std::rc::Rc;
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{
     Accepted, BindError, Bus, BusId, Core, DeviceId, DmaClaim, DomainHandle, DomainKind, Driver, Finding,
-    FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Policy, Prot, Provides,
+    FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Path, Policy, Prot, Provides,
     Reference, Refusal, RefusalCause, ReservedKind, ReservedRegion, Severity, Translation, Unit,
     Untranslated,
 };
@@ -135,6 +135,7 @@ struct ModelDriver {
     /// What it brings for an IOMMU, by device name.
     iommus: BTreeMap<&'static str, SharedIommu>,
     fails: BTreeSet<&'static str>,
+    declines: BTreeSet<&'static str>,
     manages_dma: bool,
     /// Devices that any driver has bound once.
     bound: Rc<RefCell<BTreeSet<&'static str>>>,
@@ -156,6 +157,9 @@ impl Driver<Spec> for ModelDriver {
     fn bind(&mut self, device: &Spec, _: &DmaClaim) -> Result<Provides, BindError> {
         if self.fails.contains(device.name) {
             return Err(BindError::Failed("will not".into()));
+        }
+        if self.declines.contains(device.name) {
+            return Err(BindError::Declined("not one of mine".into()));
         }
         if let Some(needed) = device.needs
             && !self.bound.borrow().contains(needed)
@@ -251,6 +255,7 @@ pub(crate) struct Machine {
     pub(crate) specs: Rc<Vec<Spec>>,
     pub(crate) iommus: BTreeMap<&'static str, SharedIommu>,
     pub(crate) fails: BTreeSet<&'static str>,
+    pub(crate) declines: BTreeSet<&'static str>,
     bound_once: Rc<RefCell<BTreeSet<&'static str>>>,
     platform: BusId,
     pci: BusId,
@@ -259,12 +264,13 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(specs: Vec<Spec>, policy: Policy) -> Self {
         let specs = Rc::new(specs);
-        let mut core = Core::new(policy, Box::new(ModelFirmware(specs.clone())));
+        let mut core = Core::new(Path::Fixed, policy, Box::new(ModelFirmware(specs.clone())));
         let platform = core.add_bus(Box::new(ModelBus { name: "platform", specs: specs.clone() }));
         let pci = core.add_bus(Box::new(ModelBus { name: "pci", specs: specs.clone() }));
         let is_iommu = |spec: &&Spec| spec.driver.starts_with("iommu");
         let iommus = specs.iter().filter(is_iommu).map(|spec| (spec.name, SharedIommu::default())).collect();
-        Self { core, specs, iommus, fails: BTreeSet::new(), bound_once: Rc::default(), platform, pci }
+        let (fails, declines) = (BTreeSet::new(), BTreeSet::new());
+        Self { core, specs, iommus, fails, declines, bound_once: Rc::default(), platform, pci }
     }
 
     pub(crate) fn act(&mut self, action: Action) {
@@ -283,12 +289,14 @@ impl Machine {
                 self.core.add_device(bus, new);
             }
             Action::Register(name) => {
-                let (iommus, fails) = (self.iommus.clone(), self.fails.clone());
+                let (iommus, fails, declines) =
+                    (self.iommus.clone(), self.fails.clone(), self.declines.clone());
                 let manages_dma = name == "port";
                 self.core.register_driver(Box::new(ModelDriver {
                     name,
                     iommus,
                     fails,
+                    declines,
                     manages_dma,
                     bound: self.bound_once.clone(),
                 }));

@@ -12,7 +12,7 @@ fn a_link_between_bound_devices_in_any_order() {
 }
 
 /// Every order of `actions`, by Heap's algorithm.
-fn orders(actions: &mut Vec<Action>, size: usize, visit: &mut impl FnMut(&[Action])) {
+pub(crate) fn orders(actions: &mut Vec<Action>, size: usize, visit: &mut impl FnMut(&[Action])) {
     if size <= 1 {
         return visit(actions);
     }
@@ -23,7 +23,7 @@ fn orders(actions: &mut Vec<Action>, size: usize, visit: &mut impl FnMut(&[Actio
 }
 
 /// Runs every order twice: settling at the end only, and after every action.
-fn same_in_all_orders(
+pub(crate) fn same_in_all_orders(
     specs: Vec<Spec>,
     drivers: &[&'static str],
     prepare: impl Fn(&Machine),

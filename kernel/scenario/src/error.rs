@@ -1,0 +1,42 @@
+//! What is wrong with a scenario.
+
+use alloc::string::String;
+use core::fmt;
+
+/// A scenario that makes no sense, with the name of what does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScenarioError {
+    /// A step that is no step.
+    UnknownStep(String),
+    /// A name that no device has.
+    UnknownDevice(String),
+    /// A name that no driver has.
+    UnknownDriver(String),
+    /// A name that two devices have.
+    RepeatedDevice(String),
+    /// A device that is referred to as an IOMMU and is none.
+    NotAnIommu(String),
+    /// A kind of PCI function that does not exist.
+    UnknownKind(String),
+    /// The buses do not lead to this function: a bridge is missing, or is no bridge.
+    Unreachable(String),
+    /// A step that cannot be taken now, and why.
+    Impossible(String, &'static str),
+}
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownStep(text) => write!(f, "`{text}` is no step"),
+            Self::UnknownDevice(name) => write!(f, "there is no device `{name}`"),
+            Self::UnknownDriver(name) => write!(f, "there is no driver `{name}`"),
+            Self::RepeatedDevice(name) => write!(f, "there are two devices `{name}`"),
+            Self::NotAnIommu(name) => write!(f, "`{name}` is referred to as an IOMMU and is none"),
+            Self::UnknownKind(kind) => write!(f, "`{kind}` is no kind of PCI function"),
+            Self::Unreachable(name) => write!(f, "no bridge leads to `{name}`"),
+            Self::Impossible(step, why) => write!(f, "`{step}` is not possible: {why}"),
+        }
+    }
+}
+
+impl core::error::Error for ScenarioError {}

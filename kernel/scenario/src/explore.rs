@@ -1,0 +1,212 @@
+//! Every order of a scenario's steps, and every interleaving of what follows from them.
+//!
+//! The states that a machine can be in are a graph; two ways that come to one state go on together from there.
+//! The search is breadth first, so the first way that is found to a broken invariant is a shortest one.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
+
+use probe::Path;
+
+use crate::spec::Scenario;
+use crate::step::Step;
+use crate::world::{Choice, Partition, Plan, World};
+
+/// How far an exploration goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// It ends, incomplete, at this many states.
+    pub states: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { states: 4_000_000 }
+    }
+}
+
+/// What an exploration found.
+#[derive(Clone, Debug)]
+pub struct Exploration {
+    /// The path.
+    pub path: Path,
+    /// Different states.
+    pub states: usize,
+    /// Ways from one state to the next.
+    pub transitions: usize,
+    /// Different orders from the beginning to an end; `None` if they do not fit into 128 bits.
+    pub orders: Option<u128>,
+    /// Partitions at an end, and in how many final states each is found.
+    pub partitions: BTreeMap<Partition, usize>,
+    /// Invariants that some order breaks.
+    pub broken: Vec<Broken>,
+    /// Whether every state was visited.
+    pub complete: bool,
+}
+
+/// An invariant that some order breaks.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// `I1` to `I11`.
+    pub id: &'static str,
+    /// What breaks it.
+    pub by: String,
+    /// A shortest order that does, as a scenario of its own.
+    pub shortest: Scenario,
+}
+
+/// One state that was found.
+struct Found {
+    from: usize,
+    choice: Choice,
+}
+
+/// Tries every order of the scenario's steps on a path. `progress` is told the number of states now and then.
+#[must_use]
+pub fn explore(plan: &Rc<Plan>, path: Path, limits: Limits, progress: &mut dyn FnMut(usize)) -> Exploration {
+    let steps = plan.scenario().steps.len();
+    let mut search = Search {
+        plan,
+        path,
+        numbers: HashMap::new(),
+        found: Vec::new(),
+        edges: Vec::new(),
+        broken: Vec::new(),
+        partitions: BTreeMap::new(),
+        ends: Vec::new(),
+    };
+    let mut queue: VecDeque<(usize, World, Vec<bool>)> = VecDeque::new();
+    let mut first = World::new(plan, path);
+    let start = search.number(&mut first, &vec![false; steps], 0, Choice::Go(0)).0;
+    queue.push_back((start, first, vec![false; steps]));
+    let mut complete = true;
+    while let Some((number, world, done)) = queue.pop_front() {
+        if search.found.len() >= limits.states {
+            complete = false;
+            break;
+        }
+        let choices = world.choices(&done, plan.scenario().cpus);
+        if choices.is_empty() {
+            *search.partitions.entry(world.partition()).or_default() += 1;
+            search.ends.push(number);
+        }
+        for choice in choices {
+            let mut next = world.fork();
+            let mut next_done = done.clone();
+            next.follow(choice);
+            if let Choice::Step(place) = choice {
+                next_done[place] = true;
+            }
+            let (next_number, is_new) = search.number(&mut next, &next_done, number, choice);
+            search.edges.push((number, next_number));
+            if is_new {
+                queue.push_back((next_number, next, next_done));
+                if search.found.len().is_multiple_of(1024) {
+                    progress(search.found.len());
+                }
+            }
+        }
+    }
+    Exploration {
+        path,
+        states: search.found.len(),
+        transitions: search.edges.len(),
+        orders: if complete { search.orders(start) } else { None },
+        partitions: search.partitions,
+        broken: search.broken,
+        complete,
+    }
+}
+
+struct Search<'a> {
+    plan: &'a Rc<Plan>,
+    path: Path,
+    /// The number of each state, by two independent hashes of it.
+    numbers: HashMap<(u64, u64), usize>,
+    found: Vec<Found>,
+    edges: Vec<(usize, usize)>,
+    broken: Vec<Broken>,
+    partitions: BTreeMap<Partition, usize>,
+    ends: Vec<usize>,
+}
+
+impl Search<'_> {
+    /// The number of a state, and whether it is a new one. A state at rest is checked first.
+    fn number(&mut self, world: &mut World, done: &[bool], from: usize, choice: Choice) -> (usize, bool) {
+        if world.is_at_rest() {
+            world.rest();
+        }
+        world.take_events();
+        let key = (hash(world, done, 0), hash(world, done, 1));
+        if let Some(number) = self.numbers.get(&key) {
+            return (*number, false);
+        }
+        let number = self.found.len();
+        self.numbers.insert(key, number);
+        self.found.push(Found { from, choice });
+        for verdict in world.invariants() {
+            if let Some(by) = verdict.broken_by
+                && !self.broken.iter().any(|broken| broken.id == verdict.id)
+            {
+                let shortest = self.way_to(number);
+                self.broken.push(Broken { id: verdict.id, by, shortest });
+            }
+        }
+        (number, true)
+    }
+
+    /// The way to a state as a scenario that takes it again.
+    fn way_to(&self, number: usize) -> Scenario {
+        let mut choices = Vec::new();
+        let mut at = number;
+        while at != 0 {
+            choices.push(self.found[at].choice);
+            at = self.found[at].from;
+        }
+        let mut world = World::new(self.plan, self.path);
+        let mut steps: Vec<Step> = Vec::new();
+        for choice in choices.into_iter().rev() {
+            steps.extend(world.as_step(choice));
+            world.follow(choice);
+        }
+        steps.push(Step::Rest);
+        Scenario { stepwise: true, steps, expect: BTreeMap::new(), ..self.plan.scenario().clone() }
+    }
+
+    /// Different ways from the first state to an end.
+    fn orders(&self, start: usize) -> Option<u128> {
+        let mut incoming = vec![0usize; self.found.len()];
+        let mut next: Vec<Vec<usize>> = vec![Vec::new(); self.found.len()];
+        for (from, to) in &self.edges {
+            incoming[*to] += 1;
+            next[*from].push(*to);
+        }
+        let mut ways = vec![0u128; self.found.len()];
+        ways[start] = 1;
+        let mut ready = vec![start];
+        let mut visited = 0;
+        while let Some(at) = ready.pop() {
+            visited += 1;
+            for to in &next[at] {
+                ways[*to] = ways[*to].checked_add(ways[at])?;
+                incoming[*to] -= 1;
+                if incoming[*to] == 0 {
+                    ready.push(*to);
+                }
+            }
+        }
+        if visited < self.found.len() {
+            return None;
+        }
+        self.ends.iter().try_fold(0u128, |sum, end| sum.checked_add(ways[*end]))
+    }
+}
+
+fn hash(world: &World, done: &[bool], salt: u8) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    salt.hash(&mut hasher);
+    world.hash_state(&mut hasher);
+    done.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,131 @@
+//! What a scenario's firmware says.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::{EndpointId, RequesterId};
+use probe::{FirmwareMap, FwNode, InputIds, Manners, MapError, Reference, Translation, Untranslated};
+
+use crate::error::ScenarioError;
+use crate::spec::{Firmware, Scenario};
+
+/// The node of a device is its place in the scenario; behind these there is one for the host bridges.
+#[derive(Debug)]
+pub(crate) struct Said {
+    names: Vec<String>,
+    disabled: Vec<bool>,
+    /// For each device, the IOMMUs and endpoints that are named for it.
+    named: Vec<Vec<(usize, u32)>>,
+    maps: Vec<(u16, u16, usize, u32)>,
+    manners: Manners,
+    has_iommu: bool,
+}
+
+/// The map as the core holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct SaidMap(pub(crate) Rc<Said>);
+
+impl Said {
+    pub(crate) fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
+        let iommu = |name: &String| {
+            let unknown = || ScenarioError::UnknownDevice(name.clone());
+            let at = scenario.devices.iter().position(|device| device.name == *name).ok_or_else(unknown)?;
+            match scenario.devices[at].iommu {
+                Some(_) => Ok(at),
+                None => Err(ScenarioError::NotAnIommu(name.clone())),
+            }
+        };
+        let mut named = Vec::new();
+        for device in &scenario.devices {
+            let ids = device.iommus.iter().map(|(name, endpoint)| Ok((iommu(name)?, *endpoint)));
+            named.push(ids.collect::<Result<Vec<_>, ScenarioError>>()?);
+        }
+        let maps = scenario.maps.iter().map(|map| Ok((map.ids.0, map.ids.1, iommu(&map.iommu)?, map.base)));
+        let maps = maps.collect::<Result<Vec<_>, ScenarioError>>()?;
+        let has_iommu = !maps.is_empty() || named.iter().any(|named| !named.is_empty());
+        Ok(Self {
+            names: scenario.devices.iter().map(|device| device.name.clone()).collect(),
+            disabled: scenario
+                .devices
+                .iter()
+                .map(|device| device.iommu.as_ref().is_some_and(|iommu| iommu.disabled))
+                .collect(),
+            named,
+            maps,
+            manners: match scenario.firmware {
+                Firmware::Dt => Manners::DEVICE_TREE,
+                Firmware::Acpi => Manners::acpi(has_iommu),
+            },
+            has_iommu,
+        })
+    }
+
+    /// The node of all host bridges.
+    pub(crate) fn host_bridge(&self) -> FwNode {
+        node(self.names.len())
+    }
+
+    fn reference(&self, iommu: usize, endpoint: u32, input: Option<RequesterId>) -> Reference {
+        let source = match (input, self.manners == Manners::DEVICE_TREE) {
+            (Some(_), true) => "iommu-map",
+            (None, true) => "iommus",
+            (_, false) => "viot",
+        };
+        Reference { iommu: node(iommu), endpoint: EndpointId(endpoint), input, source }
+    }
+
+    /// The first entry that has the ID (a device tree), or the last one (VIOT).
+    fn by_map(&self, id: RequesterId) -> Option<Reference> {
+        let has = |(first, last, ..): &&(u16, u16, usize, u32)| (*first..=*last).contains(&id.0);
+        let mut entries = self.maps.iter().filter(has);
+        let found = if self.manners == Manners::DEVICE_TREE { entries.next() } else { entries.next_back() };
+        let (first, _, iommu, base) = *found?;
+        Some(self.reference(iommu, base.wrapping_add(u32::from(id.0 - first)), Some(id)))
+    }
+}
+
+pub(crate) fn node(place: usize) -> FwNode {
+    FwNode(u32::try_from(place).expect("a scenario has few devices"))
+}
+
+impl FirmwareMap for SaidMap {
+    fn translate(&self, at: FwNode, ids: &InputIds) -> Result<Translation, MapError> {
+        let said = &*self.0;
+        if !said.has_iommu {
+            return Ok(Translation::Nowhere(Untranslated::NoIommu));
+        }
+        let references: Vec<Reference> = match ids {
+            InputIds::Node => {
+                let named = said.named.get(at.0 as usize).into_iter().flatten();
+                named.map(|(iommu, endpoint)| said.reference(*iommu, *endpoint, None)).collect()
+            }
+            InputIds::Requesters(ids) => ids.iter().filter_map(|id| said.by_map(*id)).collect(),
+        };
+        let is_disabled = |reference: &&Reference| said.disabled[reference.iommu.0 as usize];
+        if let Some(disabled) = references.iter().find(is_disabled) {
+            return Ok(Translation::Nowhere(Untranslated::Disabled(disabled.iommu)));
+        }
+        Ok(match references.is_empty() {
+            true => Translation::Nowhere(Untranslated::NotInMap),
+            false => Translation::Endpoints(references),
+        })
+    }
+
+    fn is_iommu(&self, _: FwNode) -> bool {
+        false
+    }
+
+    fn manners(&self) -> Manners {
+        self.0.manners
+    }
+
+    fn name(&self, node: FwNode) -> String {
+        self.0.names.get(node.0 as usize).cloned().unwrap_or_else(|| "the host bridge".into())
+    }
+
+    fn fork(&self) -> Option<Box<dyn FirmwareMap>> {
+        Some(Box::new(self.clone()))
+    }
+}

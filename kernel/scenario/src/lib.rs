@@ -1,0 +1,28 @@
+//! Machines that are written down, what happens to them, and everything that could.
+//!
+//! A [`Scenario`] says which devices, drivers and IOMMUs there are, what firmware says of them, and which steps
+//! are taken. A [`World`] is that machine behind the same core, and the same PCI rules, that the kernel links;
+//! only registers and drivers are models. With the feature `explore`, [`explore`] takes the steps in every
+//! order there is, and lets every piece of the probe path be interrupted by every other.
+
+#![cfg_attr(not(feature = "explore"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod config;
+mod error;
+#[cfg(feature = "explore")]
+mod explore;
+mod firmware;
+mod model;
+mod spec;
+mod step;
+mod world;
+
+pub use error::ScenarioError;
+#[cfg(feature = "explore")]
+pub use explore::{Broken, Exploration, Limits, explore};
+pub use spec::{Device, Driver, Expect, Firmware, Grain, Iommu, Map, Scenario};
+pub use step::Step;
+pub use world::{Choice, Partition, Plan, World};

@@ -1,0 +1,97 @@
+//! What can happen to a machine.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ScenarioError;
+
+/// One thing that happens. Written as a verb and, mostly, a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Step {
+    /// `add DEVICE`: the device appears on its bus.
+    Add(String),
+    /// `remove DEVICE`: it is unplugged.
+    Remove(String),
+    /// `register DRIVER`: a driver is loaded.
+    Register(String),
+    /// `unbind DEVICE`: its driver is taken off.
+    Unbind(String),
+    /// `rebind DEVICE`: a driver is asked to take it again.
+    Rebind(String),
+    /// `expire`: whoever waits for a dependency gives up (Linux: the deferral timeout).
+    Expire,
+    /// `go DEVICE`: one piece of what is under way or queued for the device: of its arrival, of a bind, or of the
+    /// walk if it is an IOMMU.
+    Go(String),
+    /// `rest`: everything that is under way or queued is done, one thing after the other.
+    Rest,
+}
+
+impl Step {
+    /// The device that it is about.
+    #[must_use]
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::Add(name)
+            | Self::Remove(name)
+            | Self::Unbind(name)
+            | Self::Rebind(name)
+            | Self::Go(name) => Some(name),
+            Self::Register(_) | Self::Expire | Self::Rest => None,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Add(name) => write!(f, "add {name}"),
+            Self::Remove(name) => write!(f, "remove {name}"),
+            Self::Register(name) => write!(f, "register {name}"),
+            Self::Unbind(name) => write!(f, "unbind {name}"),
+            Self::Rebind(name) => write!(f, "rebind {name}"),
+            Self::Expire => f.write_str("expire"),
+            Self::Go(name) => write!(f, "go {name}"),
+            Self::Rest => f.write_str("rest"),
+        }
+    }
+}
+
+impl FromStr for Step {
+    type Err = ScenarioError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (verb, name) =
+            text.split_once(' ').map_or((text, None), |(verb, name)| (verb, Some(name.trim())));
+        let name = name.map(ToString::to_string);
+        Ok(match (verb, name) {
+            ("add", Some(name)) => Self::Add(name),
+            ("remove", Some(name)) => Self::Remove(name),
+            ("register", Some(name)) => Self::Register(name),
+            ("unbind", Some(name)) => Self::Unbind(name),
+            ("rebind", Some(name)) => Self::Rebind(name),
+            ("go", Some(name)) => Self::Go(name),
+            ("expire", None) => Self::Expire,
+            ("rest", None) => Self::Rest,
+            _ => return Err(ScenarioError::UnknownStep(text.to_string())),
+        })
+    }
+}
+
+impl TryFrom<String> for Step {
+    type Error = ScenarioError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Step> for String {
+    fn from(step: Step) -> Self {
+        step.to_string()
+    }
+}

@@ -1,0 +1,478 @@
+//! A scenario's machine, running.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::hash::Hasher;
+
+use addr::PciAddress;
+use pci::{PciBus, Topology};
+use probe::{
+    Activity, BusId, Core, DeviceId, DmaState, Event, InstanceState, NewDevice, Path, Policy, Unit, Verdict,
+};
+
+use crate::config;
+use crate::error::ScenarioError;
+use crate::firmware::{Said, SaidMap, node};
+use crate::model::{Handle, Model, Platform};
+use crate::spec::{Device, Grain, Scenario};
+use crate::step::Step;
+
+/// Groups, and the devices in each, by name.
+pub type Partition = BTreeSet<BTreeSet<String>>;
+
+/// A scenario that makes sense, with what all its runs have in common.
+#[derive(Clone)]
+pub struct Plan {
+    scenario: Rc<Scenario>,
+    topology: Topology,
+    said: Rc<Said>,
+    driver_names: Vec<&'static str>,
+    /// For each device, its PCI address if it has one.
+    addresses: Vec<Option<PciAddress>>,
+}
+
+impl Plan {
+    /// Checks a scenario, and finds its PCI functions as the kernel would.
+    ///
+    /// The names of its drivers stay in memory for good.
+    ///
+    /// # Errors
+    ///
+    /// A name, a kind or a bus in it does not exist.
+    pub fn new(scenario: Scenario) -> Result<Self, ScenarioError> {
+        for (place, device) in scenario.devices.iter().enumerate() {
+            if scenario.devices[..place].iter().any(|other| other.name == device.name) {
+                return Err(ScenarioError::RepeatedDevice(device.name.clone()));
+            }
+        }
+        for step in &scenario.steps {
+            if let Some(name) = step.device()
+                && !scenario.devices.iter().any(|device| device.name == *name)
+            {
+                return Err(ScenarioError::UnknownDevice(name.into()));
+            }
+            if let Step::Register(name) = step
+                && !scenario.drivers.iter().any(|driver| driver.name == *name)
+            {
+                return Err(ScenarioError::UnknownDriver(name.clone()));
+            }
+        }
+        let topology = config::topology(&scenario)?;
+        let said = Rc::new(Said::new(&scenario)?);
+        let driver_names =
+            scenario.drivers.iter().map(|driver| &*Box::leak(driver.name.clone().into_boxed_str())).collect();
+        let addresses = scenario.devices.iter().map(config::address).collect();
+        Ok(Self { scenario: Rc::new(scenario), topology, said, driver_names, addresses })
+    }
+
+    /// The scenario.
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    fn place(&self, name: &str) -> Result<usize, ScenarioError> {
+        let found = self.scenario.devices.iter().position(|device| device.name == name);
+        found.ok_or_else(|| ScenarioError::UnknownDevice(name.into()))
+    }
+
+    /// Whether PCI functions lead one to the other: the bridge above, or function 0 of the same slot.
+    fn depends_on(&self, device: usize, other: usize) -> bool {
+        let (Some(at), Some(there)) = (self.addresses[device], self.addresses[other]) else { return false };
+        let leads = self.scenario.devices[other]
+            .buses
+            .is_some_and(|(first, last)| at.segment == there.segment && (first..=last).contains(&at.bus));
+        let is_first = (at.segment, at.bus, at.devfn.device())
+            == (there.segment, there.bus, there.devfn.device())
+            && there.devfn.function() == 0
+            && at.devfn.function() != 0;
+        leads || is_first
+    }
+}
+
+/// A machine at one moment: its core, and what is under way.
+pub struct World {
+    plan: Rc<Plan>,
+    core: Core<Handle>,
+    platform: BusId,
+    pci: BusId,
+    /// The device in the core, for each device of the scenario that is there.
+    present: Vec<Option<DeviceId>>,
+    /// What has been begun.
+    running: Vec<Activity>,
+    /// A step takes an IOMMU's driver off, or the IOMMU out.
+    walks_can_repeat: bool,
+}
+
+/// One way in which a world can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Choice {
+    /// The step at this place of the scenario.
+    Step(usize),
+    /// One piece of what is under way, at this place.
+    Go(usize),
+    /// The first piece of what is queued, at this place.
+    Begin(usize),
+}
+
+impl World {
+    /// A machine with no device and no driver.
+    #[must_use]
+    pub fn new(plan: &Rc<Plan>, path: Path) -> Self {
+        let mut core = Core::new(path, Policy::default(), Box::new(SaidMap(plan.said.clone())));
+        let platform = core.add_bus(Box::new(Platform));
+        let bridges = plan.topology.buses().iter().map(|_| plan.said.host_bridge()).collect();
+        let topology = plan.topology.clone();
+        let bus = if path == Path::Fixed {
+            PciBus::new(topology.fully_isolating(), bridges)
+        } else {
+            PciBus::isolated_later(topology, bridges, Rc::new(Topology::isolate))
+        };
+        let pci = core.add_bus(Box::new(bus));
+        let present = plan.scenario.devices.iter().map(|_| None).collect();
+        let is_iommu =
+            |name: &str| plan.place(name).is_ok_and(|place| plan.scenario.devices[place].iommu.is_some());
+        let repeats = |step: &Step| {
+            matches!(step, Step::Unbind(_) | Step::Remove(_)) && step.device().is_some_and(is_iommu)
+        };
+        let walks_can_repeat = plan.scenario.steps.iter().any(repeats);
+        let running = Vec::new();
+        Self { plan: plan.clone(), core, platform, pci, present, running, walks_can_repeat }
+    }
+
+    /// Takes a step of the scenario as it is written: unless it is stepwise, all that follows from the step
+    /// happens before the next one.
+    ///
+    /// # Errors
+    ///
+    /// The step is not possible now.
+    pub fn take(&mut self, step: &Step) -> Result<(), ScenarioError> {
+        self.begin(step)?;
+        if !self.plan.scenario.stepwise {
+            self.rest();
+        }
+        Ok(())
+    }
+
+    /// Takes a step, and leaves all that follows from it under way or queued.
+    ///
+    /// # Errors
+    ///
+    /// The step is not possible now.
+    pub fn begin(&mut self, step: &Step) -> Result<(), ScenarioError> {
+        match step {
+            Step::Add(name)
+            | Step::Remove(name)
+            | Step::Unbind(name)
+            | Step::Rebind(name)
+            | Step::Go(name) => {
+                let place = self.plan.place(name)?;
+                return self.begin_at(step, place);
+            }
+            Step::Register(name) => {
+                let drivers = &self.plan.scenario.drivers;
+                let slot = drivers.iter().position(|driver| driver.name == *name);
+                let Some(slot) = slot else { return Err(ScenarioError::UnknownDriver(name.clone())) };
+                let (driver, name) = (drivers[slot].clone(), self.plan.driver_names[slot]);
+                self.core.register_driver(Box::new(Model::new(&self.plan.scenario, driver, name)));
+            }
+            Step::Expire => self.core.expire_deferrals(),
+            Step::Rest => self.rest(),
+        }
+        Ok(())
+    }
+
+    fn begin_at(&mut self, step: &Step, place: usize) -> Result<(), ScenarioError> {
+        let impossible = |why| Err(ScenarioError::Impossible(step.to_string(), why));
+        let Some(id) = self.present[place] else {
+            if let Step::Add(_) = step {
+                self.add(place);
+                return Ok(());
+            }
+            return impossible("the device is not there");
+        };
+        match step {
+            Step::Add(_) => return impossible("it is there already"),
+            Step::Go(_) if self.go(id) => {}
+            Step::Go(_) => return impossible("nothing is under way or queued for it"),
+            _ if self.core.device(id).is_busy() => {
+                return impossible("the device is being added or bound");
+            }
+            Step::Remove(_) => {
+                self.core.remove_device(id);
+                self.present[place] = None;
+            }
+            Step::Unbind(_) => self.core.unbind(id),
+            Step::Rebind(_) => self.core.rebind(id),
+            Step::Register(_) | Step::Expire | Step::Rest => return impossible("it is about no device"),
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, place: usize) {
+        let device: &Device = &self.plan.scenario.devices[place];
+        let (bus, unit) = match self.plan.addresses[place] {
+            Some(at) => {
+                let function = self.plan.topology.find(at).expect("the plan has found every function");
+                (self.pci, PciBus::unit(function))
+            }
+            None => (self.platform, Unit(node(place).0)),
+        };
+        let iommu = device.iommu.as_ref();
+        let has_node = iommu.is_none_or(|iommu| !iommu.without_node);
+        let new = NewDevice {
+            unit,
+            name: device.name.clone(),
+            node: has_node.then(|| node(place)),
+            enabled: iommu.is_none_or(|iommu| !iommu.disabled),
+            handle: place,
+        };
+        let (id, activity) = self.core.begin_add_device(bus, new);
+        self.present[place] = Some(id);
+        let rest = match self.plan.scenario.grain {
+            Grain::Walk => activity.and_then(|activity| self.advance(activity)),
+            Grain::Piece => activity,
+        };
+        self.running.extend(rest);
+    }
+
+    /// One piece of what is under way for a device, or the first of what is queued for it.
+    fn go(&mut self, id: DeviceId) -> bool {
+        let is_running = self.running.iter().position(|activity| activity.device(&self.core) == Some(id));
+        let choice = is_running.map(Choice::Go).or_else(|| {
+            let queued = self.core.queued().position(|device| device == Some(id));
+            queued.map(Choice::Begin)
+        });
+        choice.is_some_and(|choice| self.follow(choice))
+    }
+
+    /// Goes on in one of the ways that [`choices`](Self::choices) gave; false if it is not one.
+    pub fn follow(&mut self, choice: Choice) -> bool {
+        match choice {
+            Choice::Step(place) => match self.plan.clone().scenario.steps.get(place) {
+                Some(step) => self.begin(step).is_ok(),
+                None => false,
+            },
+            Choice::Go(place) if place < self.running.len() => {
+                let activity = self.running.remove(place);
+                if let Some(rest) = self.advance(activity) {
+                    self.running.insert(place, rest);
+                }
+                true
+            }
+            Choice::Begin(place) => match self.core.take_at(place) {
+                Some(activity) => {
+                    let rest = self.advance(activity);
+                    self.running.extend(rest);
+                    true
+                }
+                None => false,
+            },
+            Choice::Go(_) => false,
+        }
+    }
+
+    /// One piece, in the scenario's grain.
+    fn advance(&mut self, activity: Activity) -> Option<Activity> {
+        let mut rest = self.core.advance(activity)?;
+        while self.plan.scenario.grain == Grain::Walk && !rest.is_walk() {
+            rest = self.core.advance(rest)?;
+        }
+        Some(rest)
+    }
+
+    /// Every way to go on, if the steps that are `done` have been taken, with `cpus` CPUs.
+    ///
+    /// Steps about one device, or one driver, stay in their order; a PCI function comes after the bridge
+    /// that leads to it and after function 0 of its slot, and goes before them. What has begun occupies a CPU.
+    pub fn choices(&self, done: &[bool], cpus: usize) -> Vec<Choice> {
+        let mut choices: Vec<Choice> = (0..self.running.len()).map(Choice::Go).collect();
+        let is_free = self.running.len() < cpus;
+        if is_free {
+            choices.extend((0..self.core.queued().count()).map(Choice::Begin));
+        }
+        let steps = &self.plan.scenario.steps;
+        for (place, step) in steps.iter().enumerate().filter(|(place, _)| !done[*place]) {
+            let same = |other: &Step| match (step, other) {
+                (Step::Register(a), Step::Register(b)) => a == b,
+                _ => step.device().is_some() && step.device() == other.device(),
+            };
+            let comes_first = steps[..place].iter().zip(done).any(|(other, done)| !done && same(other));
+            if !comes_first && self.is_possible(step, is_free) {
+                choices.push(Choice::Step(place));
+            }
+        }
+        choices
+    }
+
+    fn is_possible(&self, step: &Step, cpu_is_free: bool) -> bool {
+        let place = step.device().and_then(|name| self.plan.place(name).ok());
+        let others =
+            || self.present.iter().enumerate().filter(|(_, id)| id.is_some()).map(|(other, _)| other);
+        match (step, place) {
+            (Step::Go(_) | Step::Rest, _) => false,
+            (Step::Register(_) | Step::Expire, _) => true,
+            (Step::Add(_), Some(place)) => {
+                let needed = (0..self.present.len()).filter(|other| self.plan.depends_on(place, *other));
+                cpu_is_free
+                    && self.present[place].is_none()
+                    && needed.into_iter().all(|other| self.present[other].is_some())
+            }
+            (_, Some(place)) => {
+                let free = self.present[place].is_some_and(|id| !self.core.device(id).is_busy());
+                let is_needed = || others().any(|other| self.plan.depends_on(other, place));
+                free && !(matches!(step, Step::Remove(_)) && is_needed())
+            }
+            (_, None) => false,
+        }
+    }
+
+    /// The step that says what a choice does, so that a `stepwise` scenario can do the same.
+    #[must_use]
+    pub fn as_step(&self, choice: Choice) -> Option<Step> {
+        let name = |id: Option<DeviceId>| id.map(|id| Step::Go(self.core.device(id).name().to_string()));
+        match choice {
+            Choice::Step(place) => self.plan.scenario.steps.get(place).cloned(),
+            Choice::Go(place) => name(self.running.get(place)?.device(&self.core)),
+            Choice::Begin(place) => name(self.core.queued().nth(place)?),
+        }
+    }
+
+    /// What the next piece of a choice does, for people.
+    #[must_use]
+    pub fn describe(&self, choice: Choice) -> &'static str {
+        match choice {
+            Choice::Step(_) => "step",
+            Choice::Go(place) => self.running.get(place).map_or("nothing", Activity::next_piece),
+            Choice::Begin(_) => "begin what is queued",
+        }
+    }
+
+    /// Does everything that is under way or queued, one thing after the other, and checks the invariants.
+    pub fn rest(&mut self) {
+        loop {
+            while let Some(activity) = self.running.pop() {
+                self.running.extend(self.core.advance(activity));
+            }
+            match self.core.take() {
+                Some(activity) => self.running.push(activity),
+                None => break,
+            }
+        }
+        self.core.settle();
+    }
+
+    /// Whether nothing is under way and nothing is queued.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.running.is_empty() && self.core.queued().next().is_none()
+    }
+
+    /// An independent copy.
+    ///
+    /// # Panics
+    ///
+    /// Never: everything in a scenario's machine can be copied.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            plan: self.plan.clone(),
+            core: self.core.fork().expect("models can be copied"),
+            platform: self.platform,
+            pci: self.pci,
+            present: self.present.clone(),
+            running: self.running.clone(),
+            walks_can_repeat: self.walks_can_repeat,
+        }
+    }
+
+    /// Hashes all that what happens next depends on.
+    pub fn hash_state(&self, state: &mut impl Hasher) {
+        self.core.hash_state(&self.running, self.may_walk(), state);
+    }
+
+    /// Whether an IOMMU walks the buses, or may do so later.
+    fn may_walk(&self) -> bool {
+        let is_over = |device: &Device| {
+            self.core.instances().any(|instance| {
+                self.core.device(instance.device()).name() == device.name
+                    && instance.state() != InstanceState::Published
+            })
+        };
+        let mut iommus = self.plan.scenario.devices.iter().filter(|device| device.iommu.is_some());
+        self.walks_can_repeat || iommus.any(|device| !is_over(device))
+    }
+
+    /// The groups.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        let name = |id: &DeviceId| self.core.device(*id).name().to_string();
+        self.core.groups().map(|group| group.members().iter().map(name).collect()).collect()
+    }
+
+    /// Invariants, each with what broke it first.
+    #[must_use]
+    pub fn invariants(&self) -> [Verdict; 11] {
+        self.core.invariants()
+    }
+
+    /// The core, for whoever wants to know more.
+    #[must_use]
+    pub fn core(&self) -> &Core<impl Clone> {
+        &self.core
+    }
+
+    /// Devices without a group, with the reason.
+    #[must_use]
+    pub fn without_group(&self) -> Vec<(String, String)> {
+        let devices = self.core.devices().filter(|device| !matches!(device.dma(), DmaState::Grouped(_)));
+        devices
+            .filter_map(|device| Some((device.name().to_string(), self.core.no_group(device)?.to_string())))
+            .collect()
+    }
+
+    /// Takes what has happened since the last call: a word and, mostly, a device.
+    pub fn take_events(&mut self) -> Vec<String> {
+        let events = self.core.take_events();
+        events.iter().filter_map(|event| self.word(event)).collect()
+    }
+
+    fn word(&self, event: &Event) -> Option<String> {
+        let instance = |id| Some(self.core.instances().find(|instance| instance.id() == id)?.device());
+        let (word, device) = match event {
+            Event::DeviceAdded(device) => ("added", Some(*device)),
+            Event::DeviceRemoved(_) => return Some("removed".into()),
+            Event::Untranslated { device, .. } => ("untranslated", Some(*device)),
+            Event::Waiting { device, .. } => ("waiting", Some(*device)),
+            Event::Refused { device, .. } => ("refused", Some(*device)),
+            Event::Joined { device, .. } => ("grouped", Some(*device)),
+            Event::Left { device, .. } => ("left", Some(*device)),
+            Event::Published(id) => ("published", instance(*id)),
+            Event::Ready(id) => ("ready", instance(*id)),
+            Event::Unpublished(_) => return Some("unpublished".into()),
+            Event::Late(device) => ("late", Some(*device)),
+            Event::RegistrationFailed { instance: id, .. } => ("registration-failed", instance(*id)),
+            Event::Oops { device, .. } => ("oops", Some(*device)),
+            Event::Bound { device, .. } => ("bound", Some(*device)),
+            Event::Unbound { device, .. } => ("unbound", Some(*device)),
+            Event::BindFailed { device, .. } => ("bind-failed", Some(*device)),
+            Event::Declined { device, .. } => ("declined", Some(*device)),
+            Event::Deferred { device, .. } => ("deferred", Some(*device)),
+            Event::DependencyIgnored { device, .. } => ("gave-up-waiting", Some(*device)),
+            Event::Merged { .. }
+            | Event::Split { .. }
+            | Event::DefaultDomain { .. }
+            | Event::DomainFallback { .. } => return None,
+        };
+        let known = device.filter(|device| self.present.contains(&Some(*device)));
+        let name = known.map_or_else(
+            || "a device that is gone".to_string(),
+            |id| self.core.device(id).name().to_string(),
+        );
+        Some(format!("{word} {name}"))
+    }
+}

@@ -1,0 +1,115 @@
+//! Drivers in name and ownership alone: whom Linux would let bind, and nothing done to the device.
+//!
+//! Who drives a device decides whether it is grouped at all, and when, on the paths that group where a driver
+//! binds. For that, a driver has to match as Linux's does, to bind, and to own the group's default domain. These
+//! do no more: they touch no register, so their devices do no DMA.
+//!
+//! The rules are those of Linux's ID tables, for the PCI devices that QEMU can make. `edu`, `pci-testdev`,
+//! `ivshmem` and PCI host bridges have no driver there either.
+
+use alloc::rc::Rc;
+
+use pci::Function;
+use probe::{BindError, DmaClaim, Driver, Provides};
+
+use crate::hardware::{Handle, Hardware};
+
+/// Which functions a driver is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rule {
+    /// Those with one of these device IDs of one vendor (Linux: `PCI_DEVICE`).
+    Ids(u16, &'static [u16]),
+    /// Those whose class, under a mask, is this one (Linux: `PCI_DEVICE_CLASS`).
+    Class { class: u32, mask: u32 },
+}
+
+/// A mask for which every bit of the class counts.
+const WHOLE: u32 = 0xff_ffff;
+
+const INTEL: u16 = 0x8086;
+const LSI_LOGIC: u16 = 0x1000;
+const AMD: u16 = 0x1022;
+const REALTEK: u16 = 0x10ec;
+const VMWARE: u16 = 0x15ad;
+const RED_HAT: u16 = 0x1b36;
+
+/// A driver's name in Linux, and whom it matches.
+pub(crate) type Entry = (&'static str, Rule);
+
+/// The driver of serial ports, which is built into the kernels that were asked (`8250_pci`).
+pub(crate) const SERIAL: Entry = ("serial", Rule::Ids(RED_HAT, &[0x0002, 0x0003, 0x0004]));
+
+/// Drivers that are modules, in the order in which they are loaded.
+pub(crate) const MODULES: [Entry; 30] = [
+    ("nvme", Rule::Class { class: 0x01_0802, mask: WHOLE }),
+    ("e1000e", Rule::Ids(INTEL, &[0x10d3])),
+    ("e1000", Rule::Ids(INTEL, &[0x100c, 0x100e, 0x100f])),
+    ("igb", Rule::Ids(INTEL, &[0x10c9])),
+    ("xhci_hcd", Rule::Class { class: 0x0c_0330, mask: WHOLE }),
+    ("ehci-pci", Rule::Class { class: 0x0c_0320, mask: WHOLE }),
+    ("ohci-pci", Rule::Class { class: 0x0c_0310, mask: WHOLE }),
+    ("uhci_hcd", Rule::Class { class: 0x0c_0300, mask: WHOLE }),
+    ("ahci", Rule::Class { class: 0x01_0601, mask: WHOLE }),
+    // QEMU's is a C+ chip by its revision, which 8139too leaves to this one.
+    ("8139cp", Rule::Ids(REALTEK, &[0x8139])),
+    ("ne2k-pci", Rule::Ids(REALTEK, &[0x8029])),
+    ("pcnet32", Rule::Ids(AMD, &[0x2000])),
+    ("tulip", Rule::Ids(0x1011, &[0x0019])),
+    ("e100", Rule::Ids(INTEL, &[0x1209, 0x1229, 0x2449])),
+    ("vmxnet3", Rule::Ids(VMWARE, &[0x07b0])),
+    ("rocker", Rule::Ids(RED_HAT, &[0x0006])),
+    ("am53c974", Rule::Ids(AMD, &[0x2020])),
+    ("sym53c8xx", Rule::Ids(LSI_LOGIC, &[0x0001, 0x0012])),
+    ("megaraid_sas", Rule::Ids(LSI_LOGIC, &[0x0060, 0x0079])),
+    ("mptsas", Rule::Ids(LSI_LOGIC, &[0x0054])),
+    ("vmw_pvscsi", Rule::Ids(VMWARE, &[0x07c0])),
+    // The programming interface says how DMA is done, and the driver does not look at it.
+    ("sdhci-pci", Rule::Class { class: 0x08_0500, mask: 0xff_ff00 }),
+    ("snd_hda_intel", Rule::Ids(INTEL, &[0x2668, 0x293e])),
+    ("snd_intel8x0", Rule::Ids(INTEL, &[0x2415])),
+    ("snd_ens1370", Rule::Ids(0x1274, &[0x5000])),
+    ("bochs-drm", Rule::Ids(0x1234, &[0x1111])),
+    ("cirrus-qemu", Rule::Ids(0x1013, &[0x00b8])),
+    ("tpci200", Rule::Ids(0x1498, &[0x30c8])),
+    ("pvpanic-pci", Rule::Ids(RED_HAT, &[0x0011])),
+    ("i6300esb", Rule::Ids(INTEL, &[0x25ab])),
+];
+
+impl Rule {
+    fn matches(self, function: &Function) -> bool {
+        match self {
+            Self::Ids(vendor, devices) => function.vendor == vendor && devices.contains(&function.device),
+            Self::Class { class, mask } => function.class & mask == class,
+        }
+    }
+}
+
+/// A driver that binds and leaves its device alone.
+pub(crate) struct Nominal {
+    hardware: Rc<Hardware>,
+    name: &'static str,
+    rule: Rule,
+}
+
+impl Nominal {
+    pub(crate) fn new(hardware: Rc<Hardware>, (name, rule): Entry) -> Self {
+        Self { hardware, name, rule }
+    }
+}
+
+impl Driver<Handle> for Nominal {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn matches(&self, device: &Handle) -> bool {
+        match *device {
+            Handle::Function(index) => self.rule.matches(&self.hardware.topology[index]),
+            Handle::Platform(_) => false,
+        }
+    }
+
+    fn bind(&mut self, _: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+        Ok(Provides::Nothing)
+    }
+}
