@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod acpi_handler;
 mod clients;
 mod config_space;
 mod doubts;

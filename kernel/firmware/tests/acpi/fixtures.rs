@@ -1,13 +1,13 @@
 //! Tables of real machines, by way of the table loader, and what each must be read as.
 
 use addr::{CpuAffinity, DeviceFunction, PciSpace, PhysAddr, Range};
+use firmware::acpi::Tables;
 use firmware::acpi::table_loader::{Loaded, run};
-use firmware::acpi::{Tables, describe};
 use firmware::{Console, FunctionNode, PlatformBus, PsciConduit};
 use probe::{Translation, Untranslated};
 
 use crate::loader::Files;
-use crate::machine::{Machine, surroundings};
+use crate::machine::{Machine, read_tables};
 
 /// The files of one machine.
 pub(crate) struct Fixture {
@@ -54,8 +54,7 @@ impl Fixture {
     }
 
     pub(crate) fn read(&self) -> Machine {
-        let (description, map) = describe(&self.tables(), surroundings()).unwrap();
-        Machine { description, map }
+        read_tables(&self.tables())
     }
 }
 

@@ -108,6 +108,25 @@ fn names_count_devices_of_an_id_even_those_that_are_absent() {
 }
 
 #[test]
+fn what_somebody_else_takes_is_no_platform_device() {
+    let names = |nodes: &[Node]| -> Vec<String> {
+        let machine = with(nodes, &[]);
+        machine.description.platform_devices.iter().map(|device| device.name.clone()).collect()
+    };
+    let taken = ["ACPI0007", "ACPI0010", "ACPI0004", "PNP0A05", "PNP0C80", "ACPI0009", "ACPI000A", "PNP0100"];
+    let pnp = ["PNP0501", "PNP0B00", "PNP0C02", "PNP030b", "PNP0f13", "PNP0C31"];
+    for id in taken.into_iter().chain(pnp) {
+        assert_eq!(names(&[device("DEV0", id, 0xa00_0000)]), [""; 0], "{id}");
+    }
+    // Only with resources.
+    assert_eq!(names(&[device("DEV0", "SMB0001", 0xa00_0000)]), [""; 0]);
+    let without = Node { memory: Vec::new(), ..device("DEV0", "SMB0001", 0) };
+    assert_eq!(names(&[without]), ["SMB0001:00"]);
+    // Buttons are drivers' of the ACPI bus, and platform devices all the same.
+    assert_eq!(names(&[device("PWRB", "PNP0C0C", 0xa00_0000)]), ["PNP0C0C:00"]);
+}
+
+#[test]
 fn without_cca_there_is_no_dma_and_no_iommu() {
     let bridge = Node { without_cca: true, ..host_bridge("PCI0", 0, (0, 255)) };
     let other = host_bridge("PCI1", 1, (0, 255));
