@@ -1,19 +1,27 @@
 //! The image as an EFI application: what is taken from the firmware before it is left.
 //!
 //! `boot_efi_application` runs on the firmware's map, stack and exception vectors. It notes where the
-//! configuration tables say that the machine is described, copies the load options, and leaves boot
-//! services. Then the head takes the machine over as on any other entry, and `handed_over` makes one list
+//! configuration tables say that the machine is described, copies the load options and the file that may stand
+//! in for them, and leaves boot services. Then the head takes the machine over as on any other entry, and `handed_over` makes one list
 //! of the firmware's memory map.
 //!
 //! Until boot services are left there is no console of ours. A panic speaks through the firmware's, by
 //! `abandon`; an exception is the firmware's to report.
 
+#[cfg(target_os = "none")]
+mod command_file;
 mod memory_map;
 
 pub use memory_map::{MemoryRange, MemoryUse};
 
 /// UTF-16 units of load options that are copied; twice what Linux takes as a command line.
 pub const LOAD_OPTIONS_LIMIT: usize = 4096;
+
+/// File with a command line, on the volume that the image was started from.
+pub const COMMAND_FILE: &str = "\\iogroups.txt";
+
+/// Bytes of [`COMMAND_FILE`] that are read.
+pub const COMMAND_FILE_LIMIT: usize = 4096;
 
 /// Ranges of memory that are handed over. Neighbours of one use are one range, so that few are needed.
 pub const MEMORY_RANGE_LIMIT: usize = 512;
@@ -25,9 +33,20 @@ pub struct Efi {
     pub load_options: &'static [u16],
     /// Bytes of load options that there were.
     pub load_options_bytes: usize,
+    /// What [`COMMAND_FILE`] says, if there is one.
+    pub command_file: Option<CommandFile>,
     /// Ranges of RAM that did not fit into [`MEMORY_RANGE_LIMIT`], all of them above those that did.
     pub memory_left_out: usize,
     memory: &'static [memory_map::Entry],
+}
+
+/// The content of [`COMMAND_FILE`], which may be anything.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandFile {
+    /// Its first bytes, at most [`COMMAND_FILE_LIMIT`].
+    pub bytes: &'static [u8],
+    /// Whether there are more.
+    pub is_cut: bool,
 }
 
 impl Efi {
@@ -57,7 +76,7 @@ mod application {
     use uefi::{Guid, Handle, Status, boot, guid, system};
 
     use super::memory_map::{self, Entry};
-    use super::{Efi, LOAD_OPTIONS_LIMIT, MEMORY_RANGE_LIMIT};
+    use super::{COMMAND_FILE_LIMIT, CommandFile, Efi, LOAD_OPTIONS_LIMIT, MEMORY_RANGE_LIMIT, command_file};
     use crate::Source;
     use crate::memory::{self, Kind};
 
@@ -69,6 +88,9 @@ mod application {
         source: Source,
         load_options: [u16; LOAD_OPTIONS_LIMIT],
         load_options_bytes: usize,
+        command_file: [u8; COMMAND_FILE_LIMIT],
+        /// Bytes that were read, and whether there are more.
+        command_file_read: Option<(usize, bool)>,
         map: Option<FinalMap>,
         memory: [Entry; MEMORY_RANGE_LIMIT],
     }
@@ -82,13 +104,16 @@ mod application {
 
     struct Place(UnsafeCell<Taken>);
 
-    // SAFETY: Only one CPU runs, and the two functions that use it run one after the other, once each.
+    // SAFETY: Only one CPU runs until the kernel starts another one. Before that the two functions that use it
+    // run one after the other, once each.
     unsafe impl Sync for Place {}
 
     static TAKEN: Place = Place(UnsafeCell::new(Taken {
         source: Source::Nothing,
         load_options: [0; LOAD_OPTIONS_LIMIT],
         load_options_bytes: 0,
+        command_file: [0; COMMAND_FILE_LIMIT],
+        command_file_read: None,
         map: None,
         memory: [Entry::NONE; MEMORY_RANGE_LIMIT],
     }));
@@ -136,6 +161,9 @@ mod application {
             for (unit, bytes) in taken.load_options.iter_mut().zip(bytes.chunks_exact(2)) {
                 *unit = u16::from_le_bytes([bytes[0], bytes[1]]);
             }
+            let volume = loaded.device();
+            taken.command_file_read =
+                volume.and_then(|volume| command_file::read(volume, &mut taken.command_file));
         }
         // Should the firmware not let go, this is the last that is heard.
         let _ = system::with_stdout(|console| writeln!(console, "iogroups: leaving EFI boot services"));
@@ -177,7 +205,11 @@ mod application {
         // It would give its memory back to a firmware that is gone.
         core::mem::forget(taken.map.take());
         let units = (taken.load_options_bytes / 2).min(LOAD_OPTIONS_LIMIT);
+        let command_file = taken
+            .command_file_read
+            .map(|(bytes, is_cut)| CommandFile { bytes: &taken.command_file[..bytes], is_cut });
         let efi = Efi {
+            command_file,
             load_options: &taken.load_options[..units],
             load_options_bytes: taken.load_options_bytes,
             memory: &taken.memory[..listed.count],

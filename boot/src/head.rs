@@ -8,7 +8,7 @@ use addr::PhysAddr;
 
 use crate::exception::Exception;
 use crate::page_table::{DEVICE_BLOCK, NORMAL_BLOCK, PAGE_SIZE, TABLE};
-use crate::{Handover, Source, efi, layout, memory};
+use crate::{Handover, Source, efi, layout, memory, secondary};
 
 /// IMAGE_FILE_MACHINE_ARM64 (Microsoft PE format, machine types).
 const PE_MACHINE_ARM64: u16 = 0xaa64;
@@ -105,6 +105,9 @@ const PARANGE_48_BITS: u64 = 5;
 /// Position of IPS in TCR_EL1.
 const TCR_IPS_SHIFT: u32 = 32;
 
+/// Position of ASID in TTBR0_EL1.
+const TTBR_ASID_SHIFT: u32 = 48;
+
 /// The one relocation of a static position-independent executable (AAELF64, dynamic relocations).
 const R_AARCH64_RELATIVE: u64 = 1027;
 
@@ -136,6 +139,8 @@ global_asm!(
     TCR = const TCR,
     PARANGE_48_BITS = const PARANGE_48_BITS,
     TCR_IPS_SHIFT = const TCR_IPS_SHIFT,
+    FINAL_ASID = const memory::FINAL_ASID,
+    TTBR_ASID_SHIFT = const TTBR_ASID_SHIFT,
     R_AARCH64_RELATIVE = const R_AARCH64_RELATIVE,
     TABLE = const TABLE,
     DEVICE_BLOCK = const DEVICE_BLOCK,
@@ -146,6 +151,7 @@ global_asm!(include_str!("vectors.s"), FRAME_SIZE = const size_of::<Exception>()
 
 unsafe extern "Rust" {
     safe fn boot_kernel_main(handover: Handover) -> !;
+    safe fn boot_kernel_second_cpu() -> !;
     safe fn boot_kernel_exception(exception: &Exception) -> !;
 }
 
@@ -169,6 +175,13 @@ extern "C" fn boot_rust_entry(firmware_argument: u64, entry_exception_level: u64
         image: layout::range(layout::image_start(), layout::image_end()),
         early_heap: layout::range(layout::early_heap_start(), layout::early_heap_end()),
     })
+}
+
+/// Called by the head on a second CPU, on its stack and on the final map.
+#[unsafe(no_mangle)]
+extern "C" fn boot_rust_secondary(context: u64) -> ! {
+    secondary::has_come_up(context);
+    boot_kernel_second_cpu()
 }
 
 /// Called by the vectors, with what they saved.

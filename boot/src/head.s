@@ -9,7 +9,59 @@
 // Rust runs while it is off.
 //
 // Registers kept on the way: x19 = x0 at entry, x20 = exception level at entry, x23 = 1 if entered by EFI:
-// bss is zero and in use, and the image is relocated.
+// bss is zero and in use, and the image is relocated; x24 = where EL1 goes on after EL2 is left.
+//
+// A second CPU comes in by `secondary_entry`, when the first one asks PSCI for it: x0 = what the first one gave
+// along, MMU off, EL1 or EL2 (Arm DEN 0022, CPU_ON). It goes the same way, to the map that the first one made.
+
+// EL1 with MMU and caches off, whoever set it up before.
+.macro reset_el1
+    ldr     x0, ={SCTLR_OFF}
+    msr     sctlr_el1, x0
+    mov     x0, #{CPACR_FP}
+    msr     cpacr_el1, x0
+    isb
+.endm
+
+// Translation by the tables that \ttbr leads to, and both caches.
+.macro mmu_on ttbr
+    ldr     x0, ={MAIR}
+    msr     mair_el1, x0
+    ldr     x0, ={TCR}
+    mrs     x1, id_aa64mmfr0_el1
+    and     x1, x1, #0xf            // physical address size; this layout of tables ends at 48 bits
+    mov     x2, #{PARANGE_48_BITS}
+    cmp     x1, x2
+    csel    x1, x1, x2, lo
+    bfi     x0, x1, #{TCR_IPS_SHIFT}, #3
+    msr     tcr_el1, x0
+    msr     ttbr0_el1, \ttbr
+    msr     ttbr1_el1, xzr
+    tlbi    vmalle1
+    ic      iallu
+    dsb     nsh
+    isb
+    ldr     x0, ={SCTLR_ON}
+    msr     sctlr_el1, x0
+    isb
+.endm
+
+// Our code runs on SP_EL0, exceptions arrive on SP_EL1: an exception finds a good stack even when the main
+// one has run out.
+.macro use_stacks main, exception
+    adrp    x0, \exception
+    add     x0, x0, :lo12:\exception
+    msr     spsel, #1
+    mov     sp, x0
+    msr     spsel, #0
+    adrp    x0, \main
+    add     x0, x0, :lo12:\main
+    mov     sp, x0
+    adrp    x0, vectors
+    add     x0, x0, :lo12:vectors
+    msr     vbar_el1, x0
+    isb
+.endm
 
 .section .text.head, "ax"
 .global boot_header
@@ -100,6 +152,7 @@ boot_services_left:
     b.lo    1b
     dsb     sy
     mov     x23, #1
+    adr     x24, at_el1
     mrs     x20, CurrentEL
     ubfx    x20, x20, #2, #2
     cmp     x20, #2
@@ -125,7 +178,8 @@ entry:
     msr     daifset, #0xf
     mov     x19, x0
     mov     x23, #0
-    // The boot protocol starts one CPU. Whoever starts another one here gets it parked.
+    adr     x24, at_el1
+    // The boot protocol starts one CPU here. Whoever starts another one gets it parked.
     mrs     x0, mpidr_el1
     ldr     x1, ={MPIDR_AFFINITY}
     tst     x0, x1
@@ -161,16 +215,12 @@ at_el2:
     msr     sctlr_el1, x0
     mov     x0, #{SPSR_EL1H_MASKED}
     msr     spsr_el2, x0
-    adr     x0, at_el1
-    msr     elr_el2, x0
+    msr     elr_el2, x24
     eret
 
 at_el1:
-    ldr     x0, ={SCTLR_OFF}
-    msr     sctlr_el1, x0
-    mov     x0, #{CPACR_FP}
-    msr     cpacr_el1, x0
-    isb
+    reset_el1
+    msr     tpidr_el1, xzr          // this is CPU 0
 
 // The first map: 1 GiB blocks for the lowest GiB (devices) and for those GiBs in which the image begins
 // and ends. Table 0 is the root, table 1 is for the lowest 512 GiB, table 2 for the image's, if other.
@@ -204,40 +254,10 @@ at_el1:
     b.lo    1b
     dsb     sy
 
-    ldr     x0, ={MAIR}
-    msr     mair_el1, x0
-    ldr     x0, ={TCR}
-    mrs     x1, id_aa64mmfr0_el1
-    and     x1, x1, #0xf            // physical address size; this layout of tables ends at 48 bits
-    mov     x2, #{PARANGE_48_BITS}
-    cmp     x1, x2
-    csel    x1, x1, x2, lo
-    bfi     x0, x1, #{TCR_IPS_SHIFT}, #3
-    msr     tcr_el1, x0
-    msr     ttbr0_el1, x21
-    msr     ttbr1_el1, xzr
-    tlbi    vmalle1
-    ic      iallu
-    dsb     nsh
-    isb
-    ldr     x0, ={SCTLR_ON}
-    msr     sctlr_el1, x0
-    isb
+    mmu_on  x21
 
-// Memory is memory from here on. Our code runs on SP_EL0, exceptions arrive on SP_EL1: an exception
-// finds a good stack even when the main one has run out.
-    adrp    x0, exception_stack_top
-    add     x0, x0, :lo12:exception_stack_top
-    msr     spsel, #1
-    mov     sp, x0
-    msr     spsel, #0
-    adrp    x0, main_stack_top
-    add     x0, x0, :lo12:main_stack_top
-    mov     sp, x0
-    adrp    x0, vectors
-    add     x0, x0, :lo12:vectors
-    msr     vbar_el1, x0
-    isb
+// Memory is memory from here on.
+    use_stacks main_stack_top, exception_stack_top
 
     cbnz    x23, 3f
     adrp    x0, bss_start
@@ -256,6 +276,31 @@ at_el1:
     mov     x29, xzr
     mov     x30, xzr
     bl      boot_rust_entry
+
+.global secondary_entry
+secondary_entry:
+    msr     daifset, #0xf
+    mov     x19, x0
+    adr     x24, secondary_at_el1
+    mrs     x20, CurrentEL
+    ubfx    x20, x20, #2, #2
+    cmp     x20, #2
+    b.eq    at_el2
+    b.hi    park
+secondary_at_el1:
+    reset_el1
+    mov     x0, #1                  // this is CPU 1
+    msr     tpidr_el1, x0
+    adrp    x21, table_pool_start   // the final map, by its tag
+    mov     x0, #{FINAL_ASID}
+    orr     x21, x21, x0, lsl #{TTBR_ASID_SHIFT}
+    mmu_on  x21
+    use_stacks secondary_stack_top, secondary_exception_stack_top
+    msr     daifclr, #4
+    mov     x0, x19
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      boot_rust_secondary
 
 .global park
 park:

@@ -29,6 +29,11 @@ symbols! {
     table_pool_end = table_pool_end;
     early_heap_start = early_heap_start;
     early_heap_end = early_heap_end;
+    secondary_guard = secondary_guard;
+    secondary_stack_top = secondary_stack_top;
+    secondary_exception_guard = secondary_exception_guard;
+    secondary_exception_stack_top = secondary_exception_stack_top;
+    secondary_entry = secondary_entry;
     image_end = image_end;
 }
 

@@ -10,7 +10,7 @@
 //! The map is the identity: an address that is mapped means the same to CPU and devices. [`memory::map`]
 //! extends it; nothing is ever unmapped or mapped differently.
 //!
-//! Only one CPU runs. Interrupts stay masked; everything polls.
+//! One CPU runs until it starts a second one ([`secondary`]). Interrupts stay masked; everything polls.
 //!
 //! The arithmetic of page tables ([`page_table`]) and of the firmware's memory map builds and tests on a host: `cargo test -p boot`.
 
@@ -27,6 +27,8 @@ mod layout;
 #[cfg(target_os = "none")]
 pub mod memory;
 pub mod page_table;
+#[cfg(target_os = "none")]
+pub mod secondary;
 
 use addr::{PhysAddr, Range};
 
@@ -61,19 +63,25 @@ pub enum Source {
     },
 }
 
-/// Names the kernel's main function, `fn(Handover) -> !`, and what is called with an exception that
-/// nobody expected, `fn(&Exception) -> !`.
+/// Names the kernel's main function, `fn(Handover) -> !`; what a second CPU runs if one is started, `fn() -> !`;
+/// and what is called with an exception that nobody expected, `fn(&Exception) -> !`.
 ///
-/// The second runs on a stack of its own, also when the main stack has overflowed. If it causes an
+/// The third runs on a stack of its own, also when the main stack has overflowed. If it causes an
 /// exception itself it is called once more, on a third stack, with [`exception::Exception::nested`];
 /// an exception in that call stops the CPU.
 #[macro_export]
 macro_rules! entry {
-    ($main:path, $exception:path) => {
+    ($main:path, $second:path, $exception:path) => {
         #[unsafe(no_mangle)]
         fn boot_kernel_main(handover: $crate::Handover) -> ! {
             let main: fn($crate::Handover) -> ! = $main;
             main(handover)
+        }
+
+        #[unsafe(no_mangle)]
+        fn boot_kernel_second_cpu() -> ! {
+            let main: fn() -> ! = $second;
+            main()
         }
 
         #[unsafe(no_mangle)]

@@ -6,9 +6,10 @@ use core::sync::atomic::AtomicUsize;
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable, TTBR0_EL1, Writeable};
 use addr::{PhysAddr, Range};
+use sync::TicketLock;
 
-use crate::layout;
 use crate::page_table::{AddressSpace, PAGE_SIZE, Table};
+use crate::{layout, secondary};
 
 pub use crate::page_table::{Kind, MapError};
 
@@ -16,10 +17,13 @@ pub use crate::page_table::{Kind, MapError};
 const NULL_GUARD: u64 = 2 << 20;
 
 /// Tag of the final map's entries in the TLB; the first map's is 0.
-const FINAL_ASID: u64 = 1;
+pub(crate) const FINAL_ASID: u64 = 1;
 
 /// Frames of the pool in use. It belongs to the pool that the linker script lays out.
 static USED_TABLES: AtomicUsize = AtomicUsize::new(0);
+
+/// Held while the map is extended: one CPU at a time takes frames and sets entries.
+static EXTENDING: TicketLock = TicketLock::new();
 
 /// Extends the identity map by every page that `range` touches.
 ///
@@ -29,7 +33,9 @@ static USED_TABLES: AtomicUsize = AtomicUsize::new(0);
 ///
 /// See [`MapError`]; what was mapped before stays.
 pub fn map(range: Range<PhysAddr>, kind: Kind) -> Result<(), MapError> {
+    let turn = EXTENDING.acquire(secondary::relax);
     let result = address_space().map(range, kind);
+    drop(turn);
     // The walker sees the new entries before any access that follows.
     barrier::dsb(barrier::ISHST);
     barrier::isb(barrier::SY);
@@ -49,6 +55,8 @@ pub fn overflowed_stack(address: u64) -> Option<&'static str> {
         (layout::main_guard(), "main stack"),
         (layout::exception_guard(), "exception stack"),
         (layout::nested_guard(), "nested exception stack"),
+        (layout::secondary_guard(), "main stack of CPU 1"),
+        (layout::secondary_exception_guard(), "exception stack of CPU 1"),
     ]
     .into_iter()
     .find_map(|(guard, name)| (guard..guard + PAGE_SIZE).contains(&address).then_some(name))
@@ -62,9 +70,30 @@ pub fn code_offset(address: u64) -> Option<u64> {
     code.contains(PhysAddr(address)).then(|| address - code.start().0)
 }
 
+/// Maps the stacks of a second CPU, each with a guard below it.
+///
+/// # Errors
+///
+/// The bound on page tables is reached.
+pub(crate) fn map_secondary_stacks() -> Result<(), MapError> {
+    for (guard_start, stack_top) in [
+        (layout::secondary_guard(), layout::secondary_stack_top()),
+        (layout::secondary_exception_guard(), layout::secondary_exception_stack_top()),
+    ] {
+        let (guard, kind) = guard(guard_start);
+        map(guard, kind)?;
+        map(layout::range(guard_start + PAGE_SIZE, stack_top), Kind::Normal)?;
+    }
+    Ok(())
+}
+
+/// The page from `start` on, which stays unmapped.
+fn guard(start: u64) -> (Range<PhysAddr>, Kind) {
+    (layout::range(start, start + PAGE_SIZE), Kind::Guard)
+}
+
 /// Replaces the head's map of a few large blocks by the one that stays.
 pub(crate) fn install_final_map() {
-    let guard = |start| (layout::range(start, start + PAGE_SIZE), Kind::Guard);
     let parts = [
         (layout::range(0, NULL_GUARD), Kind::Guard),
         (layout::range(layout::image_start(), layout::constants_start()), Kind::Code),
@@ -72,7 +101,7 @@ pub(crate) fn install_final_map() {
         guard(layout::main_guard()),
         guard(layout::exception_guard()),
         guard(layout::nested_guard()),
-        (layout::range(layout::constants_end(), layout::image_end()), Kind::Normal),
+        (layout::range(layout::constants_end(), layout::early_heap_end()), Kind::Normal),
     ];
     for (range, kind) in parts {
         if let Err(error) = address_space().map(range, kind) {

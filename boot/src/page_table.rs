@@ -3,7 +3,7 @@
 //! Tables live in a pool of frames, and a table's physical address is the pool's base plus its place, so
 //! that no pointer is needed to follow a descriptor. Entries only go from invalid to valid. That needs no
 //! TLB maintenance, only that a table is complete before an entry leads to it; the caller adds the barrier
-//! that makes new entries visible to the next access.
+//! that makes new entries visible to the next access. One CPU at a time maps; any number may look up.
 //!
 //! 4 KiB granule, four levels, 48-bit addresses (Arm ARM, D8.3).
 

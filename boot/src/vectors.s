@@ -1,8 +1,10 @@
 // Exception vectors: save everything, then report, on a stack that is surely good.
 //
 // Our code runs at EL1 on SP_EL0 (group 0 of the table), so an exception there arrives with SP_EL1 at the
-// top of the exception stack. An exception in the handler itself comes in by group 1, and gets a third
-// stack; one more inside that parks the CPU. Group 2 and 3 are for EL0, where nothing runs.
+// top of the CPU's exception stack. An exception in the handler itself comes in by group 1, and gets a third
+// stack; one more inside that parks the CPU. There is one third stack for all CPUs, and the first that needs it
+// has it: its report ends the run, and another CPU that comes so far waits for that. Group 2 and 3 are for EL0,
+// where nothing runs.
 
 .macro vector kind
     .balign 128
@@ -14,7 +16,7 @@
 
 .macro nested_vector kind
     .balign 128
-    msr     tpidr_el1, x0
+    msr     tpidr_el0, x0
     mov     x0, #\kind
     b       save_nested
 .endm
@@ -92,19 +94,19 @@ save:
 
 save_nested:
     msr     tpidrro_el0, x1
+    mov     sp, x2                  // where it was has no use any more
     adrp    x1, nested_entered
     add     x1, x1, :lo12:nested_entered
-    str     x2, [x1, #8]
-    ldr     x2, [x1]
+1:  ldaxr   x2, [x1]
     cbnz    x2, park
-    mov     x2, #1
-    str     x2, [x1]
-    ldr     x2, [x1, #8]
+    stxr    w2, x1, [x1]
+    cbnz    w2, 1b
+    mov     x2, sp
     adrp    x1, nested_stack_top
     add     x1, x1, :lo12:nested_stack_top
     sub     x1, x1, #{FRAME_SIZE}
     mov     sp, x1
-    mrs     x1, tpidr_el1
+    mrs     x1, tpidr_el0
     str     x1, [sp]
     mrs     x1, tpidrro_el0
     str     x1, [sp, #8]
@@ -117,7 +119,7 @@ save_nested:
 .section .bss.nested_entered, "aw", @nobits
 .balign 16
 nested_entered:
-    .quad 0, 0
+    .quad 0
 
 // Guarded instructions: they may be refused by the machine, and the code around them asks.
 

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use addr::PciAddress;
 use firmware::{FunctionNode, HostBridge, PlatformDevice};
-use probe::{Finding, FirmwareMap, Severity};
+use pci::FunctionIndex;
+use probe::{Finding, FirmwareMap, InputIds, Severity, Translation, Untranslated};
 
 use crate::hardware::{Handle, Hardware, IOMMU_TYPE};
 use crate::machine::registers::RegistersError;
@@ -45,6 +46,38 @@ pub(crate) fn of_host_bridges(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec
         }
         let nodes = bridge.functions.iter().filter(|entry| entry.is_iommu && entry.enabled);
         findings.extend(nodes.filter_map(|entry| mismatch(hardware, bridge, entry, map)));
+    }
+    findings
+}
+
+/// Buses that firmware's map leaves out, though it has the bridge that leads to them.
+///
+/// Whoever made the map did not know of those buses: QEMU writes VIOT by the numbers that bridges have at that
+/// moment, and without any, what is behind a bridge is in no range.
+pub(crate) fn of_buses(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
+    let topology = &hardware.topology;
+    let translate = |function: FunctionIndex| {
+        let root = topology.bus_of(&topology[function]).root;
+        let node = hardware.host_bridges.get(root)?.node;
+        map.translate(node, &InputIds::Requesters(topology.requesters(function))).ok()
+    };
+    let mut findings = Vec::new();
+    for bus in topology.buses() {
+        let Some(bridge) = bus.bridge else { continue };
+        let mut functions = topology.functions_of(bus).peekable();
+        let is_left_out = functions.peek().is_some()
+            && functions.all(|one| translate(one) == Some(Translation::Nowhere(Untranslated::NotInMap)));
+        if is_left_out && let Some(Translation::Endpoints(references)) = translate(bridge) {
+            let at = topology[bridge].address;
+            let source = references.first().map_or("the map", |reference| reference.source);
+            let sentence = format!(
+                "{source} has {at}, and nothing on bus {:#04x} behind it, so that its functions are left untranslated; \
+                 was the bus numbered only after firmware had described it?",
+                bus.number
+            );
+            let (id, severity) = ("bus-not-in-map", Severity::Warning);
+            findings.push(Finding { id, severity, subject: at.to_string(), sentence });
+        }
     }
     findings
 }

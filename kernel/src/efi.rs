@@ -5,12 +5,38 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::{PhysAddr, Range};
-use boot::efi::{Efi, LOAD_OPTIONS_LIMIT, MEMORY_RANGE_LIMIT, MemoryUse};
+use boot::efi::{
+    COMMAND_FILE, COMMAND_FILE_LIMIT, CommandFile, Efi, LOAD_OPTIONS_LIMIT, MEMORY_RANGE_LIMIT, MemoryUse,
+};
 
-/// The load options as a command line; what is odd about them is added to `warnings`.
+/// The command line: load options, or in their absence the file on the volume that the image comes from.
+///
+/// What is odd about the one that counts is added to `warnings`. Empty if there is neither.
+pub(crate) fn command_line(efi: &Efi, warnings: &mut Vec<String>) -> String {
+    let options = load_options(efi, warnings);
+    match efi.command_file {
+        Some(file) if options.trim().is_empty() => text_of(file, warnings),
+        _ => options,
+    }
+}
+
+/// The text of a command line file; its lines are one.
+fn text_of(file: CommandFile, warnings: &mut Vec<String>) -> String {
+    if file.is_cut {
+        warnings.push(format!("{COMMAND_FILE}: only the first {COMMAND_FILE_LIMIT} bytes are read"));
+    }
+    let text = String::from_utf8_lossy(file.bytes);
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        warnings.push(format!("{COMMAND_FILE}: not UTF-8 everywhere; read as {text:?}"));
+    }
+    // What editors on other systems put in front.
+    text.trim_start_matches('\u{feff}').replace(['\r', '\n'], " ").trim().into()
+}
+
+/// The load options as text; what is odd about them is added to `warnings`.
 ///
 /// They end at the first NUL, as Linux reads them. Empty if there are none.
-pub(crate) fn command_line(efi: &Efi, warnings: &mut Vec<String>) -> String {
+fn load_options(efi: &Efi, warnings: &mut Vec<String>) -> String {
     let mut warn = |what: &str| warnings.push(format!("EFI load options: {what}"));
     if efi.load_options_bytes > 2 * LOAD_OPTIONS_LIMIT {
         let limit = 2 * LOAD_OPTIONS_LIMIT;

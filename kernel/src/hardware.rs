@@ -92,10 +92,10 @@ impl Hardware {
             virtio_mmio,
             findings,
         };
-        let doubts = doubts::of_host_bridges(&this, map);
-        this.findings.extend(doubts);
-        let doubts = doubts::of_slots(&this, map);
-        this.findings.extend(doubts);
+        let of_bridges = doubts::of_host_bridges(&this, map);
+        let of_slots = doubts::of_slots(&this, map);
+        let of_buses = doubts::of_buses(&this, map);
+        this.findings.extend(of_bridges.into_iter().chain(of_slots).chain(of_buses));
         Rc::new(this)
     }
 

@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod acpi_handler;
 mod clients;
 mod config_space;
 mod doubts;
@@ -23,6 +24,7 @@ mod source;
 mod stand_in;
 mod summary;
 mod tables;
+mod two_cpus;
 
 use alloc::string::{String, ToString};
 use core::mem;
@@ -36,8 +38,9 @@ use crate::machine::{console, power};
 use crate::options::Options;
 use crate::order::Step;
 use crate::source::HandedOver;
+use crate::two_cpus::self_test;
 
-boot::entry!(kernel_main, machine::failure::exception);
+boot::entry!(kernel_main, machine::second_cpu::main, machine::failure::exception);
 
 fn kernel_main(handover: Handover) -> ! {
     machine::init(&handover);
@@ -106,6 +109,9 @@ fn probe_machine(
     event_log::settle(&mut core, &hardware, &mut report.warnings);
 
     summary::add_core(report, &core, &hardware, &iommus);
+    if let Some(pieces) = options.smp_test {
+        summary::add_two_cpus(report, self_test::run(&described.description, pieces)?);
+    }
     // The run is over. Taking everything down in order, which resets every device, would only cost time.
     mem::forget((core, hardware, iommus));
     Ok(())

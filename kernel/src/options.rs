@@ -23,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) table_files: Vec<String>,
     /// Where the description comes from (`firmware=`).
     pub(crate) firmware: Option<Firmware>,
+    /// Whether buses get their numbers before the tables are taken, or only then (`number=`).
+    pub(crate) numbering: Moment,
     /// Which way probing goes (`path=`).
     pub(crate) path: Path,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
@@ -33,11 +35,16 @@ pub(crate) struct Options {
     pub(crate) strict_is_set: bool,
     /// Another order of devices and drivers than Linux's (`order=`).
     pub(crate) order: Option<Order>,
+    /// How many pieces two CPUs do, each in each round of their self-test (`smp-test=`).
+    pub(crate) smp_test: Option<u32>,
     /// Words that mean nothing, or nothing here.
     pub(crate) warnings: Vec<String>,
     /// A word that asks for what this image cannot do, and that the run must not go on without.
     pub(crate) refused: Option<String>,
 }
+
+/// Most pieces of a self-test: a few seconds' worth.
+const SMP_TEST_LIMIT: u32 = 100_000;
 
 /// Where the description of the machine comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +53,15 @@ pub(crate) enum Firmware {
     DeviceTree,
     /// ACPI tables, loaded without any firmware.
     Acpi,
+}
+
+/// When buses are numbered where there is no firmware that would have done it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Before QEMU writes its tables, as firmware does it.
+    BeforeTables,
+    /// Afterwards: the tables then say what was there before, like those of a firmware that takes them too early.
+    AfterTables,
 }
 
 /// Form of the report.
@@ -79,11 +95,13 @@ impl Options {
             device_tree_file: None,
             table_files: Vec::new(),
             firmware: None,
+            numbering: Moment::BeforeTables,
             path: Path::default(),
             policy: Policy::default(),
             passthrough_is_set: false,
             strict_is_set: false,
             order: None,
+            smp_test: None,
             warnings: Vec::new(),
             refused: None,
         };
@@ -107,6 +125,8 @@ impl Options {
             }
             ("firmware", "dt") => self.firmware = Some(Firmware::DeviceTree),
             ("firmware", "acpi") => self.firmware = Some(Firmware::Acpi),
+            ("number", "early") => self.numbering = Moment::BeforeTables,
+            ("number", "late") => self.numbering = Moment::AfterTables,
             ("path", word) if Path::from_word(word).is_some() => {
                 self.path = Path::from_word(word).unwrap_or_default();
             }
@@ -132,7 +152,11 @@ impl Options {
                 }
                 (_, None) => self.warn(word, "expected 0 or 1"),
             },
-            ("console" | "report" | "dtb" | "tables", _) => self.warn(word, "unknown value"),
+            ("smp-test", number) => match number.parse() {
+                Ok(pieces @ 1..=SMP_TEST_LIMIT) => self.smp_test = Some(pieces),
+                _ => self.warn(word, &format!("expected a number from 1 to {SMP_TEST_LIMIT}")),
+            },
+            ("console" | "report" | "dtb" | "tables" | "number", _) => self.warn(word, "unknown value"),
             _ => self.warn(word, "unknown word"),
         }
     }

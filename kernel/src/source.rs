@@ -15,9 +15,10 @@ use pci::{Numbering, Policy, Resources};
 use probe::{Finding, FirmwareMap, Severity};
 
 use crate::machine::heap::MemoryError;
+use crate::machine::psci::Conduit;
 use crate::machine::ram::Ram;
 use crate::machine::{blob, console, heap, power, semihosting};
-use crate::options::{Firmware, Options};
+use crate::options::{Firmware, Moment, Options};
 use crate::{efi, log, stand_in, tables};
 
 /// A description of the machine, in whatever language firmware has it.
@@ -33,7 +34,7 @@ pub(crate) struct Described {
 /// What a description can be made of.
 pub(crate) enum Start {
     /// A device tree, read already; or why there is no description at all.
-    Tree(Result<Described, String>),
+    Tree(Result<Box<Described>, String>),
     /// ACPI tables, and what they do not say.
     Tables { rsdp: PhysAddr, surroundings: Surroundings },
 }
@@ -42,7 +43,7 @@ pub(crate) enum Start {
 pub(crate) struct HandedOver {
     /// The description, or where it is to be read.
     pub(crate) start: Start,
-    /// From EFI load options, or else from the description, and then read however broken the rest of it is.
+    /// From EFI load options or the file in their place, or else from the description, and then read however broken the rest of it is.
     pub(crate) command_line: String,
     /// RAM as an EFI firmware sees it; none if there was no such firmware.
     pub(crate) memory: Option<efi::Memory>,
@@ -55,19 +56,19 @@ pub(crate) struct HandedOver {
 /// Reads what the handover leads to, and uses the console and the way to end the run that it names.
 pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
     let mut warnings = Vec::new();
-    let load_options = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
+    let efi_line = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
     let memory = handover.efi.map(|efi| efi::memory(&efi, &mut warnings));
     let (early, start) = match handover.source {
         Source::DeviceTree(at) => {
             let (early, described) = from_tree(at, buses(handover));
-            (early, Start::Tree(described))
+            (early, Start::Tree(described.map(Box::new)))
         }
         Source::Acpi { rsdp } => {
             let memory = memory.clone().unwrap_or_default();
             let surroundings = Surroundings {
                 memory: memory.free.iter().chain(&memory.kept).copied().collect(),
                 reserved: memory.kept,
-                command_line: load_options.clone().unwrap_or_default(),
+                command_line: efi_line.clone().unwrap_or_default(),
             };
             (Early::default(), Start::Tables { rsdp, surroundings })
         }
@@ -78,7 +79,7 @@ pub(crate) fn handed_over(handover: &Handover) -> HandedOver {
     };
     let console_absent = use_console(early.console);
     use_conduit(early.psci);
-    let command_line = load_options.filter(|line| !line.trim().is_empty()).unwrap_or(early.command_line);
+    let command_line = efi_line.filter(|line| !line.trim().is_empty()).unwrap_or(early.command_line);
     HandedOver { start, command_line, memory, warnings, console_absent }
 }
 
@@ -135,6 +136,11 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
     if !options.table_files.is_empty() && !by_tables {
         return Err("tables=: the machine is described by a device tree".to_string());
     }
+    let stands_in =
+        options.firmware == Some(Firmware::Acpi) && matches!(handover.source, Source::DeviceTree(_));
+    if options.numbering == Moment::AfterTables && !stands_in {
+        return Err("number=late: only firmware=acpi takes tables, and could take them too early".to_string());
+    }
     let mut described = match (start, &options.device_tree_file) {
         (Start::Tables { .. }, None) if options.firmware == Some(Firmware::DeviceTree) => {
             return Err("firmware=dt: the EFI firmware has handed over ACPI tables".to_string());
@@ -143,14 +149,14 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
             let files = &options.table_files;
             from_tables(tables::describe(rsdp, &Ram, surroundings, Vec::new(), files), Cow::Borrowed(&[]))?
         }
-        (Start::Tree(handed_over), None) => handed_over?,
+        (Start::Tree(handed_over), None) => *handed_over?,
         (_, Some(name)) => {
             let file = semihosting::read_file(name).map_err(|error| format!("dtb={name}: {error}"))?;
             log!("device tree: {name}, {} bytes", file.len());
             describe(Cow::Owned(file), buses(handover))?
         }
     };
-    if options.firmware == Some(Firmware::Acpi) && matches!(handover.source, Source::DeviceTree(_)) {
+    if stands_in {
         if handover.efi.is_some() {
             return Err("firmware=acpi: the EFI firmware has handed over a device tree".to_string());
         }
@@ -168,7 +174,7 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
 
 /// Tables in place of `start`, which is for standing in for firmware alone.
 fn from_stand_in(start: Described, options: &Options) -> Result<Described, String> {
-    let loaded = stand_in::load_tables(&start.description)?;
+    let loaded = stand_in::load_tables(&start.description, options.numbering)?;
     let Description { memory, reserved, command_line, .. } = start.description;
     let surroundings = Surroundings { memory, reserved, command_line };
     let (odd, files) = (loaded.findings.clone(), &options.table_files);
@@ -263,8 +269,8 @@ fn use_console(named: Option<Console>) -> Option<Finding> {
 
 fn use_conduit(conduit: Option<PsciConduit>) {
     match conduit {
-        Some(PsciConduit::Hvc) => power::set_conduit(power::Conduit::Hvc),
-        Some(PsciConduit::Smc) => power::set_conduit(power::Conduit::Smc),
+        Some(PsciConduit::Hvc) => power::set_conduit(Conduit::Hvc),
+        Some(PsciConduit::Smc) => power::set_conduit(Conduit::Smc),
         None => {}
     }
 }

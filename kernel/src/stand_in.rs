@@ -17,17 +17,33 @@ use pci::{Numbering, Policy, Resources, RootBus};
 use crate::config_space::ConfigSpace;
 use crate::log;
 use crate::machine::fw_cfg::FwCfg;
+use crate::options::Moment;
 
 /// `compatible` of the device with the tables.
 const FW_CFG: &str = "qemu,fw-cfg-mmio";
 
-/// Numbers all buses, assigns all addresses, and loads the tables that QEMU then offers.
+/// Numbers all buses, assigns all addresses, and loads the tables that QEMU then offers; or the other way round,
+/// as `numbering` says.
 ///
 /// # Errors
 ///
 /// There is no fw_cfg, it has no tables (`acpi=off`), or the script that loads them is wrong.
-pub(crate) fn load_tables(description: &Description) -> Result<Loaded, String> {
-    configure_buses(description)?;
+pub(crate) fn load_tables(description: &Description, numbering: Moment) -> Result<Loaded, String> {
+    match numbering {
+        Moment::BeforeTables => {
+            configure_buses(description)?;
+            take_tables(description)
+        }
+        Moment::AfterTables => {
+            let loaded = take_tables(description)?;
+            configure_buses(description)?;
+            Ok(loaded)
+        }
+    }
+}
+
+/// Loads the tables as they are now.
+fn take_tables(description: &Description) -> Result<Loaded, String> {
     let device = description
         .platform_devices
         .iter()

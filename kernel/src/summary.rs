@@ -8,7 +8,7 @@ use firmware::Description;
 use probe::{Core, DomainType, InstanceState, Severity};
 use report::{
     Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Report, ReservedRegion, Timing,
-    Translation, Verdict,
+    Translation, TwoCpus, Verdict,
 };
 
 use crate::clients::{Bound, Iommus};
@@ -68,6 +68,26 @@ pub(crate) fn add_core(report: &mut Report, core: &Core<Handle>, hardware: &Hard
             broken_by: verdict.broken_by,
         })
         .collect();
+}
+
+/// Adds what two CPUs did together.
+pub(crate) fn add_two_cpus(report: &mut Report, did: TwoCpus) {
+    let TwoCpus { rounds, pieces: [here, there], counted, switches, unlocked, lost_unlocked, .. } = &did;
+    let (severity, time) = if did.at_the_same_time {
+        (report::Severity::Info, "at the same time")
+    } else {
+        (report::Severity::Warning, "in turn, as far as was seen")
+    };
+    report.findings.push(Finding {
+        id: "two-cpus".to_string(),
+        severity,
+        device: format!("CPU 1 (affinity {})", did.affinity),
+        sentence: format!(
+            "both CPUs run {time}: in {rounds} rounds they did {here} and {there} pieces under a lock, changed \
+             {switches} times and counted {counted}; of {unlocked} increments without it they lost {lost_unlocked}"
+        ),
+    });
+    report.two_cpus = Some(did);
 }
 
 fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Iommu {

@@ -5,9 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use firmware::Description;
-use firmware::acpi::{self, AcpiMap, PhysicalMemory, Surroundings, Tables};
+use firmware::acpi::{self, AcpiMap, Arena, PhysicalMemory, Surroundings, Tables};
 use probe::Finding;
 
+use crate::acpi_handler;
 use crate::log;
 use crate::machine::semihosting;
 
@@ -34,7 +35,10 @@ pub(crate) fn describe(
         of_kind.map(|table| String::from_utf8_lossy(&table.signature).into_owned()).collect()
     };
     log!("ACPI: {} (not used: {})", names(true).join(" "), names(false).join(" "));
-    let (mut description, map) = acpi::describe(&tables, surroundings).map_err(|error| error.to_string())?;
+    let arena = Arena::new(&tables);
+    let opened = acpi_handler::open(&arena).map_err(|error| format!("the acpi crate: {error:?}"))?;
+    let (mut description, map) =
+        acpi::describe(&tables, &opened, surroundings).map_err(|error| error.to_string())?;
     description.findings.splice(0..0, odd);
     Ok((description, map))
 }

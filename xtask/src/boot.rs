@@ -18,7 +18,7 @@ use crate::output;
 use crate::qemu::{self, Machine, REPORT_FILE, Start, TREE_FILE};
 use crate::run::Run;
 use crate::setup::{self, Need};
-use crate::topology::Topology;
+use crate::topology::{self, Topology};
 use crate::tree_edit::{self, Edit};
 
 /// Where the tree comes from that the kernel is to read.
@@ -124,6 +124,7 @@ impl Boot {
             machine: topology.machine(program),
             start: Start {
                 firmware: topology.firmware,
+                disk: topology.disk,
                 path: topology.path,
                 order: topology.order.clone(),
                 console: topology.console,
@@ -157,6 +158,9 @@ impl Boot {
             Self::of_topology(&topology, program)
         };
         boot.start.firmware = firmware.unwrap_or(boot.start.firmware);
+        if boot.start.disk && !boot.start.firmware.is_uefi() {
+            return usage(topology::NO_DISK);
+        }
         boot.start.path = path.unwrap_or(boot.start.path);
         boot.start.order = order.or(boot.start.order);
         boot.machine.options.extend(options.machine.iter().cloned());
@@ -209,6 +213,13 @@ impl Boot {
             lines.push(output::shell_line(["cp", &file.display().to_string(), &qemu::table_file(number)]));
         }
         lines.extend(self.patches.iter().map(|patch| format!("# in {PATCHED_IMAGE}: {patch:x?}")));
+        if self.start.disk {
+            let image = self.image(kernel).display().to_string();
+            let command_line = output::shell_line(["echo", &self.start.command_line()]);
+            lines.push(output::shell_line(["mkdir", "-p", qemu::DISK_FOLDER]));
+            lines.push(output::shell_line(["cp", &image, qemu::DISK_IMAGE]));
+            lines.push(format!("{command_line} > {}", qemu::DISK_COMMAND_LINE));
+        }
         lines.push(output::shell_line(self.machine.boot(self.image(kernel), &self.start)));
         lines
     }
@@ -248,6 +259,9 @@ impl Boot {
             let image = image::patched(kernel, &self.patches)?;
             fs::write(directory.path().join(PATCHED_IMAGE), image).context("cannot write the Image")?;
         }
+        if self.start.disk {
+            self.fill_disk(directory.path(), kernel)?;
+        }
         let words = self.machine.boot(self.image(kernel), &self.start);
         let run = Run {
             words: &words,
@@ -262,6 +276,16 @@ impl Boot {
     /// The Image to boot, from the run directory.
     fn image<'a>(&self, kernel: &'a Kernel) -> &'a Path {
         if self.patches.is_empty() { &kernel.image } else { Path::new(PATCHED_IMAGE) }
+    }
+
+    /// Puts the Image and its command line where QEMU makes a disk of them.
+    fn fill_disk(&self, directory: &Path, kernel: &Kernel) -> Result<()> {
+        fs::create_dir_all(directory.join(qemu::DISK_FOLDER)).context("cannot make a disk")?;
+        let image = directory.join(self.image(kernel));
+        fs::copy(&image, directory.join(qemu::DISK_IMAGE))
+            .with_context(|| format!("cannot copy {}", image.display()))?;
+        fs::write(directory.join(qemu::DISK_COMMAND_LINE), self.start.command_line() + "\n")
+            .context("cannot write the command line")
     }
 
     /// The run directory with all that QEMU and the kernel will look for in it.

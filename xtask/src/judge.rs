@@ -68,6 +68,7 @@ fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Ve
     groups(report, &expected_groups(expect, linux, &mut found), expect.any_numbers, &mut found);
     ungrouped(report, expect, linux, &mut found);
     iommus(report, expect, linux, &mut found);
+    drivers(report, expect, &mut found);
     if let Some(answer) = linux {
         functions(report, answer, &mut found);
     }
@@ -327,6 +328,20 @@ fn iommus(report: &Report, expect: &Expect, linux: Option<&Answer>, found: &mut 
     }
 }
 
+/// Drivers that the topology names.
+fn drivers(report: &Report, expect: &Expect, found: &mut Vec<String>) {
+    for (name, wanted) in &expect.drivers {
+        let device = report.devices.iter().find(|device| device.name == *name);
+        let is = device.map(|device| device.driver.as_deref().unwrap_or(NO_DRIVER));
+        if is != Some(wanted) {
+            found.push(format!(
+                "driver of {name}: expected {wanted}, is {}",
+                is.unwrap_or("that of no device")
+            ));
+        }
+    }
+}
+
 /// What Linux says of each PCI function, apart from its group.
 fn functions(report: &Report, answer: &Answer, found: &mut Vec<String>) {
     let functions = answer.groups.iter().flat_map(|group| &group.devices).chain(&answer.without_group);
@@ -373,7 +388,7 @@ fn expected_driver<'a>(
     if driver.is_none() && gave_up { device.driver.as_deref() } else { driver }
 }
 
-/// How Linux's answers say that a function has no driver.
+/// How Linux's answers, and our expectations, say that a function has no driver.
 const NO_DRIVER: &str = "-";
 /// Our driver of an IOMMU.
 const IOMMU_DRIVER: &str = "virtio-iommu";

@@ -14,6 +14,15 @@ pub(crate) const REPORT_FILE: &str = "report.json";
 /// would rewrite a tree that it is given, and refuse a broken one.
 pub(crate) const TREE_FILE: &str = "tree.dtb";
 
+/// Directory in the run directory that QEMU shows as a FAT disk.
+pub(crate) const DISK: &str = "disk";
+/// Where UEFI firmware looks for what to start on a removable disk (UEFI 2.10, section 3.5.1.1): the directory,
+/// and the file in it.
+pub(crate) const DISK_FOLDER: &str = "disk/EFI/BOOT";
+pub(crate) const DISK_IMAGE: &str = "disk/EFI/BOOT/BOOTAA64.EFI";
+/// The kernel's command line on the disk, as nobody gives it load options there.
+pub(crate) const DISK_COMMAND_LINE: &str = "disk/iogroups.txt";
+
 /// What cannot be left to a topology, and what a topology leaves out.
 pub(crate) const DEFAULT_CPU: &str = "cortex-a57";
 pub(crate) const DEFAULT_MEMORY: &str = "512M";
@@ -40,6 +49,8 @@ pub(crate) struct Machine {
 pub(crate) struct Start {
     /// Who starts it, and with which description of the machine.
     pub(crate) firmware: Firmware,
+    /// Whether firmware finds it on a disk ([`DISK`]), and not by `-kernel`.
+    pub(crate) disk: bool,
     /// Which probe path it takes.
     pub(crate) path: ProbePath,
     /// In which order it adds devices and registers drivers; Linux's, if none.
@@ -133,8 +144,12 @@ impl Machine {
         if start.firmware.is_uefi() {
             words.extend(["-bios".into(), firmware::expected(&self.program).display().to_string()]);
         }
-        words.extend(["-kernel".into(), image.display().to_string()]);
-        words.extend(["-append".into(), start.command_line()]);
+        if start.disk {
+            words.extend(disk());
+        } else {
+            words.extend(["-kernel".into(), image.display().to_string()]);
+            words.extend(["-append".into(), start.command_line()]);
+        }
         words.extend(["-chardev", "stdio,id=uart,signal=off", "-serial", "chardev:uart"].map(String::from));
         if start.has_semihosting() {
             words.extend([
@@ -204,6 +219,14 @@ pub(crate) fn machine_options(program: &str) -> io::Result<BTreeSet<String>> {
     Ok(said.lines().filter_map(|line| Some(line.trim().split_once('=')?.0.to_owned())).collect())
 }
 
+/// The disk. It is on virtio-mmio, where each `virt` machine has room, so that PCI has no function more; and
+/// firmware tries nothing else first, no network either.
+fn disk() -> impl Iterator<Item = String> {
+    let drive = format!("if=none,id=esp,format=raw,readonly=on,file=fat:{DISK}");
+    let device = "virtio-blk-device,drive=esp,bootindex=0";
+    ["-drive", &drive, "-device", device, "-boot", "menu=on,splash-time=0"].map(String::from).into_iter()
+}
+
 /// Whether an argument of `-device` is a virtio-iommu, of either transport.
 fn is_iommu(argument: &str) -> bool {
     let driver = argument.split(',').next().unwrap_or_default();
@@ -261,6 +284,17 @@ mod tests {
         for line in [tree, tables] {
             assert!(line.contains(" -bios /") && line.contains(" -kernel /k/Image -append "), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_on_a_disk_is_not_given_to_the_firmware_too() {
+        let start = Start { firmware: Firmware::UefiAcpi, disk: true, ..Start::default() };
+        let line = output::shell_line(machine("").boot(Path::new("/k/Image"), &start));
+        assert!(line.contains("file=fat:disk -device virtio-blk-device,drive=esp,bootindex=0"), "{line}");
+        assert!(
+            line.contains(" -bios /") && !line.contains("-kernel") && !line.contains("-append"),
+            "{line}"
+        );
     }
 
     #[test]

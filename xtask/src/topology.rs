@@ -28,6 +28,9 @@ pub(crate) struct Topology {
     /// Where the description of the machine comes from.
     #[serde(default)]
     pub(crate) firmware: Firmware,
+    /// Whether UEFI firmware finds the kernel on a FAT disk, and not by `-kernel`.
+    #[serde(default)]
+    pub(crate) disk: bool,
     /// Which probe path the kernel takes.
     #[serde(default)]
     pub(crate) path: ProbePath,
@@ -128,6 +131,9 @@ pub(crate) struct Expect {
     /// Devices without a group, and how the reason begins; a list if it depends on QEMU's version.
     #[serde(default)]
     pub(crate) without: BTreeMap<String, Reasons>,
+    /// Drivers of devices, by their names; `-` for none. Of others, nothing is expected.
+    #[serde(default)]
+    pub(crate) drivers: BTreeMap<String, String>,
     /// IOMMU instances, in the order in which they arrived.
     pub(crate) iommus: Option<Vec<String>>,
     /// What each of several instances has; one that is not named here may have anything.
@@ -206,6 +212,9 @@ pub(crate) struct Malformed {
     pub(crate) why: String,
 }
 
+/// Why there is no disk on a route.
+pub(crate) const NO_DISK: &str = "disk: only UEFI firmware starts a kernel from a disk";
+
 impl Topology {
     /// Reads the topology `name`: one of ours, or a file.
     ///
@@ -265,6 +274,8 @@ impl Topology {
             let what = "`console`, `[[tree]]`, `path` and `orders` say this; the report is JSON";
             ensure!(!is_ours, "append: {word}: {what}");
         }
+        let routes = core::iter::once(&topology.firmware).chain(topology.also.iter().flatten());
+        ensure!(!topology.disk || routes.into_iter().all(|route| route.is_uefi()), NO_DISK);
         ensure!(
             topology.expect.instructions_below.is_none() || topology.args.contains("shift=0"),
             "instructions_below needs `-icount shift=0,sleep=off` in args: only then does time count them"
@@ -419,6 +430,14 @@ mod tests {
     #[test]
     fn words_that_have_a_field_of_their_own_are_refused_in_append() {
         assert!(Topology::parse("x", "probes = \"\"\nappend = \"a console=pl011\"\n").is_err());
+    }
+
+    #[test]
+    fn a_disk_needs_firmware_that_reads_it_on_every_route() {
+        let parse = |text: &str| Topology::parse("x", &format!("probes = \"\"\ndisk = true\n{text}\n"));
+        assert!(parse("firmware = \"uefi-acpi\"\nalso = [\"uefi-dt\"]").unwrap().disk);
+        assert!(parse("").is_err());
+        assert!(parse("firmware = \"uefi-acpi\"\nalso = [\"acpi\"]").is_err());
     }
 
     #[test]

@@ -9,10 +9,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod cpu;
 mod pci;
 mod range;
 mod window;
 
+pub use cpu::CpuAffinity;
 pub use pci::{DeviceFunction, ParsePciAddressError, PciAddress, RequesterId};
 pub use range::Range;
 pub use window::{PciSpace, PciWindow};

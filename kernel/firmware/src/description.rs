@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use addr::{DeviceFunction, PciWindow, PhysAddr, Range};
+use addr::{CpuAffinity, DeviceFunction, PciWindow, PhysAddr, Range};
 use probe::{Finding, FwNode};
 
 /// The machine as firmware describes it.
@@ -24,6 +24,8 @@ pub struct Description {
     pub psci: Option<PsciConduit>,
     /// CPUs that may be used.
     pub cpus: u32,
+    /// Which CPUs those are, in firmware's order, as far as it names them.
+    pub affinities: Vec<CpuAffinity>,
     /// PCI host bridges in firmware's order.
     pub host_bridges: Vec<HostBridge>,
     /// Whether ACS is to be switched on. Linux is asked to by a device tree with PCI (`of_iommu_configure`), by

@@ -1,5 +1,7 @@
 //! Under which requester IDs a function's requests arrive.
 
+use alloc::vec::Vec;
+
 use addr::{DeviceFunction, RequesterId};
 
 use crate::function::{Function, FunctionKind};
@@ -69,6 +71,19 @@ impl Topology {
                     visit(Alias { owner: bridge, id })
                 })
             })
+    }
+
+    /// The function's own requester ID, then its aliases in Linux's order, each once.
+    #[must_use]
+    pub fn requesters(&self, function: FunctionIndex) -> Vec<RequesterId> {
+        let mut ids = Vec::new();
+        self.aliases(function, |alias| {
+            if !ids.contains(&alias.id) {
+                ids.push(alias.id);
+            }
+            None::<()>
+        });
+        ids
     }
 
     /// The bridges from `function`'s bus to the root, nearest first.

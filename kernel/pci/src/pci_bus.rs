@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use addr::RequesterId;
 use probe::{FwNode, GroupId, Grouping, InputIds, Joining, Unit};
 
 use crate::group::{IsolationClass, Join};
@@ -68,16 +67,8 @@ impl probe::Bus for PciBus {
         "pci"
     }
 
-    /// The function's own ID, then its aliases in Linux's order, each once.
     fn input_ids(&self, unit: Unit) -> InputIds {
-        let mut ids: Vec<RequesterId> = Vec::new();
-        self.topology.aliases(Self::function(unit), |alias| {
-            if !ids.contains(&alias.id) {
-                ids.push(alias.id);
-            }
-            None::<()>
-        });
-        InputIds::Requesters(ids)
+        InputIds::Requesters(self.topology.requesters(Self::function(unit)))
     }
 
     fn firmware_parent(&self, unit: Unit) -> Option<FwNode> {

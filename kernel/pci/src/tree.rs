@@ -65,6 +65,7 @@ pub(crate) fn number_root(
     reports: &mut Reports,
 ) {
     let Some(root) = tree.buses.first() else { return };
+    let number = root.number;
     for bridge in root.seen.clone() {
         if tree.seen[bridge].bridge().is_none() {
             continue;
@@ -72,7 +73,7 @@ pub(crate) fn number_root(
         let usable: Vec<usize> = (0..gaps.len()).filter(|gap| gaps[*gap].room() > 0).collect();
         let largest = usable.iter().copied().max_by_key(|gap| (gaps[*gap].room(), usize::MAX - gap));
         let Some(largest) = largest else {
-            reports.buses_exhausted(tree.seen[bridge].address, gaps.last().map_or(0, |gap| gap.end));
+            reports.buses_exhausted(tree.seen[bridge].address, gaps.last().map_or(number, |gap| gap.end));
             continue;
         };
         let mut placed = false;

@@ -157,6 +157,28 @@ fn a_device_of_several_iommus_lists_them_and_others_have_no_list() {
 }
 
 #[test]
+fn what_two_cpus_did_is_there_only_if_they_were_asked_to() {
+    let mut report = sample();
+    assert!(!report.to_json_line().unwrap().contains("two_cpus"));
+    report.two_cpus = Some(TwoCpus {
+        affinity: "0x1".to_string(),
+        rounds: 8,
+        pieces: [16, 16],
+        counted: 32,
+        switches: 30,
+        unlocked: 100,
+        lost_unlocked: 7,
+        at_the_same_time: true,
+    });
+    let line = report.to_json_line().unwrap();
+    assert!(
+        line.contains(r#""two_cpus":{"affinity":"0x1","rounds":8,"pieces":[16,16],"counted":32,"#),
+        "{line}"
+    );
+    assert_eq!(Report::from_json(&line).unwrap(), report);
+}
+
+#[test]
 fn json_that_is_cut_short_is_refused_at_every_length() {
     let line = sample().to_json_line().unwrap();
     for length in 0..line.len() {

@@ -29,6 +29,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The invariants I1 to I11 of the probe path.
     pub invariants: Vec<Invariant>,
+    /// What two CPUs did together, if they were asked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub two_cpus: Option<TwoCpus>,
     /// Where the time went.
     pub timing_us: Timing,
     /// The verdict.
@@ -58,6 +61,27 @@ pub struct Run {
     /// it was Linux's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
+}
+
+/// The self-test of two CPUs: both count, with a lock and without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TwoCpus {
+    /// The second CPU, by the affinity fields of its MPIDR.
+    pub affinity: String,
+    /// Rounds in which both counted under the lock.
+    pub rounds: u64,
+    /// Pieces that each CPU did in these rounds.
+    pub pieces: [u64; 2],
+    /// What they counted: all pieces, if the lock keeps them apart.
+    pub counted: u64,
+    /// How often a piece was done by the other CPU than the piece before.
+    pub switches: u64,
+    /// Increments without the lock.
+    pub unlocked: u64,
+    /// How many of these were lost.
+    pub lost_unlocked: u64,
+    /// Whether both CPUs were seen to run at the same time there, and did not take turns.
+    pub at_the_same_time: bool,
 }
 
 /// One IOMMU instance.

@@ -17,6 +17,7 @@ impl Report {
             warnings: Vec::new(),
             findings: Vec::new(),
             invariants: Vec::new(),
+            two_cpus: None,
             timing_us: Timing::default(),
             result: Verdict::Error,
             error: None,

@@ -72,7 +72,7 @@ pub(crate) const MODULES: [Entry; 30] = [
     ("cirrus-qemu", Rule::Ids(0x1013, &[0x00b8])),
     ("tpci200", Rule::Ids(0x1498, &[0x30c8])),
     ("pvpanic-pci", Rule::Ids(RED_HAT, &[0x0011])),
-    ("i6300esb", Rule::Ids(INTEL, &[0x25ab])),
+    ("i6300ESB timer", Rule::Ids(INTEL, &[0x25ab])),
 ];
 
 impl Rule {

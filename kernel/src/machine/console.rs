@@ -3,6 +3,8 @@
 //! There are two ways out of the machine, the UART and the host's console by semihosting. One carries the
 //! report and the other the log; a way that is absent leaves its part to the other. Each byte on the UART
 //! costs one or two exits from the emulator, a text by semihosting costs a few in all.
+//!
+//! A text goes out as a whole: a CPU that has more to say waits until the other one has said what it says.
 
 use core::ffi::CStr;
 use core::fmt::{self, Write};
@@ -10,9 +12,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use addr::PhysAddr;
 use boot::memory::MapError;
+use boot::secondary::relax;
+use sync::{TicketLock, Turn};
 
+use super::patience::Patience;
 use super::pl011::Pl011;
-use super::{clock, semihosting};
+use super::role::Role;
+use super::{clock, failure, semihosting};
 
 /// Where QEMU's `virt` machine has its first UART, until firmware says where it is.
 const FIRST_UART: PhysAddr = PhysAddr(0x0900_0000);
@@ -21,6 +27,16 @@ static UART: Pl011 = Pl011::absent();
 
 /// Whether the report goes over the UART, and so the log by semihosting.
 static REPORT_ON_UART: AtomicBool = AtomicBool::new(false);
+
+/// Whose turn it is to write. A ticket of its own, without a value: the UART's state is atomic, and the host's
+/// is its own.
+static TURNS: TicketLock = TicketLock::new();
+
+/// Who is writing.
+static WRITER: Role = Role::new();
+
+/// How long a CPU that fails waits for another one's text to end, in microseconds: far longer than that takes.
+const FAILURE_PATIENCE_US: u64 = 200_000;
 
 /// A way for text out of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,10 +129,36 @@ const REPORT_PIECE: usize = 16 << 10;
 
 /// Writes `text` to `channel`, `PIECE` bytes at a time, without the heap.
 fn write<const PIECE: usize>(channel: Channel, text: fmt::Arguments<'_>) {
+    let turn = turn();
     let mut pieces = Pieces::<PIECE> { channel, buffer: [0; PIECE], length: 0 };
     // Formatting fails only if a `Display` does; what it wrote until then is still shown.
     let _ = pieces.write_fmt(text);
     pieces.flush();
+    if turn.is_some() {
+        WRITER.leave();
+    }
+}
+
+/// This CPU's turn to write. None if it writes all the same: out of the middle of a text of its own, or because it
+/// has to report a failure and another CPU does not end its text.
+fn turn() -> Option<Turn<'static>> {
+    if WRITER.is_mine() {
+        return None;
+    }
+    let turn = if failure::is_being_reported() {
+        let mut patience = Patience::new(FAILURE_PATIENCE_US, "the console");
+        loop {
+            match TURNS.try_acquire() {
+                None if patience.lasts() => {}
+                turn => break turn?,
+            }
+        }
+    } else {
+        TURNS.acquire(relax)
+    };
+    // Nobody else has a turn.
+    WRITER.take();
+    Some(turn)
 }
 
 /// Collects text, as formatting makes many short pieces and each call to the host costs much.

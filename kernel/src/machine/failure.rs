@@ -1,35 +1,64 @@
 //! The end of a run that went wrong by our own fault: a panic, or an exception that nobody expected.
 //!
-//! Both use neither the heap nor a lock, as they may have come from inside of one.
+//! Both use neither the heap nor a lock without which they could not go on, as they may have come from inside of
+//! one. The first CPU that fails is heard, and ends the run; another one that fails meanwhile waits for that.
 
+use core::fmt;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use boot::exception::Exception;
+use boot::secondary::this_cpu;
 
+use super::role::{Played, Role};
 use super::{console, power};
 use crate::log;
 
 /// Exit status of a run that could not be completed.
 pub(crate) const STATUS_ERROR: u8 = 1;
 
-/// Whether a failure is being reported, so that a failure of that does not start again.
-static FAILING: AtomicBool = AtomicBool::new(false);
+/// The report of a failure. A failure of that does not start again.
+static FAILING: Role = Role::new();
+
+/// Whether a failure is being reported.
+pub(crate) fn is_being_reported() -> bool {
+    FAILING.is_taken()
+}
+
+/// Whether this CPU is the first that fails; false if it fails again. Another CPU does not get past this.
+fn is_first() -> bool {
+    match FAILING.take() {
+        Played::Mine => true,
+        Played::MineAlready => false,
+        Played::Another => power::park(),
+    }
+}
+
+/// Which CPU fails, if it is not the first one, which does not have to say so.
+struct Place;
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match this_cpu() {
+            0 => Ok(()),
+            cpu => write!(f, "CPU {cpu}: "),
+        }
+    }
+}
 
 /// Reports an exception and ends the run as an error. Called by `boot`, on a stack for exceptions.
 pub(crate) fn exception(exception: &Exception) -> ! {
-    if FAILING.swap(true, Ordering::Relaxed) {
+    if !is_first() {
         // The first report was cut short: one line more, without what it may have stumbled over.
-        log!("ERROR: {} while an error was reported, at {:#x}", exception.class_name(), exception.elr);
+        log!("ERROR: {Place}{} while an error was reported, at {:#x}", exception.class_name(), exception.elr);
         power::end(STATUS_ERROR);
     }
     console::init_if_absent();
     if let Some(stack) = boot::memory::overflowed_stack(exception.far)
         && exception.fault_name().is_some()
     {
-        log!("ERROR: stack overflow: the {stack} is full");
+        log!("ERROR: {Place}stack overflow: the {stack} is full");
     }
-    log!("ERROR: {exception}");
+    log!("ERROR: {Place}{exception}");
     // Where the image's ELF file has the place, and the place that called it.
     for (register, address) in [("ELR", exception.elr), ("x30", exception.x[30])] {
         if let Some(offset) = boot::memory::code_offset(address) {
@@ -44,9 +73,9 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     if boot::efi::is_in_boot_services() {
         boot::efi::abandon(format_args!("iogroups: ERROR: {info}"));
     }
-    if !FAILING.swap(true, Ordering::Relaxed) {
+    if is_first() {
         console::init_if_absent();
-        log!("ERROR: {info}");
+        log!("ERROR: {Place}{info}");
     }
     power::end(STATUS_ERROR);
 }

@@ -3,6 +3,9 @@
 //! Memory that was never touched costs the emulator nothing; what is touched it has to clear, 2 MiB at a
 //! time where the host has huge pages. So the heap begins empty and grows by such pieces, first inside
 //! of the image's own last piece. That is most of the difference between a slow start and a fast one.
+//!
+//! Any CPU may use it: the allocator is behind a lock, and so is the reserve, which is taken inside of it and
+//! never the other way round.
 
 use core::alloc::Layout;
 use core::fmt;

@@ -11,10 +11,15 @@ pub(crate) mod ecam;
 pub(crate) mod failure;
 pub(crate) mod fw_cfg;
 pub(crate) mod heap;
+pub(crate) mod lock;
+mod patience;
 mod pl011;
 pub(crate) mod power;
+pub(crate) mod psci;
 pub(crate) mod ram;
 pub(crate) mod registers;
+mod role;
+pub(crate) mod second_cpu;
 pub(crate) mod semihosting;
 pub(crate) mod virtio_config;
 
@@ -24,6 +29,6 @@ use boot::Handover;
 pub(crate) fn init(handover: &Handover) {
     // SAFETY: The handover gives this memory away, and nobody else takes it from there.
     unsafe { heap::init(handover.early_heap) };
-    power::set_conduit(power::Conduit::for_entry_at(handover.entry_exception_level));
+    power::set_conduit(psci::Conduit::for_entry_at(handover.entry_exception_level));
     console::init();
 }

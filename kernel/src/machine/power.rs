@@ -3,33 +3,22 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use aarch64_cpu::asm;
-use smccc::{Hvc, Smc, psci};
 
+use super::psci::Conduit;
+use super::role::{Played, Role};
 use super::semihosting;
-
-/// How PSCI is called: by the instruction that traps to a hypervisor, or to the secure monitor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Conduit {
-    /// `HVC`.
-    Hvc,
-    /// `SMC`.
-    Smc,
-}
 
 const HVC: u8 = 0;
 const SMC: u8 = 1;
 
 static CONDUIT: AtomicU8 = AtomicU8::new(HVC);
 
+/// The end of the run, which one CPU brings about: a second way out, tried by another one meanwhile, would have no
+/// status to give.
+static ENDING: Role = Role::new();
+
 /// Ways to end the run that have been tried.
 static TRIED: AtomicU8 = AtomicU8::new(0);
-
-impl Conduit {
-    /// What is likely before firmware has said it: whoever left EL2 to us does not answer `HVC`.
-    pub(crate) fn for_entry_at(exception_level: u8) -> Self {
-        if exception_level == 2 { Self::Smc } else { Self::Hvc }
-    }
-}
 
 /// How the run is ended from now on where there is no semihosting.
 pub(crate) fn set_conduit(conduit: Conduit) {
@@ -42,17 +31,25 @@ pub(crate) fn set_conduit(conduit: Conduit) {
 /// A call that comes back, or traps and comes here again through the exception handler, is followed by the
 /// next way, so that this ends.
 pub(crate) fn end(status: u8) -> ! {
+    if ENDING.take() == Played::Another {
+        park();
+    }
     loop {
         let tried = TRIED.load(Ordering::Relaxed);
         TRIED.store(tried.saturating_add(1), Ordering::Relaxed);
-        let by_smc = CONDUIT.load(Ordering::Relaxed) == SMC;
+        let conduit = if CONDUIT.load(Ordering::Relaxed) == SMC { Conduit::Smc } else { Conduit::Hvc };
         match tried {
             0 => semihosting::exit(status),
-            1 if by_smc => drop(psci::system_off::<Smc>()),
-            1 => drop(psci::system_off::<Hvc>()),
-            2 if by_smc => drop(psci::system_off::<Hvc>()),
-            2 => drop(psci::system_off::<Smc>()),
-            _ => asm::wfi(),
+            1 => conduit.system_off(),
+            2 => conduit.other().system_off(),
+            _ => park(),
         }
+    }
+}
+
+/// This CPU does nothing any more.
+pub(crate) fn park() -> ! {
+    loop {
+        asm::wfi();
     }
 }

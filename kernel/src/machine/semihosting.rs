@@ -1,7 +1,7 @@
 //! Calls to the host that runs the machine, where it offers them.
 //!
 //! Without such a host the call is an undefined instruction, so whether there is one is found out first,
-//! once. The calls are the `semihosting` crate's (Semihosting for AArch32 and AArch64, Arm, 2.0).
+//! once. A call is one exception, and QEMU takes them one by one, whichever CPU they come from. The calls are the `semihosting` crate's (Semihosting for AArch32 and AArch64, Arm, 2.0).
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;

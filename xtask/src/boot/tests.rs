@@ -175,3 +175,14 @@ fn a_tree_of_our_own_is_announced_to_the_kernel_and_not_to_qemu() {
     assert!(lines[1].contains("dtb=tree.dtb"), "{}", lines[1]);
     assert!(!lines[1].contains(" -dtb"), "{}", lines[1]);
 }
+
+#[test]
+fn a_disk_is_made_by_lines_that_can_be_pasted_and_needs_uefi_firmware() {
+    let kernel = Kernel { elf: "k".into(), image: "/k/Image".into() };
+    let lines = boot("--topology uefi-disk --append a=b").unwrap().shell_lines(&kernel);
+    assert_eq!(lines[..2], ["mkdir -p disk/EFI/BOOT", "cp /k/Image disk/EFI/BOOT/BOOTAA64.EFI"]);
+    assert_eq!(lines[2], "echo 'a=b report=json console=semihosting' > disk/iogroups.txt");
+    let stop = boot("--topology uefi-disk --firmware acpi").unwrap_err();
+    assert_eq!(stop.kind, Kind::Usage);
+    assert!(stop.message.contains("disk"), "{}", stop.message);
+}

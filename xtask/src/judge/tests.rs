@@ -494,6 +494,19 @@ fn the_answers_of_two_linuxes_are_told_apart() {
 }
 
 #[test]
+fn another_driver_than_the_one_named_is_seen() {
+    let expect = format!("{EXPECT}drivers = {{ \"0000:00:00.0\" = \"-\", \"0000:00:02.0\" = \"nvme\" }}\n");
+    let mut report = right();
+    assert_eq!(judge_with(&expect, report.clone()), ["driver of 0000:00:02.0: expected nvme, is -"]);
+    report.devices[2].driver = Some("nvme".into());
+    assert_eq!(judge_with(&expect, report.clone()), [""; 0]);
+    report.devices[0].driver = Some("shpchp".into());
+    assert_eq!(judge_with(&expect, report), ["driver of 0000:00:00.0: expected -, is shpchp"]);
+    let absent = expect.replace("00:00.0\" = \"-\"", "00:07.0\" = \"-\"");
+    assert_eq!(judge_with(&absent, right())[1], "driver of 0000:00:07.0: expected -, is that of no device");
+}
+
+#[test]
 fn late_probes_are_those_that_linux_warns_of() {
     let answer = Answer::read("simple", false, "6.16.3").unwrap();
     let judge = |report: Report| judge_by_linux(report, "simple", false, "6.16.3");

@@ -8,6 +8,7 @@ use addr::PhysAddr;
 use firmware::acpi::Tables;
 use firmware::acpi::table_loader::{Source, Zone, run};
 use firmware_fuzz::{acpi, aml, device_tree, table_loader};
+use vm_fdt::FdtWriter;
 
 struct Files<'a> {
     files: [(&'static str, &'a [u8]); 2],
@@ -29,7 +30,9 @@ impl Source for Files<'_> {
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let tests = root.join("../tests");
-    for (name, blob) in files(&tests.join("fixtures"), "dtb")? {
+    let mut trees = files(&tests.join("fixtures"), "dtb")?;
+    trees.push(("buses".to_owned(), buses().map_err(io::Error::other)?));
+    for (name, blob) in trees {
         write(root, "device_tree", &name, &blob)?;
         write(root, "device_tree", &format!("{name}-blocks"), &device_tree::blocks(&blob))?;
         write(
@@ -83,6 +86,58 @@ fn machine(root: &Path, folder: &Path, name: &str, script: &[u8]) -> io::Result<
         write(root, "acpi", &format!("{name}-{signature}"), &acpi::bodies(std::slice::from_ref(table)))?;
     }
     Ok(())
+}
+
+/// A tree that no machine of QEMU's has: devices behind buses that translate, one inside another, behind one
+/// that changes no address, and behind one that the CPU cannot reach through.
+fn buses() -> Result<Vec<u8>, vm_fdt::Error> {
+    let mut tree = FdtWriter::new()?;
+    let root = tree.begin_node("")?;
+    tree.property_u32("#address-cells", 2)?;
+    tree.property_u32("#size-cells", 2)?;
+    let memory = tree.begin_node("memory@40000000")?;
+    tree.property_string("device_type", "memory")?;
+    tree.property_array_u32("reg", &[0, 0x4000_0000, 0, 0x800_0000])?;
+    tree.end_node(memory)?;
+
+    let outer = begin_bus(&mut tree, "soc", Some(&[0, 0x90, 0, 0x10000, 0x2_0000, 0x91, 0, 0x10000]))?;
+    device(&mut tree, "uart@100", &[0x100, 0x10, 0x2_0200, 0x10])?;
+    let inner = begin_bus(&mut tree, "bus@1000", Some(&[0, 0x1000, 0x1000]))?;
+    device(&mut tree, "timer@20", &[0x20, 0x10])?;
+    tree.end_node(inner)?;
+    tree.end_node(outer)?;
+
+    let same = begin_bus(&mut tree, "same", Some(&[]))?;
+    device(&mut tree, "rtc@9010000", &[0x901_0000, 0x1000])?;
+    tree.end_node(same)?;
+    let closed = begin_bus(&mut tree, "closed", None)?;
+    device(&mut tree, "spi@4", &[4, 4])?;
+    tree.end_node(closed)?;
+    tree.end_node(root)?;
+    tree.finish()
+}
+
+/// Begins a bus with one cell each for addresses and sizes.
+fn begin_bus(
+    tree: &mut FdtWriter,
+    name: &str,
+    ranges: Option<&[u32]>,
+) -> Result<vm_fdt::FdtWriterNode, vm_fdt::Error> {
+    let bus = tree.begin_node(name)?;
+    tree.property_string("compatible", "simple-bus")?;
+    tree.property_u32("#address-cells", 1)?;
+    tree.property_u32("#size-cells", 1)?;
+    if let Some(ranges) = ranges {
+        tree.property_array_u32("ranges", ranges)?;
+    }
+    Ok(bus)
+}
+
+fn device(tree: &mut FdtWriter, name: &str, registers: &[u32]) -> Result<(), vm_fdt::Error> {
+    let device = tree.begin_node(name)?;
+    tree.property_string("compatible", "some,device")?;
+    tree.property_array_u32("reg", registers)?;
+    tree.end_node(device)
 }
 
 /// Names without extension, and contents, of the files in `folder` with this extension.

@@ -7,8 +7,9 @@
 use std::hint::black_box;
 
 use addr::{PhysAddr, Range};
-use firmware::acpi::{PhysicalMemory, Surroundings, Tables, describe};
+use firmware::acpi::{Arena, PhysicalMemory, Surroundings, Tables, describe};
 
+use crate::acpi_handler::open;
 use crate::answers;
 
 /// Where the memory begins; the RSDP is its first bytes.
@@ -60,7 +61,9 @@ pub fn exercise(input: &[u8]) {
     };
     let ram = Range::from_size(PhysAddr(BASE), 0x1000_0000).expect("it is not empty");
     let surroundings = Surroundings { memory: vec![ram], ..Surroundings::default() };
-    let (description, map) = describe(&tables, surroundings).expect("there is RAM");
+    let arena = Arena::new(&tables);
+    let opened = open(&arena).expect("the acpi crate takes every arena");
+    let (description, map) = describe(&tables, &opened, surroundings).expect("there is RAM");
     answers::check(&description, &map, map.node_count());
 }
 

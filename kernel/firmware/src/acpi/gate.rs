@@ -1,9 +1,8 @@
 //! From the address of the RSDP to tables whose bytes are copied, complete and sound.
 //!
 //! What comes after reads nothing but these copies (ACPI 6.5, sections 5.2.5 to 5.2.8). A broken root is
-//! an error; a broken table is a finding, and is left out. The copies are also what a parser that trusts
-//! lengths and pointers can be let at: every table has its checksum, and at least the length that its
-//! signature asks for.
+//! an error; a broken table is a finding, and is left out. Every table has its checksum, and at least the length
+//! that its signature asks for.
 
 use alloc::format;
 use alloc::string::String;
@@ -172,9 +171,7 @@ impl Tables {
     }
 
     /// Every copy and the address for which it was made: RSDP, root table, all tables.
-    ///
-    /// A handler that maps nothing but these lets another parser at the same bytes.
-    pub fn arena(&self) -> impl Iterator<Item = (PhysAddr, &[u8])> {
+    pub fn copies(&self) -> impl Iterator<Item = (PhysAddr, &[u8])> {
         let fixed = [&self.rsdp, &self.root];
         fixed.into_iter().chain(&self.tables).map(|table| (table.at, table.bytes.as_slice()))
     }
@@ -183,7 +180,7 @@ impl Tables {
 /// A sound copy can be read again.
 impl PhysicalMemory for Tables {
     fn read(&self, at: PhysAddr, bytes: usize) -> Option<Vec<u8>> {
-        self.arena().find_map(|(start, table)| {
+        self.copies().find_map(|(start, table)| {
             let offset = usize::try_from(at.0.checked_sub(start.0)?).ok()?;
             Some(table.get(offset..offset.checked_add(bytes)?)?.to_vec())
         })

@@ -14,7 +14,7 @@ use super::aml::{AddressSpace, AmlDevice, Namespace, Resource, SpaceKind};
 use super::findings::Findings;
 use super::gate::Tables;
 use super::platform::{node, reached};
-use super::small::{self, Ecam};
+use super::typed::{Ecam, Typed};
 use crate::HostBridge;
 
 /// PCI Express and conventional host bridges.
@@ -35,18 +35,19 @@ pub(super) fn segment(device: &AmlDevice) -> Option<u16> {
 /// All host bridges in the order of the namespace.
 pub(super) fn all(
     tables: &Tables,
+    typed: &Typed,
     namespace: &Namespace,
     names: &[String],
     findings: &mut Findings,
 ) -> Vec<HostBridge> {
-    let ecams = mcfg(tables, findings);
+    check_mcfg(tables, findings);
     let mut bridges: Vec<HostBridge> = Vec::new();
     let is_reached = reached(namespace);
     for (index, (device, name)) in namespace.devices().iter().zip(names).enumerate() {
         if !is_reached[index] || !is_host_bridge(device) {
             continue;
         }
-        let Some(bridge) = bridge(index, device, name, &ecams, findings) else { continue };
+        let Some(bridge) = bridge(index, device, name, &typed.ecams, findings) else { continue };
         let clash = bridges.iter().find(|other| {
             let is_apart = other.last_bus < bridge.first_bus || bridge.last_bus < other.first_bus;
             other.segment == bridge.segment && !is_apart
@@ -64,18 +65,19 @@ pub(super) fn all(
     bridges
 }
 
-fn mcfg(tables: &Tables, findings: &mut Findings) -> Vec<Ecam> {
+/// Says if there is no MCFG, or one that ends in the middle of an entry.
+fn check_mcfg(tables: &Tables, findings: &mut Findings) {
+    const HEADER_SIZE: usize = 44;
+    const ENTRY_SIZE: usize = 16;
     let Some(table) = tables.first(*b"MCFG") else {
         let what = "there is no MCFG table: no PCI host bridge can be reached";
-        findings.add("acpi-table-missing", Severity::Warning, "ACPI", what);
-        return Vec::new();
+        return findings.add("acpi-table-missing", Severity::Warning, "ACPI", what);
     };
-    let (ecams, rest) = small::mcfg(&table.bytes);
+    let rest = table.bytes.len().saturating_sub(HEADER_SIZE) % ENTRY_SIZE;
     if rest > 0 {
         let what = format!("{rest} bytes behind the last whole entry are ignored");
         findings.add("mcfg-length", Severity::Warning, "MCFG", &what);
     }
-    ecams
 }
 
 fn bridge(

@@ -1,7 +1,8 @@
 //! IORT, the I/O Remapping table: nodes, and the mapping of IDs from one to the next (Arm DEN 0049).
 //!
 //! The rules are those of Linux's `drivers/acpi/arm64/iort.c`, its tolerance of ranges that are one too
-//! long included. Only what leads to an IOMMU is followed; interrupts are of no interest here.
+//! long included. Only what leads to an IOMMU is followed; interrupts are of no interest here. Nodes that are not
+//! used (PMCG, RMR, IWB) are findings that say so.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -343,10 +344,8 @@ fn read_node(
         mappings =
             bytes.chunks_exact(MAPPING_SIZE).filter_map(|bytes| read_mapping(Bytes::new(bytes))).collect();
     }
-    if !matches!(kind_number, kind::ITS_GROUP..=kind::IWB) {
-        let what =
-            format!("node at {at:#x}: type {kind_number} is unknown; no device is looked for behind it");
-        findings.add("iort-node-unknown", Severity::Warning, "IORT", &what);
+    if let Some((id, severity, what)) = unread(kind_number) {
+        findings.add(id, severity, "IORT", &format!("node at {at:#x}: {what}"));
     }
     let own_mapping = own_mapping(kind_number, node, count);
     let may_be_single = matches!(kind_number, kind::NAMED_COMPONENT | kind::ROOT_COMPLEX | kind::IWB);
@@ -362,6 +361,26 @@ fn read_mapping(mapping: Bytes<'_>) -> Option<Mapping> {
         reference: mapping.u32(12)?,
         is_single: mapping.u32(16)? & SINGLE != 0,
     })
+}
+
+/// What there is to say of a node that is not read beyond its mappings; nothing of an ITS group, which has no more
+/// to do with IOMMUs than that.
+fn unread(kind: u8) -> Option<(&'static str, Severity, String)> {
+    let (unused, unknown) = ("iort-node-unused", "iort-node-unknown");
+    let what = match kind {
+        kind::PMCG => "type 5, a PMCG: the counters of an IOMMU or a component; it is not used",
+        kind::RMR => {
+            "type 6, an RMR: memory that devices behind an SMMU go on using; nothing is mapped for it, as there is no \
+             driver for an SMMU"
+        }
+        kind::IWB => "type 7, an IWB: wires of interrupts; it is not used",
+        kind::ITS_GROUP..=kind::SMMU_V3 => return None,
+        _ => {
+            let what = format!("type {kind} is unknown; no device is looked for behind it");
+            return Some((unknown, Severity::Warning, what));
+        }
+    };
+    Some((unused, Severity::Info, String::from(what)))
 }
 
 /// What a node is; `None` if it is too short for that.

@@ -1,14 +1,15 @@
 //! ACPI tables, made into one [`Description`] and one map of IOMMUs.
 //!
 //! Without firmware, [`table_loader`] makes tables of what QEMU's fw_cfg ([`fw_cfg`]) offers; with firmware
-//! they are in memory. [`Tables::gather`] is the gate: it copies and checks them; [`aml`] reads the devices
-//! of the definition blocks; the other modules read the meaning, one subject each. A broken root is an
+//! they are in memory. [`Tables::gather`] is the gate: it copies and checks them; behind it, the `acpi` crate reads
+//! tables of fixed layout ([`Arena`]), [`aml`] the devices of the definition blocks, and the other modules read the meaning, one subject each. A broken root is an
 //! error, with its place. A fault in one table, node or device costs that one, and is a finding.
 //!
 //! Read are `DSDT`, `SSDT`, `FACP`, `APIC` (how many CPUs), `MCFG`, `SPCR`, `IORT` and `VIOT`; see
 //! [`is_read`]. Deliberately missing: `GTDT`, `PPTT`, `SRAT`, `DBG2` and all others.
 
 pub mod aml;
+mod arena;
 mod bytes;
 mod error;
 mod findings;
@@ -20,23 +21,29 @@ mod map;
 mod platform;
 mod small;
 pub mod table_loader;
+mod typed;
 mod viot;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use addr::{PhysAddr, Range};
+use ::acpi::address::{AddressSpace, GenericAddress};
+use ::acpi::spcr::SpcrInterfaceType;
+use ::acpi::{AcpiHandler, AcpiTables};
+use addr::{CpuAffinity, PhysAddr, Range};
 use probe::Severity;
 
 use crate::ranges::merge;
 use crate::{Console, Description};
 
+pub use arena::Arena;
 pub use error::AcpiError;
 pub use gate::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, Table, Tables};
 pub use map::AcpiMap;
 
 use aml::Namespace;
 use findings::Findings;
+use typed::{Serial, Typed};
 
 /// Tables whose contents are used; all others are passed over, which a log should say.
 #[must_use]
@@ -58,10 +65,24 @@ pub struct Surroundings {
 
 /// Reads the whole description of the machine from its tables.
 ///
+/// `opened` are the same tables, in an [`Arena`], as the `acpi` crate reads them.
+///
 /// # Errors
 ///
 /// `surroundings` has no RAM. Whatever is wrong with the tables is a finding.
-pub fn describe(tables: &Tables, surroundings: Surroundings) -> Result<(Description, AcpiMap), AcpiError> {
+pub fn describe<H: AcpiHandler>(
+    tables: &Tables,
+    opened: &AcpiTables<H>,
+    surroundings: Surroundings,
+) -> Result<(Description, AcpiMap), AcpiError> {
+    describe_with(tables, &Typed::read(opened), surroundings)
+}
+
+fn describe_with(
+    tables: &Tables,
+    typed: &Typed,
+    surroundings: Surroundings,
+) -> Result<(Description, AcpiMap), AcpiError> {
     let memory = merge(surroundings.memory);
     if memory.is_empty() {
         return Err(AcpiError::NoMemory);
@@ -73,24 +94,23 @@ pub fn describe(tables: &Tables, surroundings: Surroundings) -> Result<(Descript
     let names = platform::names(&namespace);
     let mut map = AcpiMap::read(tables, &namespace, &mut findings);
     let platform_devices = platform::devices(&namespace, &names, &mut findings);
-    let mut host_bridges = host_bridge::all(tables, &namespace, &names, &mut findings);
+    let mut host_bridges = host_bridge::all(tables, typed, &namespace, &names, &mut findings);
     map.attach(&mut host_bridges, &mut findings);
 
-    let fadt = tables.first(*b"FACP");
-    if fadt.is_none() {
+    if tables.first(*b"FACP").is_none() {
         let what = "there is no FACP table, so that neither the DSDT nor PSCI is known";
         findings.add("acpi-table-missing", Severity::Error, "ACPI", what);
     }
-    let psci = fadt.and_then(|fadt| small::psci(&fadt.bytes));
-    let cpus = cpus(tables, &mut findings);
-    let console = console(tables, &namespace, &mut findings);
+    let (cpus, affinities) = cpus(tables, &mut findings);
+    let console = console(typed, &namespace, &mut findings);
     let description = Description {
         memory,
         reserved: merge(surroundings.reserved),
         command_line: surroundings.command_line,
         console,
-        psci,
+        psci: typed.psci,
         cpus,
+        affinities,
         requests_acs: map.requests_acs(),
         host_bridges,
         platform_devices,
@@ -109,41 +129,55 @@ fn namespace(tables: &Tables, findings: &mut Findings) -> Namespace {
     namespace
 }
 
-/// CPUs of the MADT that may be used; at least the one that runs this.
-fn cpus(tables: &Tables, findings: &mut Findings) -> u32 {
-    let Some(madt) = tables.first(*b"APIC") else { return 1 };
-    let (count, broken_at) = small::cpus(&madt.bytes);
+/// CPUs of the MADT that may be used, at least the one that runs this, and which those are.
+fn cpus(tables: &Tables, findings: &mut Findings) -> (u32, Vec<CpuAffinity>) {
+    let Some(madt) = tables.first(*b"APIC") else { return (1, Vec::new()) };
+    let (affinities, broken_at) = small::cpus(&madt.bytes);
     if let Some(at) = broken_at {
         let what =
             format_args!("entry at {at:#x}: its length leaves the table or is below 2; no more are read");
         findings.add("madt-entry-broken", Severity::Error, "APIC", &alloc::format!("{what}"));
     }
-    count.max(1)
+    ((affinities.len() as u32).max(1), affinities.into_iter().flatten().collect())
 }
 
 /// The console that the SPCR names; its registers are as long as the device in the namespace says.
-fn console(tables: &Tables, namespace: &Namespace, findings: &mut Findings) -> Option<Console> {
+fn console(typed: &Typed, namespace: &Namespace, findings: &mut Findings) -> Option<Console> {
     /// Space of a PL011's registers (Arm DDI 0183, section 3.1).
     const PL011_SIZE: u64 = 0x1000;
-    let serial = small::spcr(&tables.first(*b"SPCR")?.bytes)?;
-    let mut complain = |what: &str| {
-        let what = alloc::format!("{what}; there is no console on a UART");
-        findings.add("console-unknown", Severity::Warning, "SPCR", &what);
-    };
-    if !small::PL011_KINDS.contains(&serial.kind) {
-        complain(&alloc::format!("interface type {:#x} at 0x24 is no PL011", serial.kind));
-        return None;
+    let registers = pl011(typed.serial.as_ref()?).and_then(|start| {
+        let known =
+            namespace.devices().iter().flat_map(platform::registers).find(|range| range.start() == start);
+        let registers = known.or_else(|| Range::from_size(start, PL011_SIZE));
+        registers.ok_or_else(|| "its registers leave the address space".into())
+    });
+    match registers {
+        Ok(registers) => Some(Console::Pl011(registers)),
+        Err(why) => {
+            let what = alloc::format!("{why}; there is no console on a UART");
+            findings.add("console-unknown", Severity::Warning, "SPCR", &what);
+            None
+        }
     }
-    if serial.space != 0 || serial.address == 0 {
-        let (address, space) = (serial.address, serial.space);
-        complain(&alloc::format!("base address {address:#x} at 0x28 in space {space} is not in memory"));
-        return None;
+}
+
+/// Where the registers of a PL011 begin, or of one that has the same data and flag registers.
+fn pl011(serial: &Serial) -> Result<PhysAddr, String> {
+    use SpcrInterfaceType::{ArmPL011, ArmSBSAGeneric, ArmSBSAGeneric32bit};
+    let kind = serial.kind;
+    if !matches!(kind, ArmPL011 | ArmSBSAGeneric | ArmSBSAGeneric32bit) {
+        return Err(alloc::format!("interface type {kind:?} at 0x24 is no PL011"));
     }
-    let start = PhysAddr(serial.address);
-    let known = namespace.devices().iter().flat_map(platform::registers).find(|range| range.start() == start);
-    let registers = known.or_else(|| Range::from_size(start, PL011_SIZE));
-    if registers.is_none() {
-        complain("its registers leave the address space");
+    match &serial.base {
+        Some(Ok(GenericAddress {
+            address_space: AddressSpace::SystemMemory,
+            address: address @ 1..,
+            ..
+        })) => Ok(PhysAddr(*address)),
+        Some(Ok(GenericAddress { address_space, address, .. })) => {
+            Err(alloc::format!("base address {address:#x} at 0x28 in {address_space:?} is not in memory"))
+        }
+        Some(Err(_)) => Err("the base address at 0x28 is in no address space, or of no access size".into()),
+        None => Err("the base address at 0x28 is 0".into()),
     }
-    registers.map(Console::Pl011)
 }

@@ -50,7 +50,7 @@ pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeE
     let command_line = chosen::command_line(&tree, &mut findings);
     let console = chosen::console(&tree, &mut findings);
     let psci = processors::psci(&tree, &mut findings);
-    let cpus = processors::cpus(&tree, &mut findings);
+    let (cpus, affinities) = processors::cpus(&tree, &mut findings);
     let platform_devices = platform::devices(&tree, &mut findings);
     let host_bridges = host_bridge::all(&tree, &platform_devices, &mut findings);
     let map = DeviceTreeMap::read(&tree);
@@ -64,6 +64,7 @@ pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeE
         console,
         psci,
         cpus,
+        affinities,
         requests_acs: !host_bridges.is_empty(),
         host_bridges,
         platform_devices,

@@ -2,11 +2,13 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
+use addr::CpuAffinity;
 use probe::Severity;
 
 use super::findings::Findings;
-use super::tree::Tree;
+use super::tree::{NodeIndex, Tree};
 use crate::PsciConduit;
 
 const PSCI: [&str; 3] = ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
@@ -28,21 +30,33 @@ pub(super) fn psci(tree: &Tree, findings: &mut Findings) -> Option<PsciConduit> 
     }
 }
 
-/// How many CPUs may be used; at least the one that this runs on.
+/// How many CPUs may be used, at least the one that this runs on, and which, as far as `reg` says it.
 ///
 /// A CPU that is "disabled" can be enabled through its `enable-method`; only one that has failed
 /// cannot be used (section 3.8.1; Linux: `of_get_next_cpu_node`).
-pub(super) fn cpus(tree: &Tree, findings: &mut Findings) -> u32 {
-    let count = tree.by_path("/cpus").map_or(0, |cpus| {
-        let is_cpu =
-            |node: &_| tree.text(*node, "device_type") == Some("cpu") || tree.base_name(*node) == "cpu";
-        let has_failed =
-            |node: &_| tree.text(*node, "status").is_some_and(|status| status.starts_with("fail"));
-        tree.children(cpus).filter(|node| is_cpu(node) && !has_failed(node)).count() as u32
-    });
+pub(super) fn cpus(tree: &Tree, findings: &mut Findings) -> (u32, Vec<CpuAffinity>) {
+    let is_cpu = |node: &_| tree.text(*node, "device_type") == Some("cpu") || tree.base_name(*node) == "cpu";
+    let has_failed = |node: &_| tree.text(*node, "status").is_some_and(|status| status.starts_with("fail"));
+    let cpus = tree.by_path("/cpus");
+    let usable: Vec<NodeIndex> = cpus
+        .into_iter()
+        .flat_map(|cpus| tree.children(cpus))
+        .filter(|node| is_cpu(node) && !has_failed(node))
+        .collect();
+    let affinities = usable.iter().filter_map(|node| affinity(tree, *node)).collect();
+    let count = usable.len() as u32;
     if count == 0 {
         let sentence = String::from("no child with device_type = \"cpu\" is usable; one CPU is assumed");
         findings.add("no-cpu", Severity::Warning, String::from("/cpus"), sentence);
     }
-    count.max(1)
+    (count.max(1), affinities)
+}
+
+/// The CPU that `reg` names: MPIDR_EL1's affinity fields in one cell or two (Linux binding `arm/cpus.yaml`).
+fn affinity(tree: &Tree, node: NodeIndex) -> Option<CpuAffinity> {
+    let number = match *tree.property(node, "reg")? {
+        [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])),
+        ref two => u64::from_be_bytes(two.try_into().ok()?),
+    };
+    Some(CpuAffinity::of_mpidr(number))
 }

@@ -3,10 +3,10 @@
 use std::hint::black_box;
 
 use addr::{PhysAddr, RequesterId};
-use firmware::acpi::{PhysicalMemory, Tables, describe};
+use firmware::acpi::{PhysicalMemory, Tables};
 use probe::{FirmwareMap, FwNode, InputIds};
 
-use crate::machine::surroundings;
+use crate::machine::{Machine, read_tables};
 
 /// Whether the tables could be used at all.
 pub(crate) fn exercise(memory: &dyn PhysicalMemory, rsdp: PhysAddr) -> bool {
@@ -22,7 +22,7 @@ pub(crate) fn exercise(memory: &dyn PhysicalMemory, rsdp: PhysAddr) -> bool {
 
 /// Asks everything of sound tables.
 pub(crate) fn exercise_tables(tables: &Tables) {
-    let (description, map) = describe(tables, surroundings()).unwrap();
+    let Machine { description, map } = read_tables(tables);
     for bridge in &description.host_bridges {
         assert!(bridge.first_bus <= bridge.last_bus);
         assert_eq!(bridge.ecam.size(), (u64::from(bridge.last_bus - bridge.first_bus) + 1) << 20);

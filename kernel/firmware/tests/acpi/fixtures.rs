@@ -1,13 +1,13 @@
 //! Tables of real machines, by way of the table loader, and what each must be read as.
 
-use addr::{DeviceFunction, PciSpace, PhysAddr, Range};
+use addr::{CpuAffinity, DeviceFunction, PciSpace, PhysAddr, Range};
+use firmware::acpi::Tables;
 use firmware::acpi::table_loader::{Loaded, run};
-use firmware::acpi::{Tables, describe};
 use firmware::{Console, FunctionNode, PlatformBus, PsciConduit};
 use probe::{Translation, Untranslated};
 
 use crate::loader::Files;
-use crate::machine::{Machine, surroundings};
+use crate::machine::{Machine, read_tables};
 
 /// The files of one machine.
 pub(crate) struct Fixture {
@@ -54,8 +54,7 @@ impl Fixture {
     }
 
     pub(crate) fn read(&self) -> Machine {
-        let (description, map) = describe(&self.tables(), surroundings()).unwrap();
-        Machine { description, map }
+        read_tables(&self.tables())
     }
 }
 
@@ -195,6 +194,7 @@ fn an_iort_that_leads_to_interrupts_alone_leaves_the_viot_its_turn() {
     assert_eq!(machine.finding_ids(), [] as [&str; 0]);
     assert_eq!(machine.function(0, &[0x10]), Ok(vec![(IOMMU_NODE.into(), 0x10)]));
     assert_eq!(machine.description.cpus, 2);
+    assert_eq!(machine.description.affinities, [0, 1].map(CpuAffinity::of_mpidr));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The gate: which tables pass, and what becomes of those that do not.
 
 use addr::PhysAddr;
-use firmware::acpi::{AcpiError, PhysicalMemory, Surroundings, Tables, describe};
+use firmware::acpi::{AcpiError, Arena, PhysicalMemory, Surroundings, Tables, describe};
 
+use crate::acpi_handler::open;
 use crate::machine::{Memory, RSDP, dsdt, mcfg, memory, rsdp, seal, table};
 
 fn ids(tables: &Tables) -> Vec<&'static str> {
@@ -33,8 +34,8 @@ fn sound_tables_pass_in_the_order_of_the_xsdt() {
     let tables = gather(&sound()).unwrap();
     assert_eq!(names(&tables), ["FACP", "MCFG", "SSDT", "SSDT", "DSDT"]);
     assert_eq!(ids(&tables), [] as [&str; 0]);
-    assert_eq!(tables.arena().count(), 7);
-    for (at, bytes) in tables.arena() {
+    assert_eq!(tables.copies().count(), 7);
+    for (at, bytes) in tables.copies() {
         assert_eq!(tables.read(at, bytes.len()).as_deref(), Some(bytes));
         assert_eq!(tables.read(at, bytes.len() + 1), None);
     }
@@ -179,7 +180,8 @@ fn given_tables_replace_or_come_beside_and_are_checked_like_others() {
 #[test]
 fn without_ram_there_is_no_description() {
     let tables = gather(&sound()).unwrap();
-    let error = describe(&tables, Surroundings::default()).unwrap_err();
+    let arena = Arena::new(&tables);
+    let error = describe(&tables, &open(&arena).unwrap(), Surroundings::default()).unwrap_err();
     assert_eq!(error, AcpiError::NoMemory);
     assert_ne!(RSDP, PhysAddr(0));
 }

@@ -237,3 +237,23 @@ fn findings_about_what_makes_no_sense() {
     ];
     assert_eq!(ids, expected);
 }
+
+#[test]
+fn nodes_that_are_not_used_are_named() {
+    let machine = with(&[
+        its(),
+        smmu_v3(4, &[]),
+        root(0, &[(0, 0xff, 0, SECOND, 0)]),
+        node(5, 2, &[0; 24], &[]),
+        node(6, 3, &[0; 12], &[(0, 0, 0x10, SECOND, 1)]),
+        node(7, 0, &[0; 8], &[]),
+    ]);
+    assert_eq!(machine.function(0, &[1]), found(SMMU, 1));
+    let unused = machine.description.findings.iter().filter(|finding| finding.id == "iort-node-unused");
+    let unused: Vec<_> = unused.map(|finding| (finding.severity, finding.sentence.as_str())).collect();
+    assert_eq!(unused.len(), 3, "{:?}", machine.finding_ids());
+    for ((severity, sentence), name) in unused.iter().zip(["PMCG", "RMR", "IWB"]) {
+        assert_eq!(*severity, probe::Severity::Info);
+        assert!(sentence.contains(name) && sentence.contains("node at 0x"), "{sentence}");
+    }
+}

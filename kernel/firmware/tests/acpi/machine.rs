@@ -4,8 +4,10 @@ use acpi_tables::Aml;
 use acpi_tables::aml::{AddressSpace, Device, Memory32Fixed, Name, ResourceTemplate, Scope};
 use addr::{PhysAddr, Range, RequesterId};
 use firmware::Description;
-use firmware::acpi::{AcpiMap, PhysicalMemory, Surroundings, Tables, describe};
+use firmware::acpi::{AcpiMap, Arena, PhysicalMemory, Surroundings, Tables, describe};
 use probe::{Finding, FirmwareMap, FwNode, InputIds, Translation};
+
+use crate::acpi_handler::open;
 
 /// Memory in which nothing lies but what was put there.
 #[derive(Clone, Default)]
@@ -160,11 +162,18 @@ pub(crate) fn surroundings() -> Surroundings {
     Surroundings { memory: vec![ram], ..Surroundings::default() }
 }
 
+/// Reads sound tables, as the kernel does.
+pub(crate) fn read_tables(tables: &Tables) -> Machine {
+    let arena = Arena::new(tables);
+    let opened = open(&arena).unwrap();
+    let (description, map) = describe(tables, &opened, surroundings()).unwrap();
+    Machine { description, map }
+}
+
 /// Reads what is in `memory`.
 pub(crate) fn read(memory: &dyn PhysicalMemory, rsdp: PhysAddr) -> Machine {
     let tables = Tables::gather(rsdp, memory).unwrap();
-    let (description, map) = describe(&tables, surroundings()).unwrap();
-    Machine { description, map }
+    read_tables(&tables)
 }
 
 /// A machine with one segment for each of `segments`, 16 devices with registers, and these tables.

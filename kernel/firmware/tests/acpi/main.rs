@@ -1,5 +1,7 @@
 //! The ACPI route from outside: bytes in, description, map and findings out.
 
+#[path = "../../../src/acpi_handler.rs"]
+mod acpi_handler;
 mod exercise;
 mod fixtures;
 mod fw_cfg;

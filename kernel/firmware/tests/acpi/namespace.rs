@@ -1,7 +1,7 @@
 //! Host bridges and platform devices: the namespace and the small tables together.
 
 use addr::{PciSpace, PhysAddr, Range};
-use firmware::PlatformBus;
+use firmware::{Description, PlatformBus};
 use probe::{InputIds, Untranslated};
 
 use crate::machine::{Machine, Node, RSDP, device, dsdt, host_bridge, mcfg, memory, read, seal, table};
@@ -108,6 +108,25 @@ fn names_count_devices_of_an_id_even_those_that_are_absent() {
 }
 
 #[test]
+fn what_somebody_else_takes_is_no_platform_device() {
+    let names = |nodes: &[Node]| -> Vec<String> {
+        let machine = with(nodes, &[]);
+        machine.description.platform_devices.iter().map(|device| device.name.clone()).collect()
+    };
+    let taken = ["ACPI0007", "ACPI0010", "ACPI0004", "PNP0A05", "PNP0C80", "ACPI0009", "ACPI000A", "PNP0100"];
+    let pnp = ["PNP0501", "PNP0B00", "PNP0C02", "PNP030b", "PNP0f13", "PNP0C31"];
+    for id in taken.into_iter().chain(pnp) {
+        assert_eq!(names(&[device("DEV0", id, 0xa00_0000)]), [""; 0], "{id}");
+    }
+    // Only with resources.
+    assert_eq!(names(&[device("DEV0", "SMB0001", 0xa00_0000)]), [""; 0]);
+    let without = Node { memory: Vec::new(), ..device("DEV0", "SMB0001", 0) };
+    assert_eq!(names(&[without]), ["SMB0001:00"]);
+    // Buttons are drivers' of the ACPI bus, and platform devices all the same.
+    assert_eq!(names(&[device("PWRB", "PNP0C0C", 0xa00_0000)]), ["PNP0C0C:00"]);
+}
+
+#[test]
 fn without_cca_there_is_no_dma_and_no_iommu() {
     let bridge = Node { without_cca: true, ..host_bridge("PCI0", 0, (0, 255)) };
     let other = host_bridge("PCI1", 1, (0, 255));
@@ -142,20 +161,27 @@ fn an_iommu_on_a_bus_of_an_extra_bridge_is_that_bridges_function() {
 
 #[test]
 fn cpus_are_the_enabled_ones_of_the_madt() {
-    let gicc = |flags: u8| {
+    let gicc = |flags: u8, mpidr: u64| {
         let mut entry = vec![0x0b, 80];
         entry.resize(80, 0);
         entry[12] = flags;
+        entry[68..76].copy_from_slice(&mpidr.to_le_bytes());
         entry
     };
-    let entries = [vec![0; 8], gicc(1), gicc(0), vec![0x0c, 24, 0, 0], vec![0; 20], gicc(1)].concat();
+    let entries =
+        [vec![0; 8], gicc(1, 0x100), gicc(0, 2), vec![0x0c, 24, 0, 0], vec![0; 20], gicc(1, 0x3_0000_0001)]
+            .concat();
     let cpus = |entries: &[u8]| {
         let machine = read(&memory(&[table(b"APIC", entries), mcfg(&[])], &dsdt(&[])), RSDP);
-        (machine.description.cpus, machine.finding_ids())
+        let Description { cpus, affinities, .. } = &machine.description;
+        (*cpus, affinities.iter().map(|cpu| cpu.bits()).collect::<Vec<_>>(), machine.finding_ids())
     };
-    assert_eq!(cpus(&entries), (2, vec![]));
-    assert_eq!(cpus(&entries[..entries.len() - 1]), (1, vec!["madt-entry-broken"]));
-    assert_eq!(cpus(&[&[0; 8][..], &[0; 4]].concat()), (1, vec!["madt-entry-broken"]));
+    assert_eq!(cpus(&entries), (2, vec![0x100, 0x3_0000_0001], vec![]));
+    assert_eq!(cpus(&entries[..entries.len() - 1]), (1, vec![0x100], vec!["madt-entry-broken"]));
+    assert_eq!(cpus(&[&[0; 8][..], &[0; 4]].concat()), (1, vec![], vec!["madt-entry-broken"]));
+    // As ACPI 5.0 has it: without an MPIDR.
+    let short = [&[0; 8][..], &[0x0b, 40, 0, 0], &[0; 8], &[1], &[0; 27]].concat();
+    assert_eq!(cpus(&short), (1, vec![], vec![]));
 }
 
 #[test]

@@ -1,72 +1,74 @@
-//! The same tables read by the `acpi` crate, which maps nothing but what passed the gate.
-//!
-//! The crate's interface is unsafe, which `firmware` forbids itself; so it is an oracle here, and may be
-//! one in the kernel, over [`Tables::arena`].
+//! What the `acpi` crate reads of real tables, against the same fields taken by hand from where the
+//! specifications have them; and tables that the crate would not take as they are.
 
-use std::collections::BTreeSet;
-use std::ptr::NonNull;
-use std::sync::Arc;
-
-use acpi::fadt::Fadt;
-use acpi::mcfg::Mcfg;
-use acpi::spcr::Spcr;
-use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
 use addr::PhysAddr;
 use firmware::acpi::Tables;
+use firmware::{Console, PsciConduit};
 
 use crate::fixtures::ALL;
+use crate::machine::{Machine, device, dsdt, host_bridge, mcfg, memory, read_tables, seal};
 
-/// The copies that the gate made, by the address for which they were made.
-#[derive(Clone)]
-struct Arena(Arc<Vec<(u64, Vec<u8>)>>);
-
-impl Arena {
-    fn of(tables: &Tables) -> Self {
-        Self(Arc::new(tables.arena().map(|(at, bytes)| (at.0, bytes.to_vec())).collect()))
-    }
-}
-
-impl AcpiHandler for Arena {
-    unsafe fn map_physical_region<T>(&self, address: usize, size: usize) -> PhysicalMapping<Self, T> {
-        let chunk = self.0.iter().find_map(|(start, bytes)| {
-            let offset = usize::try_from((address as u64).checked_sub(*start)?).ok()?;
-            bytes.get(offset..offset.checked_add(size)?)
-        });
-        let chunk = chunk.unwrap_or_else(|| panic!("{size:#x} bytes at {address:#x} are in no table"));
-        let start = NonNull::from(chunk).cast();
-        // SAFETY: the bytes are there and are never changed; the handler in the mapping keeps them alive.
-        unsafe { PhysicalMapping::new(address, start, size, size, self.clone()) }
-    }
-
-    fn unmap_physical_region<T>(_: &PhysicalMapping<Self, T>) {}
+fn field<const N: usize>(tables: &Tables, signature: &[u8; 4], at: usize) -> [u8; N] {
+    *tables.first(*signature).unwrap().bytes[at..].first_chunk().unwrap()
 }
 
 #[test]
-fn another_reader_finds_the_same_tables_and_says_the_same_of_them() {
+fn the_crate_says_what_the_bytes_say() {
     for fixture in ALL {
-        let (tables, machine) = (fixture.tables(), fixture.read());
-        let address = usize::try_from(tables.rsdp().0).unwrap();
-        // SAFETY: an RSDP that passed the gate is at that address of the arena.
-        let theirs = unsafe { AcpiTables::from_rsdp(Arena::of(&tables), address) }.unwrap();
+        let tables = fixture.tables();
+        let Machine { description, .. } = fixture.read();
+        let bridge = description.host_bridges.iter().find(|bridge| bridge.first_bus == 0).unwrap();
+        assert_eq!(bridge.ecam.start().0, u64::from_le_bytes(field(&tables, b"MCFG", 44)));
+        assert_eq!(bridge.segment, u16::from_le_bytes(field(&tables, b"MCFG", 52)));
+        let Some(Console::Pl011(registers)) = description.console else { panic!("{}", fixture.name) };
+        assert_eq!(registers.start().0, u64::from_le_bytes(field(&tables, b"SPCR", 44)));
+        let conduit = match u16::from_le_bytes(field(&tables, b"FACP", 129)) & 3 {
+            1 => Some(PsciConduit::Smc),
+            3 => Some(PsciConduit::Hvc),
+            _ => None,
+        };
+        assert_eq!(description.psci, conduit);
+    }
+}
 
-        let ours: BTreeSet<_> =
-            tables.all().iter().map(|table| table.name()).filter(|name| name != "DSDT").collect();
-        let found: BTreeSet<_> = theirs.headers().map(|header| header.signature.to_string()).collect();
-        assert_eq!(ours, found, "{}", fixture.name);
+const ECAM: u64 = 0x40_1000_0000;
 
-        let mcfg = theirs.find_table::<Mcfg>().unwrap();
-        let [entry] = mcfg.entries() else { panic!("{}", fixture.name) };
-        let bridge = machine.description.host_bridges.iter().find(|bridge| bridge.first_bus == 0).unwrap();
-        assert_eq!(PhysAddr(entry.base_address), bridge.ecam.start());
-        assert_eq!({ entry.pci_segment_group }, bridge.segment);
+/// Tables of a small machine, after `change` has been at each of them.
+fn changed(change: impl Fn(&mut Vec<u8>)) -> Machine {
+    let nodes = [host_bridge("PCI0", 0, (0, 255)), device("DEV0", "LNRO0005", 0x0a00_0000)];
+    let mut memory = memory(&[mcfg(&[(ECAM, 0, 0, 255)])], &dsdt(&nodes));
+    for (_, bytes) in memory.0.iter_mut().filter(|(_, bytes)| !bytes.starts_with(b"RSD PTR ")) {
+        change(bytes);
+        let length = bytes.len() as u32;
+        bytes[4..8].copy_from_slice(&length.to_le_bytes());
+        seal(bytes, 9);
+    }
+    let tables = Tables::gather(crate::machine::RSDP, &memory).unwrap();
+    assert_eq!(tables.findings(), []);
+    read_tables(&tables)
+}
 
-        let fadt = theirs.find_table::<Fadt>().unwrap();
-        let dsdt = tables.first(*b"DSDT").unwrap();
-        assert_eq!(fadt.dsdt_address().unwrap() as u64, dsdt.at.0);
+#[test]
+fn names_that_are_no_text_cost_no_table() {
+    let machine = changed(|bytes| bytes[10..24].fill(0xff));
+    assert_eq!(machine.description.host_bridges[0].ecam.start(), PhysAddr(ECAM));
+    assert_eq!(machine.description.psci, Some(PsciConduit::Hvc));
+}
 
-        let spcr = theirs.find_table::<Spcr>().unwrap();
-        let base = spcr.base_address().unwrap().unwrap();
-        let Some(firmware::Console::Pl011(registers)) = machine.description.console else { panic!() };
-        assert_eq!(base.address, registers.start().0);
+#[test]
+fn a_fadt_of_an_older_revision_has_zeros_where_it_ends() {
+    let cut = |length: usize| {
+        changed(|bytes| {
+            if bytes.starts_with(b"FACP") {
+                // The narrow field, for a table that ends before the wide one.
+                bytes.copy_within(140..144, 40);
+                bytes.truncate(length);
+            }
+        })
+    };
+    for (length, psci) in [(276, true), (268, true), (244, true), (131, true), (129, false), (116, false)] {
+        let Machine { description, .. } = cut(length);
+        assert_eq!(description.psci, psci.then_some(PsciConduit::Hvc), "{length}");
+        assert_eq!(description.host_bridges.len(), 1, "{length}");
     }
 }

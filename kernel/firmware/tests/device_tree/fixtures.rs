@@ -1,6 +1,6 @@
 //! The trees of real machines, and what each must be read as.
 
-use addr::{DeviceFunction, PciSpace, PhysAddr, Range, RequesterId};
+use addr::{CpuAffinity, DeviceFunction, PciSpace, PhysAddr, Range, RequesterId};
 use firmware::{Console, FunctionNode, PlatformBus, PsciConduit};
 use probe::{FirmwareMap, InputIds, Translation, Untranslated};
 
@@ -140,6 +140,7 @@ fn neighbouring_memory_nodes_are_joined_and_cpus_counted() {
     let machine = read(NUMA);
     assert_eq!(machine.description.memory, [bytes(0x4000_0000, 256 << 20)]);
     assert_eq!(machine.description.cpus, 2);
+    assert_eq!(machine.description.affinities, [0, 1].map(CpuAffinity::of_mpidr));
     assert_eq!(read(GICV3).description.cpus, 2);
 }
 

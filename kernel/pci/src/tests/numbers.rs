@@ -194,6 +194,16 @@ fn a_bridge_without_numbers_does_not_look_like_one_to_bus_0() {
 }
 
 #[test]
+fn a_root_bus_that_may_give_out_no_number_but_its_own_says_so() {
+    let mut model = Model::new();
+    model.root_port(On::Root(0x20), 0);
+    let topology = enumerate(&mut model, &[RootBus { first_bus: 0x20, last_bus: 0x20, ..virt_root() }]);
+    assert_eq!(finding_ids(&topology), ["bus-numbers-exhausted"]);
+    let sentence = &topology.findings()[0].sentence;
+    assert!(sentence.contains("up to 0x20"), "{sentence}");
+}
+
+#[test]
 fn bridges_behind_one_without_numbers_do_not_look_like_ones_to_bus_0_either() {
     let mut model = Model::virt();
     model.root_port(On::Root(0), 1);

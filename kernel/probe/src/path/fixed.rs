@@ -65,7 +65,13 @@ pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) -> Option<W
     }
     if let Some(device) = next_device(core, &mut replay) {
         if let Some(created) = phase1(core, device, Asker::Replay(replay.instance), Trigger::Replay) {
-            replay.groups.push_back(created);
+            // Who is only now replayed behind an IOMMU that was ready before has nothing to wait for.
+            let instances = core.membership(device).map(|membership| &membership.fwspecs);
+            if instances.into_iter().flatten().any(|fwspec| fwspec.instance == replay.instance) {
+                replay.groups.push_back(created);
+            } else {
+                core.set_up_default_domain(created);
+            }
         }
     } else if let Some(group) = replay.groups.pop_front() {
         if core.groups.contains(group) {

@@ -1,0 +1,174 @@
+//! The second CPU: started when somebody needs it, and then there for one closure at a time.
+//!
+//! [`SecondCpu::join`] is all that there is: one closure runs here, another one there, from the same moment on, and
+//! it returns when both have. What they share is for the borrow checker to say, as with scoped threads.
+
+use core::fmt;
+
+use addr::CpuAffinity;
+use boot::secondary::{self, PrepareError};
+use smccc::psci;
+use sync::Mailbox;
+
+use super::patience::Patience;
+use super::power;
+use super::psci::Conduit;
+
+/// Microseconds for a CPU to come up; an emulator takes one.
+const COME_UP_LIMIT_US: u64 = 3_000_000;
+
+/// Microseconds for the second CPU to begin with a closure.
+const BEGIN_LIMIT_US: u64 = 20_000_000;
+
+/// Microseconds for the second CPU to end, when the first one has nothing left to do.
+const END_LIMIT_US: u64 = 20_000_000;
+
+/// What the second CPU is to run: the address of a [`Job`], or [`PARK`].
+static WORK: Mailbox = Mailbox::new();
+
+/// No address: there will be nothing more to run.
+const PARK: usize = 0;
+
+/// A closure of the first CPU's, wherever its stack is.
+type Job<'a> = &'a mut (dyn FnMut() + Send);
+
+/// Why there is no second CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecondCpuError {
+    /// Firmware names no CPU but this one.
+    None,
+    /// Firmware does not say how PSCI is called.
+    NoPsci,
+    /// It was started before, and is parked.
+    Parked,
+    /// Its stacks cannot be mapped.
+    Map(boot::memory::MapError),
+    /// Firmware does not start it.
+    Refused {
+        /// The CPU.
+        cpu: CpuAffinity,
+        /// What firmware says.
+        error: psci::Error,
+    },
+    /// It was started, and nothing is heard of it.
+    Silent(CpuAffinity),
+}
+
+impl fmt::Display for SecondCpuError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("firmware names no CPU but the first"),
+            Self::NoPsci => f.write_str("firmware does not say how PSCI is called, which starts CPUs"),
+            Self::Parked => f.write_str("the second CPU was used before, and is parked"),
+            Self::Map(error) => write!(f, "no stack for the second CPU: {error}"),
+            Self::Refused { cpu, error } => write!(f, "the CPU with affinity {cpu} is not started: {error}"),
+            Self::Silent(cpu) => {
+                let ms = COME_UP_LIMIT_US / 1000;
+                write!(f, "the CPU with affinity {cpu} was started, and did not come up within {ms} ms")
+            }
+        }
+    }
+}
+
+impl core::error::Error for SecondCpuError {}
+
+impl From<PrepareError> for SecondCpuError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Twice => Self::Parked,
+            PrepareError::Map(error) => Self::Map(error),
+        }
+    }
+}
+
+/// The second CPU, which runs and has nothing to do. It is parked when this is dropped.
+#[derive(Debug)]
+pub(crate) struct SecondCpu {
+    affinity: CpuAffinity,
+}
+
+impl SecondCpu {
+    /// Starts the first CPU of `cpus` that is not this one.
+    ///
+    /// # Errors
+    ///
+    /// See [`SecondCpuError`].
+    pub(crate) fn start(cpus: &[CpuAffinity], conduit: Option<Conduit>) -> Result<Self, SecondCpuError> {
+        let here = secondary::this_affinity();
+        let affinity = *cpus.iter().find(|cpu| **cpu != here).ok_or(SecondCpuError::None)?;
+        let conduit = conduit.ok_or(SecondCpuError::NoPsci)?;
+        let start = secondary::prepare()?;
+        let refused = |error| SecondCpuError::Refused { cpu: affinity, error };
+        conduit.cpu_on(affinity, start).map_err(refused)?;
+        let mut patience = Patience::new(COME_UP_LIMIT_US, "a CPU to come up");
+        while !secondary::is_up() {
+            if !patience.lasts() {
+                return Err(SecondCpuError::Silent(affinity));
+            }
+        }
+        Ok(Self { affinity })
+    }
+
+    /// Which CPU it is.
+    pub(crate) fn affinity(&self) -> CpuAffinity {
+        self.affinity
+    }
+
+    /// Runs `first` here and `second` on the second CPU, and gives what they return.
+    ///
+    /// Neither begins before both CPUs are there.
+    ///
+    /// # Panics
+    ///
+    /// The second CPU does not begin, or does not end after `first` has ended, within a limit. It may be using
+    /// what it has borrowed, so that nothing can go on.
+    pub(crate) fn join<A, B: Send>(
+        &mut self,
+        first: impl FnOnce() -> A,
+        second: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        let mut second = Some(second);
+        let mut answer = None;
+        let mut body = || answer = second.take().map(|second| second());
+        let mut job: Job<'_> = &mut body;
+        let posted = WORK.post((&raw mut job).expose_provenance());
+        assert!(posted.is_ok(), "CPU 1 is idle between two closures");
+        let mut patience = Patience::new(BEGIN_LIMIT_US, "CPU 1 to begin");
+        while WORK.is_waiting() {
+            patience.wait();
+        }
+        let first = first();
+        let mut patience = Patience::new(END_LIMIT_US, "CPU 1 to end what it does");
+        while !WORK.is_empty() {
+            patience.wait();
+        }
+        (first, answer.expect("the mailbox is empty when the closure has returned"))
+    }
+}
+
+impl Drop for SecondCpu {
+    fn drop(&mut self) {
+        // It is idle: `join` has borrowed this while it is not.
+        let _ = WORK.post(PARK);
+    }
+}
+
+/// What the second CPU does. Called by `boot`, there.
+pub(crate) fn main() -> ! {
+    loop {
+        let Some(delivery) = WORK.take() else {
+            secondary::relax();
+            continue;
+        };
+        if delivery.word() == PARK {
+            delivery.finish();
+            power::park();
+        }
+        let job = core::ptr::with_exposed_provenance_mut::<Job<'_>>(delivery.word());
+        // SAFETY: The word is the address of a job on the stack of `join`, which waits there until the delivery is
+        // finished, touches neither the job nor what it borrows meanwhile, and does not unwind. The mailbox makes it
+        // visible here, and its effects there. It may run here, as it is `Send`.
+        unsafe { (*job)() };
+        delivery.finish();
+    }
+}

@@ -1,0 +1,128 @@
+//! Two CPUs that work on one value, piece by piece.
+//!
+//! A piece is what is done under the lock; between two pieces the lock is free, and the other CPU may have it. After
+//! each piece a CPU pauses for a moment of pseudo-random length, so that rounds with different seeds interleave
+//! differently, and one seed does so in much the same way again.
+
+pub(crate) mod self_test;
+
+use boot::secondary::relax;
+use sync::Latch;
+
+use crate::machine::clock;
+use crate::machine::lock::Lock;
+use crate::machine::second_cpu::SecondCpu;
+
+/// What one look at the value came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// A piece of work was done.
+    Done,
+    /// There was nothing to do now; the other CPU may bring something.
+    Nothing,
+    /// There will be nothing more to do for this CPU.
+    Over,
+}
+
+/// How two CPUs go about a round.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Where the pauses come from.
+    pub(crate) seed: u64,
+    /// The longest pause, in looks of a waiting CPU.
+    pub(crate) longest_pause: u64,
+    /// Microseconds for which both queue for the lock, so that they alternate, whatever that costs on a busy host.
+    /// After that each takes it when it is free.
+    pub(crate) fair_us: u64,
+    /// Microseconds after which both stop, whether or not their work is over.
+    pub(crate) limit_us: u64,
+}
+
+/// What two CPUs did in a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Pieces that each CPU did.
+    pub(crate) pieces: [u64; 2],
+    /// How often a piece was done by the other CPU than the piece before.
+    pub(crate) switches: u64,
+    /// Whether the time was over before the work was.
+    pub(crate) overdue: bool,
+}
+
+/// What is behind the lock.
+struct Shared<T> {
+    value: T,
+    tally: Tally,
+    /// Who did the last piece.
+    last: Option<usize>,
+}
+
+/// One round: this CPU does `first` again and again and the second one `second`, each time with the value to itself,
+/// until both say that it is over. Gives the value back, and what was done.
+///
+/// Both begin at the same time.
+pub(crate) fn work<T: Send>(
+    cpu: &mut SecondCpu,
+    value: T,
+    pace: &Pace,
+    first: impl FnMut(&mut T) -> Piece,
+    second: impl FnMut(&mut T) -> Piece + Send,
+) -> (T, Tally) {
+    let shared = Lock::new(Shared { value, tally: Tally::default(), last: None });
+    let round = Round { shared: &shared, stop: Latch::new(), pace };
+    cpu.join(|| round.run(0, first), || round.run(1, second));
+    let overdue = round.stop.is_set();
+    let Shared { value, tally, .. } = shared.into_inner();
+    (value, Tally { overdue, ..tally })
+}
+
+struct Round<'a, T> {
+    shared: &'a Lock<Shared<T>>,
+    /// The time is over.
+    stop: Latch,
+    pace: &'a Pace,
+}
+
+impl<T> Round<'_, T> {
+    /// The part of the CPU with number `me`.
+    fn run(&self, me: usize, mut body: impl FnMut(&mut T) -> Piece) {
+        let mut random = Random(self.pace.seed ^ (me as u64) << 32);
+        let began_us = clock::micros();
+        loop {
+            let elapsed_us = clock::micros().saturating_sub(began_us);
+            if elapsed_us > self.pace.limit_us {
+                self.stop.set();
+            }
+            let is_fair = elapsed_us < self.pace.fair_us;
+            let mut shared = if is_fair { self.shared.lock() } else { self.shared.lock_unqueued() };
+            let piece = body(&mut shared.value);
+            if piece == Piece::Done {
+                shared.tally.pieces[me] += 1;
+                if shared.last.replace(me).is_some_and(|last| last != me) {
+                    shared.tally.switches += 1;
+                }
+            }
+            drop(shared);
+            if piece == Piece::Over || self.stop.is_set() {
+                return;
+            }
+            for _ in 0..random.up_to(self.pace.longest_pause) {
+                relax();
+            }
+        }
+    }
+}
+
+/// Numbers that look random and are the same for the same seed (SplitMix64: Steele, Lea and Flood, 2014).
+struct Random(u64);
+
+impl Random {
+    /// A number from 0 to `bound`, both included.
+    fn up_to(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ mixed >> 31) % bound.saturating_add(1)
+    }
+}
