@@ -478,7 +478,7 @@ impl World {
         let name = device.and_then(|device| {
             let is_it = |id: &Option<DeviceId>| *id == Some(device);
             let gone = self.gone.filter(|(id, _)| *id == device).map(|(_, place)| place);
-            let place = self.present.iter().position(|id| is_it(id)).or(gone)?;
+            let place = self.present.iter().position(is_it).or(gone)?;
             Some(&*self.plan.scenario.devices[place].name)
         });
         let name = name.unwrap_or("a device that is gone");
