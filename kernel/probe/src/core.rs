@@ -189,6 +189,13 @@ impl<D> Core<D> {
         mem::take(&mut self.events)
     }
 
+    /// Drops events and findings, for whoever does not read them.
+    pub fn forget_what_happened(&mut self) {
+        self.events.clear();
+        self.findings.clear();
+        self.found.clear();
+    }
+
     /// What was found out about the machine so far.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

@@ -177,8 +177,8 @@ impl World {
                 let drivers = &self.plan.scenario.drivers;
                 let slot = drivers.iter().position(|driver| driver.name == *name);
                 let Some(slot) = slot else { return Err(ScenarioError::UnknownDriver(name.clone())) };
-                let (driver, name) = (drivers[slot].clone(), self.plan.driver_names[slot]);
-                self.core.register_driver(Box::new(Model::new(&self.plan.scenario, driver, name)));
+                let name = self.plan.driver_names[slot];
+                self.core.register_driver(Box::new(Model::new(&self.plan.scenario, slot, name)));
             }
             Step::Expire => self.core.expire_deferrals(),
             Step::Rest => self.rest(),
@@ -433,6 +433,11 @@ impl World {
         devices
             .filter_map(|device| Some((device.name().to_string(), self.core.no_group(device)?.to_string())))
             .collect()
+    }
+
+    /// Drops events and findings.
+    pub fn forget_what_happened(&mut self) {
+        self.core.forget_what_happened();
     }
 
     /// Takes what has happened since the last call: a word and, mostly, a device.
