@@ -206,6 +206,11 @@ impl<D> Core<D> {
         self.invariants.verdicts()
     }
 
+    /// Whether an invariant is broken.
+    pub fn breaks_something(&self) -> bool {
+        self.invariants.broken_ones().contains(&true)
+    }
+
     /// Devices that exist, in the order in which they were added.
     pub fn devices(&self) -> impl DoubleEndedIterator<Item = &Device<D>> {
         self.devices.iter().flatten()

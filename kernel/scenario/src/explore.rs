@@ -152,6 +152,9 @@ impl Search<'_> {
         let number = self.found.len();
         self.numbers.insert(key, number);
         self.found.push(Found { from, choice });
+        if !world.breaks_something() {
+            return (number, true);
+        }
         for verdict in world.invariants() {
             if let Some(by) = verdict.broken_by
                 && !self.broken.iter().any(|broken| broken.id == verdict.id)

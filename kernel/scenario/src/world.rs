@@ -33,6 +33,8 @@ pub struct Plan {
     driver_names: Vec<&'static str>,
     /// For each device, its PCI address if it has one.
     addresses: Vec<Option<PciAddress>>,
+    /// Some step removes a device or takes a driver off.
+    takes_away: bool,
 }
 
 impl Plan {
@@ -66,7 +68,9 @@ impl Plan {
         let driver_names =
             scenario.drivers.iter().map(|driver| &*Box::leak(driver.name.clone().into_boxed_str())).collect();
         let addresses = scenario.devices.iter().map(config::address).collect();
-        Ok(Self { scenario: Rc::new(scenario), topology, said, driver_names, addresses })
+        let takes_away = scenario.steps.iter().any(|step| matches!(step, Step::Remove(_) | Step::Unbind(_)));
+        let scenario = Rc::new(scenario);
+        Ok(Self { scenario, topology, said, driver_names, addresses, takes_away })
     }
 
     /// The scenario.
@@ -279,10 +283,16 @@ impl World {
     /// One piece, in the scenario's grain.
     fn advance(&mut self, activity: Activity) -> Option<Activity> {
         let mut rest = self.core.advance(activity)?;
-        while self.plan.scenario.grain == Grain::Walk && !rest.is_walk() {
+        while self.goes_on(&rest) {
             rest = self.core.advance(rest)?;
         }
         Some(rest)
+    }
+
+    /// Whether nothing can come in before the next piece, or nothing that does would make a difference.
+    fn goes_on(&self, rest: &Activity) -> bool {
+        self.plan.scenario.grain == Grain::Walk
+            && (!rest.is_walk() || !self.plan.takes_away && self.core.next_is_idle(rest))
     }
 
     /// Every way to go on, if the steps that are `done` have been taken, with `cpus` CPUs.
@@ -418,6 +428,12 @@ impl World {
     #[must_use]
     pub fn invariants(&self) -> [Verdict; 11] {
         self.core.invariants()
+    }
+
+    /// Whether an invariant is broken.
+    #[must_use]
+    pub fn breaks_something(&self) -> bool {
+        self.core.breaks_something()
     }
 
     /// The core, for whoever wants to know more.
