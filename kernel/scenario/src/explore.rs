@@ -177,8 +177,7 @@ impl Search<'_> {
         let mut world = World::new(self.plan, self.path);
         let mut steps: Vec<Step> = Vec::new();
         for choice in choices.into_iter().rev() {
-            steps.extend(world.as_step(choice));
-            world.follow(choice);
+            steps.extend(world.follow_in_steps(choice));
         }
         steps.push(Step::Rest);
         Scenario { stepwise: true, steps, expect: BTreeMap::new(), ..self.plan.scenario().clone() }

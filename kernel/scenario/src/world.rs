@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 use core::hash::Hasher;
 
@@ -34,8 +35,9 @@ pub struct Plan {
     driver_names: Vec<&'static str>,
     /// For each device, its PCI address if it has one.
     addresses: Vec<Option<PciAddress>>,
-    /// Some step removes a device or takes a driver off.
-    takes_away: bool,
+    /// Every piece of a walk counts: some step removes a device or takes a driver off, or pieces are written down
+    /// one by one, and mean the same whatever else is written down.
+    every_piece: bool,
 }
 
 impl Plan {
@@ -54,8 +56,9 @@ impl Plan {
             scenario.drivers.iter().map(|driver| &*Box::leak(driver.name.clone().into_boxed_str())).collect();
         let addresses = scenario.devices.iter().map(config::address).collect();
         let takes_away = scenario.steps.iter().any(|step| matches!(step, Step::Remove(_) | Step::Unbind(_)));
+        let every_piece = scenario.stepwise || takes_away;
         let scenario = Rc::new(scenario);
-        Ok(Self { scenario, topology, said, driver_names, addresses, takes_away })
+        Ok(Self { scenario, topology, said, driver_names, addresses, every_piece })
     }
 
     /// The scenario.
@@ -95,6 +98,8 @@ pub struct World {
     gone: Option<(DeviceId, usize)>,
     /// What has been begun.
     running: Vec<Activity>,
+    /// Pieces of walks that were done without asking whether something else comes first.
+    idle_pieces: usize,
     /// A step takes an IOMMU's driver off, or the IOMMU out.
     walks_can_repeat: bool,
 }
@@ -132,7 +137,17 @@ impl World {
         };
         let walks_can_repeat = plan.scenario.steps.iter().any(repeats);
         let running = Vec::new();
-        Self { plan: plan.clone(), core, platform, pci, present, gone: None, running, walks_can_repeat }
+        Self {
+            plan: plan.clone(),
+            core,
+            platform,
+            pci,
+            present,
+            gone: None,
+            running,
+            idle_pieces: 0,
+            walks_can_repeat,
+        }
     }
 
     /// Takes a step of the scenario as it is written: unless it is stepwise, all that follows from the step
@@ -287,6 +302,7 @@ impl World {
     fn advance(&mut self, activity: Activity) -> Option<Activity> {
         let mut rest = self.core.advance(activity)?;
         while self.goes_on(&rest) {
+            self.idle_pieces += usize::from(rest.is_walk());
             rest = self.core.advance(rest)?;
         }
         Some(rest)
@@ -295,7 +311,7 @@ impl World {
     /// Whether nothing can come in before the next piece, or nothing that does would make a difference.
     fn goes_on(&self, rest: &Activity) -> bool {
         self.plan.scenario.grain == Grain::Walk
-            && (!rest.is_walk() || !self.plan.takes_away && self.core.next_is_idle(rest))
+            && (!rest.is_walk() || !self.plan.every_piece && self.core.next_is_idle(rest))
     }
 
     /// Every way to go on, if the steps that are `done` have been taken, with `cpus` CPUs.
@@ -358,6 +374,25 @@ impl World {
         }
     }
 
+    /// Goes on in one of the ways that [`choices`](Self::choices) gave, and says it as steps, piece by piece.
+    pub(crate) fn follow_in_steps(&mut self, choice: Choice) -> Vec<Step> {
+        let mut steps: Vec<Step> = self.as_step(choice).into_iter().collect();
+        let device = steps.first().and_then(Step::device).and_then(|name| self.plan.place(name).ok());
+        let begun = device.and_then(|place| self.present[place]).map_or(0, |id| {
+            self.running.iter().filter(|activity| activity.device(&self.core) == Some(id)).count()
+        });
+        let before = self.idle_pieces;
+        self.follow(choice);
+        let again = match (&steps[..], choice) {
+            // What was queued is the last of what has begun.
+            ([Step::Go(name, _)], Choice::Begin(_)) => Some(Step::Go(name.clone(), begun)),
+            ([step @ Step::Go(..)], Choice::Go(_)) => Some(step.clone()),
+            _ => None,
+        };
+        steps.extend(again.into_iter().flat_map(|step| vec![step; self.idle_pieces - before]));
+        steps
+    }
+
     /// What the next piece of a choice does, for people.
     #[must_use]
     pub fn describe(&self, choice: Choice) -> &'static str {
@@ -403,6 +438,7 @@ impl World {
             present: self.present.clone(),
             gone: self.gone,
             running: self.running.clone(),
+            idle_pieces: self.idle_pieces,
             walks_can_repeat: self.walks_can_repeat,
         }
     }
