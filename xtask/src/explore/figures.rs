@@ -52,7 +52,7 @@ pub(super) fn command(limits: Limits, write: bool) -> Result<Kind> {
 }
 
 /// What replaying it shows, and what its file lacks.
-fn expected_of(named: &Named, path: Path) -> Vec<String> {
+pub(super) fn expected_of(named: &Named, path: Path) -> Vec<String> {
     match named.scenario.expect.get(path.word()) {
         Some(expect) => Replay::run(&named.plan(), path).differences(expect),
         None => vec!["nothing is expected".into()],
@@ -117,7 +117,7 @@ fn table(all: &[Named], explored: &[Vec<Explored>]) -> String {
 }
 
 /// What came out and is not in the repository, or the other way round.
-fn lines_that_differ(ours: &str, found: &str) -> Vec<String> {
+pub(super) fn lines_that_differ(ours: &str, found: &str) -> Vec<String> {
     let only = |one: &str, other: &str, where_from: &str| -> Vec<String> {
         let lines = one.lines().filter(|line| !other.lines().any(|other| other == *line));
         lines.map(|line| format!("{where_from}: {line}")).collect()

@@ -67,3 +67,23 @@ fn orders_are_numbers_that_people_can_read() {
         assert_eq!(figures::number(number), text);
     }
 }
+
+#[test]
+fn figures_that_are_not_those_of_the_repository_are_shown_on_both_sides() {
+    let ours = "| bare | fixed | 1 |\n| bare | legacy | 2 |\n";
+    assert_eq!(figures::lines_that_differ(ours, ours), [""; 0]);
+    let found = "| bare | fixed | 1 |\n| bare | legacy | 3 |\n";
+    let said = figures::lines_that_differ(ours, found);
+    assert_eq!(
+        said,
+        ["figures that come out: | bare | legacy | 3 |", "figures in FIGURES.md: | bare | legacy | 2 |"]
+    );
+}
+
+#[test]
+fn a_path_of_which_nothing_is_expected_is_said() {
+    let mut named = Named::find("bare").unwrap();
+    assert_eq!(figures::expected_of(&named, Path::Legacy), [""; 0]);
+    named.scenario.expect.remove("legacy");
+    assert_eq!(figures::expected_of(&named, Path::Legacy), ["nothing is expected"]);
+}
