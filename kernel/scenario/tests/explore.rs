@@ -108,6 +108,7 @@ fn a_counterexample_breaks_the_same_when_it_is_taken_again() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of states")]
 fn smaller_pieces_have_more_orders() {
     let coarse = all_orders(&pair(), Path::Upstream);
     let fine = all_orders(&Scenario { grain: Grain::Piece, ..pair() }, Path::Upstream);
@@ -129,6 +130,7 @@ fn what_is_not_finished_says_so() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of states")]
 fn steps_of_one_device_stay_in_their_order() {
     let mut plugged = pair();
     plugged.steps.push(Step::Remove("n".into()));

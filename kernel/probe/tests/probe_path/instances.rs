@@ -77,6 +77,7 @@ fn a_device_on_three_iommus_is_attached_on_each_by_its_own_endpoints() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn three_iommus_arrive_in_every_order() {
     let mut specs = three();
     specs.drain(3..5);
@@ -294,6 +295,7 @@ fn an_iommu_that_is_unbound_takes_its_own_users_along_and_nobody_else() {
 
 /// Both of two IOMMUs go and come back, in every order and with any number of steps between.
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn iommus_that_go_and_come_back_in_any_order_leave_the_groups_as_they_were() {
     let specs = vec![
         iommu("v", 100),
@@ -416,6 +418,7 @@ fn groups_that_come_apart_in_the_middle_of_a_replay_get_a_domain_each() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn an_iommu_behind_another_one_in_every_order() {
     let specs =
         vec![iommu("v", 100), behind("w", 200, &[(100, 8)]), on("a", &[(100, 1)]), on("b", &[(200, 1)])];
@@ -445,6 +448,7 @@ fn an_iommu_that_gave_up_waiting_starts_again_behind_the_other_with_its_users() 
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn iommus_behind_each_other_are_not_translated_in_every_order() {
     let two = vec![
         behind("v", 100, &[(200, 8)]),
@@ -464,6 +468,7 @@ fn iommus_behind_each_other_are_not_translated_in_every_order() {
 
 /// The ring alone is not walked: an IOMMU of it stays behind one that is not in it.
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn an_iommu_of_a_ring_is_behind_the_one_that_is_not_in_it_in_every_order() {
     let specs = vec![
         iommu("u", 300),
@@ -476,6 +481,7 @@ fn an_iommu_of_a_ring_is_behind_the_one_that_is_not_in_it_in_every_order() {
 
 /// Nobody waits for an IOMMU of the own ring, also if that one never gets a driver.
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn a_ring_keeps_no_driver_waiting_in_every_order() {
     let specs = vec![
         behind("u", 100, &[(200, 8)]),
@@ -602,7 +608,7 @@ fn histories(iommus: Vec<Spec>, groups: &[&[&str]]) {
 }
 
 /// A few seconds' worth.
-const HISTORIES: u64 = 1000;
+const HISTORIES: u64 = if cfg!(miri) { 2 } else { 1000 };
 
 fn is_there(machine: &Machine, name: &str) -> bool {
     machine.core.devices().any(|device| device.name() == name)

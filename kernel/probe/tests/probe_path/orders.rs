@@ -5,6 +5,7 @@ use probe::Policy;
 
 /// A link between two devices whose drivers are bound may come at any time, and go.
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn a_link_between_bound_devices_in_any_order() {
     let link = Spec { refs: vec![(100, 1), (100, 2)], ..function("link", 0) };
     let specs = vec![iommu("v", 100), function("a", 1), function("b", 2), link];
@@ -61,6 +62,7 @@ fn one_iommu_and_a_pair_that_cannot_be_isolated() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn two_iommus_and_a_device_on_both() {
     let both = Spec { refs: vec![(100, 9), (200, 9)], ..function("both", 0) };
     let second = Spec { refs: vec![(200, 1)], ..function("b", 0) };
@@ -69,6 +71,7 @@ fn two_iommus_and_a_device_on_both() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn a_sibling_whose_endpoint_is_unknown() {
     let specs = vec![
         iommu("v", 100),
@@ -83,6 +86,7 @@ fn a_sibling_whose_endpoint_is_unknown() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn an_iommu_that_the_map_covers_and_a_platform_device() {
     let own = Spec { refs: vec![(100, 8)], ..iommu("v", 100) };
     let specs = vec![own, function("a", 1), Spec { platform: true, ..function("p", 2) }];
@@ -90,6 +94,7 @@ fn an_iommu_that_the_map_covers_and_a_platform_device() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn devices_that_share_an_endpoint_across_classes() {
     // Without a driver for the sharers, so that two groups may still become one.
     let idle = |name, endpoints: &[u32]| Spec {
