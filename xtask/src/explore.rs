@@ -45,7 +45,7 @@ pub(crate) fn command(options: &ExploreArgs) -> Result<Kind, Stop> {
 
 /// Explores one scenario on some paths, shows what came of it, and writes the counterexamples.
 fn one(named: &Named, paths: &[Path], limits: Limits, out: Option<&FilePath>) -> Result<Kind> {
-    println!("{}: {}\n", named.name, named.scenario.about);
+    output::show(&format!("{}: {}\n\n", named.name, named.scenario.about));
     let plan = named.plan();
     let mut explored = Vec::new();
     for path in paths {
@@ -63,9 +63,9 @@ fn one(named: &Named, paths: &[Path], limits: Limits, out: Option<&FilePath>) ->
         row.push(format!("{:.1} s", took.as_secs_f32()));
         table.add_row(row);
     }
-    println!("{table}");
+    output::show(&format!("{table}\n"));
     for (found, _) in &explored {
-        print!("{}", partitions(found));
+        output::show(&partitions(found));
     }
     let mut out = out.map(FilePath::to_path_buf);
     for (found, _) in &explored {
@@ -74,15 +74,18 @@ fn one(named: &Named, paths: &[Path], limits: Limits, out: Option<&FilePath>) ->
             let file = out.take().unwrap_or_else(|| place(&named.name, found.path, broken.id));
             let text = counterexample(named, found.path, broken)?;
             write(&file, &text)?;
-            println!("\n{} breaks {}: {}", found.path, broken.id, broken.by);
-            print!("{}", steps(&text));
-            println!("  cargo xtask replay {}", output::shell_line([file.display().to_string()]));
+            output::show(&format!("\n{} breaks {}: {}\n", found.path, broken.id, broken.by));
+            output::show(&steps(&text));
+            output::show(&format!(
+                "  cargo xtask replay {}\n",
+                output::shell_line([file.display().to_string()])
+            ));
         }
     }
     let mut kind = Kind::Pass;
     for (found, _) in &explored {
         for difference in differences(&named.scenario, found) {
-            println!("NOT AS EXPECTED  {}: {difference}", found.path);
+            output::show(&format!("NOT AS EXPECTED  {}: {difference}\n", found.path));
             kind = Kind::Fail;
         }
     }
@@ -91,10 +94,11 @@ fn one(named: &Named, paths: &[Path], limits: Limits, out: Option<&FilePath>) ->
 
 /// Where an exploration is not as the scenario expects it, and what never may be.
 fn differences(scenario: &Scenario, found: &Exploration) -> Vec<String> {
-    let mut differences = Vec::new();
     if !found.complete {
-        differences.push(format!("not every order was tried: stopped at {} states", found.states));
+        // What there is to compare is not known.
+        return vec![format!("not every order was tried: stopped at {} states", found.states)];
     }
+    let mut differences = Vec::new();
     let broken: BTreeSet<&str> = found.broken.iter().map(|broken| broken.id).collect();
     if found.path == Path::Fixed && !broken.is_empty() {
         differences.push(format!("some order breaks {}", list(&broken)));

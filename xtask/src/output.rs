@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,6 +15,11 @@ pub(crate) fn workspace() -> &'static Path {
 /// The cargo that runs us, or the one in PATH.
 pub(crate) fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Shows a text on standard output. Whoever has closed it wants no more, which is no error.
+pub(crate) fn show(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Says on standard error which command is run.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cli::ReplayArgs;
 use crate::outcome::{Kind, Stop};
+use crate::output;
 use crate::scenarios::{self, Named};
 
 mod text;
@@ -201,8 +202,8 @@ pub(crate) fn command(options: &ReplayArgs) -> Result<Kind, Stop> {
         if judged.iter().all(|(_, replays)| is_as_expected(replays)) { Kind::Pass } else { Kind::Fail };
     if !only_json {
         match (&options.scenario, &judged[..]) {
-            (Some(_), [(named, replays)]) => print!("{}", text::of_one(named, replays)),
-            _ => print!("{}", text::of_all(&judged)),
+            (Some(_), [(named, replays)]) => output::show(&text::of_one(named, replays)),
+            _ => output::show(&text::of_all(&judged)),
         }
     }
     if let Some(file) = &options.json {
@@ -211,7 +212,7 @@ pub(crate) fn command(options: &ReplayArgs) -> Result<Kind, Stop> {
         let json =
             json!({ "outcome": kind.word(), "exit_status": kind.exit_status(), "scenarios": scenarios });
         if only_json {
-            println!("{json}");
+            output::show(&format!("{json}\n"));
         } else {
             fs::write(file, format!("{json}\n"))
                 .with_context(|| format!("cannot write {}", file.display()))?;

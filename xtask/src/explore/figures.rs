@@ -40,14 +40,14 @@ pub(super) fn command(limits: Limits, write: bool) -> Result<Kind> {
     }
     let explorations = all.len() * Path::ALL.len();
     for difference in &differences {
-        println!("NOT AS EXPECTED  {difference}");
+        output::show(&format!("NOT AS EXPECTED  {difference}\n"));
     }
     let verdict = if differences.is_empty() { "all as expected" } else { "not all as expected" };
-    println!(
-        "{} scenarios, {explorations} explorations in {:.1} s: {verdict}",
+    output::show(&format!(
+        "{} scenarios, {explorations} explorations in {:.1} s: {verdict}\n",
         all.len(),
         took.as_secs_f32()
-    );
+    ));
     Ok(if differences.is_empty() { Kind::Pass } else { Kind::Fail })
 }
 
