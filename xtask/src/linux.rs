@@ -73,13 +73,17 @@ impl Answer {
         serde_json::from_value(value(&file)?).with_context(|| format!("{} is malformed", file.display()))
     }
 
-    /// As [`Self::read`]; where that Linux did not get so far with tables, its answer for the tree counts for both.
+    /// As [`Self::read`]; where that Linux did not get so far with tables, its answer for the tree counts for both,
+    /// but for the log: what it says of a tree it does not say of tables.
     ///
     /// # Errors
     ///
     /// As there.
     pub(crate) fn read_any(machine: &str, by_tables: bool, version: &str) -> Result<Self> {
-        let by_tables = by_tables && Self::exists(machine, by_tables, version);
+        if by_tables && !Self::exists(machine, by_tables, version) {
+            let answer = Self::read(machine, false, version)?;
+            return Ok(Self { dmesg: Vec::new(), ..answer });
+        }
         Self::read(machine, by_tables, version)
     }
 
