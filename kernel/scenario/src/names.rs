@@ -53,7 +53,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
             has_driver(scenario, driver)?;
         }
     }
-    for step in &scenario.steps {
+    for step in scenario.boot.iter().chain(&scenario.steps) {
         if let Some(name) = step.device() {
             has_device(scenario, name)?;
         }

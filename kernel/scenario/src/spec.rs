@@ -29,6 +29,9 @@ pub struct Scenario {
     /// Nothing goes on by itself: every piece is a `go` or a `rest`. So is what an exploration writes.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stepwise: bool,
+    /// What happens before, always in this order, and each to its end: a machine that boots adds what its scan finds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub boot: Vec<Step>,
     /// What happens, in this order.
     #[serde(default)]
     pub steps: Vec<Step>,

@@ -50,6 +50,7 @@ impl Plan {
     /// A name, a kind or a bus in it does not exist.
     pub fn new(scenario: Scenario) -> Result<Self, ScenarioError> {
         names::check(&scenario)?;
+        check_boot(&scenario)?;
         let topology = config::topology(&scenario)?;
         let said = Rc::new(Said::new(&scenario)?);
         let driver_names =
@@ -86,6 +87,24 @@ impl Plan {
     }
 }
 
+/// Whether each step of the boot is possible when those before it are over.
+fn check_boot(scenario: &Scenario) -> Result<(), ScenarioError> {
+    let mut present: BTreeSet<&str> = BTreeSet::new();
+    for step in &scenario.boot {
+        let why = match step {
+            Step::Add(name) if present.insert(name) => continue,
+            Step::Add(_) => "it is there already",
+            Step::Remove(name) if present.remove(&**name) => continue,
+            Step::Unbind(name) | Step::Rebind(name) if present.contains(&**name) => continue,
+            Step::Remove(_) | Step::Unbind(_) | Step::Rebind(_) => "the device is not there",
+            Step::Register(_) | Step::Expire => continue,
+            Step::Go(..) | Step::Rest => "boot steps are each taken to their end",
+        };
+        return Err(ScenarioError::Impossible(step.to_string(), why));
+    }
+    Ok(())
+}
+
 /// A machine at one moment: its core, and what is under way.
 pub struct World {
     plan: Rc<Plan>,
@@ -116,7 +135,7 @@ pub enum Choice {
 }
 
 impl World {
-    /// A machine with no device and no driver.
+    /// A machine that has booted, on a path. Without boot steps it has no device and no driver.
     #[must_use]
     pub fn new(plan: &Rc<Plan>, path: Path) -> Self {
         let mut core = Core::new(path, Policy::default(), Box::new(SaidMap(plan.said.clone())));
@@ -137,7 +156,7 @@ impl World {
         };
         let walks_can_repeat = plan.scenario.steps.iter().any(repeats);
         let running = Vec::new();
-        Self {
+        let mut world = Self {
             plan: plan.clone(),
             core,
             platform,
@@ -147,7 +166,13 @@ impl World {
             running,
             idle_pieces: 0,
             walks_can_repeat,
+        };
+        for step in &plan.scenario.boot {
+            // The plan has seen that each is possible once those before it are over.
+            let _ = world.begin(step);
+            world.rest();
         }
+        world
     }
 
     /// Takes a step of the scenario as it is written: unless it is stepwise, all that follows from the step
