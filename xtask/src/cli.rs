@@ -24,6 +24,10 @@ pub(crate) enum Command {
     Qemu(QemuArgs),
     /// Runs every check: format, lints, documentation, host tests, and boots of every topology.
     Test(TestArgs),
+    /// Shows what each probe path does in a scenario, step by step; without a name, all scenarios.
+    Replay(ReplayArgs),
+    /// Tries every order of a scenario's steps, and of what can come in between.
+    Explore(ExploreArgs),
     /// Compares the time of a boot with that of an Image whose first instructions exit.
     Speed(SpeedArgs),
 }
@@ -149,12 +153,47 @@ pub(crate) struct SpeedArgs {
     pub(crate) timeout: u64,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A scenario, by its name or its file [default: a line for each].
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) scenario: Option<String>,
+    /// This probe path alone [default: all].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<ProbePath>,
+    /// Everything as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExploreArgs {
+    /// A scenario, by its name or its file.
+    #[arg(value_name = "NAME|FILE", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) scenario: Option<String>,
+    /// This probe path alone [default: all].
+    #[arg(long, value_name = "PATH", conflicts_with = "all")]
+    pub(crate) path: Option<ProbePath>,
+    /// Stops, incomplete, at so many states of one path.
+    #[arg(long, value_name = "STATES", default_value_t = 4_000_000, value_parser = clap::value_parser!(usize))]
+    pub(crate) limit: usize,
+    /// Where the first counterexample goes [default: target/counterexamples, where the others go too].
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    pub(crate) out: Option<PathBuf>,
+    /// Every scenario on every path, compared with what the files expect and with the figures in the repository.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Makes the figures in the repository what comes out.
+    #[arg(long, requires = "all")]
+    pub(crate) write: bool,
+}
+
 /// Where the JSON form of a command line goes that could not be read as a whole: what `--json` in it
 /// says, as the options above would have it.
 pub(crate) fn json_of(arguments: &[String]) -> Option<PathBuf> {
     let standard_output = || PathBuf::from("-");
-    // A word after `--json` belongs to it, except where words are filters.
-    let takes_next = arguments.first().is_none_or(|command| command != "test");
+    // A word after `--json` belongs to it, except where words are filters or names.
+    let takes_next = arguments.first().is_none_or(|command| command != "test" && command != "replay");
     let mut words = arguments.iter().take_while(|word| *word != "--").peekable();
     let mut found = None;
     while let Some(word) = words.next() {
@@ -252,6 +291,16 @@ impl ProbePath {
             Self::Legacy => "legacy",
         }
     }
+
+    /// The path itself.
+    pub(crate) fn path(self) -> probe::Path {
+        match self {
+            Self::Fixed => probe::Path::Fixed,
+            Self::Upstream => probe::Path::Upstream,
+            Self::Regressed => probe::Path::Regressed,
+            Self::Legacy => probe::Path::Legacy,
+        }
+    }
 }
 
 /// What carries the report.
@@ -304,6 +353,7 @@ mod tests {
             ("qemu --json - --bogus", Some("-")),
             ("test --json simple --bogus", Some("-")),
             ("test --json=r.json --bogus", Some("r.json")),
+            ("replay --json self-map --bogus", Some("-")),
             ("qemu --bogus -- --json", None),
         ] {
             let words: Vec<String> = line.split(' ').map(String::from).collect();

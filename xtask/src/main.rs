@@ -5,6 +5,7 @@
 
 mod boot;
 mod cli;
+mod explore;
 mod firmware;
 mod image;
 mod judge;
@@ -13,7 +14,9 @@ mod outcome;
 mod output;
 mod paths;
 mod qemu;
+mod replay;
 mod run;
+mod scenarios;
 mod setup;
 mod speed;
 mod suite;
@@ -42,6 +45,14 @@ fn main() -> ExitCode {
         Command::Test(options) => match suite::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+        Command::Replay(options) => match replay::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+        Command::Explore(options) => match explore::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (None, Err(stop)),
         },
         Command::Speed(options) => (options.json.as_deref(), speed::command(options).map(|()| None)),
     };

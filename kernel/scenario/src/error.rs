@@ -14,6 +14,14 @@ pub enum ScenarioError {
     UnknownDriver(String),
     /// A name that two devices have.
     RepeatedDevice(String),
+    /// A name that looks like a PCI address and is none.
+    NotAnAddress(String),
+    /// An expectation of a path that does not exist.
+    UnknownPath(String),
+    /// An invariant that does not exist.
+    UnknownInvariant(String),
+    /// An event that never comes.
+    UnknownEvent(String),
     /// A device that is referred to as an IOMMU and is none.
     NotAnIommu(String),
     /// A kind of PCI function that does not exist.
@@ -24,6 +32,27 @@ pub enum ScenarioError {
     Impossible(String, &'static str),
 }
 
+impl ScenarioError {
+    /// What in the scenario is wrong, as it is written there.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        match self {
+            Self::UnknownStep(text)
+            | Self::UnknownDevice(text)
+            | Self::UnknownDriver(text)
+            | Self::RepeatedDevice(text)
+            | Self::NotAnAddress(text)
+            | Self::UnknownPath(text)
+            | Self::UnknownInvariant(text)
+            | Self::UnknownEvent(text)
+            | Self::NotAnIommu(text)
+            | Self::UnknownKind(text)
+            | Self::Unreachable(text)
+            | Self::Impossible(text, _) => text,
+        }
+    }
+}
+
 impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -31,6 +60,10 @@ impl fmt::Display for ScenarioError {
             Self::UnknownDevice(name) => write!(f, "there is no device `{name}`"),
             Self::UnknownDriver(name) => write!(f, "there is no driver `{name}`"),
             Self::RepeatedDevice(name) => write!(f, "there are two devices `{name}`"),
+            Self::NotAnAddress(name) => write!(f, "`{name}` is no PCI address, as `0000:01:00.0` is one"),
+            Self::UnknownPath(word) => write!(f, "there is no path `{word}`"),
+            Self::UnknownInvariant(id) => write!(f, "there is no invariant `{id}`"),
+            Self::UnknownEvent(event) => write!(f, "there is no event `{event}`"),
             Self::NotAnIommu(name) => write!(f, "`{name}` is referred to as an IOMMU and is none"),
             Self::UnknownKind(kind) => write!(f, "`{kind}` is no kind of PCI function"),
             Self::Unreachable(name) => write!(f, "no bridge leads to `{name}`"),

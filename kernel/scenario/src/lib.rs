@@ -16,6 +16,7 @@ mod error;
 mod explore;
 mod firmware;
 mod model;
+mod names;
 mod spec;
 mod step;
 mod world;

@@ -154,6 +154,9 @@ pub struct Expect {
     /// Members of each group, as sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<Vec<String>>>,
+    /// Devices without a group, each with the reason, or how it begins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub without: BTreeMap<String, String>,
     /// Invariants that are broken after the steps, in their order: `I2`, `I9`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaks: Option<Vec<String>>,

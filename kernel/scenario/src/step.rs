@@ -25,8 +25,8 @@ pub enum Step {
     /// `expire`: whoever waits for a dependency gives up (Linux: the deferral timeout).
     Expire,
     /// `go DEVICE`: one piece of what is under way or queued for the device: of its arrival, of a bind, or of the
-    /// walk if it is an IOMMU.
-    Go(String),
+    /// walk if it is an IOMMU. `go DEVICE #2`: of the second, if there are several; first comes what has begun.
+    Go(String, usize),
     /// `rest`: everything that is under way or queued is done, one thing after the other.
     Rest,
 }
@@ -40,7 +40,7 @@ impl Step {
             | Self::Remove(name)
             | Self::Unbind(name)
             | Self::Rebind(name)
-            | Self::Go(name) => Some(name),
+            | Self::Go(name, _) => Some(name),
             Self::Register(_) | Self::Expire | Self::Rest => None,
         }
     }
@@ -55,7 +55,8 @@ impl fmt::Display for Step {
             Self::Unbind(name) => write!(f, "unbind {name}"),
             Self::Rebind(name) => write!(f, "rebind {name}"),
             Self::Expire => f.write_str("expire"),
-            Self::Go(name) => write!(f, "go {name}"),
+            Self::Go(name, 0) => write!(f, "go {name}"),
+            Self::Go(name, nth) => write!(f, "go {name} #{}", nth + 1),
             Self::Rest => f.write_str("rest"),
         }
     }
@@ -74,7 +75,13 @@ impl FromStr for Step {
             ("register", Some(name)) => Self::Register(name),
             ("unbind", Some(name)) => Self::Unbind(name),
             ("rebind", Some(name)) => Self::Rebind(name),
-            ("go", Some(name)) => Self::Go(name),
+            ("go", Some(name)) => match name.split_once(" #") {
+                None => Self::Go(name, 0),
+                Some((name, number)) => match number.parse() {
+                    Ok(number @ 1..) => Self::Go(name.to_string(), number - 1usize),
+                    _ => return Err(ScenarioError::UnknownStep(text.to_string())),
+                },
+            },
             ("expire", None) => Self::Expire,
             ("rest", None) => Self::Rest,
             _ => return Err(ScenarioError::UnknownStep(text.to_string())),

@@ -18,6 +18,7 @@ use crate::config;
 use crate::error::ScenarioError;
 use crate::firmware::{Said, SaidMap, node};
 use crate::model::{Handle, Model, Platform};
+use crate::names;
 use crate::spec::{Device, Grain, Scenario};
 use crate::step::Step;
 
@@ -44,23 +45,7 @@ impl Plan {
     ///
     /// A name, a kind or a bus in it does not exist.
     pub fn new(scenario: Scenario) -> Result<Self, ScenarioError> {
-        for (place, device) in scenario.devices.iter().enumerate() {
-            if scenario.devices[..place].iter().any(|other| other.name == device.name) {
-                return Err(ScenarioError::RepeatedDevice(device.name.clone()));
-            }
-        }
-        for step in &scenario.steps {
-            if let Some(name) = step.device()
-                && !scenario.devices.iter().any(|device| device.name == *name)
-            {
-                return Err(ScenarioError::UnknownDevice(name.into()));
-            }
-            if let Step::Register(name) = step
-                && !scenario.drivers.iter().any(|driver| driver.name == *name)
-            {
-                return Err(ScenarioError::UnknownDriver(name.clone()));
-            }
-        }
+        names::check(&scenario)?;
         let topology = config::topology(&scenario)?;
         let said = Rc::new(Said::new(&scenario)?);
         let driver_names =
@@ -102,6 +87,8 @@ pub struct World {
     pci: BusId,
     /// The device in the core, for each device of the scenario that is there.
     present: Vec<Option<DeviceId>>,
+    /// The device that was removed last.
+    gone: Option<(DeviceId, usize)>,
     /// What has been begun.
     running: Vec<Activity>,
     /// A step takes an IOMMU's driver off, or the IOMMU out.
@@ -141,7 +128,7 @@ impl World {
         };
         let walks_can_repeat = plan.scenario.steps.iter().any(repeats);
         let running = Vec::new();
-        Self { plan: plan.clone(), core, platform, pci, present, running, walks_can_repeat }
+        Self { plan: plan.clone(), core, platform, pci, present, gone: None, running, walks_can_repeat }
     }
 
     /// Takes a step of the scenario as it is written: unless it is stepwise, all that follows from the step
@@ -169,7 +156,7 @@ impl World {
             | Step::Remove(name)
             | Step::Unbind(name)
             | Step::Rebind(name)
-            | Step::Go(name) => {
+            | Step::Go(name, _) => {
                 let place = self.plan.place(name)?;
                 return self.begin_at(step, place);
             }
@@ -197,14 +184,15 @@ impl World {
         };
         match step {
             Step::Add(_) => return impossible("it is there already"),
-            Step::Go(_) if self.go(id) => {}
-            Step::Go(_) => return impossible("nothing is under way or queued for it"),
+            Step::Go(_, nth) if self.go(id, *nth) => {}
+            Step::Go(..) => return impossible("nothing is under way or queued for it"),
             _ if self.core.device(id).is_busy() => {
                 return impossible("the device is being added or bound");
             }
             Step::Remove(_) => {
                 self.core.remove_device(id);
                 self.present[place] = None;
+                self.gone = Some((id, place));
             }
             Step::Unbind(_) => self.core.unbind(id),
             Step::Rebind(_) => self.core.rebind(id),
@@ -240,14 +228,29 @@ impl World {
         self.running.extend(rest);
     }
 
-    /// One piece of what is under way for a device, or the first of what is queued for it.
-    fn go(&mut self, id: DeviceId) -> bool {
-        let is_running = self.running.iter().position(|activity| activity.device(&self.core) == Some(id));
-        let choice = is_running.map(Choice::Go).or_else(|| {
-            let queued = self.core.queued().position(|device| device == Some(id));
-            queued.map(Choice::Begin)
-        });
-        choice.is_some_and(|choice| self.follow(choice))
+    /// One piece of what is under way or queued for a device; of the first such thing if `nth` is 0.
+    fn go(&mut self, id: DeviceId, nth: usize) -> bool {
+        self.pieces_of(id).get(nth).is_some_and(|choice| self.follow(*choice))
+    }
+
+    /// Ways to go on with a device: with what has begun, then with what is queued.
+    fn pieces_of(&self, id: DeviceId) -> Vec<Choice> {
+        let is_its = |(place, device): (usize, Option<DeviceId>)| (device == Some(id)).then_some(place);
+        let running = self.running.iter().map(|activity| activity.device(&self.core)).enumerate();
+        let queued = self.core.queued().enumerate();
+        running
+            .filter_map(is_its)
+            .map(Choice::Go)
+            .chain(queued.filter_map(is_its).map(Choice::Begin))
+            .collect()
+    }
+
+    /// The way to go on that a `go` means now.
+    #[must_use]
+    pub fn meant(&self, step: &Step) -> Option<Choice> {
+        let Step::Go(name, nth) = step else { return None };
+        let id = self.present[self.plan.place(name).ok()?]?;
+        self.pieces_of(id).get(*nth).copied()
     }
 
     /// Goes on in one of the ways that [`choices`](Self::choices) gave; false if it is not one.
@@ -314,7 +317,7 @@ impl World {
         let others =
             || self.present.iter().enumerate().filter(|(_, id)| id.is_some()).map(|(other, _)| other);
         match (step, place) {
-            (Step::Go(_) | Step::Rest, _) => false,
+            (Step::Go(..) | Step::Rest, _) => false,
             (Step::Register(_) | Step::Expire, _) => true,
             (Step::Add(_), Some(place)) => {
                 let needed = (0..self.present.len()).filter(|other| self.plan.depends_on(place, *other));
@@ -334,11 +337,14 @@ impl World {
     /// The step that says what a choice does, so that a `stepwise` scenario can do the same.
     #[must_use]
     pub fn as_step(&self, choice: Choice) -> Option<Step> {
-        let name = |id: Option<DeviceId>| id.map(|id| Step::Go(self.core.device(id).name().to_string()));
+        let go = |id: Option<DeviceId>| {
+            let nth = self.pieces_of(id?).iter().position(|other| *other == choice)?;
+            Some(Step::Go(self.core.device(id?).name().to_string(), nth))
+        };
         match choice {
             Choice::Step(place) => self.plan.scenario.steps.get(place).cloned(),
-            Choice::Go(place) => name(self.running.get(place)?.device(&self.core)),
-            Choice::Begin(place) => name(self.core.queued().nth(place)?),
+            Choice::Go(place) => go(self.running.get(place)?.device(&self.core)),
+            Choice::Begin(place) => go(self.core.queued().nth(place)?),
         }
     }
 
@@ -385,6 +391,7 @@ impl World {
             platform: self.platform,
             pci: self.pci,
             present: self.present.clone(),
+            gone: self.gone,
             running: self.running.clone(),
             walks_can_repeat: self.walks_can_repeat,
         }
@@ -445,7 +452,7 @@ impl World {
         let instance = |id| Some(self.core.instances().find(|instance| instance.id() == id)?.device());
         let (word, device) = match event {
             Event::DeviceAdded(device) => ("added", Some(*device)),
-            Event::DeviceRemoved(_) => return Some("removed".into()),
+            Event::DeviceRemoved(device) => ("removed", Some(*device)),
             Event::Untranslated { device, .. } => ("untranslated", Some(*device)),
             Event::Waiting { device, .. } => ("waiting", Some(*device)),
             Event::Refused { device, .. } => ("refused", Some(*device)),
@@ -468,11 +475,13 @@ impl World {
             | Event::DefaultDomain { .. }
             | Event::DomainFallback { .. } => return None,
         };
-        let known = device.filter(|device| self.present.contains(&Some(*device)));
-        let name = known.map_or_else(
-            || "a device that is gone".to_string(),
-            |id| self.core.device(id).name().to_string(),
-        );
+        let name = device.and_then(|device| {
+            let is_it = |id: &Option<DeviceId>| *id == Some(device);
+            let gone = self.gone.filter(|(id, _)| *id == device).map(|(_, place)| place);
+            let place = self.present.iter().position(|id| is_it(id)).or(gone)?;
+            Some(&*self.plan.scenario.devices[place].name)
+        });
+        let name = name.unwrap_or("a device that is gone");
         Some(format!("{word} {name}"))
     }
 }
