@@ -168,7 +168,7 @@ pub(crate) struct ReplayArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExploreArgs {
-    /// A scenario, by its name or its file.
+    /// A scenario, by its name or its file [default: none, see --all].
     #[arg(value_name = "NAME|FILE", required_unless_present = "all", conflicts_with = "all")]
     pub(crate) scenario: Option<String>,
     /// This probe path alone [default: all].

@@ -92,6 +92,9 @@ fn one(named: &Named, paths: &[Path], limits: Limits, out: Option<&FilePath>) ->
 /// Where an exploration is not as the scenario expects it, and what never may be.
 fn differences(scenario: &Scenario, found: &Exploration) -> Vec<String> {
     let mut differences = Vec::new();
+    if !found.complete {
+        differences.push(format!("not every order was tried: stopped at {} states", found.states));
+    }
     let broken: BTreeSet<&str> = found.broken.iter().map(|broken| broken.id).collect();
     if found.path == Path::Fixed && !broken.is_empty() {
         differences.push(format!("some order breaks {}", list(&broken)));

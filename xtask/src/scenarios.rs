@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow};
 use scenario::{Plan, Scenario, ScenarioError, Step, World};
+use serde::Serialize;
 
 use crate::outcome::Stop;
 use crate::output;
@@ -81,12 +82,17 @@ pub(crate) fn parse(text: &str) -> Result<Scenario> {
     Ok(scenario)
 }
 
-/// The line in which what is wrong stands last: where it is used, and not where its like is defined.
+/// The line in which what is wrong stands last: there it is used, or given a second time.
 fn line_of(text: &str, error: &ScenarioError) -> Option<usize> {
     let is_there = |line: &str| {
         let code = line.split(" #").next().unwrap_or(line);
-        let ends = |rest: &str| rest.starts_with(['"', '\'', ' ', ']', '.']) || rest.is_empty();
-        code.match_indices(error.what()).any(|(at, what)| ends(&code[at + what.len()..]))
+        if matches!(error, ScenarioError::RepeatedDevice(_)) && !code.contains("name =") {
+            return false;
+        }
+        let begins = |before: &str| before.is_empty() || before.ends_with(['"', '\'', ' ', '[', '.']);
+        let ends = |rest: &str| rest.is_empty() || rest.starts_with(['"', '\'', ' ', ']', '.']);
+        code.match_indices(error.what())
+            .any(|(at, what)| begins(&code[..at]) && ends(&code[at + what.len()..]))
     };
     text.lines().enumerate().filter(|(_, line)| is_there(line)).map(|(place, _)| place + 1).last()
 }
@@ -97,34 +103,50 @@ fn line_of(text: &str, error: &ScenarioError) -> Option<usize> {
 ///
 /// As `toml::to_string`; the types give it no reason.
 pub(crate) fn to_text(scenario: &Scenario, remarks: &[String]) -> Result<String> {
-    let mut text = String::new();
-    let without_steps = toml::to_string(&Scenario { steps: Vec::new(), ..scenario.clone() })?;
-    for line in without_steps.lines() {
-        if line == "steps = []" {
-            text.push_str(&steps(&scenario.steps, remarks)?);
-        } else {
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
+    let rest = Scenario {
+        steps: Vec::new(),
+        devices: Vec::new(),
+        drivers: Vec::new(),
+        maps: Vec::new(),
+        ..scenario.clone()
+    };
+    let text = toml::to_string(&rest)?;
+    let (head, expect) =
+        text.rsplit_once(NO_LISTS).context("the lists of a scenario are not where they were")?;
+    let mut text = head.to_owned();
+    list(&mut text, "steps", &scenario.steps, remarks)?;
+    list(&mut text, "device", &scenario.devices, &[])?;
+    list(&mut text, "driver", &scenario.drivers, &[])?;
+    list(&mut text, "map", &scenario.maps, &[])?;
+    text.push_str(expect);
     Ok(text)
 }
 
-fn steps(steps: &[Step], remarks: &[String]) -> Result<String> {
-    let quoted = steps.iter().map(|step| Ok(format!("{},", toml::Value::try_from(step)?)));
-    let quoted = quoted.collect::<Result<Vec<String>>>()?;
-    let width = quoted.iter().map(String::len).max().unwrap_or(0);
-    let mut text = String::from("steps = [\n");
-    for (place, step) in quoted.iter().enumerate() {
-        let remark = remarks.get(place).filter(|remark| !remark.is_empty());
-        // Writing to a text does not fail.
-        let _ = match remark {
-            Some(remark) => writeln!(text, "    {step:width$} # {remark}"),
-            None => writeln!(text, "    {step}"),
+/// How a scenario is written whose lists are empty, between what it is and what is expected of it.
+const NO_LISTS: &str = "steps = []\ndevice = []\ndriver = []\n";
+
+/// A list with one line for each entry; nothing if there is none.
+fn list<T: Serialize>(text: &mut String, key: &str, entries: &[T], remarks: &[String]) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let entry = |entry: &T| {
+        let mut line = String::new();
+        entry.serialize(toml::ser::ValueSerializer::new(&mut line))?;
+        Ok(line + ",")
+    };
+    let entries = entries.iter().map(entry).collect::<Result<Vec<String>>>()?;
+    let width = entries.iter().map(String::len).max().unwrap_or(0);
+    // Writing to a text does not fail.
+    let _ = writeln!(text, "{key} = [");
+    for (place, entry) in entries.iter().enumerate() {
+        let _ = match remarks.get(place).filter(|remark| !remark.is_empty()) {
+            Some(remark) => writeln!(text, "    {entry:width$} # {remark}"),
+            None => writeln!(text, "    {entry}"),
         };
     }
     text.push_str("]\n");
-    Ok(text)
+    Ok(())
 }
 
 /// What a `go` is going to do in this world; nothing for other steps.

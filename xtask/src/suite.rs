@@ -41,7 +41,7 @@ struct HostCheck {
 }
 
 /// The checks of the sources, and the tests that run on the host.
-const HOST_CHECKS: [HostCheck; 6] = [
+const HOST_CHECKS: [HostCheck; 7] = [
     HostCheck { name: "format", arguments: &["fmt", "--all", "--check"] },
     HostCheck { name: "lints", arguments: &["clippy", "--quiet", "--all-targets", "--", STRICT] },
     HostCheck {
@@ -76,6 +76,7 @@ const HOST_CHECKS: [HostCheck; 6] = [
         ],
     },
     HostCheck { name: "tests", arguments: &["test", "--quiet"] },
+    HostCheck { name: "scenarios", arguments: &["xtask", "explore", "--all"] },
 ];
 
 /// The result of one check.

@@ -15,9 +15,10 @@ pub type Isolate = Rc<dyn Fn(&mut Topology, FunctionIndex)>;
 /// A topology as the probe core sees it. A unit is a function's index.
 #[derive(Clone)]
 pub struct PciBus {
-    topology: Topology,
-    nodes: Vec<FwNode>,
-    classes: Vec<IsolationClass>,
+    /// Shared by copies of the bus until one of them isolates a function.
+    topology: Rc<Topology>,
+    nodes: Rc<[FwNode]>,
+    classes: Rc<[IsolationClass]>,
     isolate: Option<Isolate>,
 }
 
@@ -27,8 +28,8 @@ impl PciBus {
     /// `nodes` are the firmware nodes of the root buses, in the order in which `enumerate` got those.
     #[must_use]
     pub fn new(topology: Topology, nodes: Vec<FwNode>) -> Self {
-        let classes = topology.isolation_classes();
-        Self { topology, nodes, classes, isolate: None }
+        let classes = topology.isolation_classes().into();
+        Self { topology: Rc::new(topology), nodes: nodes.into(), classes, isolate: None }
     }
 
     /// The bus of `topology`, whose functions are isolated one after the other, when the core says so.
@@ -36,8 +37,8 @@ impl PciBus {
     /// The isolation classes are those that come of it when all of them are.
     #[must_use]
     pub fn isolated_later(topology: Topology, nodes: Vec<FwNode>, isolate: Isolate) -> Self {
-        let classes = topology.fully_isolating().isolation_classes();
-        Self { topology, nodes, classes, isolate: Some(isolate) }
+        let classes = topology.fully_isolating().isolation_classes().into();
+        Self { topology: Rc::new(topology), nodes: nodes.into(), classes, isolate: Some(isolate) }
     }
 
     /// The functions behind the units.
@@ -86,7 +87,7 @@ impl probe::Bus for PciBus {
         let group_of = |other: FunctionIndex| group_of(Self::unit(other));
         let function = &self.topology[index];
         let join = if arriving && function.multifunction != function.multifunction_by_header {
-            let mut as_added = self.topology.clone();
+            let mut as_added = Topology::clone(&self.topology);
             as_added.functions[unit.0 as usize].multifunction = function.multifunction_by_header;
             as_added.group(index, &group_of)
         } else {
@@ -110,7 +111,7 @@ impl probe::Bus for PciBus {
 
     fn isolate(&mut self, unit: Unit) {
         if let Some(isolate) = &self.isolate {
-            isolate(&mut self.topology, Self::function(unit));
+            isolate(Rc::make_mut(&mut self.topology), Self::function(unit));
         }
     }
 }

@@ -9,7 +9,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::core::Core;
-use crate::device::DeviceId;
+use crate::device::{DeviceId, DmaState};
 use crate::firmware::FwNode;
 use crate::group::GroupId;
 use crate::instance::InstanceId;
@@ -148,6 +148,19 @@ impl<D> Core<D> {
             Work::BindInSteps(binding) => binding.advance(self),
             Work::Register(registration) => registration.advance(self),
         }
+    }
+
+    /// Whether the next piece of a walk is about a device that firmware leads to no IOMMU, or that has its group:
+    /// then it changes nothing, whatever happens before it, as long as nothing is taken away.
+    pub fn next_is_idle(&self, activity: &Activity) -> bool {
+        let position = match &activity.0 {
+            Work::Replay(replay) => Some((replay.bus, replay.after)),
+            Work::Register(registration) => registration.between_devices(),
+            _ => None,
+        };
+        let next =
+            position.and_then(|(bus, after)| self.next_on_bus(bus, after)).map(|next| self.device(next));
+        next.is_some_and(|next| matches!(next.dma, DmaState::Untranslated(_) | DmaState::Grouped(_)))
     }
 
     /// Does one piece of what is queued; false if there is nothing to do. What has been begun comes first.

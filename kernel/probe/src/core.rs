@@ -189,6 +189,13 @@ impl<D> Core<D> {
         mem::take(&mut self.events)
     }
 
+    /// Drops events and findings, for whoever does not read them.
+    pub fn forget_what_happened(&mut self) {
+        self.events.clear();
+        self.findings.clear();
+        self.found.clear();
+    }
+
     /// What was found out about the machine so far.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -197,6 +204,11 @@ impl<D> Core<D> {
     /// Invariants I1 to I11 of the probe path, each with what broke it first.
     pub fn invariants(&self) -> [Verdict; 11] {
         self.invariants.verdicts()
+    }
+
+    /// Whether an invariant is broken.
+    pub fn breaks_something(&self) -> bool {
+        self.invariants.broken_ones().contains(&true)
     }
 
     /// Devices that exist, in the order in which they were added.

@@ -48,13 +48,18 @@ impl Bus for Platform {
 #[derive(Clone)]
 pub(crate) struct Model {
     scenario: Rc<Scenario>,
-    driver: Driver,
+    /// Its place in the scenario.
+    slot: usize,
     name: &'static str,
 }
 
 impl Model {
-    pub(crate) fn new(scenario: &Rc<Scenario>, driver: Driver, name: &'static str) -> Self {
-        Self { scenario: scenario.clone(), driver, name }
+    pub(crate) fn new(scenario: &Rc<Scenario>, slot: usize, name: &'static str) -> Self {
+        Self { scenario: scenario.clone(), slot, name }
+    }
+
+    fn driver(&self) -> &Driver {
+        &self.scenario.drivers[self.slot]
     }
 
     fn device(&self, handle: Handle) -> &Device {
@@ -72,11 +77,11 @@ impl probe::Driver<Handle> for Model {
     }
 
     fn manages_dma(&self) -> bool {
-        self.driver.manages_dma
+        self.driver().manages_dma
     }
 
     fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
-        if self.driver.fails {
+        if self.driver().fails {
             return Err(BindError::Declined("it fails in this scenario".into()));
         }
         Ok(match &self.device(*device).iommu {

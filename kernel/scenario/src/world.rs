@@ -34,6 +34,8 @@ pub struct Plan {
     driver_names: Vec<&'static str>,
     /// For each device, its PCI address if it has one.
     addresses: Vec<Option<PciAddress>>,
+    /// Some step removes a device or takes a driver off.
+    takes_away: bool,
 }
 
 impl Plan {
@@ -51,7 +53,9 @@ impl Plan {
         let driver_names =
             scenario.drivers.iter().map(|driver| &*Box::leak(driver.name.clone().into_boxed_str())).collect();
         let addresses = scenario.devices.iter().map(config::address).collect();
-        Ok(Self { scenario: Rc::new(scenario), topology, said, driver_names, addresses })
+        let takes_away = scenario.steps.iter().any(|step| matches!(step, Step::Remove(_) | Step::Unbind(_)));
+        let scenario = Rc::new(scenario);
+        Ok(Self { scenario, topology, said, driver_names, addresses, takes_away })
     }
 
     /// The scenario.
@@ -164,8 +168,8 @@ impl World {
                 let drivers = &self.plan.scenario.drivers;
                 let slot = drivers.iter().position(|driver| driver.name == *name);
                 let Some(slot) = slot else { return Err(ScenarioError::UnknownDriver(name.clone())) };
-                let (driver, name) = (drivers[slot].clone(), self.plan.driver_names[slot]);
-                self.core.register_driver(Box::new(Model::new(&self.plan.scenario, driver, name)));
+                let name = self.plan.driver_names[slot];
+                self.core.register_driver(Box::new(Model::new(&self.plan.scenario, slot, name)));
             }
             Step::Expire => self.core.expire_deferrals(),
             Step::Rest => self.rest(),
@@ -297,10 +301,16 @@ impl World {
     /// One piece, in the scenario's grain.
     pub fn advance(&mut self, activity: Activity) -> Option<Activity> {
         let mut rest = self.core.advance(activity)?;
-        while self.plan.scenario.grain == Grain::Walk && !rest.is_walk() {
+        while self.goes_on(&rest) {
             rest = self.core.advance(rest)?;
         }
         Some(rest)
+    }
+
+    /// Whether nothing can come in before the next piece, or nothing that does would make a difference.
+    fn goes_on(&self, rest: &Activity) -> bool {
+        self.plan.scenario.grain == Grain::Walk
+            && (!rest.is_walk() || !self.plan.takes_away && self.core.next_is_idle(rest))
     }
 
     /// Every way to go on, if the steps that are `done` have been taken, with `cpus` CPUs.
@@ -442,6 +452,12 @@ impl World {
         self.core.invariants()
     }
 
+    /// Whether an invariant is broken.
+    #[must_use]
+    pub fn breaks_something(&self) -> bool {
+        self.core.breaks_something()
+    }
+
     /// The core, for whoever wants to know more.
     #[must_use]
     pub fn core(&self) -> &Core<impl Clone> {
@@ -455,6 +471,11 @@ impl World {
         devices
             .filter_map(|device| Some((device.name().to_string(), self.core.no_group(device)?.to_string())))
             .collect()
+    }
+
+    /// Drops events and findings.
+    pub fn forget_what_happened(&mut self) {
+        self.core.forget_what_happened();
     }
 
     /// Takes what has happened since the last call: a word and, mostly, a device.
@@ -493,7 +514,7 @@ impl World {
         let name = device.and_then(|device| {
             let is_it = |id: &Option<DeviceId>| *id == Some(device);
             let gone = self.gone.filter(|(id, _)| *id == device).map(|(_, place)| place);
-            let place = self.present.iter().position(|id| is_it(id)).or(gone)?;
+            let place = self.present.iter().position(is_it).or(gone)?;
             Some(&*self.plan.scenario.devices[place].name)
         });
         let name = name.unwrap_or("a device that is gone");

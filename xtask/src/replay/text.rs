@@ -24,7 +24,7 @@ pub(super) fn of_one(named: &Named, replays: &[Judged]) -> String {
     let mut text = format!("{}: {}\n", named.name, named.scenario.about);
     if !named.scenario.source.is_empty() {
         // Writing to a text does not fail.
-        let _ = writeln!(text, "  from {}", named.scenario.source);
+        let _ = writeln!(text, "Source: {}", named.scenario.source);
     }
     let _ = writeln!(text, "\n{}", machine(&named.scenario, &short));
     let replays: Vec<&Judged> = replays.iter().collect();
@@ -219,7 +219,7 @@ fn broken(replays: &[&Judged], short: &Short) -> String {
                 text,
                 "  {:3} {:9} in step {}, `{}`: {}",
                 broken.id,
-                replay.path,
+                replay.path.word(),
                 broken.at + 1,
                 short.of_text(&step.to_string()),
                 short.of_text(&broken.by)

@@ -1,1 +1,107 @@
+//! Files of scenarios: what is written is read back, and what is wrong says where.
 
+use scenario::Expect;
+
+use super::*;
+
+const SMALL: &str = r#"
+about = "one device behind one IOMMU"
+steps = [
+    "add iommu",
+    "add 0000:00:02.0",
+    "register virtio-iommu",
+]
+device = [
+    { name = "iommu", iommu = { unknown = [7] }, driver = "virtio-iommu" },
+    { name = "0000:00:02.0", kind = "endpoint" },
+]
+driver = [{ name = "virtio-iommu" }]
+map = [{ ids = [0, 0xff], iommu = "iommu" }]
+
+[expect.fixed]
+groups = [["0000:00:02.0"]]
+breaks = ["I2"]
+events = ["grouped 0000:00:02.0"]
+"#;
+
+fn refused(change: (&str, &str)) -> String {
+    assert!(SMALL.contains(change.0), "{change:?}");
+    format!("{:#}", parse(&SMALL.replacen(change.0, change.1, 1)).unwrap_err())
+}
+
+#[test]
+fn every_scenario_of_ours_is_read_and_written_as_the_same() {
+    let all = Named::all().unwrap();
+    assert!(all.len() > 20, "{}", all.len());
+    for named in all {
+        let text = to_text(&named.scenario, &[]).unwrap();
+        assert_eq!(parse(&text).unwrap(), named.scenario, "{text}");
+    }
+}
+
+#[test]
+fn what_is_written_has_a_line_for_each_device_and_step_and_remarks_beside_steps() {
+    let mut scenario = parse(SMALL).unwrap();
+    // What looks like a list in a text is none.
+    scenario.source = "a\nsteps = []\n\"quoted\" # no remark".into();
+    scenario.expect.insert("legacy".into(), Expect { partitions: Some(3), ..Expect::default() });
+    let remarks = ["".into(), "what it does".into()];
+    let text = to_text(&scenario, &remarks).unwrap();
+    assert_eq!(parse(&text).unwrap(), scenario, "{text}");
+    for line in [
+        r#"    "add iommu","#,
+        r#"    "add 0000:00:02.0",      # what it does"#,
+        r#"    { name = "0000:00:02.0", kind = "endpoint" },"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn a_wrong_name_is_an_error_that_names_it_and_its_line() {
+    for (change, what) in [
+        (("add 0000:00:02.0", "add 0000:00:03.0"), "line 5: there is no device `0000:00:03.0`"),
+        (("register virtio-iommu", "register virtio-iomu"), "line 6: there is no driver `virtio-iomu`"),
+        (("driver = \"virtio-iommu\"", "driver = \"virtio\""), "line 9: there is no driver `virtio`"),
+        (("kind = \"endpoint\"", "kind = \"end-point\""), "line 10: `end-point` is no kind of PCI function"),
+        (("name = \"0000:00:02.0\"", "name = \"0000:00:2.0.\""), "line 10: `0000:00:2.0.` is no PCI address"),
+        (("name = \"0000:00:02.0\"", "name = \"iommu\""), "line 10: there are two devices `iommu`"),
+        (("iommu = \"iommu\"", "iommu = \"0000:00:02.0\""), "`0000:00:02.0` is referred to as an IOMMU"),
+        (("expect.fixed", "expect.mended"), "line 15: there is no path `mended`"),
+        (("\"I2\"", "\"I12\""), "line 17: there is no invariant `I12`"),
+        (("[[\"0000:00:02.0\"]]", "[[\"0000:00:04.0\"]]"), "line 16: there is no device `0000:00:04.0`"),
+        (("\"grouped 0", "\"group 0"), "line 18: there is no event `group 0000:00:02.0`"),
+        (("grouped 0000:00:02.0", "grouped 02.0"), "line 18: there is no device `02.0`"),
+    ] {
+        let error = refused(change);
+        assert!(error.contains(what), "{what}\n{error}");
+    }
+}
+
+#[test]
+fn what_is_no_scenario_says_line_and_column() {
+    for (change, what) in [
+        (("add iommu", "plug iommu"), "`plug iommu` is no step"),
+        (("about =", "abuot ="), "unknown field `abuot`"),
+        (("kind =", "knd ="), "unknown field `knd`"),
+    ] {
+        let error = refused(change);
+        assert!(error.contains(what) && error.contains("line "), "{what}\n{error}");
+    }
+}
+
+#[test]
+fn an_unknown_name_is_wrong_usage_and_says_where_we_looked() {
+    let stop = Named::find("no-such").unwrap_err();
+    assert_eq!(stop.kind, crate::outcome::Kind::Usage);
+    assert!(stop.message.contains("xtask/scenarios"), "{}", stop.message);
+}
+
+#[test]
+fn a_malformed_file_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("wrong.toml");
+    fs::write(&file, SMALL.replacen("add iommu", "add iomu", 1)).unwrap();
+    let stop = Named::find(&file.display().to_string()).unwrap_err();
+    assert!(stop.message.contains("wrong.toml") && stop.message.contains("line 4"), "{}", stop.message);
+}

@@ -58,6 +58,11 @@ impl Registration {
         (self.bus, self.after, &self.groups)
     }
 
+    /// The bus, and the device that was walked over last, if the walk is not in the middle of one.
+    pub(crate) fn between_devices(&self) -> Option<(usize, Option<DeviceId>)> {
+        self.probe.is_none().then_some((self.bus, self.after))
+    }
+
     /// How far the probe of that device is.
     pub(crate) fn stage(&self) -> impl Hash {
         self.probe.as_ref().map(Probe::stage)
