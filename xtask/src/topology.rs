@@ -14,6 +14,7 @@ use crate::outcome::Kind;
 use crate::output;
 use crate::paths::{OnPath, Paths};
 use crate::qemu::Machine;
+use crate::scenarios::Named;
 use crate::tree_edit::Edit;
 
 /// One machine, and what its boot is expected to give.
@@ -67,6 +68,8 @@ pub(crate) struct Topology {
     /// Defects put into the Image.
     #[serde(default)]
     pub(crate) patch: Vec<Patch>,
+    /// A scenario that two CPUs play.
+    pub(crate) race: Option<Race>,
     /// Seconds after which the run is stopped, if not those of the command line.
     pub(crate) timeout: Option<u64>,
     /// Further routes on which the machine is booted; if the file does not say, those on which Linux has
@@ -87,6 +90,16 @@ pub(crate) struct Topology {
     /// What it must give instead where the description is in ACPI tables.
     #[serde(rename = "expect-acpi")]
     pub(crate) expect_acpi: Option<Expect>,
+}
+
+/// A scenario, and how often it is played.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Race {
+    /// By the name of its file.
+    #[serde(deserialize_with = "read_scenario")]
+    pub(crate) scenario: Named,
+    pub(crate) rounds: u64,
 }
 
 /// A file in `topologies/trees`.
@@ -349,6 +362,11 @@ fn read_tables<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<(PathBuf
             .map_err(|error| serde::de::Error::custom(format!("cannot read {}: {error}", file.display())))
     };
     Vec::deserialize(from)?.into_iter().map(read).collect()
+}
+
+/// Reads the scenario that a topology names.
+fn read_scenario<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Named, D::Error> {
+    Named::find(&String::deserialize(from)?).map_err(|stop| serde::de::Error::custom(stop.message))
 }
 
 /// Reads the shared changes that a topology names.
