@@ -173,9 +173,9 @@ impl<T> Round<'_, T> {
 struct Random(u64);
 
 impl Random {
-    /// One of two, each as often as the other.
-    fn coin(&mut self) -> bool {
-        self.up_to(1) == 1
+    /// True once in `times`, on average.
+    fn one_in(&mut self, times: u64) -> bool {
+        self.up_to(times - 1) == 0
     }
 
     /// A number from 0 to `bound`, both included.

@@ -41,7 +41,7 @@ fn boot(options: &RaceArgs, program: &str) -> Result<Boot, Stop> {
 /// # Errors
 ///
 /// There is no such scenario, or QEMU did not start.
-pub(crate) fn command(options: &RaceArgs) -> Result<Option<(Outcome, Form)>, Stop> {
+pub(crate) fn command(options: &RaceArgs) -> Result<Option<Outcome>, Stop> {
     let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
     let boot = boot(options, &program)?;
     if options.dry_run {
@@ -54,7 +54,16 @@ pub(crate) fn command(options: &RaceArgs) -> Result<Option<(Outcome, Form)>, Sto
         boot.shell_lines(&kernel).iter().for_each(|line| eprintln!("+ {line}"));
     }
     let deadline = Some(Duration::from_secs(options.timeout));
-    boot.run(&kernel, deadline, true).map(|outcome| Some((outcome, boot.form)))
+    boot.run(&kernel, deadline, true).map(Some)
+}
+
+/// What came of the race; of a run that did not get so far, the whole report.
+pub(crate) fn text(outcome: &Outcome) -> String {
+    let report = &outcome.report;
+    match &report.race {
+        Some(race) if report.error.is_none() => format!("{race}{}\n", report.result.word()),
+        _ => report.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -133,6 +133,12 @@ pub(crate) struct Expect {
     /// Invariants that must be broken, by number; the others must hold. The result is then `fail`.
     #[serde(default)]
     pub(crate) breaks: Vec<String>,
+    /// Invariants that may be broken or not, as the timing of two CPUs has it.
+    #[serde(default)]
+    pub(crate) may_break: Vec<String>,
+    /// Rounds of a race that there must be.
+    #[serde(skip)]
+    pub(crate) rounds: Option<u64>,
     /// Type of every group; with a Linux answer, instead of Linux's.
     #[serde(rename = "type")]
     pub(crate) kind: Option<GroupType>,
@@ -276,6 +282,9 @@ impl Topology {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
         let mut topology: Self = toml::from_str(text)?;
         topology.name = name.to_owned();
+        for expect in core::iter::once(&mut topology.expect).chain(&mut topology.expect_acpi) {
+            expect.rounds = topology.race.as_ref().map(|race| race.rounds);
+        }
         topology.tree.splice(..0, core::mem::take(&mut topology.trees).into_iter().flatten());
         if let Some(repeat) = &topology.repeat {
             // A bus has 32 slots of eight functions.

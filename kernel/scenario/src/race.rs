@@ -67,13 +67,13 @@ impl Race {
         Ok(Self { plan, path, round, hands, left: rounds, results: Results::default() })
     }
 
-    /// The turn of `cpu`: a piece of a round, or the end of one and the beginning of the next. `step_first` as for
+    /// The turn of `cpu`: a piece of a round, or the end of one and the beginning of the next. `eager` as for
     /// [`Hands::turn`].
-    pub fn turn(&mut self, cpu: usize, step_first: bool) -> Turn {
+    pub fn turn(&mut self, cpu: usize, eager: bool) -> Turn {
         if self.left == 0 {
             return Turn::Over;
         }
-        match self.hands.turn(&mut self.round, cpu, step_first) {
+        match self.hands.turn(&mut self.round, cpu, eager) {
             Turn::Over => {
                 self.end_round();
                 Turn::Did

@@ -68,13 +68,17 @@ pub struct Hands {
 }
 
 impl Hands {
-    /// The turn of `cpu`. If [`WALKER`] could begin a walk or take a step, `step_first` chooses.
-    pub fn turn(&mut self, machine: &mut impl Machine, cpu: usize, step_first: bool) -> Turn {
+    /// The turn of `cpu`. With nothing in hand, [`WALKER`] takes a step before it begins a walk if it is `eager`, and
+    /// [`BINDER`] begins something only if it is: if it were always, all binds would be over when a walk begins.
+    pub fn turn(&mut self, machine: &mut impl Machine, cpu: usize, eager: bool) -> Turn {
         if let Some(activity) = self.held[cpu].take() {
             self.held[cpu] = machine.advance(activity);
             return Turn::Did;
         }
-        if !(cpu == WALKER && step_first) && self.begin(machine, cpu) {
+        if cpu == BINDER && !eager {
+            return Turn::Waits;
+        }
+        if !(cpu == WALKER && eager) && self.begin(machine, cpu) {
             return Turn::Did;
         }
         let is_last = machine.is_idle() && self.held.iter().all(Option::is_none);

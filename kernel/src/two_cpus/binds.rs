@@ -20,6 +20,9 @@ use crate::order::Step;
 /// Longest pause between two pieces, in looks of a waiting CPU: as long as a few requests to a device take.
 const LONGEST_PAUSE: u64 = 1024;
 
+/// The second CPU begins something in one of so many of its turns, so that a walk gets to its middle before.
+const HESITATION: u64 = 4;
+
 /// Microseconds for the whole of it. A driver has limits of its own.
 const LIMIT_US: u64 = 600_000_000;
 
@@ -45,7 +48,7 @@ pub(crate) fn run(
     warnings: &mut Vec<String>,
 ) -> Result<Finding, String> {
     let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: 0, limit_us: LIMIT_US };
-    let mut random = Random(seed);
+    let (mut coin, mut dice) = (Random(seed), Random(!seed));
     let probing = Probing { core, hardware: hardware.clone(), steps: steps.into_iter(), warnings };
     // SAFETY: What the core, its drivers, the steps and the hardware share with others, those reach who wait for
     // this function; and it does nothing but wait until the CPUs are done and the value is back.
@@ -54,8 +57,8 @@ pub(crate) fn run(
         cpu,
         shared,
         &pace,
-        |shared| turn(shared, WALKER, random.coin()),
-        |shared| turn(shared, BINDER, false),
+        |shared| turn(shared, WALKER, coin.one_in(2)),
+        |shared| turn(shared, BINDER, dice.one_in(HESITATION)),
     );
     drop(shared.into_inner());
     let [walks, binds] = tally.pieces;
@@ -73,9 +76,9 @@ pub(crate) fn run(
     })
 }
 
-fn turn(shared: &mut (Probing<'_>, Hands), cpu: usize, step_first: bool) -> Piece {
+fn turn(shared: &mut (Probing<'_>, Hands), cpu: usize, eager: bool) -> Piece {
     let (probing, hands) = shared;
-    let turn = hands.turn(probing, cpu, step_first);
+    let turn = hands.turn(probing, cpu, eager);
     event_log::write(probing.core, &probing.hardware, probing.warnings);
     turn.into()
 }

@@ -20,6 +20,9 @@ use crate::options::Options;
 /// Longest pause between two pieces, in looks of a waiting CPU: about as long as a few pieces take.
 const LONGEST_PAUSE: u64 = 64;
 
+/// The second CPU begins something in one of so many of its turns: a walk has that order of pieces.
+const HESITATION: u64 = 8;
+
 /// Microseconds for all rounds.
 const LIMIT_US: u64 = 600_000_000;
 
@@ -39,15 +42,15 @@ pub(crate) fn run(cpu: &mut SecondCpu, file: &str, options: &Options) -> Result<
 
     // It queues for nothing: where the host has other things to do, each turn in a queue costs one of its time slices.
     let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: 0, limit_us: LIMIT_US };
-    let mut random = Random(seed);
+    let (mut coin, mut dice) = (Random(seed), Random(!seed));
     // SAFETY: The race was made of values of its own, and shares nothing with others.
     let race = unsafe { Confined::new(race) };
     let (race, tally) = work(
         cpu,
         race,
         &pace,
-        |race| race.turn(WALKER, random.coin()).into(),
-        |race| race.turn(BINDER, false).into(),
+        |race| race.turn(WALKER, coin.one_in(2)).into(),
+        |race| race.turn(BINDER, dice.one_in(HESITATION)).into(),
     );
     let race = race.into_inner();
     let results = race.results();
