@@ -47,7 +47,8 @@ pub(crate) fn run(
     seed: u64,
     warnings: &mut Vec<String>,
 ) -> Result<Finding, String> {
-    let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: 0, limit_us: LIMIT_US };
+    // Fair throughout: there are only some hundred pieces, and each CPU is to come in between the other's.
+    let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: LIMIT_US, limit_us: LIMIT_US };
     let (mut coin, mut dice) = (Random(seed), Random(!seed));
     let probing = Probing { core, hardware: hardware.clone(), steps: steps.into_iter(), warnings };
     // SAFETY: What the core, its drivers, the steps and the hardware share with others, those reach who wait for
