@@ -397,10 +397,12 @@ mod tests {
     }
 
     #[test]
-    fn every_option_that_takes_a_value_says_its_default() {
+    fn every_option_that_takes_a_value_and_may_be_left_out_says_its_default() {
         use clap::CommandFactory as _;
         for command in Cli::command().get_subcommands() {
-            for option in command.get_arguments().filter(|option| option.get_action().takes_values()) {
+            let takes_values =
+                |option: &&clap::Arg| option.get_action().takes_values() && !option.is_required_set();
+            for option in command.get_arguments().filter(takes_values) {
                 let help = option.get_help().map(ToString::to_string).unwrap_or_default();
                 let has_default = !option.get_default_values().is_empty() || help.contains("[default: ");
                 assert!(has_default, "{} {}: {help}", command.get_name(), option.get_id());
