@@ -34,13 +34,18 @@ pub(crate) fn settle(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mu
 /// added to `warnings`.
 pub(crate) fn run(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
     loop {
-        for event in core.take_events() {
-            line(core, hardware, &event);
-            warnings.extend(warning(core, &event));
-        }
+        write(core, hardware, warnings);
         if !core.step() {
             break;
         }
+    }
+}
+
+/// Logs what has happened since the last call, and adds what a user is to be warned of to `warnings`.
+pub(crate) fn write(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
+    for event in core.take_events() {
+        line(core, hardware, &event);
+        warnings.extend(warning(core, &event));
     }
 }
 

@@ -26,6 +26,7 @@ mod summary;
 mod tables;
 mod two_cpus;
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::mem;
 
@@ -38,7 +39,7 @@ use crate::machine::{console, power};
 use crate::options::Options;
 use crate::order::Step;
 use crate::source::HandedOver;
-use crate::two_cpus::self_test;
+use crate::two_cpus::{OnDemand, binds, race, self_test};
 
 boot::entry!(kernel_main, machine::second_cpu::main, machine::failure::exception);
 
@@ -96,12 +97,19 @@ fn probe_machine(
         steps = order.arrange(steps)?;
         log!("order: {}", order::names(&steps));
     }
-    for step in steps {
-        step.take(&mut core);
-        event_log::run(&mut core, &hardware, &mut report.warnings);
-        if options.order.is_some() {
-            // Between any two steps too, everything must be as it should.
-            core.settle();
+    let mut second_cpu = OnDemand::new(&described.description);
+    if options.binds_on_second_cpu {
+        let cpu = second_cpu.cpu("binds=second-cpu")?;
+        let did = binds::run(cpu, &mut core, &hardware, steps, options.seed, &mut report.warnings)?;
+        summary::add_findings(report, &[did]);
+    } else {
+        for step in steps {
+            step.take(&mut core);
+            event_log::run(&mut core, &hardware, &mut report.warnings);
+            if options.order.is_some() {
+                // Between any two steps too, everything must be as it should.
+                core.settle();
+            }
         }
     }
     event_log::settle(&mut core, &hardware, &mut report.warnings);
@@ -110,7 +118,12 @@ fn probe_machine(
 
     summary::add_core(report, &core, &hardware, &iommus);
     if let Some(pieces) = options.smp_test {
-        summary::add_two_cpus(report, self_test::run(&described.description, pieces)?);
+        let cpu = second_cpu.cpu(&format!("smp-test={pieces}"))?;
+        summary::add_two_cpus(report, self_test::run(cpu, pieces)?);
+    }
+    if let Some(file) = &options.race_file {
+        let cpu = second_cpu.cpu(&format!("race={file}"))?;
+        summary::add_race(report, race::run(cpu, file, options)?);
     }
     // The run is over. Taking everything down in order, which resets every device, would only cost time.
     mem::forget((core, hardware, iommus));

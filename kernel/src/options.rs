@@ -37,6 +37,14 @@ pub(crate) struct Options {
     pub(crate) order: Option<Order>,
     /// How many pieces two CPUs do, each in each round of their self-test (`smp-test=`).
     pub(crate) smp_test: Option<u32>,
+    /// Whether the second CPU binds what is no IOMMU, while the first one walks the buses (`binds=second-cpu`).
+    pub(crate) binds_on_second_cpu: bool,
+    /// A scenario in a file of the host, which two CPUs play (`race=`).
+    pub(crate) race_file: Option<String>,
+    /// How often (`rounds=`).
+    pub(crate) rounds: u64,
+    /// Where pauses and choices of two CPUs come from (`seed=`).
+    pub(crate) seed: u64,
     /// Words that mean nothing, or nothing here.
     pub(crate) warnings: Vec<String>,
     /// A word that asks for what this image cannot do, and that the run must not go on without.
@@ -45,6 +53,12 @@ pub(crate) struct Options {
 
 /// Most pieces of a self-test: a few seconds' worth.
 const SMP_TEST_LIMIT: u32 = 100_000;
+
+/// Most rounds of a race: minutes' worth.
+const ROUNDS_LIMIT: u64 = 1_000_000;
+
+/// Rounds of a race that does not say how many.
+const ROUNDS: u64 = 1000;
 
 /// Where the description of the machine comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +116,10 @@ impl Options {
             strict_is_set: false,
             order: None,
             smp_test: None,
+            binds_on_second_cpu: false,
+            race_file: None,
+            rounds: ROUNDS,
+            seed: 0,
             warnings: Vec::new(),
             refused: None,
         };
@@ -156,7 +174,19 @@ impl Options {
                 Ok(pieces @ 1..=SMP_TEST_LIMIT) => self.smp_test = Some(pieces),
                 _ => self.warn(word, &format!("expected a number from 1 to {SMP_TEST_LIMIT}")),
             },
-            ("console" | "report" | "dtb" | "tables" | "number", _) => self.warn(word, "unknown value"),
+            ("binds", "second-cpu") => self.binds_on_second_cpu = true,
+            ("race", file) if !file.is_empty() => self.race_file = Some(file.to_string()),
+            ("rounds", number) => match number.parse() {
+                Ok(rounds @ 1..=ROUNDS_LIMIT) => self.rounds = rounds,
+                _ => self.warn(word, &format!("expected a number from 1 to {ROUNDS_LIMIT}")),
+            },
+            ("seed", number) => match number.parse() {
+                Ok(seed) => self.seed = seed,
+                Err(_) => self.warn(word, "expected a number below 2^64"),
+            },
+            ("console" | "report" | "dtb" | "tables" | "number" | "binds" | "race", _) => {
+                self.warn(word, "unknown value")
+            }
             _ => self.warn(word, "unknown word"),
         }
     }

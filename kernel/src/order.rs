@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use probe::{BusId, Core, Driver, NewDevice};
+use probe::{Activity, BusId, Core, Driver, NewDevice};
 
 use crate::hardware::Handle;
 
@@ -32,12 +32,19 @@ impl Step {
 
     /// Does it.
     pub(crate) fn take(self, core: &mut Core<Handle>) {
+        let mut rest = self.begin(core);
+        while let Some(activity) = rest {
+            rest = core.advance(activity);
+        }
+    }
+
+    /// Begins it; what is left of it, if anything is.
+    pub(crate) fn begin(self, core: &mut Core<Handle>) -> Option<Activity> {
         match self {
-            Self::Add(bus, device) => {
-                core.add_device(bus, device);
-            }
+            Self::Add(bus, device) => core.begin_add_device(bus, device).1,
             Self::Register(driver) => {
                 core.register_driver(driver);
+                None
             }
         }
     }

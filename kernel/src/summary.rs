@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use firmware::Description;
 use probe::{Core, DomainType, InstanceState, Severity};
 use report::{
-    Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Report, ReservedRegion, Timing,
-    Translation, TwoCpus, Verdict,
+    Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Race, Report, ReservedRegion,
+    Timing, Translation, TwoCpus, Verdict,
 };
 
 use crate::clients::{Bound, Iommus};
@@ -88,6 +88,18 @@ pub(crate) fn add_two_cpus(report: &mut Report, did: TwoCpus) {
         ),
     });
     report.two_cpus = Some(did);
+}
+
+/// Adds what came of a scenario that two CPUs played. What it broke is broken in this run.
+pub(crate) fn add_race(report: &mut Report, race: Race) {
+    for broken in &race.broken {
+        let invariant = report.invariants.iter_mut().find(|invariant| invariant.id == broken.id);
+        if let Some(invariant) = invariant.filter(|invariant| invariant.holds) {
+            invariant.holds = false;
+            invariant.broken_by = Some(format!("race, round {}: {}", broken.first_round, broken.broken_by));
+        }
+    }
+    report.race = Some(race);
 }
 
 fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Iommu {

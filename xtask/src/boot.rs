@@ -15,8 +15,9 @@ use crate::cli::{Console, Firmware, Form, Iommu, ProbePath, QemuArgs};
 use crate::image::{self, Kernel, Patch};
 use crate::outcome::{Outcome, Stop};
 use crate::output;
-use crate::qemu::{self, Machine, REPORT_FILE, Start, TREE_FILE};
+use crate::qemu::{self, Machine, REPORT_FILE, Rounds, SCENARIO_FILE, Start, TREE_FILE};
 use crate::run::Run;
+use crate::scenarios::Named;
 use crate::setup::{self, Need};
 use crate::topology::{self, Topology};
 use crate::tree_edit::{self, Edit};
@@ -42,6 +43,8 @@ pub(crate) struct Boot {
     pub(crate) patches: Vec<Patch>,
     /// ACPI tables of our own: where they come from, and their bytes.
     pub(crate) tables: Vec<(PathBuf, Vec<u8>)>,
+    /// What two CPUs play.
+    pub(crate) race: Option<Named>,
     /// How the report is shown; the kernel always writes JSON.
     pub(crate) form: Form,
 }
@@ -130,12 +133,14 @@ impl Boot {
                 console: topology.console,
                 own_tree: !matches!(tree, Tree::Own),
                 tables: topology.tables.len(),
+                race: topology.race.as_ref().map(|race| Rounds { rounds: race.rounds, seed: 0 }),
                 append: topology.append.split_whitespace().map(String::from).collect(),
                 gdb: false,
             },
             tree,
             patches: topology.patch.clone(),
             tables: topology.tables.clone(),
+            race: topology.race.as_ref().map(|race| race.scenario.clone()),
             form: Form::default(),
         }
     }
@@ -150,8 +155,8 @@ impl Boot {
         let mut boot = if options.bare {
             let machine = Machine { program: program.to_owned(), ..Machine::default() };
             let (tree, patches) = (Tree::Own, Vec::new());
-            let tables = Vec::new();
-            Self { machine, start: Start::default(), tree, patches, tables, form: Form::default() }
+            let (tables, race) = (Vec::new(), None);
+            Self { machine, start: Start::default(), tree, patches, tables, race, form: Form::default() }
         } else {
             let topology =
                 Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
@@ -212,6 +217,9 @@ impl Boot {
         for (number, (file, _)) in self.tables.iter().enumerate() {
             lines.push(output::shell_line(["cp", &file.display().to_string(), &qemu::table_file(number)]));
         }
+        lines.extend(
+            self.race.iter().map(|race| format!("# {SCENARIO_FILE}: scenario {} as JSON", race.name)),
+        );
         lines.extend(self.patches.iter().map(|patch| format!("# in {PATCHED_IMAGE}: {patch:x?}")));
         if self.start.disk {
             let image = self.image(kernel).display().to_string();
@@ -296,6 +304,10 @@ impl Boot {
         for (number, (_, bytes)) in self.tables.iter().enumerate() {
             fs::write(directory.path().join(qemu::table_file(number)), bytes)
                 .context("cannot write a table")?;
+        }
+        if let Some(race) = &self.race {
+            let json = serde_json::to_string(&race.scenario).context("the scenario cannot be written")?;
+            fs::write(directory.path().join(SCENARIO_FILE), json).context("cannot write the scenario")?;
         }
         let place = directory.path().join(TREE_FILE);
         match &self.tree {

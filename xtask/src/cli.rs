@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Tries every order of a scenario's steps, and of what can come in between.
     Explore(ExploreArgs),
+    /// Plays a scenario on two CPUs of QEMU: one walks the buses for IOMMUs, the other one binds their users.
+    Race(RaceArgs),
     /// Compares the time of a boot with that of an Image whose first instructions exit.
     Speed(SpeedArgs),
 }
@@ -164,6 +166,39 @@ pub(crate) struct ReplayArgs {
     /// Everything as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RaceArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// A scenario, by its name or its file.
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) scenario: String,
+    /// Probe path: ours, or that of a Linux with its defects [default: fixed].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<ProbePath>,
+    /// How often, each time with a new machine.
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) rounds: u64,
+    /// Where the pauses between two pieces of work come from; timing differs from run to run all the same.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// CPU model; a 64-bit one [default: cortex-a57].
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) cpu: Option<String>,
+    /// Stops a run that takes longer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+    /// The report as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+    /// Shows the QEMU command and does nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Further arguments for QEMU [default: none].
+    #[arg(last = true, value_name = "QEMU-ARGS")]
+    pub(crate) qemu_args: Vec<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -362,10 +397,12 @@ mod tests {
     }
 
     #[test]
-    fn every_option_that_takes_a_value_says_its_default() {
+    fn every_option_that_takes_a_value_and_may_be_left_out_says_its_default() {
         use clap::CommandFactory as _;
         for command in Cli::command().get_subcommands() {
-            for option in command.get_arguments().filter(|option| option.get_action().takes_values()) {
+            let takes_values =
+                |option: &&clap::Arg| option.get_action().takes_values() && !option.is_required_set();
+            for option in command.get_arguments().filter(takes_values) {
                 let help = option.get_help().map(ToString::to_string).unwrap_or_default();
                 let has_default = !option.get_default_values().is_empty() || help.contains("[default: ");
                 assert!(has_default, "{} {}: {help}", command.get_name(), option.get_id());

@@ -14,6 +14,7 @@ mod outcome;
 mod output;
 mod paths;
 mod qemu;
+mod race;
 mod replay;
 mod run;
 mod scenarios;
@@ -42,6 +43,16 @@ fn main() -> ExitCode {
     let (json, ended) = match &cli.command {
         Command::Setup => (None, setup::command().map(|()| None)),
         Command::Qemu(options) => (options.json.as_deref(), boot::command(options)),
+        Command::Race(options) => match race::command(options) {
+            Ok(Some(outcome)) => {
+                let json = options.json.as_deref();
+                if json != Some(Path::new(STANDARD_OUTPUT)) {
+                    print!("{}", race::text(&outcome));
+                }
+                return leave(&outcome, json);
+            }
+            ended => (options.json.as_deref(), ended.map(|_| None)),
+        },
         Command::Test(options) => match suite::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),

@@ -14,6 +14,9 @@ pub(crate) const REPORT_FILE: &str = "report.json";
 /// would rewrite a tree that it is given, and refuse a broken one.
 pub(crate) const TREE_FILE: &str = "tree.dtb";
 
+/// File in the run directory from which the kernel reads a scenario.
+pub(crate) const SCENARIO_FILE: &str = "scenario.json";
+
 /// Directory in the run directory that QEMU shows as a FAT disk.
 pub(crate) const DISK: &str = "disk";
 /// Where UEFI firmware looks for what to start on a removable disk (UEFI 2.10, section 3.5.1.1): the directory,
@@ -61,10 +64,21 @@ pub(crate) struct Start {
     pub(crate) own_tree: bool,
     /// How many files [`table_file`] there are with ACPI tables.
     pub(crate) tables: usize,
+    /// How often two CPUs play the scenario in [`SCENARIO_FILE`]; there is none, if none.
+    pub(crate) race: Option<Rounds>,
     /// Words for the kernel's command line.
     pub(crate) append: Vec<String>,
     /// Whether to wait for a debugger.
     pub(crate) gdb: bool,
+}
+
+/// Rounds of a scenario on two CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rounds {
+    /// How many.
+    pub(crate) rounds: u64,
+    /// Where pauses come from.
+    pub(crate) seed: u64,
 }
 
 /// Name of an ACPI table of our own, in the run directory.
@@ -74,9 +88,9 @@ pub(crate) fn table_file(number: usize) -> String {
 
 impl Start {
     /// Whether the guest has semihosting. With the report on the serial port it has none, so that
-    /// the other way out is used; only a tree or tables of our own cannot be read without it.
+    /// the other way out is used; only files of our own cannot be read without it.
     pub(crate) fn has_semihosting(&self) -> bool {
-        self.console == Console::Semihosting || self.own_tree || self.tables > 0
+        self.console == Console::Semihosting || self.own_tree || self.tables > 0 || self.race.is_some()
     }
 
     /// The kernel's command line.
@@ -103,6 +117,10 @@ impl Start {
         if self.tables > 0 {
             words.push(&tables);
         }
+        let race = self
+            .race
+            .map(|Rounds { rounds, seed }| format!("race={SCENARIO_FILE} rounds={rounds} seed={seed}"));
+        words.extend(race.as_deref());
         // On the other routes, what started the kernel says which they are.
         if self.firmware == Firmware::Acpi {
             words.push("firmware=acpi");

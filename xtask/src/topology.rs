@@ -14,6 +14,7 @@ use crate::outcome::Kind;
 use crate::output;
 use crate::paths::{OnPath, Paths};
 use crate::qemu::Machine;
+use crate::scenarios::Named;
 use crate::tree_edit::Edit;
 
 /// One machine, and what its boot is expected to give.
@@ -67,6 +68,8 @@ pub(crate) struct Topology {
     /// Defects put into the Image.
     #[serde(default)]
     pub(crate) patch: Vec<Patch>,
+    /// A scenario that two CPUs play.
+    pub(crate) race: Option<Race>,
     /// Seconds after which the run is stopped, if not those of the command line.
     pub(crate) timeout: Option<u64>,
     /// Further routes on which the machine is booted; if the file does not say, those on which Linux has
@@ -87,6 +90,16 @@ pub(crate) struct Topology {
     /// What it must give instead where the description is in ACPI tables.
     #[serde(rename = "expect-acpi")]
     pub(crate) expect_acpi: Option<Expect>,
+}
+
+/// A scenario, and how often it is played.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Race {
+    /// By the name of its file.
+    #[serde(deserialize_with = "read_scenario")]
+    pub(crate) scenario: Named,
+    pub(crate) rounds: u64,
 }
 
 /// A file in `topologies/trees`.
@@ -120,6 +133,12 @@ pub(crate) struct Expect {
     /// Invariants that must be broken, by number; the others must hold. The result is then `fail`.
     #[serde(default)]
     pub(crate) breaks: Vec<String>,
+    /// Invariants that may be broken or not, as the timing of two CPUs has it.
+    #[serde(default)]
+    pub(crate) may_break: Vec<String>,
+    /// Rounds of a race that there must be.
+    #[serde(skip)]
+    pub(crate) rounds: Option<u64>,
     /// Type of every group; with a Linux answer, instead of Linux's.
     #[serde(rename = "type")]
     pub(crate) kind: Option<GroupType>,
@@ -263,6 +282,9 @@ impl Topology {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
         let mut topology: Self = toml::from_str(text)?;
         topology.name = name.to_owned();
+        for expect in core::iter::once(&mut topology.expect).chain(&mut topology.expect_acpi) {
+            expect.rounds = topology.race.as_ref().map(|race| race.rounds);
+        }
         topology.tree.splice(..0, core::mem::take(&mut topology.trees).into_iter().flatten());
         if let Some(repeat) = &topology.repeat {
             // A bus has 32 slots of eight functions.
@@ -349,6 +371,11 @@ fn read_tables<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<(PathBuf
             .map_err(|error| serde::de::Error::custom(format!("cannot read {}: {error}", file.display())))
     };
     Vec::deserialize(from)?.into_iter().map(read).collect()
+}
+
+/// Reads the scenario that a topology names.
+fn read_scenario<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Named, D::Error> {
+    Named::find(&String::deserialize(from)?).map_err(|stop| serde::de::Error::custom(stop.message))
 }
 
 /// Reads the shared changes that a topology names.

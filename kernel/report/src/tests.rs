@@ -179,6 +179,39 @@ fn what_two_cpus_did_is_there_only_if_they_were_asked_to() {
 }
 
 #[test]
+fn a_race_says_what_broke_how_often_and_what_was_not_provoked() {
+    let mut report = sample();
+    assert!(!report.to_json_line().unwrap().contains("race"));
+    let broken =
+        BrokenInRace { id: "I3".to_string(), rounds: 12, first_round: 5, broken_by: "late".to_string() };
+    let reached = ReachedInRace {
+        groups: vec![vec!["a".to_string()], vec!["b".to_string(), "c".to_string()]],
+        rounds: 100,
+    };
+    report.race = Some(Race {
+        about: "two CPUs".to_string(),
+        path: "upstream".to_string(),
+        seed: 7,
+        rounds: 100,
+        pieces: [300, 200],
+        switches: 150,
+        broken: vec![broken],
+        not_provoked: vec!["I2".to_string()],
+        partitions: vec![reached],
+    });
+    let text = report.to_string();
+    for part in [
+        "Race on upstream, 100 rounds, seed 7: two CPUs\n",
+        "\tI3 was broken in 12 rounds, first in round 5: late\n",
+        "\tI2 was not provoked in 100 rounds, though some order of the steps breaks it\n",
+        "\t100 rounds ended in: a | b c\n",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    assert_eq!(Report::from_json(&report.to_json_line().unwrap()).unwrap(), report);
+}
+
+#[test]
 fn json_that_is_cut_short_is_refused_at_every_length() {
     let line = sample().to_json_line().unwrap();
     for length in 0..line.len() {

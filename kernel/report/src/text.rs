@@ -4,10 +4,11 @@
 //! The kernel prints it and so does `cargo xtask`; both write through [`fmt::Display`].
 
 use alloc::collections::BTreeMap;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{Device, Group, GroupType, Report, ReservedRegion, Severity};
+use crate::{BrokenInRace, Device, Group, GroupType, Race, ReachedInRace, Report, ReservedRegion, Severity};
 
 /// As many devices that differ in nothing but their names are shown in one line.
 const FOLD_FROM: usize = 4;
@@ -28,6 +29,9 @@ impl fmt::Display for Report {
         }
         for warning in &self.warnings {
             writeln!(f, "Warning: {warning}")?;
+        }
+        if let Some(race) = &self.race {
+            write!(f, "{race}")?;
         }
         for invariant in self.invariants.iter().filter(|invariant| !invariant.holds) {
             let cause = invariant.broken_by.as_deref().unwrap_or("the run did not say by what");
@@ -118,6 +122,36 @@ impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.0 == 1 { "" } else { "s" };
         write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
+impl fmt::Display for Race {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { about, path, seed, rounds, pieces: [walks, binds], switches, .. } = self;
+        writeln!(f, "Race on {path}, {rounds} rounds, seed {seed}: {about}")?;
+        writeln!(
+            f,
+            "\tthe CPUs did {walks} and {binds} pieces, and {switches} times one followed the other"
+        )?;
+        for broken in &self.broken {
+            let BrokenInRace { id, rounds: times, first_round, broken_by } = broken;
+            writeln!(f, "\t{id} was broken in {times} rounds, first in round {first_round}: {broken_by}")?;
+        }
+        for id in &self.not_provoked {
+            writeln!(
+                f,
+                "\t{id} was not provoked in {rounds} rounds, though some order of the steps breaks it"
+            )?;
+        }
+        if self.broken.is_empty() && self.not_provoked.is_empty() {
+            writeln!(f, "\tno invariant was broken")?;
+        }
+        for ReachedInRace { groups, rounds: times } in &self.partitions {
+            let groups: Vec<_> = groups.iter().map(|members| members.join(" ")).collect();
+            let groups = if groups.is_empty() { "no group".to_string() } else { groups.join(" | ") };
+            writeln!(f, "\t{times} rounds ended in: {groups}")?;
+        }
+        Ok(())
     }
 }
 

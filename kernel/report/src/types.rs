@@ -32,6 +32,9 @@ pub struct Report {
     /// What two CPUs did together, if they were asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub two_cpus: Option<TwoCpus>,
+    /// What came of a scenario that two CPUs played, if they were asked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<Race>,
     /// Where the time went.
     pub timing_us: Timing,
     /// The verdict.
@@ -82,6 +85,51 @@ pub struct TwoCpus {
     pub lost_unlocked: u64,
     /// Whether both CPUs were seen to run at the same time there, and did not take turns.
     pub at_the_same_time: bool,
+}
+
+/// A scenario that two CPUs played again and again: one walks the buses for IOMMUs, the other one binds their users.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Race {
+    /// What the scenario shows.
+    pub about: String,
+    /// The path.
+    pub path: String,
+    /// Where pauses and choices came from.
+    pub seed: u64,
+    /// Rounds, each with a machine of its own.
+    pub rounds: u64,
+    /// Pieces of work that each CPU did, in all rounds.
+    pub pieces: [u64; 2],
+    /// How often a piece was done by the other CPU than the piece before.
+    pub switches: u64,
+    /// Invariants that some rounds broke.
+    pub broken: Vec<BrokenInRace>,
+    /// Invariants that some order of the steps breaks on this path, as the scenario says, and no round broke.
+    pub not_provoked: Vec<String>,
+    /// What the rounds ended in.
+    pub partitions: Vec<ReachedInRace>,
+}
+
+/// An invariant that some rounds of a race broke.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenInRace {
+    /// `I1` to `I11`.
+    pub id: String,
+    /// How many rounds did.
+    pub rounds: u64,
+    /// The first of them, counted from 1.
+    pub first_round: u64,
+    /// What broke it there.
+    pub broken_by: String,
+}
+
+/// Groups in which some rounds of a race ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReachedInRace {
+    /// Members of each group, in the order of their names.
+    pub groups: Vec<Vec<String>>,
+    /// How many rounds did.
+    pub rounds: u64,
 }
 
 /// One IOMMU instance.

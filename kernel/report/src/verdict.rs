@@ -18,6 +18,7 @@ impl Report {
             findings: Vec::new(),
             invariants: Vec::new(),
             two_cpus: None,
+            race: None,
             timing_us: Timing::default(),
             result: Verdict::Error,
             error: None,

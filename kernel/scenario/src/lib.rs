@@ -17,13 +17,17 @@ mod explore;
 mod firmware;
 mod model;
 mod names;
+mod race;
 mod spec;
 mod step;
+mod two_cpus;
 mod world;
 
 pub use error::ScenarioError;
 #[cfg(feature = "explore")]
 pub use explore::{Broken, Exploration, Limits, explore};
+pub use race::{Breaks, Race, Results};
 pub use spec::{Device, Driver, Expect, Firmware, Grain, Iommu, Map, Scenario};
 pub use step::Step;
+pub use two_cpus::{About, BINDER, Hands, Machine, Stepped, Turn, WALKER};
 pub use world::{Choice, Partition, Plan, World};

@@ -323,8 +323,23 @@ impl World {
         }
     }
 
+    /// Takes what the last step has begun, for a caller that goes on with it by [`advance`](Self::advance).
+    pub fn take_begun(&mut self) -> Option<Activity> {
+        self.running.pop()
+    }
+
+    /// Takes, likewise, the activity that has been queued longest of those about IOMMUs, or of all others.
+    pub fn take_queued(&mut self, about_iommus: bool) -> Option<Activity> {
+        let is_iommu = |id: Option<DeviceId>| {
+            let place = self.present.iter().position(|present| present.is_some() && *present == id);
+            place.is_some_and(|place| self.plan.scenario.devices[place].iommu.is_some())
+        };
+        let position = self.core.queued().position(|id| is_iommu(id) == about_iommus)?;
+        self.core.take_at(position)
+    }
+
     /// One piece, in the scenario's grain.
-    fn advance(&mut self, activity: Activity) -> Option<Activity> {
+    pub fn advance(&mut self, activity: Activity) -> Option<Activity> {
         let mut rest = self.core.advance(activity)?;
         while self.goes_on(&rest) {
             self.idle_pieces += usize::from(rest.is_walk());

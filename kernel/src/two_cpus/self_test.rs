@@ -13,13 +13,10 @@ use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use boot::secondary::relax;
-use firmware::{Description, PsciConduit};
 use report::TwoCpus;
 
 use super::{Pace, Piece, Tally, work};
-use crate::log;
 use crate::machine::clock;
-use crate::machine::psci::Conduit;
 use crate::machine::second_cpu::SecondCpu;
 
 /// Rounds with the lock, each with a seed of its own.
@@ -53,20 +50,13 @@ const MEETINGS: u64 = 100;
 /// Microseconds for trials that do not show it.
 const UNLOCKED_LIMIT_US: u64 = 10_000_000;
 
-/// Has the second CPU that `description` names do `pieces` pieces a round, and this one as many.
+/// Has the second CPU do `pieces` pieces a round, and this one as many.
 ///
 /// # Errors
 ///
-/// There is no second CPU, or pieces were lost under the lock, in words.
-pub(crate) fn run(description: &Description, pieces: u32) -> Result<TwoCpus, String> {
-    let conduit = description.psci.map(|conduit| match conduit {
-        PsciConduit::Hvc => Conduit::Hvc,
-        PsciConduit::Smc => Conduit::Smc,
-    });
-    let mut cpu = SecondCpu::start(&description.affinities, conduit)
-        .map_err(|error| format!("smp-test={pieces}: {error}"))?;
-    log!("CPU 1 (affinity {}) is up", cpu.affinity());
-    let (counted, tally) = count_with_lock(&mut cpu, pieces.into())?;
+/// Pieces were lost under the lock, in words.
+pub(crate) fn run(cpu: &mut SecondCpu, pieces: u32) -> Result<TwoCpus, String> {
+    let (counted, tally) = count_with_lock(cpu, pieces.into())?;
     let wanted = 2 * ROUNDS * u64::from(pieces);
     if counted != wanted {
         return Err(format!(
@@ -77,7 +67,7 @@ pub(crate) fn run(description: &Description, pieces: u32) -> Result<TwoCpus, Str
     if here + there > 0 {
         return Err(format!("of blocks on the heap, {here} of CPU 0 and {there} of CPU 1 were overwritten"));
     }
-    let unlocked = count_without_lock(&mut cpu);
+    let unlocked = count_without_lock(cpu);
     Ok(TwoCpus {
         affinity: cpu.affinity().to_string(),
         rounds: ROUNDS,

@@ -591,3 +591,48 @@ fn an_invariant_that_must_be_broken_is_and_no_other() {
     let found = judge_with(&expect.replace("I3", "I33"), report);
     assert!(found.contains(&"the expectation names I33, which is no invariant".into()), "{found:?}");
 }
+
+#[test]
+fn a_race_has_all_its_rounds_with_both_cpus_in_them() {
+    let mut expect = Topology::parse("x", EXPECT).unwrap().expect;
+    let found = |expect: &Expect, race: Option<(u64, u64)>| {
+        let mut report = right();
+        report.race = race.map(|(rounds, switches)| report::Race {
+            about: String::new(),
+            path: "fixed".into(),
+            seed: 0,
+            rounds,
+            pieces: [rounds, rounds],
+            switches,
+            broken: Vec::new(),
+            not_provoked: Vec::new(),
+            partitions: Vec::new(),
+        });
+        let mut found = Vec::new();
+        super::race(&report, expect, &mut found);
+        found.join("; ")
+    };
+    assert_eq!(found(&expect, None), "");
+    assert!(found(&expect, Some((10, 20))).contains("nobody asked"));
+    expect.rounds = Some(10);
+    assert_eq!(found(&expect, Some((10, 20))), "");
+    assert!(found(&expect, None).contains("no scenario was played"));
+    assert!(found(&expect, Some((9, 20))).contains("expected 10 rounds, there were 9"));
+    assert!(found(&expect, Some((10, 9))).contains("followed the other 9 times"));
+}
+
+#[test]
+fn an_invariant_that_may_break_may_and_no_other() {
+    let mut report = right();
+    report.invariants[1].holds = false;
+    let found = |may_break: &[&str]| {
+        let expect =
+            Expect { may_break: may_break.iter().map(ToString::to_string).collect(), ..Expect::default() };
+        let mut found = Vec::new();
+        invariants(&report, &expect, &mut found);
+        found.join("; ")
+    };
+    assert_eq!(found(&["I2"]), "");
+    assert!(found(&["I3"]).contains("invariant I2: broken"));
+    assert!(found(&["I2", "I99"]).contains("I99"));
+}

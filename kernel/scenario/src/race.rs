@@ -1,0 +1,151 @@
+//! A scenario, again and again, on two CPUs.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::String;
+
+use probe::{Activity, Path};
+
+use crate::error::ScenarioError;
+use crate::spec::{Grain, Scenario};
+use crate::step::Step;
+use crate::two_cpus::{About, Hands, Machine, Stepped, Turn};
+use crate::world::{Partition, Plan, World};
+
+/// Rounds of a scenario, each with a machine of its own.
+///
+/// The steps come in the order in which they are written, without those that say what goes on when (`go`, `rest`):
+/// that is what the CPUs race for. Every piece between which Linux lets go of its locks is a turn.
+pub struct Race {
+    plan: Rc<Plan>,
+    path: Path,
+    round: Round,
+    hands: Hands,
+    /// Rounds that have not ended.
+    left: u64,
+    results: Results,
+}
+
+/// What came of the rounds that have ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Results {
+    /// How many they are.
+    pub rounds: u64,
+    /// Invariants that some of them broke, by name.
+    pub broken: BTreeMap<&'static str, Breaks>,
+    /// Partitions, and in how many rounds each was reached.
+    pub partitions: BTreeMap<Partition, u64>,
+}
+
+/// Rounds that broke an invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breaks {
+    /// How many.
+    pub rounds: u64,
+    /// The first of them, counted from 1.
+    pub first: u64,
+    /// What broke it there.
+    pub by: String,
+}
+
+/// One machine, and which of its steps is next.
+struct Round {
+    world: World,
+    plan: Rc<Plan>,
+    next: usize,
+}
+
+impl Race {
+    /// `rounds` rounds of a scenario on a path, none of them begun.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::new`].
+    pub fn new(scenario: Scenario, path: Path, rounds: u64) -> Result<Self, ScenarioError> {
+        let plan = Rc::new(Plan::new(Scenario { grain: Grain::Piece, ..scenario })?);
+        let (round, hands) = (Round::new(&plan, path), Hands::default());
+        Ok(Self { plan, path, round, hands, left: rounds, results: Results::default() })
+    }
+
+    /// The turn of `cpu`: a piece of a round, or the end of one and the beginning of the next. `eager` as for
+    /// [`Hands::turn`].
+    pub fn turn(&mut self, cpu: usize, eager: bool) -> Turn {
+        if self.left == 0 {
+            return Turn::Over;
+        }
+        match self.hands.turn(&mut self.round, cpu, eager) {
+            Turn::Over => {
+                self.end_round();
+                Turn::Did
+            }
+            turn => turn,
+        }
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn results(&self) -> &Results {
+        &self.results
+    }
+
+    fn end_round(&mut self) {
+        self.left -= 1;
+        self.results.rounds += 1;
+        let mut world = core::mem::replace(&mut self.round, Round::new(&self.plan, self.path)).world;
+        // Nothing is under way; this checks the invariants that hold at rest.
+        world.rest();
+        for verdict in world.invariants() {
+            let Some(by) = verdict.broken_by else { continue };
+            let first = self.results.rounds;
+            let breaks = self.results.broken.entry(verdict.id).or_insert(Breaks { rounds: 0, first, by });
+            breaks.rounds += 1;
+        }
+        *self.results.partitions.entry(world.partition()).or_default() += 1;
+    }
+}
+
+impl Round {
+    fn new(plan: &Rc<Plan>, path: Path) -> Self {
+        let mut round = Self { world: World::new(plan, path), plan: plan.clone(), next: 0 };
+        round.pass_over_pieces();
+        round
+    }
+
+    /// Goes to the next step that is not about who goes on when.
+    fn pass_over_pieces(&mut self) {
+        let steps = &self.plan.scenario().steps;
+        let is_piece = |step: &Step| matches!(step, Step::Go(..) | Step::Rest);
+        while steps.get(self.next).is_some_and(is_piece) {
+            self.next += 1;
+        }
+    }
+}
+
+impl Machine for Round {
+    fn step(&mut self) -> Stepped {
+        let plan = self.plan.clone();
+        let Some(step) = plan.scenario().steps.get(self.next) else { return Stepped::NoneLeft };
+        if self.world.begin(step).is_err() {
+            return Stepped::Impossible;
+        }
+        self.skip_step();
+        Stepped::Taken(self.world.take_begun())
+    }
+
+    fn skip_step(&mut self) {
+        self.next += 1;
+        self.pass_over_pieces();
+    }
+
+    fn take(&mut self, about: About) -> Option<Activity> {
+        self.world.take_queued(about == About::Iommu)
+    }
+
+    fn advance(&mut self, activity: Activity) -> Option<Activity> {
+        self.world.advance(activity)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.world.is_at_rest()
+    }
+}

@@ -1,0 +1,107 @@
+//! Which of two CPUs does what on one machine.
+//!
+//! Each does one thing at a time, to its end, and lets go of the machine after each piece of it. Binds are dealt out by
+//! what is bound; the next step is taken by whoever has nothing to bind. Who gets the machine next is not decided
+//! here: real CPUs take a lock, a test shuffles them.
+
+use probe::Activity;
+
+/// The CPU that binds IOMMUs, and so walks the buses.
+pub const WALKER: usize = 0;
+
+/// The CPU that binds everything else.
+pub const BINDER: usize = 1;
+
+/// What a queued activity is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// An IOMMU.
+    Iommu,
+    /// Any other device.
+    Client,
+}
+
+/// What came of the attempt to take the next step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stepped {
+    /// It was taken; this is what it has begun and not ended.
+    Taken(Option<Activity>),
+    /// It is not possible now.
+    Impossible,
+    /// There is none.
+    NoneLeft,
+}
+
+/// A machine that two CPUs run.
+pub trait Machine {
+    /// Takes the next step.
+    fn step(&mut self) -> Stepped;
+
+    /// Leaves the next step out: it is not possible, and nothing will change that.
+    fn skip_step(&mut self);
+
+    /// Takes what has been queued longest of what is about IOMMUs, or of the rest.
+    fn take(&mut self, about: About) -> Option<Activity>;
+
+    /// Does one piece; what is left of it, if anything is.
+    fn advance(&mut self, activity: Activity) -> Option<Activity>;
+
+    /// Whether nothing is queued.
+    fn is_idle(&self) -> bool;
+}
+
+/// What a CPU that got the machine did with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// A piece of work.
+    Did,
+    /// Nothing; the other CPU has work, and may bring some.
+    Waits,
+    /// Nothing; there is nothing left for either.
+    Over,
+}
+
+/// What the two CPUs have in hand.
+#[derive(Debug, Default)]
+pub struct Hands {
+    held: [Option<Activity>; 2],
+}
+
+impl Hands {
+    /// The turn of `cpu`. With nothing in hand, [`WALKER`] takes a step before it begins a walk if it is `eager`, and
+    /// [`BINDER`] begins something only if it is: if it were always, all binds would be over when a walk begins.
+    pub fn turn(&mut self, machine: &mut impl Machine, cpu: usize, eager: bool) -> Turn {
+        if let Some(activity) = self.held[cpu].take() {
+            self.held[cpu] = machine.advance(activity);
+            return Turn::Did;
+        }
+        if cpu == BINDER && !eager {
+            return Turn::Waits;
+        }
+        if !(cpu == WALKER && eager) && self.begin(machine, cpu) {
+            return Turn::Did;
+        }
+        let is_last = machine.is_idle() && self.held.iter().all(Option::is_none);
+        match machine.step() {
+            Stepped::Taken(begun) => {
+                self.held[cpu] = begun;
+                Turn::Did
+            }
+            // What the other CPU does, or is to do, may make it possible.
+            Stepped::Impossible if is_last => {
+                machine.skip_step();
+                Turn::Did
+            }
+            Stepped::NoneLeft if is_last => Turn::Over,
+            Stepped::Impossible | Stepped::NoneLeft if self.begin(machine, cpu) => Turn::Did,
+            Stepped::Impossible | Stepped::NoneLeft => Turn::Waits,
+        }
+    }
+
+    fn begin(&mut self, machine: &mut impl Machine, cpu: usize) -> bool {
+        let about = if cpu == WALKER { About::Iommu } else { About::Client };
+        let Some(activity) = machine.take(about) else { return false };
+        self.held[cpu] = machine.advance(activity);
+        true
+    }
+}

@@ -1,0 +1,113 @@
+//! The machine's own boot on two CPUs (`binds=second-cpu`): the first one binds IOMMUs, and so walks the buses, the
+//! second one binds all else.
+
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use probe::{Activity, Core, Finding, Severity};
+use scenario::{About, BINDER, Hands, Machine, Stepped, WALKER};
+
+use super::confined::Confined;
+use super::{Pace, Piece, Random, work};
+use crate::event_log;
+use crate::hardware::{Handle, Hardware};
+use crate::machine::second_cpu::SecondCpu;
+use crate::order::Step;
+
+/// Longest pause between two pieces, in looks of a waiting CPU: as long as a few requests to a device take.
+const LONGEST_PAUSE: u64 = 1024;
+
+/// The second CPU begins something in one of so many of its turns, so that a walk gets to its middle before.
+const HESITATION: u64 = 4;
+
+/// Microseconds for the whole of it. A driver has limits of its own.
+const LIMIT_US: u64 = 600_000_000;
+
+/// The core, and what is done to it.
+struct Probing<'a> {
+    core: &'a mut Core<Handle>,
+    hardware: Rc<Hardware>,
+    steps: vec::IntoIter<Step>,
+    warnings: &'a mut Vec<String>,
+}
+
+/// Takes `steps`, and does all that follows from them, on two CPUs; what they did, for the report.
+///
+/// # Errors
+///
+/// They were not done in time, in words.
+pub(crate) fn run(
+    cpu: &mut SecondCpu,
+    core: &mut Core<Handle>,
+    hardware: &Rc<Hardware>,
+    steps: Vec<Step>,
+    seed: u64,
+    warnings: &mut Vec<String>,
+) -> Result<Finding, String> {
+    // Fair throughout: there are only some hundred pieces, and each CPU is to come in between the other's.
+    let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: LIMIT_US, limit_us: LIMIT_US };
+    let (mut coin, mut dice) = (Random(seed), Random(!seed));
+    let probing = Probing { core, hardware: hardware.clone(), steps: steps.into_iter(), warnings };
+    // SAFETY: What the core, its drivers, the steps and the hardware share with others, those reach who wait for
+    // this function; and it does nothing but wait until the CPUs are done and the value is back.
+    let shared = unsafe { Confined::new((probing, Hands::default())) };
+    let (shared, tally) = work(
+        cpu,
+        shared,
+        &pace,
+        |shared| turn(shared, WALKER, coin.one_in(2)),
+        |shared| turn(shared, BINDER, dice.one_in(HESITATION)),
+    );
+    drop(shared.into_inner());
+    let [walks, binds] = tally.pieces;
+    if tally.overdue {
+        return Err(format!("binds=second-cpu: not over in time; the CPUs did {walks} and {binds} pieces"));
+    }
+    Ok(Finding {
+        id: "binds-second-cpu",
+        severity: Severity::Info,
+        subject: format!("CPU 1 (affinity {})", cpu.affinity()),
+        sentence: format!(
+            "it bound what is no IOMMU: the CPUs did {walks} and {binds} pieces, and {} times one followed the other",
+            tally.switches
+        ),
+    })
+}
+
+fn turn(shared: &mut (Probing<'_>, Hands), cpu: usize, eager: bool) -> Piece {
+    let (probing, hands) = shared;
+    let turn = hands.turn(probing, cpu, eager);
+    event_log::write(probing.core, &probing.hardware, probing.warnings);
+    turn.into()
+}
+
+impl Machine for Probing<'_> {
+    fn step(&mut self) -> Stepped {
+        match self.steps.next() {
+            Some(step) => Stepped::Taken(step.begin(self.core)),
+            None => Stepped::NoneLeft,
+        }
+    }
+
+    fn skip_step(&mut self) {
+        self.steps.next();
+    }
+
+    fn take(&mut self, about: About) -> Option<Activity> {
+        let is_iommu = |id| self.hardware.is_iommu(*self.core.device(id).handle());
+        let wanted = |id: Option<_>| id.is_some_and(is_iommu) == (about == About::Iommu);
+        let position = self.core.queued().position(wanted)?;
+        self.core.take_at(position)
+    }
+
+    fn advance(&mut self, activity: Activity) -> Option<Activity> {
+        self.core.advance(activity)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.core.queued().next().is_none()
+    }
+}

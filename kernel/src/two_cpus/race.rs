@@ -1,0 +1,96 @@
+//! A scenario from a file of the host, played by two CPUs (`race=`).
+//!
+//! The machine is a model, the core that probes it is the one of a boot. The first CPU walks the buses for IOMMUs, the
+//! second one binds their users, and real timing decides how their pieces interleave.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use probe::Path;
+use report::{BrokenInRace, ReachedInRace};
+use scenario::{BINDER, Race, Results, Scenario, WALKER};
+
+use super::confined::Confined;
+use super::{Pace, Random, work};
+use crate::machine::second_cpu::SecondCpu;
+use crate::machine::semihosting;
+use crate::options::Options;
+
+/// Longest pause between two pieces, in looks of a waiting CPU: about as long as a few pieces take.
+const LONGEST_PAUSE: u64 = 64;
+
+/// The second CPU begins something in one of so many of its turns: a walk has that order of pieces.
+const HESITATION: u64 = 8;
+
+/// Microseconds for all rounds.
+const LIMIT_US: u64 = 600_000_000;
+
+/// Plays the scenario in `file`, on the path and for as many rounds as `options` say.
+///
+/// # Errors
+///
+/// The file cannot be read or is no scenario, or the rounds were not over in time; in words.
+pub(crate) fn run(cpu: &mut SecondCpu, file: &str, options: &Options) -> Result<report::Race, String> {
+    let Options { path, rounds, seed, .. } = *options;
+    let text = semihosting::read_file(file).map_err(|error| format!("race={file}: {error}"))?;
+    let scenario: Scenario =
+        serde_json::from_slice(&text).map_err(|error| format!("race={file}: {error}"))?;
+    let about = scenario.about.clone();
+    let expected = breakable(&scenario, path);
+    let race = Race::new(scenario, path, rounds).map_err(|error| format!("race={file}: {error}"))?;
+
+    // It queues for nothing: where the host has other things to do, each turn in a queue costs one of its time slices.
+    let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: 0, limit_us: LIMIT_US };
+    let (mut coin, mut dice) = (Random(seed), Random(!seed));
+    // SAFETY: The race was made of values of its own, and shares nothing with others.
+    let race = unsafe { Confined::new(race) };
+    let (race, tally) = work(
+        cpu,
+        race,
+        &pace,
+        |race| race.turn(WALKER, coin.one_in(2)).into(),
+        |race| race.turn(BINDER, dice.one_in(HESITATION)).into(),
+    );
+    let race = race.into_inner();
+    let results = race.results();
+    if tally.overdue {
+        return Err(format!("race={file}: {} of {rounds} rounds were over in time", results.rounds));
+    }
+    let not_provoked = expected.into_iter().filter(|id| !results.broken.contains_key(id.as_str()));
+    Ok(report::Race {
+        about,
+        path: path.to_string(),
+        seed,
+        rounds: results.rounds,
+        pieces: tally.pieces,
+        switches: tally.switches,
+        broken: broken(results),
+        not_provoked: not_provoked.collect(),
+        partitions: partitions(results),
+    })
+}
+
+/// Invariants that the scenario says some order of its steps breaks on a path.
+fn breakable(scenario: &Scenario, path: Path) -> Vec<String> {
+    let expect = scenario.expect.get(path.word());
+    expect.and_then(|expect| expect.some_order_breaks.clone()).unwrap_or_default()
+}
+
+fn broken(results: &Results) -> Vec<BrokenInRace> {
+    let each = results.broken.iter().map(|(id, breaks)| BrokenInRace {
+        id: (*id).to_string(),
+        rounds: breaks.rounds,
+        first_round: breaks.first,
+        broken_by: breaks.by.clone(),
+    });
+    each.collect()
+}
+
+fn partitions(results: &Results) -> Vec<ReachedInRace> {
+    let each = results.partitions.iter().map(|(partition, rounds)| ReachedInRace {
+        groups: partition.iter().map(|members| members.iter().cloned().collect()).collect(),
+        rounds: *rounds,
+    });
+    each.collect()
+}
