@@ -415,6 +415,7 @@ impl World {
     }
 
     /// Goes on in one of the ways that [`choices`](Self::choices) gave, and says it as steps, piece by piece.
+    #[cfg(feature = "explore")]
     pub(crate) fn follow_in_steps(&mut self, choice: Choice) -> Vec<Step> {
         let mut steps: Vec<Step> = self.as_step(choice).into_iter().collect();
         let device = steps.first().and_then(Step::device).and_then(|name| self.plan.place(name).ok());
