@@ -2,7 +2,7 @@
 //!
 //! A [`Scenario`] says which devices, drivers and IOMMUs there are, what firmware says of them, and which steps
 //! are taken. A [`World`] is that machine behind the same core, and the same PCI rules, that the kernel links;
-//! only registers and drivers are models. With the feature `explore`, [`explore`] takes the steps in every
+//! only registers and drivers are models. With the feature `explore`, [`explore`](fn@explore) takes the steps in every
 //! order there is, and lets every piece of the probe path be interrupted by every other.
 
 #![cfg_attr(not(feature = "explore"), no_std)]

@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+#[cfg(feature = "explore")]
 use alloc::vec;
 use alloc::vec::Vec;
 use core::hash::Hasher;
