@@ -55,6 +55,7 @@ pub(crate) fn same_in_all_orders(
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of orders")]
 fn one_iommu_and_a_pair_that_cannot_be_isolated() {
     let specs =
         vec![iommu("v", 100), function("a", 1), function("b", 2), Spec { leader: "b", ..function("c", 3) }];
