@@ -68,6 +68,9 @@ impl Binding {
     }
 
     pub(crate) fn advance<D>(mut self, core: &mut Core<D>) -> Option<Work> {
+        if !core.exists(self.device) {
+            return None;
+        }
         let path = core.linux_path();
         match self.stage {
             Stage::Configure => match core.configure(path, self.device, Caller::Bind) {

@@ -69,6 +69,8 @@ impl Registration {
     }
 
     pub(crate) fn advance<D>(mut self, core: &mut Core<D>) -> Option<Work> {
+        // The IOMMU went while this was under way.
+        core.instances[self.instance.0 as usize].as_ref()?;
         let path = core.linux_path();
         if let Some(probe) = self.probe.take() {
             let progress = probe.advance(core, path);
