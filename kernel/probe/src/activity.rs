@@ -101,6 +101,8 @@ pub(crate) struct Deferred {
 pub(crate) enum Until {
     /// Any of these IOMMUs becomes ready.
     Ready(Vec<FwNode>),
+    /// A group gets its default domain; this device's may be it.
+    Domain,
     /// Any driver binds.
     AnyBind,
 }
@@ -174,8 +176,8 @@ impl<D> Core<D> {
 
     /// Does everything that is queued, then checks the invariants that hold at rest.
     ///
-    /// It ends: a replay moves forward over the devices, a bind is retried only after an IOMMU became
-    /// ready or another driver bound, and both happen at most once a device between two verbs.
+    /// It ends: a replay moves forward over the devices, and a bind is retried only after an IOMMU became
+    /// ready, a group got its domain or another driver bound, each of which happens a bounded number of times.
     pub fn settle(&mut self) {
         while self.step() {}
         self.check_at_rest();

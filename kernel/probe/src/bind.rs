@@ -180,6 +180,7 @@ impl<D> Core<D> {
                 let names: Vec<String> = nodes.iter().map(|node| self.firmware.name(*node)).collect();
                 format!("waiting for {}", names.join(", "))
             }
+            Until::Domain => "waiting for its group's default domain".into(),
             Until::AnyBind => "waiting for another driver".into(),
         }
     }

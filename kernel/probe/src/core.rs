@@ -1,4 +1,4 @@
-//! The core's verbs: add, remove, register, unbind, settle. Everything else follows from them.
+//! The core's verbs: add, remove, register, unbind, rebind, expire, settle. Everything else follows from them.
 //!
 //! A verb changes the machine and queues what follows from it; [`Core::step`] does one piece of that,
 //! and [`Core::settle`] all of it. So a caller that wants to look, or to interfere, between two
@@ -143,9 +143,7 @@ impl<D> Core<D> {
     /// Unbinds a device's driver. Its group stays; if it is an IOMMU, that is unpublished first.
     pub fn unbind(&mut self, device: DeviceId) {
         self.release_driver(device);
-        if self.instance_of_device(device).is_none() {
-            path::driver_unbound(self, device);
-        }
+        path::driver_unbound(self, device);
     }
 
     /// Queues another attempt to bind a driver, as writing to `drivers_probe` does on Linux.

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use addr::PhysAddr;
 
+use crate::activity::Until;
 use crate::core::Core;
 use crate::device::{DeviceId, DmaState, Fwspec};
 use crate::event::Event;
@@ -54,6 +55,7 @@ impl<D> Core<D> {
         for member in self.groups.get(group).members.clone() {
             self.attach_or_drop(group, member);
         }
+        self.wake(|until| matches!(until, Until::Domain));
     }
 
     /// Attaches a member, or takes it out of the group if its IOMMU refuses.

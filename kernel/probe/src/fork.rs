@@ -99,7 +99,7 @@ impl<D> Core<D> {
             }
         }
         for group in self.groups() {
-            (group.default_domain.is_some(), group.owners).hash(state);
+            (self.group_place(group.id), group.default_domain.is_some(), group.owners).hash(state);
         }
         let mut queued: Vec<Item> = self.work.iter().map(|work| self.item(work)).collect();
         queued.sort_unstable();
@@ -141,7 +141,7 @@ impl<D> Core<D> {
         let mut rest = Fnv::default();
         let (kind, device) = match work {
             Work::Replay(replay) => {
-                (replay.bus, replay.after.and_then(|after| self.place(after))).hash(&mut rest);
+                (replay.bus, self.passed(replay.bus, replay.after)).hash(&mut rest);
                 replay.groups.iter().for_each(|group| self.group_place(*group).hash(&mut rest));
                 (0, self.instance_place(replay.instance))
             }
@@ -157,12 +157,18 @@ impl<D> Core<D> {
             }
             Work::Register(registration) => {
                 let (bus, after, groups) = registration.position();
-                (bus, after.and_then(|after| self.place(after)), registration.stage()).hash(&mut rest);
+                (bus, self.passed(bus, after), registration.stage()).hash(&mut rest);
                 groups.iter().for_each(|group| self.group_place(*group).hash(&mut rest));
                 (5, self.place(registration.device()))
             }
         };
         (kind, device, rest.finish())
+    }
+
+    /// How many devices a walk has passed on a bus, of those that are there now.
+    fn passed(&self, bus: usize, after: Option<DeviceId>) -> usize {
+        let devices = self.buses.get(bus).map_or(&[][..], |slot| &slot.devices);
+        after.map_or(0, |after| devices.partition_point(|device| *device <= after))
     }
 
     fn instance_place(&self, instance: InstanceId) -> Option<Place> {

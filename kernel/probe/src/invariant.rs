@@ -230,6 +230,13 @@ impl<D> Core<D> {
             }
         }
         for deferred in &self.deferred {
+            let has_domain = |group| self.groups.get(group).default_domain.is_some();
+            if deferred.until == Until::Domain
+                && self.membership(deferred.device).is_none_or(|membership| has_domain(membership.group))
+            {
+                let name = &self.device(deferred.device).name;
+                broken.push((Id::I11, format!("{name} is left waiting for a default domain that is there")));
+            }
             if let Until::Ready(nodes) = &deferred.until
                 && nodes.iter().all(|node| {
                     self.instance_by_node(*node)

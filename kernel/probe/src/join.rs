@@ -100,7 +100,10 @@ impl<D> Core<D> {
             self.detach(fwspec);
             self.instance_mut(fwspec.instance).members.retain(|member| *member != device);
         }
+        // Its driver, if it stays, owns nothing here any more, whoever gets the number next.
+        let owned = self.device_mut(device).driver.as_mut().and_then(|binding| binding.owns.take());
         let group = self.groups.get_mut(membership.group);
+        group.owners -= u32::from(owned == Some(membership.group));
         group.members.retain(|member| *member != device);
         let empty = group.members.is_empty();
         self.departures += 1;

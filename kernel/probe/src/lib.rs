@@ -4,7 +4,7 @@
 //! device when an IOMMU is published (the *replay*): firmware says which endpoint of which IOMMU
 //! the device is, the IOMMU accepts it, the bus says with whom it shares a group, and the group
 //! gets a default domain. Phase 2 happens when a driver binds: DMA ownership is claimed, and only
-//! then does the driver's own probe run.
+//! then does the driver's own probe run. So do `fixed` and `upstream`; [`Path`] chooses, and `legacy` has one phase.
 //!
 //! This crate is that path as a value with functions over it. It reads no hardware and knows no
 //! firmware language, no bus and no driver by name: they come in through the traits [`Bus`],

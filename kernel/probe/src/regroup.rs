@@ -6,6 +6,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use crate::activity::Until;
 use crate::core::Core;
 use crate::device::{Binding, DeviceId, DmaState};
 use crate::event::Event;
@@ -87,6 +88,7 @@ impl<D> Core<D> {
             for member in members {
                 self.attach_or_drop(into, *member);
             }
+            self.wake(|until| matches!(until, Until::Domain));
         }
     }
 

@@ -56,9 +56,8 @@ impl Plan {
         let said = Rc::new(Said::new(&scenario)?);
         let driver_names =
             scenario.drivers.iter().map(|driver| &*Box::leak(driver.name.clone().into_boxed_str())).collect();
-        let addresses = scenario.devices.iter().map(config::address).collect();
-        let takes_away = scenario.steps.iter().any(|step| matches!(step, Step::Remove(_) | Step::Unbind(_)));
-        let every_piece = scenario.stepwise || takes_away;
+        let addresses: Vec<_> = scenario.devices.iter().map(config::address).collect();
+        let every_piece = scenario.stepwise || takes_away(&scenario, &addresses);
         let scenario = Rc::new(scenario);
         Ok(Self { scenario, topology, said, driver_names, addresses, every_piece })
     }
@@ -86,6 +85,22 @@ impl Plan {
             && at.devfn.function() != 0;
         leads || is_first
     }
+}
+
+/// Whether a group can be lost: a step removes a device or takes a driver off, an IOMMU can fail while it
+/// registers, or an IOMMU may be behind another one.
+fn takes_away(scenario: &Scenario, addresses: &[Option<PciAddress>]) -> bool {
+    let is_behind = |(place, device): (usize, &Device)| {
+        let id = addresses[place].map(|at| at.requester_id().0);
+        let in_map =
+            id.is_some_and(|id| scenario.maps.iter().any(|map| (map.ids.0..=map.ids.1).contains(&id)));
+        device
+            .iommu
+            .as_ref()
+            .is_some_and(|iommu| !iommu.unknown.is_empty() || !device.iommus.is_empty() || in_map)
+    };
+    scenario.steps.iter().any(|step| matches!(step, Step::Remove(_) | Step::Unbind(_)))
+        || scenario.devices.iter().enumerate().any(is_behind)
 }
 
 /// Whether each step of the boot is possible when those before it are over.

@@ -110,7 +110,8 @@ impl Binding {
         let group = core.membership(device).map(|membership| membership.group);
         let has_domain = |group| core.groups.get(group).default_domain.is_some();
         if core.linux_path().waits_for_default_domain() && group.is_some_and(|group| !has_domain(group)) {
-            return self.put_off(core, "waiting for its group's default domain".into());
+            let detail = core.describe(&Until::Domain);
+            return self.put_off(core, detail);
         }
         match core.call_driver(device, driver, group) {
             Outcome::Bound => None,

@@ -110,9 +110,8 @@ pub(crate) fn set_up_dma<D>(core: &mut Core<D>, device: DeviceId) -> Result<Opti
             if core.groups.get(group).default_domain.is_some() {
                 return Ok(Some(group));
             }
-            // The replay that made the group has not come to its default domain yet.
-            let nodes = membership.fwspecs.iter().filter_map(|fwspec| core.instance(fwspec.instance).node);
-            Err(Until::Ready(nodes.collect()))
+            // The replay that made the group, of whichever IOMMU, has not come to its default domain yet.
+            Err(Until::Domain)
         }
         DmaState::Waiting(nodes) if core.deferral_expired => {
             let nodes = nodes.clone();

@@ -1,7 +1,7 @@
 //! The probe paths, one file each, built from the same parts.
 //!
-//! A path decides *when* firmware is asked, who walks the devices, and what an error does; how a
-//! device is attached is the same for all and lies outside of this folder. Linux's three paths share
+//! A path decides *when* firmware is asked, who walks the devices, and what an error does; how an
+//! endpoint is attached, and default domains, are the same for all and lie outside of this folder. Linux's three paths share
 //! [`crate::linux`], and each file of theirs has exactly what that Linux does in its own way: the
 //! difference between two files is the difference between two kernels.
 
