@@ -27,16 +27,6 @@ pub enum AcpiError {
         /// What should be there.
         expected: &'static str,
     },
-    /// The bytes do not add up to 0.
-    #[error("ACPI: {what} at {at}: the checksum over {bytes:#x} bytes is wrong")]
-    Checksum {
-        /// RSDP, XSDT or RSDT.
-        what: &'static str,
-        /// Where.
-        at: PhysAddr,
-        /// How many bytes it covers.
-        bytes: usize,
-    },
     /// A length that cannot be.
     #[error("ACPI: {what} at {at}: length is {length:#x}, expected {expected}")]
     Length {
@@ -77,8 +67,6 @@ pub(super) enum TableFault {
     Unreadable(usize),
     #[error("length is {length:#x}, expected {least:#x} to {MAX_TABLE_SIZE:#x}")]
     Length { length: u32, least: usize },
-    #[error("the checksum over {0:#x} bytes is wrong")]
-    Checksum(usize),
     #[error("signature is {0:?}, expected \"DSDT\"")]
     Signature(alloc::string::String),
 }
@@ -88,7 +76,6 @@ impl TableFault {
         match self {
             Self::Unreadable(_) => "acpi-table-unreadable",
             Self::Length { .. } => "acpi-table-length",
-            Self::Checksum(_) => "acpi-table-checksum",
             Self::Signature(_) => "acpi-table-signature",
         }
     }

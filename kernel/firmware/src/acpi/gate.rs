@@ -1,8 +1,8 @@
-//! From the address of the RSDP to tables whose bytes are copied, complete and sound.
+//! From the address of the RSDP to complete tables, copied.
 //!
 //! What comes after reads nothing but these copies (ACPI 6.5, sections 5.2.5 to 5.2.8). A broken root is
-//! an error; a broken table is a finding, and is left out. Every table has its checksum, and at least the length
-//! that its signature asks for.
+//! an error; a broken table is a finding, and is left out. Every table has at least the length that its signature
+//! asks for. A wrong checksum is a finding and does not cost the table, as in Linux (`acpi_ut_verify_checksum`).
 
 use alloc::format;
 use alloc::string::String;
@@ -37,7 +37,7 @@ pub trait PhysicalMemory {
     fn read(&self, at: PhysAddr, bytes: usize) -> Option<Vec<u8>>;
 }
 
-/// A table: complete, and with a sound checksum.
+/// A table, complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// The four bytes that say what it is.
@@ -56,7 +56,7 @@ impl Table {
     }
 }
 
-/// All sound tables of a machine.
+/// All complete tables of a machine.
 #[derive(Clone, Debug)]
 pub struct Tables {
     rsdp: Table,
@@ -72,8 +72,14 @@ impl Tables {
     ///
     /// The RSDP or its root table is broken.
     pub fn gather(rsdp: PhysAddr, memory: &dyn PhysicalMemory) -> Result<Self, AcpiError> {
-        let (rsdp, roots) = read_rsdp(rsdp, memory)?;
         let mut findings = Findings::default();
+        let (rsdp, roots) = read_rsdp(rsdp, memory)?;
+        // Whether the first checksum or the second one is wrong makes no difference: Linux checks neither.
+        let old_sum = sum(rsdp.bytes.get(..RSDP_OLD_SIZE).unwrap_or_default());
+        if old_sum != 0 || sum(&rsdp.bytes) != 0 {
+            let what = "the checksum is wrong; it is used nevertheless";
+            findings.add("acpi-table-checksum", Severity::Warning, &format!("RSDP at {}", rsdp.at), what);
+        }
         // A machine with both has the same tables in both; Linux prefers the XSDT as well.
         let (what, root_at, width) = match roots {
             Roots { xsdt: Some(xsdt), .. } => ("XSDT", xsdt, 8),
@@ -81,6 +87,9 @@ impl Tables {
             Roots { .. } => return Err(AcpiError::NoRoot { at: rsdp.at }),
         };
         let root = read_root(what, root_at, memory)?;
+        if let Some(odd) = odd_checksum(&root) {
+            findings.add("acpi-table-checksum", Severity::Warning, &label(&root), &odd);
+        }
         let entries = root.bytes.get(HEADER_SIZE..).unwrap_or_default();
         let count = entries.len() / width;
         if count > MAX_TABLES {
@@ -108,18 +117,35 @@ impl Tables {
     /// has. A table replaces those of its kind that came from memory (there can be several of some kinds),
     /// if `replace` is set; else it is added in front of them.
     ///
-    /// Each is checked like any other; what is wrong with one is a finding about `name`, and it is left out.
+    /// Each is checked like any other; what is wrong with one is a finding about `name`. Of several tables that
+    /// a machine has once, the first counts, as in Linux (`acpi_get_table` with instance 1).
     pub fn add(&mut self, given: &[(String, Vec<u8>)], replace: bool) {
         let mut findings = Findings::default();
         findings.extend(core::mem::take(&mut self.findings));
-        let mut sound = Vec::new();
+        let mut sound: Vec<Table> = Vec::new();
         for (name, bytes) in given.iter().take(MAX_TABLES) {
-            match sound_table(PhysAddr(0), bytes) {
-                Ok(table) => sound.push(table),
+            let table = match complete_table(PhysAddr(0), bytes) {
+                Ok(table) => table,
                 Err(fault) => {
-                    findings.add(fault.id(), Severity::Error, name, &format!("{fault}; it is left out"))
+                    findings.add(fault.id(), Severity::Error, name, &format!("{fault}; it is left out"));
+                    continue;
                 }
+            };
+            if let Some(odd) = odd_checksum(&table) {
+                findings.add(
+                    "acpi-table-checksum",
+                    Severity::Warning,
+                    name,
+                    &format!("{}: {odd}", table.name()),
+                );
             }
+            let is_single = SINGLE.contains(&&table.signature);
+            if is_single && sound.iter().any(|other| other.signature == table.signature) {
+                let what = format!("a {} table was given before; this one is ignored", table.name());
+                findings.add("acpi-table-duplicate", Severity::Warning, name, &what);
+                continue;
+            }
+            sound.push(table);
         }
         if given.len() > MAX_TABLES {
             let what = format!("{} tables were given; only the first {MAX_TABLES} are taken", given.len());
@@ -196,15 +222,10 @@ struct Roots {
 fn read_rsdp(at: PhysAddr, memory: &dyn PhysicalMemory) -> Result<(Table, Roots), AcpiError> {
     let what = "RSDP";
     let read = |bytes| memory.read(at, bytes).ok_or(AcpiError::Unreadable { what, at, bytes });
-    let check = |bytes: &[u8]| match sum(bytes) {
-        0 => Ok(()),
-        _ => Err(AcpiError::Checksum { what, at, bytes: bytes.len() }),
-    };
     let mut bytes = read(RSDP_OLD_SIZE)?;
     if !bytes.starts_with(b"RSD PTR ") {
         return Err(AcpiError::Signature { what, at, expected: "RSD PTR " });
     }
-    check(&bytes)?;
     let old = Bytes::new(&bytes);
     let address = |address: u64| (address != 0).then_some(PhysAddr(address));
     let rsdt = old.u32(16).map(u64::from).and_then(address);
@@ -217,7 +238,6 @@ fn read_rsdp(at: PhysAddr, memory: &dyn PhysicalMemory) -> Result<(Table, Roots)
             return Err(AcpiError::Length { what, at, length, expected: "0x24 to 0x100" });
         }
         bytes = read(size)?;
-        check(&bytes)?;
         xsdt = Bytes::new(&bytes).u64(24).and_then(address);
     }
     Ok((Table { signature: *b"RSD ", at, bytes }, Roots { xsdt, rsdt }))
@@ -235,9 +255,6 @@ fn read_root(what: &'static str, at: PhysAddr, memory: &dyn PhysicalMemory) -> R
         return Err(AcpiError::Length { what, at, length, expected: "0x24 to 0x400000" });
     }
     let bytes = read(size)?;
-    if sum(&bytes) != 0 {
-        return Err(AcpiError::Checksum { what, at, bytes: size });
-    }
     let signature = header.first_chunk().copied().unwrap_or_default();
     Ok(Table { signature, at, bytes })
 }
@@ -262,7 +279,9 @@ impl Gathering<'_> {
             return complain("acpi-entry-null", Severity::Warning, "the address is 0; it is ignored");
         }
         if self.seen.contains(&at) {
-            let what = format!("{at} is named by an entry before; this one is ignored");
+            let table = self.tables.iter().find(|table| table.at == at);
+            let name = table.map_or_else(|| String::from("the table"), Table::name);
+            let what = format!("{name} at {at} is listed before; this entry is ignored");
             return complain("acpi-entry-repeated", Severity::Warning, &what);
         }
         self.seen.push(at);
@@ -277,8 +296,8 @@ impl Gathering<'_> {
         let is_single = SINGLE.contains(&&table.signature);
         if is_single && self.tables.iter().any(|other| other.signature == table.signature) {
             let what =
-                format!("a table with the same signature comes before entry {number}, and is the one taken");
-            return self.findings.add("acpi-table-duplicate", Severity::Error, &label(&table), &what);
+                format!("entry {number} of the root table is a second {}; it is ignored", table.name());
+            return self.findings.add("acpi-table-duplicate", Severity::Warning, &label(&table), &what);
         }
         self.tables.push(table);
     }
@@ -319,12 +338,16 @@ impl Gathering<'_> {
             return Err((name, TableFault::Unreadable(size)));
         };
         self.total += size;
-        sound_table(at, &bytes).map_err(|fault| (name, fault))
+        let table = complete_table(at, &bytes).map_err(|fault| (name, fault))?;
+        if let Some(odd) = odd_checksum(&table) {
+            self.findings.add("acpi-table-checksum", Severity::Warning, &label(&table), &odd);
+        }
+        Ok(table)
     }
 }
 
 /// Checks the bytes of a table, of which there may be more than its length says.
-fn sound_table(at: PhysAddr, bytes: &[u8]) -> Result<Table, TableFault> {
+fn complete_table(at: PhysAddr, bytes: &[u8]) -> Result<Table, TableFault> {
     let fields = Bytes::new(bytes);
     let (Some(signature), Some(length)) = (bytes.first_chunk().copied(), fields.u32(4)) else {
         return Err(TableFault::Unreadable(HEADER_SIZE));
@@ -335,10 +358,17 @@ fn sound_table(at: PhysAddr, bytes: &[u8]) -> Result<Table, TableFault> {
         return Err(TableFault::Length { length, least });
     }
     let bytes = bytes.get(..size).ok_or(TableFault::Unreadable(size))?;
-    if sum(bytes) != 0 {
-        return Err(TableFault::Checksum(size));
-    }
     Ok(Table { signature, at, bytes: bytes.to_vec() })
+}
+
+/// What to say about a table whose bytes do not add up to 0.
+fn odd_checksum(table: &Table) -> Option<String> {
+    let excess = sum(&table.bytes);
+    let found = table.bytes.get(9).copied().unwrap_or_default();
+    let expected = found.wrapping_sub(excess);
+    (excess != 0).then(|| {
+        format!("the checksum is {found:#04x}, expected {expected:#04x}; the table is used nevertheless")
+    })
 }
 
 /// Tables of which a machine has one.
