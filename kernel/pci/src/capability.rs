@@ -137,3 +137,8 @@ pub(crate) fn read_extended_list(
     }
     list
 }
+
+/// The offset itself, if it is in config space.
+pub(crate) fn in_extended_space(offset: u16) -> Option<u16> {
+    (offset < 0x1000).then_some(offset)
+}

@@ -37,8 +37,10 @@ pub struct Function {
     /// The same as far as its own header says; Linux knows no more of a function that is being added
     /// (`pci_scan_slot` sets `multifunction` afterwards).
     pub multifunction_by_header: bool,
-    /// PCIe device or port type.
+    /// PCIe device or port type; for a port in an impossible place, the type that it acts as.
     pub kind: FunctionKind,
+    /// Whether its config space claims a port type that cannot be true where it is.
+    pub impossible_port: bool,
     /// Subsystem IDs; bridges have them in a capability, which is not read.
     pub subsystem: Option<SubsystemId>,
     /// BARs 0 to 5, those that are implemented; a 64-bit one is one entry.

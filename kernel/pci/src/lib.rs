@@ -8,9 +8,8 @@
 //! Whatever is wrong with the machine is a finding in [`Topology::findings`]; nothing here panics on
 //! what config space holds, and every walk has a bound.
 //!
-//! Deliberately missing: SR-IOV virtual functions (their buses would be [`Bus`]es without a bridge), ARI
-//! (functions above 7; a port that forwards ARI is left as reset leaves it), hot-plug reserves of
-//! bus numbers and windows, cardbus.
+//! Deliberately missing: SR-IOV virtual functions (their buses would be [`Bus`]es without a bridge), hot-plug
+//! reserves of bus numbers and windows, cardbus.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -20,6 +19,7 @@ extern crate alloc;
 mod access;
 mod acs;
 mod alias;
+mod ari;
 mod assign;
 mod bar;
 mod bridge;

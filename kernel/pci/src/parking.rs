@@ -56,10 +56,10 @@ pub(crate) fn park_all_below(config: &mut dyn ConfigAccess, tree: &Tree, gap: Ga
         let number = usize::from(gap.next) + path.len() - 1;
         let Some(number) = u8::try_from(number).ok().filter(|number| *number <= gap.end) else { continue };
         write(config, &bridge, number, gap.end);
-        let slots = if bridge.leads_to_a_link() { 1 } else { 32 };
         let mut seen = Vec::new();
         // Whatever is odd there was or will be reported when the bus has a number of its own.
-        scan_bus(config, (bridge.address.segment, number), slots, &mut Reports::default(), &mut seen);
+        let above = Some(bridge.as_bridge_above());
+        scan_bus(config, (bridge.address.segment, number), above, &mut Reports::default(), &mut seen);
         let below = bridges_in(&seen);
         below.iter().for_each(|bridge| park(config, bridge, parking));
         path.push((below, None));

@@ -9,15 +9,14 @@ use crate::bar;
 use crate::bridge;
 use crate::capability::{self, id};
 use crate::enumerate::{Policy, Resources};
-use crate::function::{Function, FunctionKind, SubsystemId};
+use crate::function::{Function, SubsystemId};
 use crate::number::Numbered;
 use crate::reports::Reports;
 use crate::scan::{Header, Seen};
 use crate::topology::{Bus, BusIndex, FunctionIndex, Topology};
 use crate::tree::Tree;
 
-/// Base class and sub-class of a host bridge, and of a PCI-to-PCI bridge.
-const HOST_BRIDGE: u32 = 0x0600;
+/// Base class and sub-class of a PCI-to-PCI bridge.
 const PCI_BRIDGE: u32 = 0x0604;
 
 /// Reads every function of every described root bus.
@@ -56,6 +55,9 @@ fn read_tree(
             topology.functions.push(function);
         }
         let here = &topology.functions[start..];
+        let mut members: Vec<FunctionIndex> =
+            (start..topology.functions.len()).map(|index| FunctionIndex(index as u32)).collect();
+        members.sort_by_key(|index| topology[*index].address.devfn);
         topology.buses.push(Bus {
             segment: bus.segment,
             number: bus.number,
@@ -63,7 +65,7 @@ fn read_tree(
             bridge,
             parent,
             has_aliases: here.iter().any(|function| !function.aliases.is_empty()),
-            functions: start as u32..topology.functions.len() as u32,
+            functions: members,
         });
     }
 }
@@ -76,8 +78,19 @@ fn read_function(
     resources: Resources,
     reports: &mut Reports,
 ) -> Function {
-    let Seen { address, vendor, device, header, multifunction, multifunction_by_header } = seen;
-    let class_revision = config.read32(address, register::CLASS_REVISION);
+    let Seen {
+        address,
+        vendor,
+        device,
+        class_revision,
+        header,
+        multifunction,
+        multifunction_by_header,
+        kind,
+        impossible_port,
+        capabilities,
+        extended_capabilities,
+    } = seen;
     let (class, revision) = (class_revision >> 8, class_revision as u8);
     let header_type = header.number();
     if (class >> 8 == PCI_BRIDGE) != (header_type == 1) && header_type != 2 {
@@ -88,27 +101,18 @@ fn read_function(
         Header::Bridge(_) => (2, Some(register::BRIDGE_ROM)),
         Header::Cardbus => (0, None),
     };
-    let mut subsystem = None;
-    let (capabilities, kind, bridge) = match header {
-        Header::Bridge(seen) => {
-            let bridge = bridge::read(config, address, seen.buses, resources);
-            (seen.capabilities, seen.kind, Some(bridge))
-        }
-        Header::Normal => {
-            let ids = config.read32(address, register::SUBSYSTEM);
-            subsystem = Some(SubsystemId { vendor: ids as u16, device: (ids >> 16) as u16 });
-            let (list, kind) = capability::read_list(config, address, reports);
-            (list, kind, None)
-        }
+    let subsystem = matches!(header, Header::Normal).then(|| {
+        let ids = config.read32(address, register::SUBSYSTEM);
+        SubsystemId { vendor: ids as u16, device: (ids >> 16) as u16 }
+    });
+    let bridge = match header {
+        Header::Bridge(seen) => Some(bridge::read(config, address, seen.buses, resources)),
+        Header::Normal => None,
         Header::Cardbus => {
             reports.cardbus(address);
-            (Vec::new(), FunctionKind::Conventional, None)
+            None
         }
     };
-    // Linux: pci_cfg_space_size. Conventional functions have 256 bytes, but a host bridge may have more.
-    let extended = kind != FunctionKind::Conventional || class >> 8 == HOST_BRIDGE;
-    let extended_capabilities =
-        if extended { capability::read_extended_list(config, address, reports) } else { Vec::new() };
     let mut bars = bar::measure_all(config, address, bar_count, rom_register, reports);
     if resources == Resources::Assign {
         bars.iter_mut().for_each(|bar| bar.bus_address = None);
@@ -126,6 +130,7 @@ fn read_function(
         multifunction,
         multifunction_by_header,
         kind,
+        impossible_port,
         subsystem,
         bars,
         rom,
@@ -138,32 +143,16 @@ fn read_function(
         hides_pcie: false,
     };
     function.acs = read_acs(config, &function);
-    report_ari(config, &function, reports);
     function
 }
 
 fn read_acs(config: &dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
     // The registers follow the header of the capability; one at the very end has no room for them.
     let offset = function.extended_capability(id::ACS)?;
-    let registers = config.read32(function.address, in_space(offset + 4)?);
+    let registers = config.read32(function.address, capability::in_extended_space(offset + 4)?);
     Some(AcsRegisters {
         offset,
         capability: AcsFlags::from_bits_retain(registers as u16),
         control: AcsFlags::from_bits_retain((registers >> 16) as u16),
     })
-}
-
-/// Functions above 7 are reached only if the port above forwards by ARI (PCIe 5.0, section 7.8.8.2).
-fn report_ari(config: &dyn ConfigAccess, function: &Function, reports: &mut Reports) {
-    let Some(offset) = function.extended_capability(id::ARI).and_then(|offset| in_space(offset + 4)) else {
-        return;
-    };
-    let next = (config.read16(function.address, offset) >> 8) as u8;
-    if next > 7 {
-        reports.ari(function.address, next);
-    }
-}
-
-fn in_space(offset: u16) -> Option<u16> {
-    (offset < 0x1000).then_some(offset)
 }

@@ -9,6 +9,7 @@ use probe::{Finding, Severity};
 
 use crate::acs::AcsFlags;
 use crate::bar::{BarKind, BarRegister};
+use crate::function::FunctionKind;
 
 /// Findings of one topology at most; a machine that has more is broken in one way many times.
 pub(crate) const MAX_FINDINGS: usize = 512;
@@ -144,9 +145,29 @@ impl Reports {
 
     pub(crate) fn ari(&mut self, at: PciAddress, next: u8) {
         let sentence = format!(
-            "{at} has a function {next} that only ARI reaches; ARI is not switched on, and functions above 7 are left out"
+            "the next function of {at} is {next}, and no port above it forwards by ARI; functions above 7 are left out"
         );
         self.add("ari-functions-not-scanned", Severity::Info, at, sentence);
+    }
+
+    pub(crate) fn not_in_ari_chain(&mut self, at: PciAddress) {
+        let sentence = format!(
+            "{at} answers, but the chain of ARI function numbers of its device does not lead to it; it is left out"
+        );
+        self.add("function-not-in-ari-chain", Severity::Warning, at, sentence);
+    }
+
+    /// `claimed` is a downstream or an upstream port.
+    pub(crate) fn impossible_port(&mut self, at: PciAddress, claimed: FunctionKind, above: FunctionKind) {
+        let sentence = if claimed == FunctionKind::DownstreamPort {
+            format!("{at} claims to be a downstream port below a {above}; it is treated as an upstream port")
+        } else {
+            format!(
+                "{at} claims to be an upstream port below an {above}; it is grouped as the upstream port that it \
+                 claims to be, as Linux does"
+            )
+        };
+        self.add("impossible-port-type", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn bar_malformed(&mut self, at: PciAddress, register: BarRegister, wrong: &str) {

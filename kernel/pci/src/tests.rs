@@ -2,6 +2,7 @@
 
 mod addresses;
 mod broken;
+mod functions;
 mod grouping;
 mod linux;
 mod model;

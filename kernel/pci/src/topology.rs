@@ -38,8 +38,8 @@ pub struct Bus {
     pub bridge: Option<FunctionIndex>,
     /// The bus on the other side of that bridge; none for a root bus.
     pub parent: Option<BusIndex>,
-    /// Its functions, a range of [`Topology::functions`], ascending by device and function.
-    pub(crate) functions: ops::Range<u32>,
+    /// Its functions, ascending by device and function.
+    pub(crate) functions: Vec<FunctionIndex>,
     /// Whether a function on it has DMA aliases on the same bus.
     pub(crate) has_aliases: bool,
 }
@@ -117,15 +117,13 @@ impl Topology {
     /// The function `devfn` of `bus`.
     #[must_use]
     pub fn on_bus(&self, bus: &Bus, devfn: DeviceFunction) -> Option<FunctionIndex> {
-        let first = bus.functions.start as usize;
-        let here = &self.functions[first..bus.functions.end as usize];
-        let place = here.binary_search_by_key(&devfn, |function| function.address.devfn).ok()?;
-        Some(FunctionIndex((first + place) as u32))
+        let place = bus.functions.binary_search_by_key(&devfn, |index| self[*index].address.devfn).ok()?;
+        Some(bus.functions[place])
     }
 
     /// The functions of one bus, ascending.
-    pub fn functions_of(&self, bus: &Bus) -> impl Iterator<Item = FunctionIndex> + use<> {
-        bus.functions.clone().map(FunctionIndex)
+    pub fn functions_of<'b>(&self, bus: &'b Bus) -> impl Iterator<Item = FunctionIndex> + use<'b> {
+        bus.functions.iter().copied()
     }
 }
 

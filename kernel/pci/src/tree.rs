@@ -114,15 +114,15 @@ struct Frame {
 impl Tree {
     pub(crate) fn add_bus(
         &mut self,
-        config: &dyn ConfigAccess,
+        config: &mut dyn ConfigAccess,
         segment: u16,
         number: u8,
         above: Option<Above>,
         reports: &mut Reports,
     ) -> usize {
-        let link = above.is_some_and(|above| self.seen[above.bridge].leads_to_a_link());
+        let bridge = above.map(|above| self.seen[above.bridge].as_bridge_above());
         let first = self.seen.len();
-        scan_bus(config, (segment, number), if link { 1 } else { 32 }, reports, &mut self.seen);
+        scan_bus(config, (segment, number), bridge, reports, &mut self.seen);
         self.buses.push(SeenBus { segment, number, above, seen: first..self.seen.len() });
         self.buses.len() - 1
     }
@@ -251,7 +251,7 @@ impl Tree {
     /// Follows the numbers that firmware left, as long as they make a tree.
     pub(crate) fn keep(
         &mut self,
-        config: &dyn ConfigAccess,
+        config: &mut dyn ConfigAccess,
         last: u8,
         reports: &mut Reports,
     ) -> Result<(), Contradiction> {

@@ -52,11 +52,13 @@ impl Driver<Handle> for PciePort {
     fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
         use FunctionKind::{DownstreamPort, RcEventCollector, RootPort, UpstreamPort};
         match *device {
+            // Linux 7.3.4 has lost the type of a port that it corrected, and its driver declines.
             Handle::Function(index)
-                if matches!(
-                    self.hardware.topology[index].kind,
-                    RootPort | UpstreamPort | DownstreamPort | RcEventCollector
-                ) =>
+                if !self.hardware.topology[index].impossible_port
+                    && matches!(
+                        self.hardware.topology[index].kind,
+                        RootPort | UpstreamPort | DownstreamPort | RcEventCollector
+                    ) =>
             {
                 self.hardware.enable(index, Command::BUS_MASTER).map_err(BindError::Failed)?;
                 Ok(Provides::Nothing)

@@ -306,6 +306,19 @@ impl Card {
         self
     }
 
+    /// For a port with its PCIe capability and no other: it can forward by ARI.
+    pub(super) fn can_forward_ari(&mut self) -> &mut Self {
+        self.set32(0x40 + 0x24, 1 << 5);
+        self.mask32(0x40 + 0x28, 1 << 5);
+        self
+    }
+
+    pub(super) fn ari(&mut self, next: u8) -> &mut Self {
+        let offset = usize::from(self.extended(0x0e));
+        self.set32(offset + 4, u32::from(next) << 8);
+        self
+    }
+
     pub(super) fn extended(&mut self, id: u16) -> u16 {
         let offset = self.extended_end;
         self.set32(offset.into(), 1 << 16 | u32::from(id));

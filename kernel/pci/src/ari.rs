@@ -1,0 +1,78 @@
+//! Alternative routing ID interpretation: a port that takes device and function number as one number.
+//!
+//! Behind such a port one device has up to 256 functions. Each one names the next, and what the chain does not
+//! lead to does not exist for software, even if it answers.
+
+use addr::{DeviceFunction, PciAddress};
+
+use crate::access::ConfigAccess;
+use crate::capability::{id, in_extended_space};
+use crate::function::FunctionKind;
+use crate::reports::Reports;
+use crate::scan::{BridgeAbove, Seen, answers};
+
+/// Registers of the PCIe capability (PCIe 5.0, section 7.5.3), from its beginning.
+const FLAGS: u16 = 0x02;
+const DEVICE_CAPABILITIES_2: u16 = 0x24;
+const DEVICE_CONTROL_2: u16 = 0x28;
+/// Both in device capabilities 2 and in device control 2: ARI forwarding.
+const ARI_FORWARDING: u16 = 1 << 5;
+/// Version bits of the flags register; from version 2 on there are the registers with a 2.
+const VERSION: u16 = 0xf;
+/// In the ARI extended capability, the register whose upper byte is the next function's number.
+const ARI_CAPABILITY: u16 = 4;
+
+/// Switches ARI forwarding of the port `above` on if function 0 of its device has ARI, else off. True if it is on.
+///
+/// Linux: `pci_configure_ari`.
+pub(crate) fn configure(config: &mut dyn ConfigAccess, above: BridgeAbove, first: &Seen) -> bool {
+    let Some(express) = above.express.map(u16::from) else { return false };
+    if first.kind == FunctionKind::Conventional || express + DEVICE_CONTROL_2 >= 0x100 {
+        return false;
+    }
+    let version = config.read16(above.address, express + FLAGS) & VERSION;
+    let can =
+        version > 1 && config.read16(above.address, express + DEVICE_CAPABILITIES_2) & ARI_FORWARDING != 0;
+    if !can {
+        return false;
+    }
+    let on = first.extended_capability(id::ARI).is_some();
+    let control = config.read16(above.address, express + DEVICE_CONTROL_2);
+    let wanted = if on { control | ARI_FORWARDING } else { control & !ARI_FORWARDING };
+    if wanted != control {
+        config.write16(above.address, express + DEVICE_CONTROL_2, wanted);
+    }
+    on
+}
+
+/// The function after `function` in its chain; numbers have to grow (Linux: `next_ari_fn`).
+pub(crate) fn next_function(config: &dyn ConfigAccess, function: &Seen, number: u8) -> Option<u8> {
+    named_next(config, function).filter(|next| *next > number)
+}
+
+fn named_next(config: &dyn ConfigAccess, function: &Seen) -> Option<u8> {
+    let offset = function.extended_capability(id::ARI)?;
+    let register = in_extended_space(offset + ARI_CAPABILITY)?;
+    Some((config.read16(function.address, register) >> 8) as u8)
+}
+
+/// Reports functions that answer and that a port which forwards by ARI does not lead to.
+pub(crate) fn report_skipped(config: &dyn ConfigAccess, seen: &[Seen], reports: &mut Reports) {
+    let Some(first) = seen.first().filter(|first| first.multifunction_by_header) else { return };
+    let PciAddress { segment, bus, .. } = first.address;
+    for number in 1..8 {
+        let address = PciAddress { segment, bus, devfn: DeviceFunction::from_bits(number) };
+        if !seen.iter().any(|seen| seen.address == address) && answers(config, address) {
+            reports.not_in_ari_chain(address);
+        }
+    }
+}
+
+/// Reports functions that only ARI reaches, where no port forwards by it (PCIe 5.0, section 7.8.8.2).
+pub(crate) fn report_unreachable(config: &dyn ConfigAccess, seen: &[Seen], reports: &mut Reports) {
+    for function in seen {
+        if let Some(next) = named_next(config, function).filter(|next| *next > 7) {
+            reports.ari(function.address, next);
+        }
+    }
+}
