@@ -12,11 +12,16 @@ use probe::{Finding, FirmwareMap, InputIds, Severity, Translation, Untranslated}
 use crate::hardware::{Handle, Hardware, IOMMU_TYPE};
 use crate::machine::registers::RegistersError;
 
-/// A device whose registers are not where `reg` of its node says; it is left out.
+/// A host bridge whose configuration space is not where `reg` of its node says: all its functions are lost.
+pub(crate) fn ecam(bridge: &str, node: &str, error: RegistersError) -> Finding {
+    Finding { severity: Severity::Error, ..registers(bridge, node, error) }
+}
+
+/// A device whose registers are not where `reg` of its node says; it alone is left out.
 pub(crate) fn registers(device: &str, node: &str, error: RegistersError) -> Finding {
     Finding {
         id: error.id(),
-        severity: Severity::Error,
+        severity: Severity::Warning,
         subject: device.to_string(),
         sentence: format!("reg of {node}: {error}; what it describes is left out"),
     }

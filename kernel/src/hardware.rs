@@ -66,7 +66,7 @@ impl Hardware {
         for bridge in &description.host_bridges {
             match config.add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus) {
                 Ok(()) => host_bridges.push(bridge.clone()),
-                Err(error) => findings.push(doubts::registers(&bridge.name, &map.name(bridge.node), error)),
+                Err(error) => findings.push(doubts::ecam(&bridge.name, &map.name(bridge.node), error)),
             }
         }
         let roots: Vec<RootBus> = host_bridges.iter().map(root_bus).collect();

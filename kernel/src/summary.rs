@@ -8,7 +8,7 @@ use firmware::Description;
 use probe::{Core, DomainType, InstanceState, Severity};
 use report::{
     Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Race, Report, ReservedRegion,
-    Timing, Translation, TwoCpus, Verdict,
+    Timing, Translation, TwoCpus,
 };
 
 use crate::clients::{Bound, Iommus};
@@ -18,11 +18,7 @@ use crate::machine::clock;
 /// Closes the report: time, and the verdict.
 pub(crate) fn close(report: &mut Report) {
     report.timing_us = Timing { total: clock::micros() };
-    report.result = match &report.error {
-        Some(_) => Verdict::Error,
-        None if report.invariants.iter().all(|invariant| invariant.holds) => Verdict::Pass,
-        None => Verdict::Fail,
-    };
+    report.judge();
 }
 
 /// Adds what firmware describes.
@@ -170,6 +166,7 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
     };
     let fwspecs = membership.map_or(&[][..], |membership| membership.fwspecs());
     let translations: Vec<_> = fwspecs.iter().map(|fwspec| translation(core, fwspec)).collect();
+    let no_group = core.no_group(device);
     let (id, class, kind, acs) = match *device.handle() {
         Handle::Function(index) => {
             let function = &hardware.topology[index];
@@ -200,8 +197,9 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
         trigger: membership.map(|membership| membership.trigger().word().to_string()),
         why: match membership {
             Some(membership) => membership.why().to_string(),
-            None => core.no_group(device).map(|reason| reason.to_string()).unwrap_or_default(),
+            None => no_group.as_ref().map(ToString::to_string).unwrap_or_default(),
         },
+        isolation_lost: no_group.is_some_and(|reason| reason.is_loss()),
         acs,
     }
 }

@@ -62,7 +62,7 @@ fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Ve
         }
         return found;
     }
-    verdict(outcome, expect.result, &mut found);
+    verdict(outcome, expect, &mut found);
     consistency(report, expect, &mut found);
     run(report, expect, &mut found);
     groups(report, &expected_groups(expect, linux, &mut found), expect.any_numbers, &mut found);
@@ -80,11 +80,32 @@ fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Ve
     found
 }
 
-fn verdict(outcome: &Outcome, expected: Kind, found: &mut Vec<String>) {
-    let report = &outcome.report;
+fn verdict(outcome: &Outcome, expect: &Expect, found: &mut Vec<String>) {
+    let (report, expected) = (&outcome.report, expect.result);
+    let reasons = &report.failed_because;
     if outcome.kind != expected {
-        let error = report.error.as_deref().unwrap_or("without an error text");
-        found.push(format!("verdict: expected {}, is {} ({error})", expected.word(), report.result.word()));
+        let reasons = match &report.error {
+            Some(error) => error.clone(),
+            None if reasons.is_empty() => "without a reason".into(),
+            None => reasons.join("; "),
+        };
+        found.push(format!("verdict: expected {}, is {} ({reasons})", expected.word(), report.result.word()));
+    }
+    for words in &expect.because {
+        if !reasons.iter().any(|reason| words.iter().all(|word| reason.contains(word))) {
+            found.push(format!("no reason to fail speaks of {}", set(words)));
+        }
+    }
+    let mut judged = report.clone();
+    judged.judge();
+    if (judged.result, &judged.failed_because) != (report.result, reasons) {
+        found.push(format!(
+            "the verdict does not follow from the report: expected {} because of {}, is {} because of {}",
+            judged.result.word(),
+            set(&judged.failed_because),
+            report.result.word(),
+            set(reasons)
+        ));
     }
     let text = report.to_string();
     let last = text.lines().last().unwrap_or_default();

@@ -77,7 +77,7 @@ pub(crate) const UNTRANSLATED: &str = "no iommu-map translation for id";
 impl Outcome {
     /// The end of a run that gave no report.
     pub(crate) fn without_report(kind: Kind, error: String) -> Self {
-        Self { kind, report: Report::of_error(error), log: BTreeSet::new() }
+        Self { kind, report: Report::of_error(report::Run::default(), error), log: BTreeSet::new() }
     }
 
     /// The report with two more fields: `outcome`, the kind's word, and `exit_status`. One line, which

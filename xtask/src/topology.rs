@@ -130,6 +130,9 @@ pub(crate) struct Expect {
     /// How the run must end.
     #[serde(default)]
     pub(crate) result: Kind,
+    /// For each reason to fail that must be given, words that are all in it.
+    #[serde(default)]
+    pub(crate) because: Vec<Vec<String>>,
     /// Invariants that must be broken, by number; the others must hold. The result is then `fail`.
     #[serde(default)]
     pub(crate) breaks: Vec<String>,

@@ -9,7 +9,7 @@ pub enum Severity {
     Info,
     /// Something was left out or worked around.
     Warning,
-    /// Firmware or a device contradicts itself or its specification.
+    /// Isolation is lost, or the description of a part of the machine; the verdict is then a failure.
     Error,
 }
 

@@ -37,6 +37,28 @@ pub enum NoGroup {
     Abandoned(String),
 }
 
+impl NoGroup {
+    /// Whether firmware means the device to be translated, and it is not: isolation is lost.
+    ///
+    /// The other reasons are what firmware says: a machine that is meant to be so. A device that Linux's paths have
+    /// not asked firmware about counts as lost, since firmware leads it to an IOMMU.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::IsIommu | Self::NoIommu | Self::NotInMap(None) | Self::BusBypasses | Self::Disabled(_) => {
+                false
+            }
+            Self::NotInMap(Some(_))
+            | Self::NoDriver(..)
+            | Self::Refused(_)
+            | Self::WaitingFor(_)
+            | Self::NotProbed
+            | Self::NeverProbedAt(_)
+            | Self::Abandoned(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for NoGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,8 +7,8 @@ use crate::{Device, Report, Verdict};
 /// Writes a report as KTAP: a line an invariant, a line a device, the verdict last.
 ///
 /// A line is `not ok` only if the verdict is not a pass: a device without a group is `ok`, with the
-/// reason behind it, and `not ok` if a broken invariant names it. Groups, findings and warnings are
-/// diagnostics.
+/// reason behind it, and `not ok` if its isolation is lost or a broken invariant names it. Groups, findings,
+/// warnings and the reasons of a failure are diagnostics.
 #[derive(Clone, Copy, Debug)]
 pub struct Ktap<'a>(pub &'a Report);
 
@@ -31,7 +31,8 @@ impl fmt::Display for Ktap<'_> {
             }
         }
         for (number, device) in (report.invariants.len() + 1..).zip(&report.devices) {
-            result(f, !is_blamed(report, device), number, format_args!("device.{}", device.name))?;
+            let ok = !device.isolation_lost && !is_blamed(report, device);
+            result(f, ok, number, format_args!("device.{}", device.name))?;
             f.write_str(" # ")?;
             // The words before the reason keep it from being read as a directive (SKIP, TODO, ERROR).
             match device.group {
@@ -54,6 +55,9 @@ impl fmt::Display for Ktap<'_> {
             for line in error.lines() {
                 diagnostic(f, format_args!("error: {line}"))?;
             }
+        }
+        for reason in &report.failed_because {
+            diagnostic(f, format_args!("failed because: {reason}"))?;
         }
         result(f, report.result == Verdict::Pass, plan, format_args!("verdict"))?;
         f.write_char('\n')

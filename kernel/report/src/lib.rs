@@ -8,12 +8,15 @@
 
 extern crate alloc;
 
+mod json;
 mod ktap;
 #[cfg(test)]
 mod tests;
 mod text;
 mod types;
 mod verdict;
+#[cfg(test)]
+mod verdict_tests;
 
 pub use ktap::Ktap;
 pub use types::*;

@@ -20,6 +20,7 @@ fn device(name: &str, group: Option<u32>, why: &str) -> Device {
         translations: Vec::new(),
         trigger: None,
         why: why.to_string(),
+        isolation_lost: false,
         acs: None,
     }
 }
@@ -38,7 +39,7 @@ fn virtio_mmio(slot: usize) -> Device {
 
 /// A group of one device, the IOMMU and five unused platform devices.
 fn sample() -> Report {
-    let mut report = Report::of_error(String::new());
+    let mut report = Report::of_error(Run::default(), String::new());
     report.error = None;
     report.result = Verdict::Pass;
     report.groups = vec![Group {
@@ -83,21 +84,22 @@ fn few_like_devices_are_shown_one_by_one() {
 #[test]
 fn a_broken_invariant_is_named_with_its_cause() {
     let mut report = sample();
-    report.result = Verdict::Fail;
     report.invariants[0] = Invariant {
         id: "I4".to_string(),
         holds: false,
         broken_by: Some("0000:00:01.0 has a group".to_string()),
     };
+    report.judge();
     let text = report.to_string();
     assert!(text.contains("Invariant I4 is broken: 0000:00:01.0 has a group\n"), "{text}");
-    assert!(text.lines().last().is_some_and(|last| last.starts_with("FAIL: ")), "{text}");
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("FAIL: invariant I4 is broken: 0000:00:01.0 has a group; 1 group, "), "{text}");
     assert_eq!(report.exit_status(), 1);
 }
 
 #[test]
 fn an_error_is_said_before_the_last_line() {
-    let text = Report::of_error("no memory node".to_string()).to_string();
+    let text = Report::of_error(Run::default(), "no memory node".to_string()).to_string();
     assert_eq!(
         text,
         "Error: no memory node\n\
@@ -284,7 +286,7 @@ fn ktap_fails_the_invariant_the_device_that_it_names_and_the_verdict() {
 
 #[test]
 fn ktap_of_an_error_is_not_ok() {
-    let report = Report::of_error("no memory node\nbye".to_string());
+    let report = Report::of_error(Run::default(), "no memory node\nbye".to_string());
     assert_eq!(
         Ktap(&report).to_string(),
         "KTAP version 1\n1..1\n# error: no memory node\n# error: bye\nnot ok 1 verdict\n"

@@ -1,10 +1,10 @@
 //! The report for people: groups as listings of groups look, then what is in none and why, then
-//! findings and warnings, then the verdict as the last line.
+//! findings and warnings, then the verdict as the last line, with the reason if it is not a pass.
 //!
 //! The kernel prints it and so does `cargo xtask`; both write through [`fmt::Display`].
 
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -39,6 +39,11 @@ impl fmt::Display for Report {
         }
         if let Some(error) = &self.error {
             writeln!(f, "Error: {error}")?;
+        }
+        if self.failed_because.len() > 1 {
+            for reason in &self.failed_because {
+                writeln!(f, "Failed because: {}", one_line(reason))?;
+            }
         }
         self.write_last_line(f)
     }
@@ -92,10 +97,17 @@ impl Report {
         let broken = self.invariants.iter().filter(|invariant| !invariant.holds).count();
         let milliseconds = self.timing_us.total / 1000;
         let tenths = self.timing_us.total % 1000 / 100;
+        write!(f, "{}: ", self.result.word())?;
+        if let Some((first, others)) = self.failed_because.split_first() {
+            write!(f, "{}", one_line(first))?;
+            if !others.is_empty() {
+                write!(f, " (and {})", Count(others.len(), "more reason"))?;
+            }
+            f.write_str("; ")?;
+        }
         write!(
             f,
-            "{}: {}, {} ({alone} without a group), {}",
-            self.result.word(),
+            "{}, {} ({alone} without a group), {}",
             Count(self.groups.len(), "group"),
             Count(self.devices.len(), "device"),
             Count(self.iommus.len(), "IOMMU"),
@@ -113,6 +125,11 @@ type Likeness<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>, &'a str
 
 fn likeness(device: &Device) -> Likeness<'_> {
     (&device.bus, &device.id, device.class.as_deref(), device.driver.as_deref(), &device.why)
+}
+
+/// A reason without what would end its line: sentences of findings come from outside.
+fn one_line(reason: &str) -> String {
+    reason.replace(char::is_control, " ")
 }
 
 /// A number and its noun.

@@ -39,6 +39,9 @@ pub struct Report {
     pub timing_us: Timing,
     /// The verdict.
     pub result: Verdict,
+    /// Why the verdict is [`Verdict::Fail`]: one sentence a reason, the most important one first. Empty for others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_because: Vec<String>,
     /// Why the run could not be completed, if it could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -247,6 +250,10 @@ pub struct Device {
     pub trigger: Option<String>,
     /// Why it is in this group, or why in none.
     pub why: String,
+    /// Whether it has no group although firmware means it to be translated: its IOMMU failed, refused it, has no
+    /// driver or never became ready, or firmware's map is broken where it needs it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub isolation_lost: bool,
     /// ACS capability and control registers, for a function that has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acs: Option<Acs>,
@@ -280,7 +287,7 @@ pub enum Severity {
     Info,
     /// Something was left out or worked around.
     Warning,
-    /// Firmware or a device contradicts itself or its specification.
+    /// Isolation is lost, or the description of a part of the machine; the verdict is then [`Verdict::Fail`].
     Error,
 }
 
@@ -322,7 +329,7 @@ pub struct Timing {
 pub enum Verdict {
     /// Everything held.
     Pass,
-    /// An invariant or an expectation is broken.
+    /// Isolation is lost, an invariant or an expectation is broken, or there is a finding of severity error.
     Fail,
     /// The run could not be completed.
     Error,

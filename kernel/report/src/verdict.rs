@@ -1,33 +1,34 @@
-//! From a report to an exit status, to one line of JSON, and back.
+//! The verdict on a report, and why it is not a pass.
 
-use alloc::string::{String, ToString};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Device, Report, Run, SCHEMA, Timing, Verdict};
+use crate::{Device, Report, Severity, Verdict};
+
+/// As many devices are named in a reason; of more, their number is given.
+const NAMED_DEVICES: usize = 3;
 
 impl Report {
-    /// A report of a run that has not got anywhere yet.
-    pub fn new(run: Run) -> Self {
-        Self {
-            schema: SCHEMA.to_string(),
-            run,
-            iommus: Vec::new(),
-            groups: Vec::new(),
-            devices: Vec::new(),
-            warnings: Vec::new(),
-            findings: Vec::new(),
-            invariants: Vec::new(),
-            two_cpus: None,
-            race: None,
-            timing_us: Timing::default(),
-            result: Verdict::Error,
-            error: None,
-        }
+    /// Sets the verdict by what the report contains: an error, else reasons to fail, else a pass.
+    pub fn judge(&mut self) {
+        self.failed_because = if self.error.is_some() { Vec::new() } else { self.reasons_to_fail() };
+        self.result = match &self.error {
+            Some(_) => Verdict::Error,
+            None if self.failed_because.is_empty() => Verdict::Pass,
+            None => Verdict::Fail,
+        };
     }
 
-    /// A report of a run that did not get far enough to write one itself.
-    pub fn of_error(error: String) -> Self {
-        Self { error: Some(error), ..Self::new(Run::default()) }
+    /// Fails the run for reasons that are not in the report itself: what was expected of it. They come first.
+    ///
+    /// A run that could not be completed stays an error.
+    pub fn fail_for(&mut self, reasons: Vec<String>) {
+        if self.result != Verdict::Error && !reasons.is_empty() {
+            self.result = Verdict::Fail;
+            self.failed_because.splice(..0, reasons);
+        }
     }
 
     /// Exit status that agrees with the verdict: 0 for pass, 1 for everything else.
@@ -38,32 +39,55 @@ impl Report {
         }
     }
 
-    /// The report as one line of JSON, without the line's end; it begins with `{"schema":`.
-    ///
-    /// # Errors
-    ///
-    /// As `serde_json::to_string`; the types give it no reason.
-    pub fn to_json_line(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
+    /// Lost isolation, then broken invariants, then findings of severity error.
+    fn reasons_to_fail(&self) -> Vec<String> {
+        let mut reasons = self.lost_isolation();
+        reasons.extend(self.invariants.iter().filter(|invariant| !invariant.holds).map(|invariant| {
+            let cause = invariant.broken_by.as_deref().unwrap_or("the run did not say by what");
+            format!("invariant {} is broken: {cause}", invariant.id)
+        }));
+        let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        reasons.extend(
+            errors.map(|finding| format!("{}: {}: {}", finding.id, finding.device, finding.sentence)),
+        );
+        reasons
     }
 
-    /// Reads what [`Self::to_json_line`] wrote. Fields that are not known are passed over.
-    ///
-    /// # Errors
-    ///
-    /// The text is not a report: not JSON, cut short, or a field is missing or of another type.
-    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
+    /// The devices that firmware means to be translated and that are not: a sentence for each kind of cause, the one
+    /// that costs most devices first.
+    fn lost_isolation(&self) -> Vec<String> {
+        let mut by_kind: BTreeMap<&str, Vec<&Device>> = BTreeMap::new();
+        for device in self.devices.iter().filter(|device| device.isolation_lost) {
+            let kind = device.why.split_once(": ").map_or(&*device.why, |(kind, _)| kind);
+            by_kind.entry(kind).or_default().push(device);
+        }
+        let mut by_kind: Vec<_> = by_kind.into_iter().collect();
+        by_kind.sort_by_key(|(_, devices)| core::cmp::Reverse(devices.len()));
+        by_kind.iter().map(|(kind, devices)| self.lost_by(kind, devices)).collect()
     }
 
-    /// Devices in no group, in the order in which they were added.
-    pub fn ungrouped(&self) -> impl Iterator<Item = &Device> {
-        self.devices.iter().filter(|device| device.group.is_none())
+    /// Whose isolation is lost by one kind of cause, and the whole cause: of the first device, if they differ.
+    fn lost_by(&self, kind: &str, devices: &[&Device]) -> String {
+        let whose = if devices.len() <= NAMED_DEVICES {
+            let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+            names.join(", ")
+        } else {
+            format!("{} of {} devices", devices.len(), self.devices.len())
+        };
+        let all = if self.groups.is_empty() { ", no device is isolated" } else { "" };
+        match devices {
+            [first, others @ ..] if others.iter().any(|other| other.why != first.why) => {
+                let detail = first.why.strip_prefix(kind).unwrap_or_default();
+                format!("isolation lost for {whose}{all}: {kind} ({}{detail})", first.name)
+            }
+            [first, ..] => format!("isolation lost for {whose}{all}: {}", first.why),
+            [] => String::new(),
+        }
     }
 }
 
 impl Verdict {
-    /// The word that ends the text form.
+    /// The word with which the last line of the text form begins.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pass => "PASS",

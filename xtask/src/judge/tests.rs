@@ -29,6 +29,7 @@ fn device(name: &str, group: Option<u32>, why: &str) -> Device {
         translations: Vec::new(),
         trigger: None,
         why: why.into(),
+        isolation_lost: false,
         acs: None,
     }
 }
@@ -45,7 +46,7 @@ fn group(id: u32, members: &[&str]) -> Group {
 
 /// The report that [`EXPECT`] expects.
 fn right() -> Report {
-    let mut report = Report::of_error(String::new());
+    let mut report = Report::of_error(report::Run::default(), String::new());
     (report.result, report.error) = (Verdict::Pass, None);
     report.run.path = "fixed".into();
     report.devices = vec![
@@ -71,7 +72,13 @@ fn right() -> Report {
     report
 }
 
-fn judge_with(expect: &str, report: Report) -> Vec<String> {
+fn judge_with(expect: &str, mut report: Report) -> Vec<String> {
+    report.judge();
+    judge_as_it_is(expect, report)
+}
+
+/// Judges a report whose verdict may not follow from it.
+fn judge_as_it_is(expect: &str, report: Report) -> Vec<String> {
     let expect = Topology::parse("x", expect).unwrap().expect;
     let log = BTreeSet::new();
     differences(&Outcome { kind: report.result.into(), report, log }, &expect, None)
@@ -243,7 +250,7 @@ fn a_tolerated_finding_may_be_there_or_not() {
     assert_eq!(judge_with(&expect, report.clone()), [""; 0]);
     report.findings.push(Finding {
         id: "odd".into(),
-        severity: Severity::Error,
+        severity: Severity::Warning,
         device: "/pcie@10000000".into(),
         sentence: "ranges is cut short".into(),
     });
@@ -277,8 +284,25 @@ fn a_broken_or_silent_invariant_is_seen() {
 
 #[test]
 fn the_wrong_verdict_is_seen() {
-    seen(&["verdict: expected pass, is FAIL"], |report| report.result = Verdict::Fail);
-    seen(&["do not go together"], |report| report.error = Some("why".into()));
+    seen(&["verdict: expected pass, is FAIL (invariant I1 is broken"], |report| {
+        report.invariants[0].holds = false;
+    });
+    let found = judge_as_it_is(EXPECT, Report { error: Some("why".into()), ..right() });
+    assert!(found.contains(&"the verdict and the error text do not go together".into()), "{found:?}");
+    let mut lost = right();
+    lost.devices[1].isolation_lost = true;
+    let found = judge_as_it_is(EXPECT, lost);
+    assert!(found[0].starts_with("the verdict does not follow from the report: expected FAIL"), "{found:?}");
+}
+
+#[test]
+fn the_reason_to_fail_must_be_the_expected_one() {
+    let expect = format!("{EXPECT}result = \"fail\"\nbecause = [[\"0000:00:01.0\", \"IOMMU\"]]\n");
+    let mut report = right();
+    report.devices[1].isolation_lost = true;
+    assert_eq!(judge_with(&expect, report.clone()), [""; 0]);
+    let found = judge_with(&expect.replace("00:01.0\", \"", "00:01.0\", \"refused "), report);
+    assert_eq!(found, ["no reason to fail speaks of {0000:00:01.0, refused IOMMU}"]);
 }
 
 #[test]
@@ -364,7 +388,7 @@ fn an_expected_finding_error_or_warning_that_does_not_come_is_seen() {
     assert_eq!(found.len(), 2, "{found:?}");
     let mut report = right();
     report.warnings.push("an unknown word".into());
-    (report.result, report.error) = (Verdict::Error, Some("/memory@40000000: reg is cut short".into()));
+    report.error = Some("/memory@40000000: reg is cut short".into());
     assert_eq!(judge_with(&format!("{expect}result = \"error\"\n"), report), [""; 0]);
 }
 
@@ -580,7 +604,6 @@ fn drivers_that_gave_up_waiting_are_explained_where_linux_still_waited() {
 fn an_invariant_that_must_be_broken_is_and_no_other() {
     let expect = format!("{EXPECT}breaks = [\"I2\", \"I3\"]\nresult = \"fail\"\n");
     let mut report = right();
-    report.result = Verdict::Fail;
     report.invariants[1].holds = false;
     assert_eq!(judge_with(&expect, report.clone()), ["invariant I3: expected to be broken, holds"]);
     report.invariants[2].holds = false;

@@ -24,7 +24,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// A report as the kernel writes it, for a shell script in single quotes.
 fn line(result: Verdict) -> String {
-    let mut report = Report::of_error("why".into());
+    let mut report = Report::of_error(report::Run::default(), "why".into());
     report.result = result;
     if result != Verdict::Error {
         report.error = None;
