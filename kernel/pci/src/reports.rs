@@ -64,7 +64,7 @@ impl Reports {
         let sentence = format!(
             "{at} says that it has ACS {refused}, and does not keep it switched on; it is taken as not isolating"
         );
-        self.add("acs-not-enabled", Severity::Error, at, sentence);
+        self.add("acs-not-enabled", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn hidden_root(&mut self, at: PciAddress, last_bus: u8, functions: u32) {
@@ -80,7 +80,7 @@ impl Reports {
         let sentence = format!(
             "no bus number up to {last_bus:#04x} is left for the bus behind {bridge}; what is there cannot be reached"
         );
-        self.add("bus-numbers-exhausted", Severity::Error, bridge, sentence);
+        self.add("bus-numbers-exhausted", Severity::Warning, bridge, sentence);
     }
 
     pub(crate) fn buses_renumbered(&mut self, bridge: PciAddress, register: u32) {
@@ -118,12 +118,12 @@ impl Reports {
 
     pub(crate) fn unknown_header(&mut self, at: PciAddress, header_type: u8) {
         let sentence = format!("{at} has the unknown header type {header_type:#04x}; it is left out");
-        self.add("unknown-header-type", Severity::Error, at, sentence);
+        self.add("unknown-header-type", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn reserved_kind(&mut self, at: PciAddress, value: u8) {
         let sentence = format!("the PCIe capability of {at} has the reserved device/port type {value}");
-        self.add("reserved-port-type", Severity::Error, at, sentence);
+        self.add("reserved-port-type", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn class_without_header(&mut self, at: PciAddress, class: u32, header_type: u8) {
@@ -140,7 +140,7 @@ impl Reports {
 
     pub(crate) fn capability_list(&mut self, at: PciAddress, list: &str, offset: u16, wrong: &str) {
         let sentence = format!("the {list} of {at} {wrong} at offset {offset:#05x}; entries before it count");
-        self.add("capability-list-broken", Severity::Error, at, sentence);
+        self.add("capability-list-broken", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn ari(&mut self, at: PciAddress, next: u8) {
@@ -172,7 +172,7 @@ impl Reports {
 
     pub(crate) fn bar_malformed(&mut self, at: PciAddress, register: BarRegister, wrong: &str) {
         let sentence = format!("{register} of {at} {wrong}; it gets no address");
-        self.add("bar-malformed", Severity::Error, at, sentence);
+        self.add("bar-malformed", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn bar_does_not_fit(

@@ -273,7 +273,7 @@ impl AcpiMap {
                 && viot.covers_bus(segment, 0, u8::MAX)
             {
                 let what = "it has no _CCA, so that its functions can do no DMA and are left untranslated";
-                findings.add("cca-missing", Severity::Warning, &device.path, what);
+                findings.add("cca-missing", Severity::Error, &device.path, what);
             }
         }
     }

@@ -136,7 +136,7 @@ fn cpus(tables: &Tables, findings: &mut Findings) -> (u32, Vec<CpuAffinity>) {
     if let Some(at) = broken_at {
         let what =
             format_args!("entry at {at:#x}: its length leaves the table or is below 2; no more are read");
-        findings.add("madt-entry-broken", Severity::Error, "APIC", &alloc::format!("{what}"));
+        findings.add("madt-entry-broken", Severity::Warning, "APIC", &alloc::format!("{what}"));
     }
     ((affinities.len() as u32).max(1), affinities.into_iter().flatten().collect())
 }

@@ -178,7 +178,8 @@ mod phys_hi {
 /// The windows that `ranges` describes; what cannot be one is left out with a finding.
 fn windows(tree: &Tree, node: NodeIndex, findings: &mut Findings) -> Vec<PciWindow> {
     let mut windows: Vec<PciWindow> = Vec::new();
-    let mut refuse = |why: &str| complain(tree, node, findings, "pci-ranges-malformed", Severity::Error, why);
+    let mut refuse =
+        |why: &str| complain(tree, node, findings, "pci-ranges-malformed", Severity::Warning, why);
     let (Some(ranges), Some(bus)) = (tree.property(node, "ranges"), tree.parent(node)) else {
         refuse("there is no ranges; no memory of its devices can be reached");
         return windows;

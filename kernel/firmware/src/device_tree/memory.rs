@@ -42,7 +42,7 @@ pub(super) fn ram(tree: &Tree, findings: &mut Findings) -> Result<Vec<Range<Phys
                 Err(error) => {
                     let what = format!("{name} of {path}: {error}");
                     let sentence = format!("{what}; this part of RAM is not used");
-                    findings.add("memory-malformed", Severity::Error, path.clone(), sentence);
+                    findings.add("memory-malformed", Severity::Warning, path.clone(), sentence);
                     refused.push(what);
                 }
             }

@@ -56,7 +56,7 @@ fn phandles(tree: &Tree, findings: &mut Findings) {
     for (phandle, first, second) in tree.shared_phandles() {
         let (first, path) = (tree.path(first), tree.path(second));
         let sentence = format!("phandle {phandle:#x} of {path} is that of {first} too, to which it leads");
-        findings.add("phandle-shared", Severity::Error, path, sentence);
+        findings.add("phandle-shared", Severity::Warning, path, sentence);
     }
 }
 
