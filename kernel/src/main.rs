@@ -33,7 +33,7 @@ use core::mem;
 use boot::Handover;
 use report::{Report, Run};
 
-use crate::clients::{Iommus, Sequence};
+use crate::clients::Iommus;
 use crate::hardware::Hardware;
 use crate::machine::{console, power};
 use crate::options::Options;
@@ -91,8 +91,7 @@ fn probe_machine(
     event_log::policy(options);
     let iommus = Iommus::default();
     let (mut core, mut steps) = registry::machine(&hardware, described.map, options);
-    steps
-        .extend(clients::all(&hardware, &iommus, Sequence::of(options.path)).into_iter().map(Step::Register));
+    steps.extend(clients::all(&hardware, &iommus, options.path).into_iter().map(Step::Register));
     if let Some(order) = &options.order {
         steps = order.arrange(steps)?;
         log!("order: {}", order::names(&steps));

@@ -24,7 +24,7 @@ pub(crate) use virtio_iommu::{Bound, Iommus};
 
 /// In which order drivers are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sequence {
+enum Sequence {
     /// The IOMMU's first, so that its users wait as short as possible; else as Linux.
     IommuFirst,
     /// As the Linux kernels that were asked: first what is built in, in the order of its initcalls, then modules
@@ -36,7 +36,7 @@ pub(crate) enum Sequence {
 
 impl Sequence {
     /// The order that goes with a path.
-    pub(crate) fn of(path: Path) -> Self {
+    fn of(path: Path) -> Self {
         if path == Path::Fixed { Self::IommuFirst } else { Self::Linux }
     }
 }
@@ -45,9 +45,10 @@ impl Sequence {
 pub(crate) fn all(
     hardware: &Rc<Hardware>,
     iommus: &Iommus,
-    sequence: Sequence,
+    path: Path,
 ) -> Vec<Box<dyn Driver<Handle>>> {
-    let nominal = |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::new(hardware.clone(), entry)) };
+    let nominal = |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::new(hardware.clone(), entry, path)) };
+    let refusing = |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::refusing(hardware.clone(), entry)) };
     let mut drivers: Vec<Box<dyn Driver<Handle>>> = vec![
         Box::new(pcieport::PciePort::new(hardware.clone())),
         Box::new(shpchp::Shpchp::new(hardware.clone())),
@@ -57,7 +58,8 @@ pub(crate) fn all(
         Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone())),
     ];
     drivers.extend(nominal::MODULES.map(nominal));
-    if sequence == Sequence::IommuFirst {
+    drivers.extend(nominal::REFUSING.map(refusing));
+    if Sequence::of(path) == Sequence::IommuFirst {
         // Stable, so that the others stay in their order.
         drivers.sort_by_key(|driver| driver.name() != virtio_iommu::NAME);
     }

@@ -4,13 +4,16 @@
 //! binds. For that, a driver has to match as Linux's does, to bind, and to own the group's default domain. These
 //! do no more: they touch no register, so their devices do no DMA.
 //!
-//! The rules are those of Linux's ID tables, for the PCI devices that QEMU can make. `edu`, `pci-testdev`,
-//! `ivshmem` and PCI host bridges have no driver there either.
+//! The rules are data: those of the ID tables (module aliases) of Debian's arm64 kernels 6.12.95 and 7.3.4 that match
+//! a PCI device of QEMU 7.2 to 11.1. A device that is not here has no driver in these kernels, because Linux has
+//! none (`edu`, `pci-testdev`, `acpi-erst`, PCI host bridges) or because Debian does not build it for arm64 (UHCI,
+//! `AC97`, `ES1370`, `tpci200`, `rocker`, `pvpanic-pci`, `am53c974`, `pvscsi`, CAN cards other than Kvaser's).
 
 use alloc::rc::Rc;
+use alloc::string::ToString;
 
 use pci::Function;
-use probe::{BindError, DmaClaim, Driver, Provides};
+use probe::{BindError, DmaClaim, Driver, Path, Provides};
 
 use crate::hardware::{Handle, Hardware};
 
@@ -21,6 +24,8 @@ pub(crate) enum Rule {
     Ids(u16, &'static [u16]),
     /// Those whose class, under a mask, is this one (Linux: `PCI_DEVICE_CLASS`).
     Class { class: u32, mask: u32 },
+    /// Those of one vendor with this class.
+    VendorClass { vendor: u16, class: u32 },
 }
 
 /// A mask for which every bit of the class counts.
@@ -28,6 +33,7 @@ const WHOLE: u32 = 0xff_ffff;
 
 const INTEL: u16 = 0x8086;
 const LSI_LOGIC: u16 = 0x1000;
+const ATI: u16 = 0x1002;
 const AMD: u16 = 0x1022;
 const REALTEK: u16 = 0x10ec;
 const VMWARE: u16 = 0x15ad;
@@ -36,19 +42,22 @@ const RED_HAT: u16 = 0x1b36;
 /// A driver's name in Linux, and whom it matches.
 pub(crate) type Entry = (&'static str, Rule);
 
+/// A name that a driver has on one path alone: the path, the name there, the name on the others.
+const OTHER_NAMES: [(Path, &str, &str); 1] = [(Path::Legacy, "cirrus", "cirrus-qemu")];
+
 /// The driver of serial ports, which is built into the kernels that were asked (`8250_pci`).
 pub(crate) const SERIAL: Entry = ("serial", Rule::Ids(RED_HAT, &[0x0002, 0x0003, 0x0004]));
 
 /// Drivers that are modules, in the order in which they are loaded.
-pub(crate) const MODULES: [Entry; 30] = [
+pub(crate) const MODULES: [Entry; 27] = [
     ("nvme", Rule::Class { class: 0x01_0802, mask: WHOLE }),
     ("e1000e", Rule::Ids(INTEL, &[0x10d3])),
     ("e1000", Rule::Ids(INTEL, &[0x100c, 0x100e, 0x100f])),
     ("igb", Rule::Ids(INTEL, &[0x10c9])),
+    ("igbvf", Rule::Ids(INTEL, &[0x10ca])),
     ("xhci_hcd", Rule::Class { class: 0x0c_0330, mask: WHOLE }),
     ("ehci-pci", Rule::Class { class: 0x0c_0320, mask: WHOLE }),
     ("ohci-pci", Rule::Class { class: 0x0c_0310, mask: WHOLE }),
-    ("uhci_hcd", Rule::Class { class: 0x0c_0300, mask: WHOLE }),
     ("ahci", Rule::Class { class: 0x01_0601, mask: WHOLE }),
     // QEMU's is a C+ chip by its revision, which 8139too leaves to this one.
     ("8139cp", Rule::Ids(REALTEK, &[0x8139])),
@@ -57,29 +66,31 @@ pub(crate) const MODULES: [Entry; 30] = [
     ("tulip", Rule::Ids(0x1011, &[0x0019])),
     ("e100", Rule::Ids(INTEL, &[0x1209, 0x1229, 0x2449])),
     ("vmxnet3", Rule::Ids(VMWARE, &[0x07b0])),
-    ("rocker", Rule::Ids(RED_HAT, &[0x0006])),
-    ("am53c974", Rule::Ids(AMD, &[0x2020])),
+    ("kvaser_pci", Rule::Ids(0x10e8, &[0x8406])),
     ("sym53c8xx", Rule::Ids(LSI_LOGIC, &[0x0001, 0x0012])),
     ("megaraid_sas", Rule::Ids(LSI_LOGIC, &[0x0060, 0x0079])),
     ("mptsas", Rule::Ids(LSI_LOGIC, &[0x0054])),
-    ("vmw_pvscsi", Rule::Ids(VMWARE, &[0x07c0])),
+    ("ufshcd", Rule::Ids(RED_HAT, &[0x0013])),
     // The programming interface says how DMA is done, and the driver does not look at it.
     ("sdhci-pci", Rule::Class { class: 0x08_0500, mask: 0xff_ff00 }),
+    ("cxl_pci", Rule::Class { class: 0x05_0210, mask: WHOLE }),
     ("snd_hda_intel", Rule::Ids(INTEL, &[0x2668, 0x293e])),
-    ("snd_intel8x0", Rule::Ids(INTEL, &[0x2415])),
-    ("snd_ens1370", Rule::Ids(0x1274, &[0x5000])),
     ("bochs-drm", Rule::Ids(0x1234, &[0x1111])),
     ("cirrus-qemu", Rule::Ids(0x1013, &[0x00b8])),
-    ("tpci200", Rule::Ids(0x1498, &[0x30c8])),
-    ("pvpanic-pci", Rule::Ids(RED_HAT, &[0x0011])),
     ("i6300ESB timer", Rule::Ids(INTEL, &[0x25ab])),
+    ("vmwgfx", Rule::Ids(VMWARE, &[0x0405])),
 ];
+/// Modules whose ID tables match devices that their probe then refuses: `ati-vga` is older than amdgpu's chips.
+///
+/// The bus has set up the device's DMA by then, so that it is grouped also where groups come with drivers.
+pub(crate) const REFUSING: [Entry; 1] = [("amdgpu", Rule::VendorClass { vendor: ATI, class: 0x03_0000 })];
 
 impl Rule {
     fn matches(self, function: &Function) -> bool {
         match self {
             Self::Ids(vendor, devices) => function.vendor == vendor && devices.contains(&function.device),
             Self::Class { class, mask } => function.class & mask == class,
+            Self::VendorClass { vendor, class } => function.vendor == vendor && function.class == class,
         }
     }
 }
@@ -89,11 +100,19 @@ pub(crate) struct Nominal {
     hardware: Rc<Hardware>,
     name: &'static str,
     rule: Rule,
+    refuses: bool,
 }
 
 impl Nominal {
-    pub(crate) fn new(hardware: Rc<Hardware>, (name, rule): Entry) -> Self {
-        Self { hardware, name, rule }
+    pub(crate) fn new(hardware: Rc<Hardware>, (name, rule): Entry, path: Path) -> Self {
+        let other = OTHER_NAMES.iter().find(|(on, _, usual)| *on == path && *usual == name);
+        let name = other.map_or(name, |(_, other, _)| other);
+        Self { hardware, name, rule, refuses: false }
+    }
+
+    /// A driver whose own probe refuses every device that it matches.
+    pub(crate) fn refusing(hardware: Rc<Hardware>, (name, rule): Entry) -> Self {
+        Self { hardware, name, rule, refuses: true }
     }
 }
 
@@ -110,6 +129,9 @@ impl Driver<Handle> for Nominal {
     }
 
     fn bind(&mut self, _: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+        if self.refuses {
+            return Err(BindError::Declined("its ID table has the device, its probe does not".to_string()));
+        }
         Ok(Provides::Nothing)
     }
 }

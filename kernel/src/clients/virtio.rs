@@ -3,7 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use core::ops::RangeInclusive;
 
 use pci::{BarKind, FunctionIndex};
 use probe::{BindError, DmaClaim, Driver, Provides};
@@ -20,7 +21,13 @@ const VERSION_1: u64 = 1 << 32;
 /// device that offers it refuses to work for a driver that does not take it (QEMU 7.2).
 const ACCESS_PLATFORM: u64 = 1 << 33;
 
+/// PCI device IDs of virtio devices, of which the first 64 are transitional (virtio 1.2, section 4.1.2).
+const VIRTIO_DEVICES: RangeInclusive<u16> = 0x1000..=0x107f;
+
 /// Binds virtio devices on PCI.
+///
+/// Like Linux's it is offered every device of the vendor, `ivshmem` among them, and finds out in its own probe that it is
+/// not one of virtio (`virtio_pci_modern_probe`, `virtio_pci_legacy_probe`): the device's DMA has been set up by then.
 pub(crate) struct VirtioPci {
     hardware: Rc<Hardware>,
     /// Devices that run. Dropping a transport resets its device.
@@ -63,10 +70,7 @@ impl Driver<Handle> for VirtioPci {
     fn matches(&self, device: &Handle) -> bool {
         match *device {
             Handle::Function(index) => {
-                let function = &self.hardware.topology[index];
-                function.vendor == VIRTIO_VENDOR
-                    && (0x1000..=0x107f).contains(&function.device)
-                    && !self.hardware.is_iommu(*device)
+                self.hardware.topology[index].vendor == VIRTIO_VENDOR && !self.hardware.is_iommu(*device)
             }
             Handle::Platform(_) => false,
         }
@@ -74,6 +78,9 @@ impl Driver<Handle> for VirtioPci {
 
     fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
         if let Handle::Function(index) = *device {
+            if !VIRTIO_DEVICES.contains(&self.hardware.topology[index].device) {
+                return Err(BindError::Declined("its device ID is not one of virtio".to_string()));
+            }
             let running = self.start(index).map_err(BindError::Failed)?;
             self.running.insert(index, running);
         }
