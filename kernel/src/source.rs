@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 use addr::{PhysAddr, Range};
 use boot::{Handover, Source};
 use firmware::acpi::{AcpiMap, Surroundings};
-use firmware::device_tree::{self, Early};
+use firmware::device_tree::{self, Early, MapForm};
 use firmware::{Console, Description, PsciConduit};
 use pci::{Numbering, Policy, Resources};
-use probe::{Finding, FirmwareMap, Severity};
+use probe::{Finding, FirmwareMap, Path, Severity};
 
 use crate::machine::heap::MemoryError;
 use crate::machine::psci::Conduit;
@@ -90,7 +90,7 @@ fn from_tree(at: PhysAddr, buses: Policy) -> (Early, Result<Described, String>) 
         Ok(tree) => tree,
         Err(error) => return (Early::default(), Err(error.to_string())),
     };
-    match describe(Cow::Borrowed(tree), buses) {
+    match describe(Cow::Borrowed(tree), buses, MapForm::default()) {
         Ok(described) => (early_of(&described.description), Ok(described)),
         Err(error) => (device_tree::early(tree), Err(error)),
     }
@@ -149,11 +149,18 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
             let files = &options.table_files;
             from_tables(tables::describe(rsdp, &Ram, surroundings, Vec::new(), files), Cow::Borrowed(&[]))?
         }
-        (Start::Tree(handed_over), None) => *handed_over?,
+        (Start::Tree(handed_over), None) => {
+            let handed_over = *handed_over?;
+            // The command line that names the path was in the tree.
+            match (map_form(options.path), stands_in) {
+                (MapForm::BySpecifier, _) | (_, true) => handed_over,
+                (form, false) => describe(handed_over.tree, handed_over.buses, form)?,
+            }
+        }
         (_, Some(name)) => {
             let file = semihosting::read_file(name).map_err(|error| format!("dtb={name}: {error}"))?;
             log!("device tree: {name}, {} bytes", file.len());
-            describe(Cow::Owned(file), buses(handover))?
+            describe(Cow::Owned(file), buses(handover), map_form(options.path))?
         }
     };
     if stands_in {
@@ -181,8 +188,16 @@ fn from_stand_in(start: Described, options: &Options) -> Result<Described, Strin
     from_tables(tables::describe(loaded.rsdp, &loaded, surroundings, odd, files), start.tree)
 }
 
-fn describe(tree: Cow<'static, [u8]>, buses: Policy) -> Result<Described, String> {
-    let (description, map) = device_tree::describe(&tree).map_err(|error| error.to_string())?;
+/// How the Linux of a path reads `iommu-map`.
+fn map_form(path: Path) -> MapForm {
+    match path {
+        Path::Fixed | Path::Upstream => MapForm::BySpecifier,
+        Path::Regressed | Path::Legacy => MapForm::FourCells,
+    }
+}
+
+fn describe(tree: Cow<'static, [u8]>, buses: Policy, form: MapForm) -> Result<Described, String> {
+    let (description, map) = device_tree::describe_with(&tree, form).map_err(|error| error.to_string())?;
     Ok(Described { description, map: Box::new(map), tree, buses })
 }
 

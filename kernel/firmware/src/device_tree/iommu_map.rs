@@ -22,8 +22,22 @@ pub(super) struct IommuMap {
     /// Which bits of a requester ID count.
     pub(super) mask: u32,
     pub(super) entries: Vec<Entry>,
+    /// Entries of the four-cell form whose target does not exist, in their order.
+    pub(super) missing: Vec<Missing>,
     /// What ends the map before its end.
     pub(super) stop: Option<Stop>,
+}
+
+/// An entry that costs the requester IDs in it, and no others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    /// How many of [`IommuMap::entries`] come before it.
+    pub(super) after: usize,
+    /// First masked requester ID.
+    pub(super) base: u32,
+    /// How many.
+    pub(super) length: u32,
+    pub(super) stop: Stop,
 }
 
 /// One entry of an `iommu-map`.
@@ -38,6 +52,12 @@ pub(super) struct Entry {
     pub(super) output: u32,
     /// A range of more than one ID whose outputs have more than one cell: it has no meaning.
     pub(super) is_wide_range: bool,
+}
+
+impl Missing {
+    fn contains(&self, masked: u32) -> bool {
+        masked >= self.base && masked - self.base < self.length
+    }
 }
 
 impl Entry {
@@ -64,6 +84,8 @@ pub(super) struct Stop {
 pub(super) enum StopCause {
     /// The property is no whole number of cells.
     Cells(usize),
+    /// The property is not a whole number of entries of four cells; it has this many bytes.
+    NotFourCells(usize),
     /// The property ends inside the entry.
     Cut { left: usize, needed: usize },
     /// No node has this phandle.
@@ -94,6 +116,9 @@ impl StopCause {
     /// What was found and what was expected; `path` gives a node's path.
     pub(super) fn sentence(&self, path: impl Fn(NodeIndex) -> String) -> String {
         match *self {
+            Self::NotFourCells(bytes) => {
+                format!("the value has {bytes} bytes, expected entries of 16 bytes, which this Linux reads")
+            }
             Self::Cells(bytes) => format!("the value has {bytes} bytes, expected whole cells of 4 bytes"),
             Self::Cut { left, needed } => {
                 format!("the value ends after {left} of the {needed} cells that an entry for its target has")
@@ -138,15 +163,20 @@ impl IommuMap {
     /// The map of `node`, if it has one.
     pub(super) fn read(tree: &Tree, node: NodeIndex) -> Option<Self> {
         let value = tree.property(node, IOMMU_MAP)?;
-        // Linux reads the first cell, and takes all ones if there is none.
-        let mask = tree.property(node, IOMMU_MAP_MASK).and_then(|mask| mask.first_chunk());
-        let mask = mask.map_or(u32::MAX, |mask| u32::from_be_bytes(*mask));
-        let mut map = Self { mask, entries: Vec::new(), stop: None };
+        let mut map = Self::without_entries(tree, node);
         match Cursor::over(value) {
             Ok(cursor) => map.read_entries(tree, cursor),
             Err(cause) => map.stop = Some(Stop { entry: 0, cause }),
         }
         Some(map)
+    }
+
+    /// A map that has its mask alone.
+    pub(super) fn without_entries(tree: &Tree, node: NodeIndex) -> Self {
+        // Linux reads the first cell, and takes all ones if there is none.
+        let mask = tree.property(node, IOMMU_MAP_MASK).and_then(|mask| mask.first_chunk());
+        let mask = mask.map_or(u32::MAX, |mask| u32::from_be_bytes(*mask));
+        Self { mask, entries: Vec::new(), missing: Vec::new(), stop: None }
     }
 
     fn read_entries(&mut self, tree: &Tree, mut cursor: Cursor) {
@@ -197,6 +227,10 @@ impl IommuMap {
     pub(super) fn look_up(&self, requester: u32) -> Answer<'_> {
         let masked = requester & self.mask;
         let found = self.entries.iter().enumerate().find(|(_, entry)| entry.contains(masked));
+        let missing = self.missing.iter().find(|missing| missing.contains(masked));
+        if let Some(missing) = missing.filter(|missing| found.is_none_or(|(at, _)| missing.after <= at)) {
+            return Answer::Stopped(&missing.stop);
+        }
         match (found, &self.stop) {
             (Some((number, entry)), _) if entry.is_wide_range => Answer::WideRange(number),
             (Some((_, entry)), _) => {
@@ -284,7 +318,7 @@ fn has_old_form(tree: &Tree, cells: &[Cell]) -> bool {
 /// A cell as it stands in the blob, in no particular alignment.
 type Cell = [u8; 4];
 
-fn get(cell: Cell) -> u32 {
+pub(super) fn get(cell: Cell) -> u32 {
     u32::from_be_bytes(cell)
 }
 

@@ -28,6 +28,16 @@ pub struct DeviceTreeMap {
     has_iommu: bool,
 }
 
+/// How the entries of an `iommu-map` are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MapForm {
+    /// As many output cells as the target's `#iommu-cells` (Linux 7.2 and later).
+    #[default]
+    BySpecifier,
+    /// One output cell, whatever the target says (Linux 7.1 and older).
+    FourCells,
+}
+
 #[derive(Clone, Debug)]
 struct Record {
     name: Box<str>,
@@ -45,7 +55,7 @@ impl NodeIndex {
 }
 
 impl DeviceTreeMap {
-    pub(super) fn read(tree: &Tree) -> Self {
+    pub(super) fn read(tree: &Tree, form: MapForm) -> Self {
         let nodes = tree.nodes().map(|node| Record {
             name: tree.name(node).into(),
             parent: tree.parent(node),
@@ -53,7 +63,11 @@ impl DeviceTreeMap {
             is_available: tree.is_available(node),
             is_iommu: tree.property(node, IOMMU_CELLS).is_some(),
         });
-        let maps = tree.nodes().filter_map(|node| Some((node, IommuMap::read(tree, node)?))).collect();
+        let read_map = match form {
+            MapForm::BySpecifier => IommuMap::read,
+            MapForm::FourCells => IommuMap::read_four_cells,
+        };
+        let maps = tree.nodes().filter_map(|node| Some((node, read_map(tree, node)?))).collect();
         let lists = tree.nodes().filter_map(|node| Some((node, Iommus::read(tree, node)?))).collect();
         let mut map = Self { nodes: nodes.collect(), maps, lists, has_iommu: false };
         for target in map.targets() {

@@ -10,6 +10,7 @@ mod chosen;
 mod early;
 mod error;
 mod findings;
+mod four_cells;
 mod gate;
 mod header;
 mod host_bridge;
@@ -26,7 +27,7 @@ pub use early::{Early, early};
 pub use error::{DeviceTreeError, Fault, Found};
 pub use gate::normalise;
 pub use header::total_size;
-pub use map::DeviceTreeMap;
+pub use map::{DeviceTreeMap, MapForm};
 
 use crate::Description;
 use findings::Findings;
@@ -41,6 +42,15 @@ use tree::Tree;
 ///
 /// The bytes are no device tree, its format is broken, or it describes no RAM.
 pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeError> {
+    describe_with(blob, MapForm::default())
+}
+
+/// As [`describe`], with the entries of every `iommu-map` read in this form.
+///
+/// # Errors
+///
+/// As [`describe`].
+pub fn describe_with(blob: &[u8], form: MapForm) -> Result<(Description, DeviceTreeMap), DeviceTreeError> {
     let sound = gate::rebuild(blob, Mode::Strict)?;
     let tree = Tree::read(&sound);
     let mut findings = Findings::default();
@@ -53,7 +63,7 @@ pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeE
     let (cpus, affinities) = processors::cpus(&tree, &mut findings);
     let platform_devices = platform::devices(&tree, &mut findings);
     let host_bridges = host_bridge::all(&tree, &platform_devices, &mut findings);
-    let map = DeviceTreeMap::read(&tree);
+    let map = DeviceTreeMap::read(&tree, form);
     review::review(&tree, &map, &host_bridges, &mut findings);
 
     let findings = findings.into_list();

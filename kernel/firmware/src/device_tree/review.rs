@@ -113,7 +113,7 @@ impl Review<'_, '_> {
     }
 
     fn map(&mut self, map: &IommuMap, bridge: Option<&HostBridge>) {
-        if map.entries.is_empty() && map.stop.is_none() {
+        if map.entries.is_empty() && map.missing.is_empty() && map.stop.is_none() {
             self.say(
                 "iommu-map-empty",
                 Severity::Warning,
@@ -121,7 +121,7 @@ impl Review<'_, '_> {
                 "it is empty; no requester ID is in it",
             );
         }
-        if let Some(stop) = &map.stop {
+        for stop in map.missing.iter().map(|missing| &missing.stop).chain(&map.stop) {
             self.findings.push(self.map.stopped(self.node, IOMMU_MAP, stop).finding);
         }
         self.entries(map);

@@ -1,9 +1,10 @@
 //! `iommu-map` and `iommus`: each rule with the smallest tree that shows it.
 
 use addr::{EndpointId, RequesterId};
+use firmware::device_tree::MapForm;
 use probe::{FirmwareMap, InputIds, Severity, Translation, Untranslated};
 
-use crate::tree::{Machine, Node, host_bridge, iommu, machine, node};
+use crate::tree::{Machine, Node, blob_of, host_bridge, iommu, machine, node, read_with};
 
 /// A machine with IOMMU `/iommu@0` (phandle 1, one cell) and a host bridge with this map.
 fn with_map(map: &[u32]) -> Machine {
@@ -376,4 +377,44 @@ fn an_unknown_node_has_a_name_and_no_iommu() {
         Ok(Translation::Nowhere(Untranslated::NotInMap))
     );
     assert!(!machine.map.is_iommu(unknown) && machine.map.compatible(unknown).next().is_none());
+}
+
+/// The same machine as Linux 7.1 and older reads its maps.
+fn with_four_cells(iommu_cells: u32, map: &[u32]) -> Machine {
+    let nodes = [iommu("iommu@0", 1, iommu_cells), host_bridge().cells("iommu-map", map)];
+    read_with(&blob_of(nodes), MapForm::FourCells)
+}
+
+#[test]
+fn linux_before_7_2_reads_entries_of_four_cells_whatever_the_target_says() {
+    for cells in [0, 1, 2] {
+        let machine = with_four_cells(cells, &[0, 1, 0x8000, 8, 9, 1, 0x8009, 0xfff7]);
+        assert_eq!(translate(&machine, &[0, 9]), Ok(vec![0x8000, 0x8009]), "#iommu-cells {cells}");
+        assert_eq!(translate(&machine, &[8]), word("NotInMap"));
+        assert_eq!(machine.findings(), []);
+    }
+}
+
+#[test]
+fn linux_before_7_2_reads_no_entry_of_a_map_that_is_not_a_whole_number_of_them() {
+    let machine = with_four_cells(2, &[0, 1, 0, 0, 1, 0x10, 1, 0x10, 0, 1]);
+    assert_eq!(translate(&machine, &[0]), word("iommu-map-malformed"));
+    assert!(machine.sentence("iommu-map-malformed").contains("40 bytes"));
+}
+
+#[test]
+fn for_linux_before_7_2_an_unknown_phandle_costs_the_ids_of_its_entry_alone() {
+    let machine = with_four_cells(1, &[0, 1, 0, 8, 4, 7, 0, 0x10, 0x10, 1, 0x10, 8]);
+    assert_eq!(translate(&machine, &[7]), Ok(vec![7]), "an entry before it decides");
+    assert_eq!(translate(&machine, &[8]), word("iommu-map-dangling"));
+    assert_eq!(translate(&machine, &[0x17]), Ok(vec![0x17]), "and so does one behind it");
+}
+
+#[test]
+fn for_linux_before_7_2_a_base_outside_of_the_mask_ends_the_map() {
+    let bridge = host_bridge().cells("iommu-map", &[0, 1, 0, 8, 0x100, 1, 0, 8, 0x10, 1, 0, 8]);
+    let nodes = [iommu("iommu@0", 1, 1), bridge.cells("iommu-map-mask", &[0xff])];
+    let machine = read_with(&blob_of(nodes), MapForm::FourCells);
+    assert_eq!(translate(&machine, &[7]), Ok(vec![7]));
+    assert_eq!(translate(&machine, &[0x10]), word("iommu-map-outside-mask"));
 }

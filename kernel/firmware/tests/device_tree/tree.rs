@@ -1,7 +1,7 @@
 //! Trees as a few lines of Rust, written out by `vm-fdt`.
 
 use firmware::Description;
-use firmware::device_tree::{DeviceTreeMap, describe};
+use firmware::device_tree::{DeviceTreeMap, MapForm, describe_with};
 use probe::{FirmwareMap, FwNode, Severity};
 use vm_fdt::{FdtReserveEntry, FdtWriter};
 
@@ -91,15 +91,25 @@ pub(crate) struct Machine {
 
 /// A machine with RAM, a CPU unless `children` bring `/cpus`, and these nodes.
 pub(crate) fn machine(children: impl IntoIterator<Item = Node>) -> Machine {
+    read(&blob_of(children))
+}
+
+/// The blob of such a machine.
+pub(crate) fn blob_of(children: impl IntoIterator<Item = Node>) -> Vec<u8> {
     let mut children: Vec<_> = children.into_iter().collect();
     if !children.iter().any(|child| child.name == "cpus") {
         children.insert(0, node("cpus").child(node("cpu@0").text("device_type", "cpu")));
     }
-    read(&blob(&root([ram()].into_iter().chain(children))))
+    blob(&root([ram()].into_iter().chain(children)))
 }
 
 pub(crate) fn read(blob: &[u8]) -> Machine {
-    let (description, map) = describe(blob).unwrap();
+    read_with(blob, MapForm::default())
+}
+
+/// What Linux of one age makes of a blob.
+pub(crate) fn read_with(blob: &[u8], form: MapForm) -> Machine {
+    let (description, map) = describe_with(blob, form).unwrap();
     for finding in &description.findings {
         // The report puts the subject in front of the sentence.
         let rest = finding.sentence.strip_prefix(&finding.subject);
