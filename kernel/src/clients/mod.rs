@@ -42,13 +42,11 @@ impl Sequence {
 }
 
 /// All drivers, in the order in which they are to be registered.
-pub(crate) fn all(
-    hardware: &Rc<Hardware>,
-    iommus: &Iommus,
-    path: Path,
-) -> Vec<Box<dyn Driver<Handle>>> {
-    let nominal = |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::new(hardware.clone(), entry, path)) };
-    let refusing = |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::refusing(hardware.clone(), entry)) };
+pub(crate) fn all(hardware: &Rc<Hardware>, iommus: &Iommus, path: Path) -> Vec<Box<dyn Driver<Handle>>> {
+    let nominal =
+        |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::new(hardware.clone(), entry, path)) };
+    let refusing =
+        |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::refusing(hardware.clone(), entry)) };
     let mut drivers: Vec<Box<dyn Driver<Handle>>> = vec![
         Box::new(pcieport::PciePort::new(hardware.clone())),
         Box::new(shpchp::Shpchp::new(hardware.clone())),

@@ -51,8 +51,8 @@ pub(crate) const SERIAL: Entry = ("serial", Rule::Ids(RED_HAT, &[0x0002, 0x0003,
 /// Drivers that are modules, in the order in which they are loaded.
 pub(crate) const MODULES: [Entry; 27] = [
     ("nvme", Rule::Class { class: 0x01_0802, mask: WHOLE }),
-    ("e1000e", Rule::Ids(INTEL, &[0x10d3])),
     ("e1000", Rule::Ids(INTEL, &[0x100c, 0x100e, 0x100f])),
+    ("e1000e", Rule::Ids(INTEL, &[0x10d3])),
     ("igb", Rule::Ids(INTEL, &[0x10c9])),
     ("igbvf", Rule::Ids(INTEL, &[0x10ca])),
     ("xhci_hcd", Rule::Class { class: 0x0c_0330, mask: WHOLE }),

@@ -34,9 +34,7 @@ impl IommuMap {
                 other => other,
             };
             match read {
-                Ok(target) => {
-                    map.entries.push(Entry { base, length, target, output, is_wide_range: false })
-                }
+                Ok(target) => map.entries.push(Entry { base, length, target, output, is_wide_range: false }),
                 Err(cause) => {
                     map.stop = Some(Stop { entry: number, cause });
                     break;
