@@ -13,7 +13,7 @@ use probe::Severity;
 use super::aml::{AddressSpace, AmlDevice, Namespace, Resource, SpaceKind};
 use super::findings::Findings;
 use super::gate::Tables;
-use super::platform::{node, reached};
+use super::platform::node;
 use super::typed::{Ecam, Typed};
 use crate::HostBridge;
 
@@ -42,9 +42,8 @@ pub(super) fn all(
 ) -> Vec<HostBridge> {
     check_mcfg(tables, findings);
     let mut bridges: Vec<HostBridge> = Vec::new();
-    let is_reached = reached(namespace);
     for (index, (device, name)) in namespace.devices().iter().zip(names).enumerate() {
-        if !is_reached[index] || !is_host_bridge(device) {
+        if !device.is_reached || !is_host_bridge(device) {
             continue;
         }
         let Some(bridge) = bridge(index, device, name, &typed.ecams, findings) else { continue };

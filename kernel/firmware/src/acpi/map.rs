@@ -23,7 +23,7 @@ use super::findings::Findings;
 use super::gate::Tables;
 use super::host_bridge;
 use super::iort::{Iort, Node, Way};
-use super::platform::{node, reached, registers};
+use super::platform::{node, registers};
 use super::viot::{Place, Viot};
 use crate::{FunctionNode, HostBridge};
 
@@ -389,11 +389,8 @@ impl AcpiMap {
 fn records(namespace: &Namespace) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::with_capacity(namespace.devices().len());
     for device in namespace.devices() {
-        // A device comes behind the one that encloses it, whose _CCA counts for it too; on arm64 there is
-        // no DMA without any (`acpi_init_coherency`).
-        let parent = device.parent.and_then(|parent| records.get(parent));
-        let has_cca = device.cca.is_some() || device.unread.contains(&"_CCA");
-        let has_dma = has_cca || parent.is_some_and(|parent| parent.has_dma);
+        // On arm64 there is no DMA without any `_CCA` (`acpi_init_coherency`).
+        let has_dma = device.coherency.is_some();
         let is_host_bridge = host_bridge::is_host_bridge(device);
         records.push(Record {
             path: device.path.clone(),
@@ -412,9 +409,6 @@ fn first_base(device: &AmlDevice) -> Option<PhysAddr> {
 
 /// The device whose registers contain `address`: the first one, as in Linux.
 fn device_at(namespace: &Namespace, address: PhysAddr) -> Option<FwNode> {
-    let is_reached = reached(namespace);
     let has = |device: &AmlDevice| registers(device).any(|range| range.contains(address));
-    let index =
-        namespace.devices().iter().zip(is_reached).position(|(device, reached)| reached && has(device));
-    index.map(node)
+    namespace.devices().iter().position(|device| device.is_reached && has(device)).map(node)
 }

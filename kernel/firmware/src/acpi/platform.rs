@@ -77,11 +77,10 @@ pub(super) fn devices(
     names: &[String],
     findings: &mut Findings,
 ) -> Vec<PlatformDevice> {
-    let is_reached = reached(namespace);
     let mut devices = Vec::new();
     for (index, (device, name)) in namespace.devices().iter().zip(names).enumerate() {
         let is_device = device.hid.is_some() && !host_bridge::is_host_bridge(device) && !is_taken(device);
-        if !is_device || !is_reached[index] {
+        if !is_device || !device.is_reached {
             continue;
         }
         let registers: Vec<_> = registers(device).collect();
@@ -96,17 +95,6 @@ pub(super) fn devices(
         devices.push(PlatformDevice { node: node(index), name: name.clone(), bus, compatible, registers });
     }
     devices
-}
-
-/// For each device, whether it and all that enclose it are there.
-pub(super) fn reached(namespace: &Namespace) -> Vec<bool> {
-    let mut reached: Vec<bool> = Vec::with_capacity(namespace.devices().len());
-    for device in namespace.devices() {
-        // A device comes behind the one that encloses it.
-        let parent = device.parent.is_none_or(|parent| reached.get(parent).copied().unwrap_or(true));
-        reached.push(parent && device.is_present());
-    }
-    reached
 }
 
 /// The memory among a device's resources, as the CPU sees it, in the order of `_CRS`.

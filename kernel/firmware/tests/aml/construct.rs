@@ -184,7 +184,7 @@ fn the_first_of_two_of_one_name_stays() {
     assert_eq!(namespace.devices()[0].uid, Some(firmware::acpi::aml::Uid::Number(1)));
     let lines = lines(namespace.findings());
     assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(lines[0].starts_with("aml-name \\DEV0: DSDT, byte 0x31: _UID is skipped"), "{lines:?}");
+    assert!(lines[0].starts_with("aml-name \\DEV0: DSDT, byte 0x31: _UID cannot be defined"), "{lines:?}");
 }
 
 #[test]
@@ -201,33 +201,52 @@ fn an_if_that_is_decided_is_followed_and_any_other_is_a_finding() {
     assert_eq!(paths(&decided), ["\\YES0", "\\YES1"]);
     assert_eq!(lines(decided.findings()), [""; 0]);
 
-    let open = namespace(aml!(branch(&[0xa0, 0x60], "UNKN"), branch(&[0xa1], "UNK1"), device("NEXT", [])));
+    let open = namespace(aml!(branch(b"\xa0NONE", "UNKN"), branch(&[0xa1], "UNK1"), device("NEXT", [])));
     assert_eq!(paths(&open), ["\\NEXT"]);
     let found = lines(open.findings());
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("aml-statement \\: DSDT, byte 0x24: an If with"), "{found:?}");
-    for (terms, start) in
-        [(branch(&[0xa1], "STRY"), "an Else without If"), (branch(&[0xa2, 0x01], "LOOP"), "a While")]
-    {
+    assert!(
+        found[0].starts_with("aml-name \\: DSDT, byte 0x26: NONE is not defined; the If with"),
+        "{found:?}"
+    );
+    for (terms, start) in [
+        (branch(&[0xa1], "STRY"), "an Else without an If"),
+        (aml!([0xa2], pkg([1, 0xa3])), "more than 65536 steps"),
+    ] {
         let found = between(terms);
         assert!(found.len() == 1 && found[0].contains(start), "{found:?}");
     }
 }
 
 #[test]
-fn statements_are_read_past_with_a_finding() {
-    let statements: [Vec<u8>; 7] = [
-        aml!([0x70, 0x01], "AAAA"),
-        aml!([0x70, 0x72, 0x60, 0x0a, 7, 0x00, 0x88], "AAAA", [0x68, 0x00]),
+fn statements_run_while_a_table_is_loaded() {
+    let statements: [Vec<u8>; 5] = [
         aml!([0x86], "AAAA", [0x0a, 0x81]),
-        aml!([0x5b, 0x23], "AAAA", [0xff, 0xff]),
+        aml!([0x5b, 0x01], "MUTX", [0], [0x5b, 0x23], "MUTX", [0xff, 0xff]),
         aml!([0x5b, 0x21, 0x0a, 3]),
-        aml!(method("CALL", 2, []), "CALL", [0x01], text("two")),
+        aml!(method("CALL", 2, [0x70, 1, 0x60]), "CALL", [0x01], text("two")),
         aml!([0x5b, 0x20, 0x5c], "AAAA", [0x60]),
     ];
     for statement in statements {
+        assert_eq!(between(&statement), [""; 0], "{statement:x?}");
+    }
+}
+
+#[test]
+fn a_statement_that_fails_costs_only_itself() {
+    let statements: [(Vec<u8>, &str); 5] = [
+        (
+            aml!([0x70, 0x01], "AAAA"),
+            "an object that is no data stands where a place to store to is expected; the Store",
+        ),
+        (aml!([0x72, 0x0a, 7, 0x88], "AAAA", [0x00, 0x00, 0x00]), "a reference stands where a package"),
+        (aml!("NONE", [0x01]), "NONE is not defined; the call is skipped"),
+        (aml!("NONE", [0x0d, 0xff, 0]), "NONE is not defined; the call is skipped"),
+        (aml!([0x70], "NONE", "AAAA"), "NONE is not defined; the Store is skipped"),
+    ];
+    for (statement, sentence) in statements {
         let found = between(&statement);
-        assert!(found.len() == 1 && found[0].starts_with("aml-statement \\: "), "{statement:x?}: {found:?}");
+        assert!(found.len() == 1 && found[0].contains(sentence), "{statement:x?}: {found:?}");
     }
 }
 
@@ -251,15 +270,8 @@ fn what_has_a_length_costs_only_itself() {
 
 #[test]
 fn what_has_no_length_costs_the_rest_of_what_encloses_it() {
-    let broken: [Vec<u8>; 7] = [
-        vec![0x02],
-        vec![0x5b, 0xff],
-        aml!("NONE", [0x01]),
-        name("BAD0", [0x77]),
-        name("TXT0", [0x0d, 0xff, 0]),
-        aml!([0x10, 0x7f, 0xff]),
-        vec![0x5b],
-    ];
+    let broken: [Vec<u8>; 5] =
+        [vec![0x02], vec![0x5b, 0xff], name("BAD0", [0x02]), aml!([0x10, 0x7f, 0xff]), vec![0x5b]];
     for broken in broken {
         let terms =
             aml!(device("DEV0", aml!(device("SUB0", []), broken, device("LOST", []))), device("NEXT", []),);

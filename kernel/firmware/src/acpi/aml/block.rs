@@ -1,28 +1,28 @@
-//! A definition block, term by term, into the namespace (ACPI 6.5, section 20.2.5).
+//! Lists of terms: what defines objects, and what decides which terms come next (ACPI 6.5, sections 20.2.5 to
+//! 20.2.5.3).
 //!
-//! What is not understood costs one object, if its length is known, and else the rest of what encloses
-//! it. Nothing is run: statements are left out, but for an `If` whose predicate is a constant.
+//! A table is loaded by running it, as in Linux. There, what is not understood costs one object, if its length is known,
+//! and else the rest of what encloses it. In a method it ends the evaluation.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use probe::Severity;
 
-use super::cursor::{Cursor, Fault, NameString, begins_name};
-use super::findings::Findings;
-use super::opcode::{self, field};
-use super::tree::{Kind, ROOT, Tree};
+use super::cursor::{Cursor, Fault, begins_name};
+use super::heap::Value;
+use super::machine::{MAX_DEPTH, Machine, Reason, Stop, of_fault};
+use super::opcode;
+use super::tree::ROOT;
 
-/// Deepest nesting of packages that hold terms.
-const MAX_NESTING: usize = 64;
-
-/// A list of terms that is being read.
-struct Frame<'a> {
-    terms: Cursor<'a>,
-    scope: usize,
+/// A list of terms that is being run.
+pub(super) struct Block<'a> {
+    pub(super) terms: Cursor<'a>,
+    pub(super) scope: usize,
     /// What the `If` that was the last term decided, if it was one.
     last_if: Option<Decision>,
+    /// The predicate and the body of a `While`, which this is the body of.
+    again: Option<Cursor<'a>>,
 }
 
 /// What is known of an `If`.
@@ -33,49 +33,140 @@ enum Decision {
     Unknown,
 }
 
-/// Reads the terms of a definition block into the tree.
-pub(super) fn read<'a>(tree: &mut Tree<'a>, terms: Cursor<'a>, findings: &mut Findings) {
-    let mut block = Block { tree, findings, frames: Vec::new() };
-    block.frames.push(Frame { terms, scope: ROOT, last_if: None });
-    // Each turn reads at least one byte of a frame or drops a frame, and no byte is in two sibling frames.
-    while let Some(mut frame) = block.frames.pop() {
-        if frame.terms.is_empty() {
-            continue;
-        }
-        match block.term(&mut frame) {
-            Ok(None) => block.frames.push(frame),
-            Ok(Some(inner)) => {
-                block.frames.push(frame);
-                block.enter(inner);
+/// What comes after a statement.
+pub(super) enum Next<'a> {
+    /// The next one; the value of this one, if it has one.
+    Term(Option<Value>),
+    Enter(Block<'a>),
+    Break,
+    Continue,
+    Return(Value),
+}
+
+impl<'a> Block<'a> {
+    pub(super) fn new(terms: Cursor<'a>, scope: usize) -> Self {
+        Self { terms, scope, last_if: None, again: None }
+    }
+}
+
+impl<'a> Machine<'a> {
+    /// Runs the body of a method: what it returns, or else the value of its last statement, as Linux has it
+    /// (`acpi_gbl_enable_interpreter_slack`).
+    pub(super) fn run(&mut self, body: Cursor<'a>, method: usize) -> Result<Option<Value>, Stop> {
+        let mut blocks = Vec::from([Block::new(body, method)]);
+        let mut last = None;
+        while let Some(mut block) = blocks.pop() {
+            let start = block.terms;
+            let next = match self.turn(&mut block) {
+                Ok(Some(next)) => next,
+                Ok(None) => continue,
+                Err(stop) => {
+                    let again = blocks.iter().chain([&block]).filter_map(|block| block.again);
+                    let rest = blocks.iter().map(|block| block.terms).chain([start]).chain(again);
+                    self.spoil(rest.collect(), method, stop.place);
+                    return Err(stop);
+                }
+            };
+            match next {
+                Next::Term(value) => {
+                    last = value.or(last);
+                    blocks.push(block);
+                }
+                Next::Enter(inner) => {
+                    blocks.push(block);
+                    if blocks.len() >= MAX_DEPTH {
+                        return Err(Reason::Depth.at((start.table, start.at)));
+                    }
+                    blocks.push(inner);
+                }
+                Next::Break => leave(block, &mut blocks, false),
+                Next::Continue => leave(block, &mut blocks, true),
+                Next::Return(value) => return Ok(Some(value)),
             }
-            Err(fault) => block.lose(&frame, &fault),
         }
-    }
-}
-
-struct Block<'t, 'a> {
-    tree: &'t mut Tree<'a>,
-    findings: &'t mut Findings,
-    frames: Vec<Frame<'a>>,
-}
-
-/// What encloses the next terms, if a term was the beginning of some.
-type Entered<'a> = Result<Option<Frame<'a>>, Fault>;
-
-impl<'a> Block<'_, 'a> {
-    fn enter(&mut self, inner: Frame<'a>) {
-        if self.frames.len() < MAX_NESTING {
-            self.frames.push(inner);
-            return;
-        }
-        let sentence = format!(
-            "packages are nested deeper than {MAX_NESTING}; {:#x} bytes are skipped",
-            inner.terms.left()
-        );
-        self.report("aml-limit", Severity::Error, inner.scope, inner.terms, inner.terms.at, &sentence);
+        Ok(last)
     }
 
-    fn report(
+    /// Runs a table.
+    pub(super) fn load_block(&mut self, terms: Cursor<'a>) {
+        let mut blocks = Vec::from([Block::new(terms, ROOT)]);
+        // Each turn reads at least one byte of a block or drops a block; steps bound how often a `While` begins again.
+        while let Some(mut block) = blocks.pop() {
+            let start = block.terms;
+            match self.turn(&mut block) {
+                Ok(Some(Next::Term(_))) => blocks.push(block),
+                Ok(Some(Next::Enter(inner))) => {
+                    blocks.push(block);
+                    if blocks.len() < MAX_DEPTH {
+                        blocks.push(inner);
+                        continue;
+                    }
+                    let left = inner.terms.left();
+                    let sentence =
+                        format!("packages are nested deeper than {MAX_DEPTH}; {left:#x} bytes are skipped");
+                    self.report(
+                        "aml-limit",
+                        Severity::Error,
+                        inner.scope,
+                        inner.terms,
+                        inner.terms.at,
+                        &sentence,
+                    );
+                }
+                Ok(Some(Next::Break)) => leave(block, &mut blocks, false),
+                Ok(Some(Next::Continue)) => leave(block, &mut blocks, true),
+                Ok(Some(Next::Return(_)) | None) => {}
+                Err(stop) => {
+                    block.terms = start;
+                    if self.recover(&mut block, &stop) {
+                        blocks.push(block);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes behind a term that could not be run while a table is loaded; false if where it ends is not known.
+    fn recover(&mut self, block: &mut Block<'a>, stop: &Stop) -> bool {
+        let (start, scope) = (block.terms, block.scope);
+        let reason = self.explain(&stop.reason);
+        if start.is_empty() {
+            let sentence = format!("{reason}; the While ends here");
+            self.report("aml-statement", Severity::Warning, scope, start, stop.place.1, &sentence);
+            return false;
+        }
+        if let Err(fault) = self.skip_term(&mut block.terms, scope) {
+            let path = self.tree.path(scope);
+            let (kind, left) = (&fault.kind, start.end() - fault.at.min(start.end()));
+            let sentence = format!("{kind}; the last {left:#x} bytes of {path} are not read");
+            self.report("aml-term", Severity::Error, scope, start, fault.at, &sentence);
+            return false;
+        }
+        let mut ahead = start;
+        let opcode = ahead.opcode().unwrap_or(opcode::ZERO);
+        let what = match start.peek() {
+            Ok(byte) if begins_name(byte) => "call",
+            _ => opcode::name(opcode),
+        };
+        let consequence = match opcode {
+            opcode::IF => {
+                let lists = Vec::from([inside(start), inside(block.terms)]);
+                self.spoil(lists, scope, stop.place);
+                format!("the If with {:#x} bytes, and its Else, are skipped", block.terms.at - start.at)
+            }
+            _ => format!("the {what} is skipped"),
+        };
+        let (id, severity) = match stop.reason {
+            Reason::Fault(_) => ("aml-term", Severity::Error),
+            Reason::Refused { .. } | Reason::Undefined(_) => ("aml-name", Severity::Warning),
+            Reason::Steps | Reason::Depth | Reason::Memory => ("aml-limit", Severity::Warning),
+            _ => ("aml-statement", Severity::Warning),
+        };
+        self.report(id, severity, scope, start, stop.place.1, &format!("{reason}; {consequence}"));
+        true
+    }
+
+    pub(super) fn report(
         &mut self,
         id: &'static str,
         severity: Severity,
@@ -88,288 +179,117 @@ impl<'a> Block<'_, 'a> {
         self.findings.add(id, severity, &subject, (terms.table, at), &sentence);
     }
 
-    /// The rest of a list of terms is lost: where the next term begins is not known.
-    fn lose(&mut self, frame: &Frame<'_>, fault: &Fault) {
-        let path = self.tree.path(frame.scope);
-        let left = frame.terms.end() - fault.at.min(frame.terms.end());
-        let sentence = format!("{}; the last {left:#x} bytes of {path} are not read", fault.kind);
-        self.report("aml-term", Severity::Error, frame.scope, frame.terms, fault.at, &sentence);
+    /// Goes behind one term.
+    pub(super) fn skip_term(&self, terms: &mut Cursor<'a>, scope: usize) -> Result<(), Fault> {
+        terms.skip_term(|name, _| self.arguments(scope, name))
     }
 
-    /// One object is lost.
-    fn skip(&mut self, frame: &Frame<'_>, what: &str, fault: &Fault) {
-        let sentence = format!("{}; the {what} is skipped", fault.kind);
-        self.report("aml-term", Severity::Error, frame.scope, frame.terms, fault.at, &sentence);
-    }
-
-    /// Reads one term.
-    fn term(&mut self, frame: &mut Frame<'a>) -> Entered<'a> {
-        let start = frame.terms.at;
-        let decision = frame.last_if.take();
-        let mut ahead = frame.terms;
-        let opcode = ahead.opcode()?;
-        if !begins_object(opcode) {
-            return self.statement(frame, opcode, decision);
+    /// Runs the next term of a block, or begins its `While` again; `None` if the block has ended.
+    fn turn(&mut self, block: &mut Block<'a>) -> Result<Option<Next<'a>>, Stop> {
+        if !block.terms.is_empty() {
+            return self.statement(block).map(Some);
         }
-        frame.terms = ahead;
+        let Some(mut terms) = block.again else { return Ok(None) };
+        self.step((terms.table, terms.at))?;
+        if !self.predicate(&mut terms, block.scope)? {
+            return Ok(None);
+        }
+        block.terms = terms;
+        Ok(Some(Next::Term(None)))
+    }
+
+    fn predicate(&mut self, terms: &mut Cursor<'a>, scope: usize) -> Result<bool, Stop> {
+        let place = (terms.table, terms.at);
+        let value = self.operand(terms, scope)?;
+        match self.number(value, place)? {
+            Ok(number) => Ok(number != 0),
+            Err(cause) => Err(Reason::Unknown(cause.source).at(cause.place)),
+        }
+    }
+
+    /// Runs one term.
+    fn statement(&mut self, block: &mut Block<'a>) -> Result<Next<'a>, Stop> {
+        let decision = block.last_if.take();
+        let (table, scope) = (block.terms.table, block.scope);
+        let faulty = of_fault(table);
+        if begins_name(block.terms.peek().map_err(&faulty)?) {
+            return self.operand(&mut block.terms, scope).map(|value| Next::Term(Some(value)));
+        }
+        let start = block.terms.at;
+        let mut ahead = block.terms;
+        let opcode = ahead.opcode().map_err(&faulty)?;
+        if begins_object(opcode) {
+            block.terms = ahead;
+            return self.define_object(block, opcode, start);
+        }
         match opcode {
-            opcode::SCOPE => return self.scope(frame, start),
-            opcode::DEVICE | opcode::PROCESSOR | opcode::THERMAL_ZONE | opcode::POWER_RESOURCE => {
-                return self.container(frame, opcode, start);
+            opcode::NOOP | opcode::BREAK_POINT => {
+                block.terms = ahead;
+                Ok(Next::Term(None))
             }
-            opcode::METHOD => self.method(frame, start)?,
-            opcode::NAME => {
-                let name = frame.terms.name()?;
-                let data = frame.terms;
-                frame.terms.data()?;
-                self.define(frame, &name, Kind::Data(data), start);
+            opcode::BREAK => Ok(Next::Break),
+            opcode::CONTINUE => Ok(Next::Continue),
+            opcode::RETURN => {
+                block.terms = ahead;
+                self.operand(&mut block.terms, scope).map(Next::Return)
             }
-            opcode::ALIAS => {
-                let source = frame.terms.name()?;
-                let name = frame.terms.name()?;
-                match self.tree.resolve(frame.scope, &source) {
-                    Some(target) => self.define(frame, &name, Kind::Alias(target), start),
-                    None => self.unresolved(frame, &source, start, &format!("the alias {name} is skipped")),
-                }
-            }
-            opcode::EXTERNAL => {
-                frame.terms.name()?;
-                frame.terms.take(2)?;
-            }
-            opcode::MUTEX => {
-                let name = frame.terms.name()?;
-                frame.terms.byte()?;
-                self.define(frame, &name, Kind::Other, start);
-            }
-            opcode::EVENT => {
-                let name = frame.terms.name()?;
-                self.define(frame, &name, Kind::Other, start);
-            }
-            opcode::OPERATION_REGION => {
-                let name = frame.terms.name()?;
-                frame.terms.byte()?;
-                self.skip_terms(frame, 2)?;
-                self.define(frame, &name, Kind::Other, start);
-            }
-            opcode::DATA_REGION => {
-                let name = frame.terms.name()?;
-                self.skip_terms(frame, 3)?;
-                self.define(frame, &name, Kind::Other, start);
-            }
-            opcode::FIELD | opcode::INDEX_FIELD | opcode::BANK_FIELD => self.fields(frame, opcode)?,
-            // Buffer fields: the buffer, the index, for `CreateField` the length, then the name.
-            _ => {
-                self.skip_terms(frame, if opcode == opcode::CREATE_FIELD { 3 } else { 2 })?;
-                let name = frame.terms.name()?;
-                self.define(frame, &name, Kind::Other, start);
-            }
-        }
-        Ok(None)
-    }
-
-    fn define(&mut self, frame: &Frame<'a>, name: &NameString, kind: Kind<'a>, at: usize) {
-        let _ = self.define_node(frame, name, kind, at);
-    }
-
-    fn define_node(
-        &mut self,
-        frame: &Frame<'a>,
-        name: &NameString,
-        kind: Kind<'a>,
-        at: usize,
-    ) -> Option<usize> {
-        match self.tree.define(frame.scope, name, kind, (frame.terms.table, at)) {
-            Ok(node) => Some(node),
-            Err(refusal) => {
-                let sentence = format!("{name} is skipped: {refusal}");
-                self.report("aml-name", Severity::Error, frame.scope, frame.terms, at, &sentence);
-                None
-            }
-        }
-    }
-
-    fn unresolved(&mut self, frame: &Frame<'a>, name: &NameString, at: usize, consequence: &str) {
-        let sentence = format!("{name} is not defined before; {consequence}");
-        self.report("aml-name", Severity::Error, frame.scope, frame.terms, at, &sentence);
-    }
-
-    fn scope(&mut self, frame: &mut Frame<'a>, start: usize) -> Entered<'a> {
-        let mut inside = frame.terms.package()?;
-        let name = match inside.name() {
-            Ok(name) => name,
-            Err(fault) => {
-                self.skip(frame, "scope", &fault);
-                return Ok(None);
-            }
-        };
-        let Some(scope) = self.tree.resolve(frame.scope, &name) else {
-            let consequence = format!("{:#x} bytes of a scope are skipped", inside.left());
-            self.unresolved(frame, &name, start, &consequence);
-            return Ok(None);
-        };
-        if matches!(self.tree.node(scope).kind, Kind::Method { .. }) {
-            let sentence = format!("{name} is a method and no scope; {:#x} bytes are skipped", inside.left());
-            self.report("aml-name", Severity::Error, frame.scope, frame.terms, start, &sentence);
-            return Ok(None);
-        }
-        Ok(Some(Frame { terms: inside, scope, last_if: None }))
-    }
-
-    fn container(&mut self, frame: &mut Frame<'a>, opcode: u16, start: usize) -> Entered<'a> {
-        let mut inside = frame.terms.package()?;
-        // What stands between the name and the terms.
-        let fixed = match opcode {
-            opcode::PROCESSOR => 6,
-            opcode::POWER_RESOURCE => 3,
-            _ => 0,
-        };
-        let name = match inside.name().and_then(|name| inside.take(fixed).map(|_| name)) {
-            Ok(name) => name,
-            Err(fault) => {
-                self.skip(frame, "device or other container", &fault);
-                return Ok(None);
-            }
-        };
-        let kind = if opcode == opcode::DEVICE { Kind::Device } else { Kind::Container };
-        let node = self.define_node(frame, &name, kind, start);
-        Ok(node.map(|scope| Frame { terms: inside, scope, last_if: None }))
-    }
-
-    fn method(&mut self, frame: &mut Frame<'a>, start: usize) -> Result<(), Fault> {
-        let mut body = frame.terms.package()?;
-        match body.name().and_then(|name| Ok((name, body.byte()?))) {
-            Ok((name, flags)) => {
-                let arguments = usize::from(flags & 7);
-                self.define(frame, &name, Kind::Method { arguments, body }, start);
-            }
-            Err(fault) => self.skip(frame, "method", &fault),
-        }
-        Ok(())
-    }
-
-    /// Names of the fields, so that terms that use them can be told from method calls.
-    fn fields(&mut self, frame: &mut Frame<'a>, opcode: u16) -> Result<(), Fault> {
-        let mut list = frame.terms.package()?;
-        if let Err(fault) = self.field_list(frame, opcode, &mut list) {
-            self.skip(frame, "rest of the field list", &fault);
-        }
-        Ok(())
-    }
-
-    fn field_list(&mut self, frame: &Frame<'a>, opcode: u16, list: &mut Cursor<'a>) -> Result<(), Fault> {
-        list.name()?;
-        if opcode != opcode::FIELD {
-            list.name()?;
-        }
-        if opcode == opcode::BANK_FIELD {
-            let (tree, scope) = (&*self.tree, frame.scope);
-            list.skip_term(|name| arguments(tree, scope, name))?;
-        }
-        list.byte()?;
-        while !list.is_empty() {
-            let start = list.at;
-            match list.peek()? {
-                field::RESERVED => {
-                    list.byte()?;
-                    list.length()?;
-                }
-                field::ACCESS => {
-                    list.take(3)?;
-                }
-                field::EXTENDED_ACCESS => {
-                    list.take(4)?;
-                }
-                field::CONNECT => {
-                    list.byte()?;
-                    list.data()?;
-                }
-                _ => {
-                    let name = NameString::lone(list.segment()?);
-                    list.length()?;
-                    self.define(frame, &name, Kind::Other, start);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn skip_terms(&mut self, frame: &mut Frame<'a>, count: usize) -> Result<(), Fault> {
-        let (tree, scope) = (&*self.tree, frame.scope);
-        (0..count).try_for_each(|_| frame.terms.skip_term(|name| arguments(tree, scope, name)))
-    }
-
-    /// What would run while the table is loaded.
-    fn statement(&mut self, frame: &mut Frame<'a>, opcode: u16, decision: Option<Decision>) -> Entered<'a> {
-        let start = frame.terms.at;
-        let skipped: String = match opcode {
-            opcode::NOOP => {
-                frame.terms.opcode()?;
-                return Ok(None);
-            }
-            opcode::IF | opcode::WHILE => {
-                frame.terms.opcode()?;
-                let mut inside = frame.terms.package()?;
-                let bytes = inside.left();
-                let predicate = inside.constant().unwrap_or(None);
-                match (opcode, predicate) {
-                    (opcode::WHILE, Some(0)) => return Ok(None),
-                    (opcode::IF, Some(0)) => {
-                        frame.last_if = Some(Decision::NotTaken);
-                        return Ok(None);
-                    }
-                    (opcode::IF, Some(_)) => {
-                        frame.last_if = Some(Decision::Taken);
-                        return Ok(Some(Frame { terms: inside, scope: frame.scope, last_if: None }));
-                    }
-                    (opcode::IF, None) => {
-                        frame.last_if = Some(Decision::Unknown);
-                        format!("an If with {bytes:#x} bytes, and its Else,")
-                    }
-                    _ => format!("a While with {bytes:#x} bytes"),
-                }
+            opcode::IF => {
+                block.terms = ahead;
+                let mut inside = block.terms.package().map_err(&faulty)?;
+                block.last_if = Some(Decision::Unknown);
+                let is_taken = self.predicate(&mut inside, scope)?;
+                block.last_if = Some(if is_taken { Decision::Taken } else { Decision::NotTaken });
+                Ok(if is_taken { Next::Enter(Block::new(inside, scope)) } else { Next::Term(None) })
             }
             opcode::ELSE => {
-                frame.terms.opcode()?;
-                let inside = frame.terms.package()?;
+                block.terms = ahead;
+                let inside = block.terms.package().map_err(&faulty)?;
                 match decision {
-                    Some(Decision::NotTaken) => {
-                        return Ok(Some(Frame { terms: inside, scope: frame.scope, last_if: None }));
-                    }
-                    Some(_) => return Ok(None),
-                    None => format!("an Else without If, with {:#x} bytes,", inside.left()),
+                    Some(Decision::NotTaken) => Ok(Next::Enter(Block::new(inside, scope))),
+                    Some(_) => Ok(Next::Term(None)),
+                    None => Err(Reason::Else.at((table, start))),
                 }
             }
-            opcode::ACQUIRE => {
-                frame.terms.opcode()?;
-                self.skip_terms(frame, 1)?;
-                frame.terms.take(2)?;
-                String::from("an Acquire")
-            }
-            _ => {
-                self.skip_terms(frame, 1)?;
-                if begins_name_of(opcode) {
-                    String::from("a call")
-                } else {
-                    format!("a statement with opcode {opcode:#04x}")
+            opcode::WHILE => {
+                block.terms = ahead;
+                let again = block.terms.package().map_err(&faulty)?;
+                let mut inside = again;
+                self.step((table, start))?;
+                if !self.predicate(&mut inside, scope)? {
+                    return Ok(Next::Term(None));
                 }
+                Ok(Next::Enter(Block { again: Some(again), ..Block::new(inside, scope) }))
             }
-        };
-        let sentence = format!("{skipped} is not run while the table is loaded");
-        self.report("aml-statement", Severity::Warning, frame.scope, frame.terms, start, &sentence);
-        Ok(None)
+            // Linux goes on behind it (`acpi_ex_opcode_3A_0T_0R`).
+            opcode::FATAL => {
+                self.skip_term(&mut block.terms, scope).map_err(&faulty)?;
+                Ok(Next::Term(None))
+            }
+            _ => self.operand(&mut block.terms, scope).map(|value| Next::Term(Some(value))),
+        }
     }
 }
 
-/// How many terms follow a name as its arguments.
-fn arguments(tree: &Tree<'_>, scope: usize, name: &NameString) -> Option<usize> {
-    match tree.node(tree.resolve(scope, name)?).kind {
-        Kind::Method { arguments, .. } => Some(arguments),
-        _ => Some(0),
+/// The terms in the `If` or `Else` that comes next, the predicate among them.
+fn inside(mut terms: Cursor<'_>) -> Cursor<'_> {
+    match terms.opcode() {
+        Ok(opcode::IF | opcode::ELSE) => terms.package().unwrap_or(terms.ended()),
+        _ => terms.ended(),
     }
 }
 
-fn begins_name_of(opcode: u16) -> bool {
-    u8::try_from(opcode).is_ok_and(begins_name)
+/// Leaves the innermost `While`, or begins it again.
+fn leave<'a>(block: Block<'a>, blocks: &mut Vec<Block<'a>>, again: bool) {
+    let mut inner = Some(block);
+    while let Some(mut block) = inner.take().or_else(|| blocks.pop()) {
+        if block.again.is_some() {
+            if again {
+                block.terms = block.terms.ended();
+                blocks.push(block);
+            }
+            return;
+        }
+    }
 }
 
 /// Whether a term with this opcode names an object, or adds to a scope.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::opcode::{self, operands};
+use super::opcode::{self, operator};
 
 /// Most steps up (`^`) in one name; no tree is deeper.
 const MAX_PARENTS: usize = 64;
@@ -40,14 +40,12 @@ pub(super) enum FaultKind {
     NameByte(u8),
     #[error("a name goes up more than {MAX_PARENTS} times")]
     Parents,
-    #[error("opcode {0:#04x} is not known here")]
+    #[error("{0:#04x} is not an opcode")]
     Opcode(u16),
-    #[error("a text has byte {0:#04x} in it, which is not ASCII")]
-    Text(u8),
+    #[error("{0} is not data")]
+    NoData(&'static str),
     #[error("an expression has more than {MAX_EXPRESSION} parts")]
     Expression,
-    #[error("{0} is not defined before, so nobody knows how many arguments follow it")]
-    Callee(NameString),
 }
 
 /// Four letters, digits or underscores.
@@ -96,13 +94,14 @@ impl fmt::Display for NameString {
 #[derive(Clone, Debug)]
 pub(super) enum Data<'a> {
     Integer(u64),
-    Text(&'a str),
+    /// Up to the zero byte; ASCII by the specification, and anything else in some firmware.
+    Text(&'a [u8]),
     /// Behind the length: the size, then the bytes.
     Buffer(Cursor<'a>),
     /// Behind the length: the number of elements as one byte, then the elements.
     Package(Cursor<'a>),
-    /// A package whose number of elements is a term.
-    VarPackage,
+    /// Behind the length: the number of elements as a term, then the elements.
+    VarPackage(Cursor<'a>),
     Name(NameString),
 }
 
@@ -151,13 +150,23 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    /// Where it ends, with nothing left.
+    pub(super) fn ended(&self) -> Self {
+        Self { at: self.end, ..*self }
+    }
+
+    /// From a byte on that was read already.
+    pub(super) fn back_to(&self, at: usize) -> Self {
+        Self { at: at.min(self.at), ..*self }
+    }
+
     /// All that is left.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..self.end).unwrap_or_default()
     }
 
     /// `length` bytes, the lowest first.
-    fn number(&mut self, length: usize) -> Result<u64, Fault> {
+    pub(super) fn number(&mut self, length: usize) -> Result<u64, Fault> {
         let bytes = self.take(length)?;
         Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
@@ -269,69 +278,71 @@ impl<'a> Cursor<'a> {
             opcode::STRING => self.text().map(Data::Text),
             opcode::BUFFER => self.package().map(Data::Buffer),
             opcode::PACKAGE => self.package().map(Data::Package),
-            opcode::VAR_PACKAGE => self.package().map(|_| Data::VarPackage),
-            other => Err(Fault { at: start, kind: FaultKind::Opcode(other) }),
+            opcode::VAR_PACKAGE => self.package().map(Data::VarPackage),
+            other => {
+                let kind =
+                    operator(other).map_or(FaultKind::Opcode(other), |(name, _)| FaultKind::NoData(name));
+                Err(Fault { at: start, kind })
+            }
         }
     }
 
-    /// ASCII up to a zero byte.
-    fn text(&mut self) -> Result<&'a str, Fault> {
-        let rest = self.rest();
-        let Some(length) = rest.iter().position(|&byte| byte == 0) else {
-            return Err(self.fault(FaultKind::Cut));
-        };
-        let start = self.at;
+    /// What stands before a zero byte.
+    fn text(&mut self) -> Result<&'a [u8], Fault> {
+        let length = self.rest().iter().position(|&byte| byte == 0);
+        let length = length.ok_or_else(|| self.fault(FaultKind::Cut))?;
         let bytes = self.take(length)?;
         self.at += 1;
-        core::str::from_utf8(bytes).ok().filter(|text| text.is_ascii()).ok_or_else(|| {
-            let index = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
-            Fault { at: start + index, kind: FaultKind::Text(bytes.get(index).copied().unwrap_or(0)) }
-        })
+        Ok(bytes)
     }
 
     /// Goes behind one term: a constant, a name, or an operator with all its operands.
     ///
-    /// `arguments` says how many terms follow a name: those of a method, else none; `None` if the name
-    /// is not known.
+    /// `visit` is told each name, and whether it is written to; it returns how many terms follow the name as
+    /// arguments.
     pub(super) fn skip_term(
         &mut self,
-        arguments: impl Fn(&NameString) -> Option<usize>,
+        mut visit: impl FnMut(&NameString, bool) -> usize,
     ) -> Result<(), Fault> {
-        let mut open = 1;
-        for _ in 0..MAX_EXPRESSION {
-            open -= 1;
-            open += self.skip_operator(&arguments)?;
-            if open == 0 {
-                return Ok(());
-            }
-        }
-        Err(self.fault(FaultKind::Expression))
-    }
-
-    /// Goes behind one operator, and returns how many terms are its operands.
-    fn skip_operator(&mut self, arguments: &impl Fn(&NameString) -> Option<usize>) -> Result<usize, Fault> {
-        if self.constant()?.is_some() {
-            return Ok(0);
-        }
-        let start = self.at;
-        if begins_name(self.peek()?) {
-            let name = self.name()?;
-            return match arguments(&name) {
-                Some(count) => Ok(count),
-                None => Err(Fault { at: start, kind: FaultKind::Callee(name) }),
+        const ARGUMENTS: &str = "ttttttt";
+        let mut parts = 0;
+        let mut pending = Vec::from([b"t".as_slice()]);
+        // Each turn shortens a form; a form is only added for a part, of which there are not too many.
+        while let Some(form) = pending.pop() {
+            let Some((&item, rest)) = form.split_first() else { continue };
+            pending.push(rest);
+            let bytes = match item {
+                b'b' => 1,
+                b'w' => 2,
+                b'd' => 4,
+                b'q' => 8,
+                b'n' => self.name().map(|_| 0)?,
+                b'z' => self.text().map(|_| 0)?,
+                b'p' => self.package().map(|_| 0)?,
+                _ => {
+                    parts += 1;
+                    if parts > MAX_EXPRESSION {
+                        return Err(self.fault(FaultKind::Expression));
+                    }
+                    if begins_name(self.peek()?) {
+                        let name = self.name()?;
+                        let count = visit(&name, item == b's').min(ARGUMENTS.len());
+                        pending.push(&ARGUMENTS.as_bytes()[..count]);
+                    } else {
+                        let start = self.at;
+                        let opcode = self.opcode()?;
+                        let (_, form) =
+                            operator(opcode).ok_or(Fault { at: start, kind: FaultKind::Opcode(opcode) })?;
+                        // What is stored to an element is stored to the package.
+                        let is_written = opcode == opcode::INDEX && item == b's';
+                        pending.push(if is_written { b"sts" } else { form.as_bytes() });
+                    }
+                    0
+                }
             };
+            self.take(bytes)?;
         }
-        let opcode = { *self }.opcode()?;
-        match opcode {
-            opcode::STRING | opcode::BUFFER | opcode::PACKAGE | opcode::VAR_PACKAGE => {
-                self.data()?;
-                Ok(0)
-            }
-            _ => {
-                self.opcode()?;
-                operands(opcode).ok_or(Fault { at: start, kind: FaultKind::Opcode(opcode) })
-            }
-        }
+        Ok(())
     }
 }
 

@@ -29,10 +29,18 @@ pub struct AmlDevice {
     pub bbn: Option<u64>,
     /// `_SEG`: PCI segment group.
     pub seg: Option<u64>,
+    /// `_CBA`: where the configuration space of a host bridge begins, at bus 0.
+    pub cba: Option<u64>,
     /// `_CCA`: whether its DMA is coherent.
     pub cca: Option<u64>,
-    /// `_STA`; see [`is_present`](Self::is_present).
+    /// The `_CCA` that counts: that of the outermost object around it that has one, or else its own
+    /// (`acpi_init_coherency`).
+    pub coherency: Option<u64>,
+    /// `_STA`.
     pub sta: Option<u64>,
+    /// Whether it and all that encloses it is there: `_STA` is missing, or known to have one of
+    /// the bits "present" and "functional" (`acpi_device_is_present`). Of a device that is not there only data is read.
+    pub is_reached: bool,
     /// `_CRS`.
     pub crs: Vec<Resource>,
     /// Names of the objects above that exist, but of which nothing is known.
@@ -44,14 +52,6 @@ pub struct AmlDevice {
 }
 
 impl AmlDevice {
-    /// Whether the device is there, by `_STA` bit 0; without `_STA` it is (ACPI 6.5, section 6.3.7).
-    ///
-    /// A `_STA` that cannot be read counts as absent `_STA`.
-    #[must_use]
-    pub fn is_present(&self) -> bool {
-        self.sta.is_none_or(|status| status & 1 != 0)
-    }
-
     /// Whether `id` is its `_HID` or one of its `_CID`s.
     #[must_use]
     pub fn has_id(&self, id: &str) -> bool {
@@ -63,6 +63,9 @@ impl AmlDevice {
         self.hid.as_deref().into_iter().chain(self.cids.iter().map(String::as_str))
     }
 }
+
+/// Bits of `_STA` of which one is enough (ACPI 6.5, section 6.3.7).
+pub(super) const PRESENT_OR_FUNCTIONAL: u64 = 1 << 0 | 1 << 3;
 
 /// A `_UID`: what tells two devices with one `_HID` apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

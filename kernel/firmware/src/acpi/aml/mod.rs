@@ -1,23 +1,33 @@
-//! The devices that AML describes (ACPI 6.5, chapters 5, 6 and 20): a reader, not an interpreter.
+//! The devices that AML describes (ACPI 6.5, chapters 5, 6 and 20).
 //!
-//! Definition blocks become a tree of named objects; the objects of each device become values. Nothing
-//! runs: what would need that is left out, and each time a finding names the table and the offset.
+//! Definition blocks become a tree of named objects, and the objects of each device become values; a small
+//! evaluator ([`machine`]) runs what is to be run for that. Its bounds are constants, and what it does not know is
+//! never taken for a yes: a finding names the table and the offset.
 //! The order of things is Linux's, whose `acpi_bus_scan` numbers devices by it.
 //!
-//! Missing on purpose: methods that compute (`_STA` of a hot-pluggable device), statements at table level,
-//! regions and fields. They would go into an interpreter, behind [`read`].
+//! Missing on purpose: operation regions are not accessed, and nothing is called but what Linux asks a device for
+//! while it scans, and `_INI`.
 
 mod block;
 mod collect;
+mod convert;
 mod cursor;
+mod define;
 mod device;
 mod findings;
+mod heap;
 mod id;
+mod machine;
 mod opcode;
+mod operators;
+mod osi;
 mod resource;
+mod spoil;
+mod store;
 mod template;
+mod term;
 mod tree;
-mod value;
+mod unknown;
 
 pub use device::{AmlDevice, Uid};
 pub use resource::{AddressSpace, Caching, GenericRegister, Interrupts, Resource, SpaceKind};
@@ -30,7 +40,7 @@ use probe::{Finding, Severity};
 
 use cursor::Cursor;
 use findings::Findings;
-use tree::Tree;
+use machine::Machine;
 
 /// Length of the header of every table (ACPI 6.5, section 5.2.6).
 const HEADER_SIZE: usize = 36;
@@ -82,30 +92,25 @@ impl Namespace {
 #[must_use]
 pub fn read(tables: &[&[u8]]) -> Namespace {
     let names = (0..).zip(tables.iter().take(MAX_TABLES)).map(|(index, table)| table_name(index, table));
-    let mut findings = Findings::new(names.collect());
-    let mut tree = Tree::new();
-    let mut narrow = false;
+    // The DSDT's revision speaks for all tables (ACPI 6.5, section 5.2.11.1).
+    let is_narrow = tables.first().and_then(|table| checked(table).ok());
+    let is_narrow = is_narrow.and_then(|block| block.get(8)).is_some_and(|&revision| revision < 2);
+    let mut machine = Machine::new(Findings::new(names.collect()), is_narrow);
     for (index, table) in tables.iter().take(MAX_TABLES).enumerate() {
         match checked(table) {
-            Ok(block) => {
-                // The DSDT's revision speaks for all tables (ACPI 6.5, section 5.2.11.1).
-                if index == 0 {
-                    narrow = block.get(8).is_some_and(|&revision| revision < 2);
-                }
-                block::read(&mut tree, Cursor::new(block, index, HEADER_SIZE), &mut findings);
-            }
+            Ok(block) => machine.load(Cursor::new(block, index, HEADER_SIZE)),
             Err(fault) => {
-                let subject = findings.table(index).to_string();
-                findings.add("aml-table", Severity::Error, &subject, (index, fault.offset()), &fault);
+                let subject = machine.findings.table(index).to_string();
+                machine.findings.add("aml-table", Severity::Error, &subject, (index, fault.offset()), &fault);
             }
         }
     }
     if tables.len() > MAX_TABLES {
         let sentence = format!("{} more tables are not read", tables.len() - MAX_TABLES);
-        findings.add("aml-limit", Severity::Error, &"AML", (MAX_TABLES, 0), &sentence);
+        machine.findings.add("aml-limit", Severity::Error, &"AML", (MAX_TABLES, 0), &sentence);
     }
-    let devices = collect::devices(&tree, narrow, &mut findings);
-    Namespace { devices, findings: findings.into_list() }
+    let devices = collect::devices(&mut machine);
+    Namespace { devices, findings: machine.findings.into_list() }
 }
 
 /// Why a table is not read at all.

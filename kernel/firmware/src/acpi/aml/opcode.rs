@@ -21,21 +21,83 @@ pub(super) const MULTI_NAME: u8 = 0x2f;
 pub(super) const EXTENDED: u8 = 0x5b;
 pub(super) const ROOT: u8 = b'\\';
 pub(super) const PARENT: u8 = b'^';
+pub(super) const LOCAL_0: u16 = 0x60;
+pub(super) const LOCAL_7: u16 = 0x67;
+pub(super) const ARG_0: u16 = 0x68;
+pub(super) const ARG_6: u16 = 0x6e;
+pub(super) const STORE: u16 = 0x70;
+pub(super) const REF_OF: u16 = 0x71;
+pub(super) const ADD: u16 = 0x72;
+pub(super) const CONCATENATE: u16 = 0x73;
+pub(super) const SUBTRACT: u16 = 0x74;
+pub(super) const INCREMENT: u16 = 0x75;
+pub(super) const DECREMENT: u16 = 0x76;
+pub(super) const MULTIPLY: u16 = 0x77;
+pub(super) const DIVIDE: u16 = 0x78;
+pub(super) const SHIFT_LEFT: u16 = 0x79;
+pub(super) const SHIFT_RIGHT: u16 = 0x7a;
+pub(super) const AND: u16 = 0x7b;
+pub(super) const NAND: u16 = 0x7c;
+pub(super) const OR: u16 = 0x7d;
+pub(super) const NOR: u16 = 0x7e;
+pub(super) const XOR: u16 = 0x7f;
+pub(super) const NOT: u16 = 0x80;
+pub(super) const FIND_SET_LEFT_BIT: u16 = 0x81;
+pub(super) const FIND_SET_RIGHT_BIT: u16 = 0x82;
+pub(super) const DEREF_OF: u16 = 0x83;
+pub(super) const CONCATENATE_TEMPLATE: u16 = 0x84;
+pub(super) const MOD: u16 = 0x85;
+pub(super) const NOTIFY: u16 = 0x86;
+pub(super) const SIZE_OF: u16 = 0x87;
+pub(super) const INDEX: u16 = 0x88;
+pub(super) const MATCH: u16 = 0x89;
 pub(super) const CREATE_DWORD_FIELD: u16 = 0x8a;
 pub(super) const CREATE_WORD_FIELD: u16 = 0x8b;
 pub(super) const CREATE_BYTE_FIELD: u16 = 0x8c;
 pub(super) const CREATE_BIT_FIELD: u16 = 0x8d;
+pub(super) const OBJECT_TYPE: u16 = 0x8e;
 pub(super) const CREATE_QWORD_FIELD: u16 = 0x8f;
+pub(super) const LOGICAL_AND: u16 = 0x90;
+pub(super) const LOGICAL_OR: u16 = 0x91;
+pub(super) const LOGICAL_NOT: u16 = 0x92;
+pub(super) const LOGICAL_EQUAL: u16 = 0x93;
+pub(super) const LOGICAL_GREATER: u16 = 0x94;
+pub(super) const LOGICAL_LESS: u16 = 0x95;
+pub(super) const TO_BUFFER: u16 = 0x96;
+pub(super) const TO_DECIMAL_STRING: u16 = 0x97;
+pub(super) const TO_HEX_STRING: u16 = 0x98;
+pub(super) const TO_INTEGER: u16 = 0x99;
+pub(super) const TO_STRING: u16 = 0x9c;
+pub(super) const COPY_OBJECT: u16 = 0x9d;
+pub(super) const MID: u16 = 0x9e;
+pub(super) const CONTINUE: u16 = 0x9f;
 pub(super) const IF: u16 = 0xa0;
 pub(super) const ELSE: u16 = 0xa1;
 pub(super) const WHILE: u16 = 0xa2;
 pub(super) const NOOP: u16 = 0xa3;
 pub(super) const RETURN: u16 = 0xa4;
+pub(super) const BREAK: u16 = 0xa5;
+pub(super) const BREAK_POINT: u16 = 0xcc;
 pub(super) const ONES: u16 = 0xff;
 pub(super) const MUTEX: u16 = 0x5b01;
 pub(super) const EVENT: u16 = 0x5b02;
+pub(super) const COND_REF_OF: u16 = 0x5b12;
 pub(super) const CREATE_FIELD: u16 = 0x5b13;
+pub(super) const LOAD_TABLE: u16 = 0x5b1f;
+pub(super) const LOAD: u16 = 0x5b20;
+pub(super) const STALL: u16 = 0x5b21;
+pub(super) const SLEEP: u16 = 0x5b22;
 pub(super) const ACQUIRE: u16 = 0x5b23;
+pub(super) const SIGNAL: u16 = 0x5b24;
+pub(super) const WAIT: u16 = 0x5b25;
+pub(super) const RESET: u16 = 0x5b26;
+pub(super) const RELEASE: u16 = 0x5b27;
+pub(super) const FROM_BCD: u16 = 0x5b28;
+pub(super) const TO_BCD: u16 = 0x5b29;
+pub(super) const REVISION: u16 = 0x5b30;
+pub(super) const DEBUG: u16 = 0x5b31;
+pub(super) const FATAL: u16 = 0x5b32;
+pub(super) const TIMER: u16 = 0x5b33;
 pub(super) const OPERATION_REGION: u16 = 0x5b80;
 pub(super) const FIELD: u16 = 0x5b81;
 pub(super) const DEVICE: u16 = 0x5b82;
@@ -54,20 +116,113 @@ pub(super) mod field {
     pub(in super::super) const EXTENDED_ACCESS: u8 = 0x03;
 }
 
-/// How many terms follow an opcode that is nothing but an operator over terms (ACPI 6.5, section
-/// 20.2.5.3 and 20.2.5.4); `None` if its operands are of another form, or it is not known.
-pub(super) fn operands(opcode: u16) -> Option<usize> {
+/// The name of an opcode, and the form of what follows it, a letter an item: `t` a term, `s` a term that is written
+/// to, now or through a field of it, `n` a name, `b` `w` `d` `q` one, two, four, eight bytes, `z` a text, `p` a package, skipped by its length.
+pub(super) fn operator(opcode: u16) -> Option<(&'static str, &'static str)> {
     Some(match opcode {
-        // Constants, locals, arguments; statements without operands; Revision, Debug, Timer.
-        ZERO | ONE | ONES | 0x60..=0x6e | 0x9f | NOOP | 0xa5 | 0xcc | 0x5b30 | 0x5b31 | 0x5b33 => 0,
-        0x71 | 0x75 | 0x76 | 0x83 | 0x87 | 0x8e | 0x92 | RETURN => 1,
-        0x5b21 | 0x5b22 | 0x5b24 | 0x5b26 | 0x5b27 => 1,
-        0x70 | 0x80..=0x82 | 0x86 | 0x90 | 0x91 | 0x93..=0x99 | 0x9d => 2,
-        0x5b12 | 0x5b20 | 0x5b25 | 0x5b28 | 0x5b29 => 2,
-        0x72..=0x74 | 0x77 | 0x79..=0x7f | 0x84 | 0x85 | 0x88 | 0x9c => 3,
-        0x78 | 0x9e => 4,
-        // LoadTable.
-        0x5b1f => 6,
+        ZERO => ("Zero", ""),
+        ONE => ("One", ""),
+        ALIAS => ("Alias", "nn"),
+        NAME => ("Name", "nt"),
+        BYTE => ("a byte", "b"),
+        WORD => ("a word", "w"),
+        DWORD => ("a double word", "d"),
+        STRING => ("a text", "z"),
+        QWORD => ("a quad word", "q"),
+        SCOPE => ("Scope", "p"),
+        BUFFER => ("Buffer", "p"),
+        PACKAGE | VAR_PACKAGE => ("Package", "p"),
+        METHOD => ("Method", "p"),
+        EXTERNAL => ("External", "nbb"),
+        LOCAL_0..=LOCAL_7 => ("a local", ""),
+        ARG_0..=ARG_6 => ("an argument", ""),
+        STORE => ("Store", "ts"),
+        REF_OF => ("RefOf", "t"),
+        ADD => ("Add", "tts"),
+        CONCATENATE => ("Concatenate", "tts"),
+        SUBTRACT => ("Subtract", "tts"),
+        INCREMENT => ("Increment", "s"),
+        DECREMENT => ("Decrement", "s"),
+        MULTIPLY => ("Multiply", "tts"),
+        DIVIDE => ("Divide", "ttss"),
+        SHIFT_LEFT => ("ShiftLeft", "tts"),
+        SHIFT_RIGHT => ("ShiftRight", "tts"),
+        AND => ("And", "tts"),
+        NAND => ("NAnd", "tts"),
+        OR => ("Or", "tts"),
+        NOR => ("NOr", "tts"),
+        XOR => ("XOr", "tts"),
+        NOT => ("Not", "ts"),
+        FIND_SET_LEFT_BIT => ("FindSetLeftBit", "ts"),
+        FIND_SET_RIGHT_BIT => ("FindSetRightBit", "ts"),
+        DEREF_OF => ("DerefOf", "t"),
+        CONCATENATE_TEMPLATE => ("ConcatenateResTemplate", "tts"),
+        MOD => ("Mod", "tts"),
+        NOTIFY => ("Notify", "tt"),
+        SIZE_OF => ("SizeOf", "t"),
+        INDEX => ("Index", "tts"),
+        MATCH => ("Match", "tbtbtt"),
+        CREATE_DWORD_FIELD => ("CreateDWordField", "stn"),
+        CREATE_WORD_FIELD => ("CreateWordField", "stn"),
+        CREATE_BYTE_FIELD => ("CreateByteField", "stn"),
+        CREATE_BIT_FIELD => ("CreateBitField", "stn"),
+        OBJECT_TYPE => ("ObjectType", "t"),
+        CREATE_QWORD_FIELD => ("CreateQWordField", "stn"),
+        LOGICAL_AND => ("LAnd", "tt"),
+        LOGICAL_OR => ("LOr", "tt"),
+        LOGICAL_NOT => ("LNot", "t"),
+        LOGICAL_EQUAL => ("LEqual", "tt"),
+        LOGICAL_GREATER => ("LGreater", "tt"),
+        LOGICAL_LESS => ("LLess", "tt"),
+        TO_BUFFER => ("ToBuffer", "ts"),
+        TO_DECIMAL_STRING => ("ToDecimalString", "ts"),
+        TO_HEX_STRING => ("ToHexString", "ts"),
+        TO_INTEGER => ("ToInteger", "ts"),
+        TO_STRING => ("ToString", "tts"),
+        COPY_OBJECT => ("CopyObject", "ts"),
+        MID => ("Mid", "ttts"),
+        CONTINUE => ("Continue", ""),
+        IF => ("If", "p"),
+        ELSE => ("Else", "p"),
+        WHILE => ("While", "p"),
+        NOOP => ("Noop", ""),
+        RETURN => ("Return", "t"),
+        BREAK => ("Break", ""),
+        BREAK_POINT => ("BreakPoint", ""),
+        ONES => ("Ones", ""),
+        MUTEX => ("Mutex", "nb"),
+        EVENT => ("Event", "n"),
+        COND_REF_OF => ("CondRefOf", "ts"),
+        CREATE_FIELD => ("CreateField", "sttn"),
+        LOAD_TABLE => ("LoadTable", "tttttt"),
+        LOAD => ("Load", "ns"),
+        STALL => ("Stall", "t"),
+        SLEEP => ("Sleep", "t"),
+        ACQUIRE => ("Acquire", "tw"),
+        SIGNAL => ("Signal", "t"),
+        WAIT => ("Wait", "tt"),
+        RESET => ("Reset", "t"),
+        RELEASE => ("Release", "t"),
+        FROM_BCD => ("FromBCD", "ts"),
+        TO_BCD => ("ToBCD", "ts"),
+        REVISION => ("Revision", ""),
+        DEBUG => ("Debug", ""),
+        FATAL => ("Fatal", "bdt"),
+        TIMER => ("Timer", ""),
+        OPERATION_REGION => ("OperationRegion", "nbtt"),
+        FIELD => ("Field", "p"),
+        DEVICE => ("Device", "p"),
+        PROCESSOR => ("Processor", "p"),
+        POWER_RESOURCE => ("PowerResource", "p"),
+        THERMAL_ZONE => ("ThermalZone", "p"),
+        INDEX_FIELD => ("IndexField", "p"),
+        BANK_FIELD => ("BankField", "p"),
+        DATA_REGION => ("DataTableRegion", "nttt"),
         _ => return None,
     })
+}
+
+/// The name of an opcode for messages.
+pub(super) fn name(opcode: u16) -> &'static str {
+    operator(opcode).map_or("an unknown operator", |(name, _)| name)
 }

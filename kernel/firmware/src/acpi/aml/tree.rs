@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use super::cursor::{Cursor, NameString, Segment};
+use super::heap::{Handle, Value};
 
 /// Most objects of all tables; a server with 512 processors has about 10,000.
 const MAX_NODES: usize = 1 << 16;
@@ -17,13 +18,19 @@ const MAX_DEPTH: usize = 64;
 pub(super) const ROOT: usize = 0;
 
 /// Scopes that are always there (ACPI 6.5, section 5.3.1), in the order in which ACPICA makes them.
-const PREDEFINED: [[u8; 4]; 5] = [*b"_GPE", *b"_PR_", *b"_SB_", *b"_SI_", *b"_TZ_"];
+const SCOPES: [[u8; 4]; 5] = [*b"_GPE", *b"_PR_", *b"_SB_", *b"_SI_", *b"_TZ_"];
+
+/// `\_REV` and `\_OS` as Linux answers, in AML.
+const REVISION: [u8; 2] = [0x0a, 2];
+const SYSTEM: &[u8] = b"\x0dMicrosoft Windows NT\0";
 
 /// One named object.
 pub(super) struct Node<'a> {
     pub(super) name: Segment,
     pub(super) parent: usize,
     pub(super) kind: Kind<'a>,
+    /// What was stored to it, or what its data turned out to be.
+    pub(super) value: Option<Value>,
     pub(super) children: Vec<usize>,
     pub(super) table: usize,
     pub(super) at: usize,
@@ -35,17 +42,30 @@ pub(super) enum Kind<'a> {
     /// A predefined scope.
     Scope,
     Device,
-    /// A processor, thermal zone or power resource.
+    /// A processor or a thermal zone: a device to Linux, but no device of AML.
     Container,
+    PowerResource,
     Method {
         arguments: usize,
         body: Cursor<'a>,
     },
     /// A data object that begins here.
     Data(Cursor<'a>),
+    /// A data object of a method: what it is, is its value.
+    Variable,
+    /// Bits of a buffer, as a number if it has not too many.
+    BufferField {
+        buffer: Handle,
+        bit: usize,
+        bits: usize,
+    },
+    /// Bits of an operation region, which is not accessed.
+    RegionField,
+    /// `\_OSI`.
+    Osi,
     /// Another name of a node that is itself no alias.
     Alias(usize),
-    /// A region, field, mutex, event.
+    /// A region, mutex, event.
     Other,
 }
 
@@ -77,14 +97,25 @@ impl<'a> Tree<'a> {
             name: Segment(name),
             parent: ROOT,
             kind: Kind::Scope,
+            value: None,
             children: Vec::new(),
             table: 0,
             at: 0,
             depth,
         };
         let mut tree = Self { nodes: Vec::from([node(*b"\\___", 0)]), by_name: BTreeMap::new() };
-        for name in PREDEFINED {
+        for name in SCOPES {
             tree.insert(node(name, 1));
+        }
+        let data = |bytes| Kind::Data(Cursor::new(bytes, 0, 0));
+        let others = [
+            (*b"_REV", data(&REVISION)),
+            (*b"_OS_", data(SYSTEM)),
+            (*b"_GL_", Kind::Other),
+            (*b"_OSI", Kind::Osi),
+        ];
+        for (name, kind) in others {
+            tree.insert(Node { kind, ..node(name, 1) });
         }
         tree
     }
@@ -98,9 +129,46 @@ impl<'a> Tree<'a> {
         index
     }
 
-    /// The node with an index that came from this tree.
+    /// The node with an index that came from this tree, and that is no node of a method.
     pub(super) fn node(&self, index: usize) -> &Node<'a> {
         &self.nodes[index]
+    }
+
+    /// A node; `None` if its method has returned.
+    pub(super) fn get(&self, index: usize) -> Option<&Node<'a>> {
+        self.nodes.get(index)
+    }
+
+    /// Number of arguments and body of a method.
+    pub(super) fn method(&self, index: usize) -> Option<(usize, Cursor<'a>)> {
+        match self.nodes.get(index)?.kind {
+            Kind::Method { arguments, body } => Some((arguments, body)),
+            _ => None,
+        }
+    }
+
+    /// Sets the value of a node, if it is still there.
+    pub(super) fn set_value(&mut self, index: usize, value: Value) {
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.value = Some(value);
+        }
+    }
+
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Drops all nodes from an index on: those of a method that returns.
+    pub(super) fn truncate(&mut self, length: usize) {
+        while self.nodes.len() > length.max(1) {
+            let Some(node) = self.nodes.pop() else { return };
+            self.by_name.remove(&(node.parent, node.name));
+            // Nodes go in the reverse order in which they came, so this one is its parent's last child.
+            if let Some(parent) = self.nodes.get_mut(node.parent) {
+                parent.children.pop();
+            }
+        }
     }
 
     /// The child of that name, or what it is an alias of.
@@ -169,13 +237,22 @@ impl<'a> Tree<'a> {
         if self.nodes.len() >= MAX_NODES {
             return Err(Refusal::Nodes);
         }
-        Ok(self.insert(Node { name: last, parent, kind, children: Vec::new(), table, at, depth }))
+        Ok(self.insert(Node {
+            name: last,
+            parent,
+            kind,
+            value: None,
+            children: Vec::new(),
+            table,
+            at,
+            depth,
+        }))
     }
 
     /// The full path of a node.
     pub(super) fn path(&self, index: usize) -> String {
         let mut segments = Vec::new();
-        let mut node = index;
+        let mut node = index.min(self.nodes.len() - 1);
         while node != ROOT {
             segments.push(self.nodes[node].name);
             node = self.nodes[node].parent;

@@ -1,0 +1,394 @@
+//! An evaluator of AML: what a name stands for, be it data or a method.
+//!
+//! Everything is bounded: steps, depth, memory. Operation regions are not accessed: what is read there is
+//! [`Value::Unknown`], and so is what is computed of it. An evaluation that would have to decide by such a value ends.
+//! What the rest of it might have written to is unknown from then on, so that nothing is taken for what it is not.
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::cursor::{Cursor, Data, Fault, FaultKind, NameString};
+use super::findings::Findings;
+use super::heap::{Cause, Handle, Heap, Object, Reference, Source, Value};
+use super::opcode;
+use super::tree::{Kind, Refusal, Tree};
+
+/// Most statements and operators of one evaluation.
+const MAX_STEPS: usize = 1 << 16;
+
+/// Most statements and operators of all evaluations together.
+const MAX_ALL_STEPS: usize = 1 << 20;
+
+/// Copying so many bytes counts as a step.
+const BYTES_OF_A_STEP: usize = 64;
+
+/// Deepest nesting of operators, blocks and calls together.
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// Deepest nesting of packages in a value.
+const MAX_PACKAGE_DEPTH: usize = 8;
+
+/// Most bytes and elements that are handed out for all devices together: one text or template may be used by many.
+const MAX_VALUE_BYTES: usize = 1 << 20;
+
+/// Locals of a call; arguments come behind them.
+pub(super) const LOCALS: usize = 8;
+
+/// Locals and arguments.
+pub(super) const SLOTS: usize = LOCALS + 7;
+
+/// Why an evaluation has no value, and where it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stop {
+    pub(super) place: (usize, usize),
+    pub(super) reason: Reason,
+}
+
+/// See [`Stop`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Reason {
+    #[error("{0}")]
+    Fault(FaultKind),
+    /// See [`Machine::explain`].
+    #[error("it is not known")]
+    Unknown(Source),
+    #[error("it is a method with {0} arguments, expected none")]
+    Arguments(usize),
+    #[error("its method returns nothing")]
+    NoReturn,
+    #[error("{0} is not defined")]
+    Undefined(NameString),
+    #[error("an element of a package has no value")]
+    Uninitialized,
+    #[error("{found} stands where {expected} is expected")]
+    Type { found: &'static str, expected: &'static str },
+    #[error("index {index:#x} is outside of {length:#x}")]
+    Index { index: u64, length: usize },
+    #[error("{0} by 0")]
+    Zero(&'static str),
+    #[error("{name} cannot be defined: {refusal}")]
+    Refused { name: NameString, refusal: Refusal },
+    #[error("an Else without an If")]
+    Else,
+    #[error("it takes more than {MAX_STEPS} steps, or all evaluations together more than {MAX_ALL_STEPS}")]
+    Steps,
+    #[error("it is nested deeper than {MAX_DEPTH}")]
+    Depth,
+    #[error("it needs too much memory")]
+    Memory,
+    #[error("the values of all devices together have more than {MAX_VALUE_BYTES:#x} bytes")]
+    Budget,
+}
+
+impl Reason {
+    pub(super) fn at(self, place: (usize, usize)) -> Stop {
+        Stop { place, reason: self }
+    }
+}
+
+/// What an object of a device is.
+#[derive(Clone, Debug)]
+pub(super) enum Found<'a> {
+    Integer(u64),
+    Text(Cow<'a, [u8]>),
+    /// Its bytes, and the table and offset where they stand, or where the object is defined that gave them.
+    Buffer(Cow<'a, [u8]>, (usize, usize)),
+    Package(Vec<Result<Found<'a>, Reason>>),
+}
+
+impl Found<'_> {
+    /// What kind of value it is.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Integer(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::Buffer(..) => "a buffer",
+            Self::Package(_) => "a package",
+        }
+    }
+}
+
+/// A call, or a table that is being loaded.
+pub(super) struct Activation {
+    pub(super) serial: u64,
+    pub(super) slots: [Option<Value>; SLOTS],
+}
+
+/// The namespace, and all that evaluations change.
+pub(super) struct Machine<'a> {
+    pub(super) tree: Tree<'a>,
+    pub(super) findings: Findings,
+    /// Integers have 32 bits: the DSDT's revision is below 2 (ACPI 6.5, section 5.2.11.1).
+    pub(super) narrow: bool,
+    pub(super) heap: Heap,
+    pub(super) activations: Vec<Activation>,
+    /// Nodes from here on go when the method returns that made them.
+    pub(super) permanent: usize,
+    serial: u64,
+    depth: usize,
+    steps: usize,
+    all_steps: usize,
+    value_bytes: usize,
+}
+
+impl<'a> Machine<'a> {
+    /// A namespace with nothing in it but what is always there.
+    pub(super) fn new(findings: Findings, narrow: bool) -> Self {
+        Self {
+            tree: Tree::new(),
+            findings,
+            narrow,
+            heap: Heap::default(),
+            activations: Vec::new(),
+            permanent: usize::MAX,
+            serial: 0,
+            depth: 0,
+            steps: 0,
+            all_steps: MAX_ALL_STEPS,
+            value_bytes: MAX_VALUE_BYTES,
+        }
+    }
+
+    /// Reads a definition block into the namespace, and runs what is to run then, as Linux does
+    /// (`acpi_ns_execute_table`).
+    pub(super) fn load(&mut self, terms: Cursor<'a>) {
+        self.steps = MAX_STEPS;
+        self.permanent = usize::MAX;
+        self.enter([None; SLOTS]);
+        self.load_block(terms);
+        self.activations.clear();
+        self.heap.keep();
+        self.heap.release(0);
+        self.permanent = self.tree.len();
+    }
+
+    /// What a node of the tree stands for; a method without arguments is run.
+    pub(super) fn evaluate(&mut self, node: usize) -> Result<Found<'a>, Stop> {
+        let place = self.place(node);
+        self.spend(1).map_err(|reason| reason.at(place))?;
+        if let Some(found) = self.constant(node) {
+            return found;
+        }
+        self.steps = MAX_STEPS;
+        self.permanent = self.tree.len();
+        let mark = self.heap.mark();
+        let value = self.value_of(node, place);
+        let found =
+            value.and_then(|value| self.export(value, place, MAX_PACKAGE_DEPTH).map_err(|r| r.at(place)));
+        self.depth = 0;
+        self.activations.clear();
+        self.tree.truncate(self.permanent);
+        self.heap.release(mark);
+        found
+    }
+
+    /// The value of data that needs no evaluation, and was not stored to.
+    fn constant(&mut self, node: usize) -> Option<Result<Found<'a>, Stop>> {
+        let node = self.tree.node(node);
+        let (&Kind::Data(mut data), None) = (&node.kind, node.value) else { return None };
+        let table = data.table;
+        Some(match data.data() {
+            Ok(Data::Integer(number)) => Ok(Found::Integer(self.narrowed(number))),
+            Ok(Data::Text(text)) => match self.spend(text.len()) {
+                Ok(()) => Ok(Found::Text(Cow::Borrowed(text))),
+                Err(reason) => Err(reason.at((table, data.at))),
+            },
+            Ok(Data::Buffer(mut inside)) => {
+                let size = inside.constant().ok().flatten()?;
+                let bytes = inside.rest();
+                if usize::try_from(size).ok()? > bytes.len() {
+                    return None;
+                }
+                let place = (table, inside.at);
+                let spent = self.spend(bytes.len()).map_err(|reason| reason.at(place));
+                spent.map(|()| Found::Buffer(Cow::Borrowed(bytes), place))
+            }
+            _ => return None,
+        })
+    }
+
+    /// A value without its heap.
+    fn export(&mut self, value: Value, place: (usize, usize), depth: usize) -> Result<Found<'a>, Reason> {
+        let handle = match value {
+            Value::Integer(number) => return Ok(Found::Integer(number)),
+            Value::Unknown(cause) => return Err(Reason::Unknown(cause.source)),
+            Value::Uninitialized => return Err(Reason::Uninitialized),
+            Value::Reference(_) => return Err(Reason::Type { found: "a reference", expected: "data" }),
+            Value::Object(handle) => handle,
+        };
+        let object = self.heap.get(handle).ok_or(Reason::Uninitialized)?.clone();
+        match object {
+            Object::Text(text) => self.spend(text.len()).map(|()| Found::Text(Cow::Owned(text))),
+            Object::Buffer(bytes) => {
+                self.spend(bytes.len()).map(|()| Found::Buffer(Cow::Owned(bytes), place))
+            }
+            Object::Package(elements) => {
+                let depth = depth.checked_sub(1).ok_or(Reason::Depth)?;
+                self.spend(elements.len())?;
+                let elements = elements.into_iter().map(|element| self.export(element, place, depth));
+                Ok(Found::Package(elements.collect()))
+            }
+            Object::Unknown(cause) => Err(Reason::Unknown(cause.source)),
+        }
+    }
+
+    /// Takes `bytes` from the budget; once that is not enough, nothing more is read.
+    fn spend(&mut self, bytes: usize) -> Result<(), Reason> {
+        let left = self.value_bytes.checked_sub(bytes);
+        self.value_bytes = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(Reason::Budget)
+    }
+
+    /// Where a node is defined.
+    pub(super) fn place(&self, node: usize) -> (usize, usize) {
+        self.tree.get(node).map_or((0, 0), |node| (node.table, node.at))
+    }
+
+    /// The reason for which there is no value, for people.
+    pub(super) fn explain(&self, reason: &Reason) -> String {
+        match reason {
+            Reason::Unknown(Source::Region(field)) => {
+                let path = self.tree.path(*field);
+                alloc::format!("it depends on {path}, a field of an operation region, which is not accessed")
+            }
+            Reason::Unknown(Source::Operator(operator)) => {
+                alloc::format!("it depends on {}, which is not evaluated", opcode::name(*operator))
+            }
+            Reason::Unknown(Source::Unfinished) => {
+                String::from("it may depend on what code writes that could not be evaluated to its end")
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// Begins a call.
+    pub(super) fn enter(&mut self, slots: [Option<Value>; SLOTS]) {
+        self.serial += 1;
+        self.activations.push(Activation { serial: self.serial, slots });
+    }
+
+    /// Counts a step.
+    pub(super) fn step(&mut self, place: (usize, usize)) -> Result<(), Stop> {
+        self.count(1).map_err(|reason| reason.at(place))
+    }
+
+    /// Counts what it takes to copy bytes.
+    pub(super) fn count_bytes(&mut self, bytes: usize, place: (usize, usize)) -> Result<(), Stop> {
+        self.count(bytes / BYTES_OF_A_STEP).map_err(|reason| reason.at(place))
+    }
+
+    /// Counts steps.
+    pub(super) fn count(&mut self, steps: usize) -> Result<(), Reason> {
+        if self.steps < steps || self.all_steps < steps {
+            (self.steps, self.all_steps) = (0, self.all_steps.saturating_sub(steps));
+            return Err(Reason::Steps);
+        }
+        self.steps -= steps;
+        self.all_steps -= steps;
+        Ok(())
+    }
+
+    /// Does something one level deeper.
+    pub(super) fn deeper<T>(
+        &mut self,
+        place: (usize, usize),
+        inner: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Reason::Depth.at(place));
+        }
+        self.depth += 1;
+        let result = inner(self);
+        self.depth -= 1;
+        result
+    }
+
+    pub(super) fn narrowed(&self, number: u64) -> u64 {
+        if self.narrow { number & u64::from(u32::MAX) } else { number }
+    }
+
+    /// The value of a node that takes no arguments; a device, a scope and the like are references to themselves.
+    pub(super) fn value_of(&mut self, index: usize, place: (usize, usize)) -> Result<Value, Stop> {
+        let Some(node) = self.tree.get(index) else { return Err(Reason::Uninitialized.at(place)) };
+        let scope = node.parent;
+        match node.kind {
+            Kind::Data(_) | Kind::Variable if node.value.is_some() => {
+                Ok(node.value.unwrap_or(Value::Uninitialized))
+            }
+            Kind::Data(mut data) => {
+                let value = self.deeper(place, |machine| machine.operand(&mut data, scope))?;
+                if matches!(value, Value::Object(_)) {
+                    self.set(index, value);
+                }
+                Ok(value)
+            }
+            Kind::Alias(target) => self.deeper(place, |machine| machine.value_of(target, place)),
+            Kind::Method { arguments: 0, body } => self.call(index, body, [None; SLOTS], place),
+            Kind::Method { arguments, .. } => Err(Reason::Arguments(arguments).at(place)),
+            Kind::Osi => Err(Reason::Arguments(1).at(place)),
+            Kind::RegionField => Ok(Value::Unknown(Cause { place, source: Source::Region(index) })),
+            Kind::BufferField { buffer, bit, bits } => self.read_bits(buffer, bit, bits, place),
+            _ => Ok(Value::Reference(Reference::Node(index))),
+        }
+    }
+
+    /// Sets the value of a node.
+    pub(super) fn set(&mut self, index: usize, value: Value) {
+        if index < self.permanent && matches!(value, Value::Object(_)) {
+            self.heap.keep();
+        }
+        self.tree.set_value(index, value);
+    }
+
+    /// Runs a method.
+    pub(super) fn call(
+        &mut self,
+        method: usize,
+        body: Cursor<'a>,
+        slots: [Option<Value>; SLOTS],
+        place: (usize, usize),
+    ) -> Result<Value, Stop> {
+        self.step(place)?;
+        let mark = self.tree.len();
+        self.enter(slots);
+        let result = self.deeper(place, |machine| machine.run(body, method));
+        self.activations.pop();
+        self.tree.truncate(mark);
+        result?.ok_or_else(|| Reason::NoReturn.at(place))
+    }
+
+    /// Adds an object to the heap.
+    pub(super) fn object(&mut self, object: Object, place: (usize, usize)) -> Result<Value, Stop> {
+        self.count_bytes(object.bytes(), place)?;
+        self.heap.add(object).map(Value::Object).ok_or_else(|| Reason::Memory.at(place))
+    }
+
+    /// A copy of a value that shares nothing with it.
+    pub(super) fn copy(&mut self, value: Value, place: (usize, usize)) -> Result<Value, Stop> {
+        self.copy_to_depth(value, place, MAX_PACKAGE_DEPTH)
+    }
+
+    fn copy_to_depth(&mut self, value: Value, place: (usize, usize), depth: usize) -> Result<Value, Stop> {
+        let Value::Object(handle) = value else { return Ok(value) };
+        let depth = depth.checked_sub(1).ok_or_else(|| Reason::Depth.at(place))?;
+        let mut object = self.look(handle, place)?.clone();
+        if let Object::Package(elements) = &mut object {
+            for element in elements {
+                self.step(place)?;
+                *element = self.copy_to_depth(*element, place, depth)?;
+            }
+        }
+        self.object(object, place)
+    }
+
+    /// The object of a handle.
+    pub(super) fn look(&self, handle: Handle, place: (usize, usize)) -> Result<&Object, Stop> {
+        self.heap.get(handle).ok_or_else(|| Reason::Uninitialized.at(place))
+    }
+}
+
+/// What cannot be understood, in the table with this index.
+pub(super) fn of_fault(table: usize) -> impl Fn(Fault) -> Stop {
+    move |fault| Reason::Fault(fault.kind).at((table, fault.at))
+}
