@@ -321,6 +321,16 @@ impl Boot {
         Ok(directory)
     }
 
+    /// QEMU's own tree for this machine, in a directory that disappears afterwards.
+    ///
+    /// # Errors
+    ///
+    /// QEMU cannot be started, or does not write a tree.
+    pub(crate) fn own_tree(&self) -> Result<Vec<u8>> {
+        let directory = tempfile::Builder::new().prefix("iogroups-").tempdir().context("no run directory")?;
+        self.dump(directory.path())
+    }
+
     /// QEMU's own tree for this machine.
     fn dump(&self, directory: &Path) -> Result<Vec<u8>> {
         let words = self.machine.dump_tree();

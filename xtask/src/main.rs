@@ -4,6 +4,7 @@
 //! ([`outcome::Kind::exit_status`]).
 
 mod boot;
+mod capabilities;
 mod cli;
 mod explore;
 mod firmware;
@@ -16,6 +17,7 @@ mod paths;
 mod qemu;
 mod race;
 mod replay;
+mod requirement;
 mod run;
 mod scenarios;
 mod setup;
@@ -23,6 +25,7 @@ mod speed;
 mod suite;
 mod topology;
 mod tree_edit;
+mod when;
 
 use std::fs;
 use std::io::{self, Write as _};

@@ -1,9 +1,6 @@
 //! The QEMU command line: a value, so that it can be shown, run and tested.
 
-use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use crate::cli::{Console, Firmware, ProbePath};
 use crate::{firmware, output};
@@ -224,17 +221,6 @@ impl Machine {
         named.retain(|drive| !made.contains(drive));
         named
     }
-}
-
-/// The names of the options that `-M virt` of this QEMU has.
-///
-/// # Errors
-///
-/// QEMU cannot be started.
-pub(crate) fn machine_options(program: &str) -> io::Result<BTreeSet<String>> {
-    let asked = Command::new(program).args(["-M", "virt,help"]).stdin(Stdio::null()).output()?;
-    let said = String::from_utf8_lossy(&asked.stdout).into_owned();
-    Ok(said.lines().filter_map(|line| Some(line.trim().split_once('=')?.0.to_owned())).collect())
 }
 
 /// The disk. It is on virtio-mmio, where each `virt` machine has room, so that PCI has no function more; and

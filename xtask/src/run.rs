@@ -57,7 +57,7 @@ pub(crate) struct Run<'a> {
 }
 
 /// A QEMU that does not outlive its run.
-struct Guarded(Child);
+pub(crate) struct Guarded(pub(crate) Child);
 
 impl Drop for Guarded {
     fn drop(&mut self) {

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check in one list, each with a name, a verdict and, if it failed, the
 //! exact command and what differs.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,10 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
-use serde_json::{Value, json};
 
 use crate::boot::{self, Boot};
+use crate::capabilities::Capabilities;
 use crate::cli::{ProbePath, TestArgs};
 use crate::image::{self, Kernel, TARGET};
 use crate::judge;
@@ -22,10 +21,15 @@ use crate::linux::Answer;
 use crate::outcome::{Kind, Stop};
 use crate::output;
 use crate::paths::Paths;
-use crate::qemu;
+use crate::requirement::Requirement;
 use crate::run;
 use crate::setup;
-use crate::topology::{self, Malformed, Topology};
+use crate::topology::{self, Expect, Malformed, Topology};
+use crate::when::When;
+
+mod checked;
+
+use checked::{Checked, Layer, Verdict};
 
 /// Boots at a time. More make each one slower, and a deadline is in wall-clock time.
 const AT_A_TIME: usize = 2;
@@ -79,49 +83,6 @@ const HOST_CHECKS: [HostCheck; 7] = [
     HostCheck { name: "scenarios", arguments: &["xtask", "explore", "--all"] },
 ];
 
-/// The result of one check.
-struct Checked {
-    name: String,
-    /// `host` or `boot`.
-    layer: &'static str,
-    took: Duration,
-    /// What to paste to get the same.
-    command: String,
-    /// Nothing if it passed.
-    differences: Vec<String>,
-}
-
-impl Checked {
-    fn passed(&self) -> bool {
-        self.differences.is_empty()
-    }
-
-    /// What people see.
-    fn text(&self) -> String {
-        let verdict = if self.passed() { "ok    " } else { "FAILED" };
-        let mut text = format!("{verdict} {} {} ({:.1} s)", self.layer, self.name, self.took.as_secs_f32());
-        for difference in &self.differences {
-            // Writing to a text does not fail.
-            let _ = write!(text, "\n       {}", difference.replace('\n', "\n       "));
-        }
-        if !self.passed() {
-            let _ = write!(text, "\n       {}", self.command.replace('\n', "\n       "));
-        }
-        text
-    }
-
-    fn to_json(&self) -> Value {
-        json!({
-            "name": self.name,
-            "layer": self.layer,
-            "result": if self.passed() { "pass" } else { "fail" },
-            "seconds": self.took.as_secs_f32(),
-            "command": self.command,
-            "differences": self.differences,
-        })
-    }
-}
-
 /// Runs what was asked for; the kind says how it went as a whole.
 ///
 /// # Errors
@@ -154,55 +115,54 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
         say(&checked.text());
         results.push(checked);
     }
-    let mut left_out = 0;
+    let mut qemu = None;
     if !topologies.is_empty() {
-        let program = program(options);
-        let has = qemu::machine_options(&program).with_context(|| format!("{program} cannot be started"))?;
-        topologies.retain(|topology| {
-            let missing = topology.needs.as_ref().filter(|option| !has.contains(*option));
-            if let Some(option) = missing {
-                say(&format!("left out boot {}: this QEMU has no -M virt,{option}=", topology.name));
-                left_out += 1;
-            }
-            missing.is_none()
-        });
-        let started = Instant::now();
+        let suite = Suite::ask(options, &topologies, paths)?;
+        say(&format!("QEMU {}", suite.qemu.version()));
         let mut keep = |checked: Checked| {
             say(&checked.text());
             results.push(checked);
         };
+        topologies.retain(|topology| match suite.lacks(topology) {
+            Some(reason) => {
+                keep(Checked::skipped(topology.name.clone(), reason));
+                false
+            }
+            None => true,
+        });
+        let started = Instant::now();
         match image::build(options.common.verbose) {
-            Ok(kernel) => boot_all(options, &topologies, &paths, &kernel, keep),
+            Ok(kernel) => suite.boot_all(&topologies, &kernel, keep),
             Err(error) => keep(Checked {
                 name: "image".into(),
-                layer: "boot",
+                layer: Layer::Boot,
                 took: started.elapsed(),
                 command: image::command_line(),
-                differences: vec![format!("{error:#}, so that nothing could be booted")],
+                verdict: Verdict::Failed(vec![format!("{error:#}, so that nothing could be booted")]),
             }),
         }
+        qemu = Some(suite.qemu.version().to_owned());
     }
     if run::interrupted() {
         return Err(Stop::unable("interrupted"));
     }
-    if results.is_empty() {
-        return Err(Stop::unable("nothing was left to run"));
+    let counts = checked::Counts::of(&results);
+    if counts.passed + counts.failed == 0 {
+        return Err(Stop::unable(format!("nothing was left to run{}", counts.reasons_text())));
     }
-    let failed = results.iter().filter(|checked| !checked.passed()).count();
-    let kind = if failed == 0 { Kind::Pass } else { Kind::Fail };
+    let kind = if counts.failed == 0 { Kind::Pass } else { Kind::Fail };
     if let Some(file) = &options.junit {
-        write_junit(file, &results)?;
+        checked::write_junit(file, &results)?;
     }
     if let Some(file) = &options.json {
-        let text = summary(&results, kind).to_string();
+        let text = checked::summary(&results, qemu.as_deref(), kind).to_string();
         if only_json {
             println!("{text}");
         } else {
             fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
         }
     }
-    let left_out = if left_out > 0 { format!(", {left_out} left out") } else { String::new() };
-    say(&format!("{} passed, {failed} failed{left_out}", results.len() - failed));
+    say(&counts.text());
     Ok(kind)
 }
 
@@ -234,9 +194,9 @@ fn of_malformed(malformed: Malformed) -> Checked {
     Checked {
         command: format!("cargo xtask qemu --topology {}", malformed.name),
         name: malformed.name,
-        layer: "boot",
+        layer: Layer::Boot,
         took: Duration::ZERO,
-        differences: vec![malformed.why],
+        verdict: Verdict::Failed(vec![malformed.why]),
     }
 }
 
@@ -268,82 +228,96 @@ fn run_host_check(check: &HostCheck) -> Result<Checked, Stop> {
     let strict = if check.arguments[0] == "doc" { format!("RUSTDOCFLAGS={STRICT} ") } else { String::new() };
     Ok(Checked {
         name: check.name.into(),
-        layer: "host",
+        layer: Layer::Host,
         took: started.elapsed(),
         command: format!("{strict}cargo {}", output::shell_line(check.arguments)),
-        differences,
+        verdict: Verdict::of(differences),
     })
 }
 
-fn program(options: &TestArgs) -> String {
-    options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path))
-}
-
-/// Boots every topology, some at a time, and hands over each result as it comes.
-fn boot_all(
-    options: &TestArgs,
-    topologies: &[Topology],
-    paths: &Paths,
-    kernel: &Kernel,
-    mut done: impl FnMut(Checked),
-) {
-    let program = program(options);
-    let deadline = Duration::from_secs(options.timeout);
-    let next = AtomicUsize::new(0);
-    let (sender, results) = mpsc::channel();
-    thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            let sender = sender.clone();
-            scope.spawn(|| {
-                let sender = sender;
-                while let Some(topology) = topologies.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if run::interrupted()
-                        || sender.send(boot_one(topology, paths, &program, kernel, deadline)).is_err()
-                    {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        results.iter().for_each(&mut done);
-    });
-}
-
-fn boot_one(
-    topology: &Topology,
-    paths: &Paths,
-    program: &str,
-    kernel: &Kernel,
+/// What every boot of a run shares.
+struct Suite {
+    program: String,
+    qemu: Capabilities,
+    /// Changes of what is expected that every topology is subject to.
+    changes: Vec<When>,
+    paths: Paths,
     deadline: Duration,
-) -> Checked {
-    let started = Instant::now();
-    let boot = Boot::of_topology(topology, program);
-    let differences = match expected_answers(topology, paths) {
-        Err(error) => vec![format!("{error:#}")],
-        Ok(answers) => {
-            match boot.run(kernel, Some(topology.timeout.map_or(deadline, Duration::from_secs)), false) {
-                Ok(outcome) => {
-                    let mut found = judge::differences_from_any(&outcome, &topology.expect, &answers);
-                    let run = &outcome.report.run;
-                    found.extend(run_difference("firmware", topology.firmware.word(), &run.firmware));
-                    found.extend(run_difference("path", topology.path.word(), &run.path));
-                    // A kernel that does not understand an order says so instead.
-                    if run.order != topology.order && topology.expect.result != Kind::Error {
-                        found.push(format!("order: expected {:?}, is {:?}", topology.order, run.order));
+}
+
+impl Suite {
+    /// Asks QEMU about all that the topologies require of it.
+    fn ask(options: &TestArgs, topologies: &[Topology], paths: Paths) -> anyhow::Result<Self> {
+        let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
+        let changes = When::of_all()?;
+        let of_changes = changes.iter().chain(topologies.iter().flat_map(|topology| &topology.when));
+        let stated: Vec<&Requirement> = of_changes.flat_map(When::requirements).collect();
+        let needed: Vec<Requirement> = topologies.iter().flat_map(Topology::requirements).collect();
+        let types = stated.into_iter().chain(&needed).filter_map(Requirement::type_name);
+        let qemu = Capabilities::ask(&program, &types.collect::<BTreeSet<_>>())?;
+        Ok(Self { program, qemu, changes, paths, deadline: Duration::from_secs(options.timeout) })
+    }
+
+    /// Why this QEMU cannot make a topology's machine.
+    fn lacks(&self, topology: &Topology) -> Option<String> {
+        topology.requirements().iter().find_map(|requirement| self.qemu.lacks(requirement))
+    }
+
+    /// Boots every topology, some at a time, and hands over each result as it comes.
+    fn boot_all(&self, topologies: &[Topology], kernel: &Kernel, mut done: impl FnMut(Checked)) {
+        let next = AtomicUsize::new(0);
+        let (sender, results) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..AT_A_TIME {
+                let sender = sender.clone();
+                scope.spawn(|| {
+                    let sender = sender;
+                    while let Some(topology) = topologies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if run::interrupted() || sender.send(self.boot_one(topology, kernel)).is_err() {
+                            break;
+                        }
                     }
-                    found
-                }
-                Err(stop) => vec![format!("{}: {}", stop.kind.word(), stop.message)],
+                });
             }
+            drop(sender);
+            results.iter().for_each(&mut done);
+        });
+    }
+
+    fn boot_one(&self, topology: &Topology, kernel: &Kernel) -> Checked {
+        let started = Instant::now();
+        let boot = Boot::of_topology(topology, &self.program);
+        let differences = self.differences(topology, &boot, kernel).unwrap_or_else(|error| vec![error]);
+        Checked {
+            name: topology.name.clone(),
+            layer: Layer::Boot,
+            took: started.elapsed(),
+            command: boot.shell_lines(kernel).join("\n"),
+            verdict: Verdict::of(differences),
         }
-    };
-    Checked {
-        name: topology.name.clone(),
-        layer: "boot",
-        took: started.elapsed(),
-        command: boot.shell_lines(kernel).join("\n"),
-        differences,
+    }
+
+    /// Boots once; what differs from what is expected, or why there is nothing to compare.
+    fn differences(&self, topology: &Topology, boot: &Boot, kernel: &Kernel) -> Result<Vec<String>, String> {
+        let changes = self.changes.iter().chain(&topology.when);
+        let route = (topology.firmware, topology.path);
+        let mut tree = || boot.own_tree();
+        let expect = When::expected(changes, topology.expect.clone(), route, &self.qemu, &mut tree);
+        let expect = expect.map_err(|error| format!("{error:#}"))?;
+        let answers =
+            expected_answers(topology, &expect, &self.paths).map_err(|error| format!("{error:#}"))?;
+        let deadline = topology.timeout.map_or(self.deadline, Duration::from_secs);
+        let outcome = boot.run(kernel, Some(deadline), false);
+        let outcome = outcome.map_err(|stop| format!("{}: {}", stop.kind.word(), stop.message))?;
+        let mut found = judge::differences_from_any(&outcome, &expect, &answers);
+        let run = &outcome.report.run;
+        found.extend(run_difference("firmware", topology.firmware.word(), &run.firmware));
+        found.extend(run_difference("path", topology.path.word(), &run.path));
+        // A kernel that does not understand an order says so instead.
+        if run.order != topology.order && expect.result != Kind::Error {
+            found.push(format!("order: expected {:?}, is {:?}", topology.order, run.order));
+        }
+        Ok(found)
     }
 }
 
@@ -354,54 +328,16 @@ fn run_difference(what: &str, meant: &str, is: &str) -> Option<String> {
 
 /// What Linux answers for the machine: several answers if it varies, and our own path must not. None if it is not
 /// compared.
-fn expected_answers(topology: &Topology, paths: &Paths) -> anyhow::Result<Vec<Answer>> {
+fn expected_answers(topology: &Topology, expect: &Expect, paths: &Paths) -> anyhow::Result<Vec<Answer>> {
     let by_tables = topology.firmware.is_acpi();
     let linux = paths.linux(topology.path);
-    match &topology.expect.linux {
+    match &expect.linux {
         None => Ok(Vec::new()),
         Some(machine) if topology.path == ProbePath::Fixed => {
             Ok(vec![Answer::read_any(machine, by_tables, linux)?])
         }
         Some(machine) => Ok(Answer::read(machine, by_tables, linux)?.alternatives()),
     }
-}
-
-/// Results for scripts.
-fn summary(results: &[Checked], kind: Kind) -> Value {
-    let failed = results.iter().filter(|checked| !checked.passed()).count();
-    json!({
-        "schema": "iogroups-test/1",
-        "result": kind.word(),
-        "exit_status": kind.exit_status(),
-        "passed": results.len() - failed,
-        "failed": failed,
-        "tests": results.iter().map(Checked::to_json).collect::<Vec<_>>(),
-    })
-}
-
-/// Results for continuous integration.
-fn write_junit(file: &Path, results: &[Checked]) -> anyhow::Result<()> {
-    let mut report = quick_junit::Report::new("iogroups");
-    for layer in ["host", "boot"] {
-        let mut suite = TestSuite::new(layer);
-        for checked in results.iter().filter(|checked| checked.layer == layer) {
-            let mut status = TestCaseStatus::success();
-            if !checked.passed() {
-                status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                status.set_message(checked.differences.first().cloned().unwrap_or_default());
-                status.set_description(checked.text());
-            }
-            let mut case = TestCase::new(checked.name.clone(), status);
-            case.set_time(checked.took);
-            suite.add_test_case(case);
-        }
-        report.add_test_suite(suite);
-    }
-    let text = report.to_string()?;
-    if let Some(parent) = file.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-    }
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ use crate::outcome::Kind;
 use crate::output;
 use crate::paths::{OnPath, Paths};
 use crate::qemu::Machine;
+use crate::requirement::Requirement;
 use crate::scenarios::Named;
 use crate::tree_edit::Edit;
+use crate::when::When;
 
 /// One machine, and what its boot is expected to give.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,8 +39,10 @@ pub(crate) struct Topology {
     pub(crate) path: ProbePath,
     /// Options of `-M virt`, as `K=V[,K=V]`.
     pub(crate) machine: Option<String>,
-    /// An option of `-M virt` that not every QEMU has; without it the boot is left out, visibly.
-    pub(crate) needs: Option<String>,
+    /// What the machine requires of QEMU beside all that its arguments name. A QEMU that says that it does not have
+    /// it skips the boot, visibly.
+    #[serde(default)]
+    pub(crate) needs: Vec<Requirement>,
     /// CPU model.
     pub(crate) cpu: Option<String>,
     /// Number of CPUs.
@@ -90,6 +94,9 @@ pub(crate) struct Topology {
     /// What it must give instead where the description is in ACPI tables.
     #[serde(rename = "expect-acpi")]
     pub(crate) expect_acpi: Option<Expect>,
+    /// What it must give on some QEMUs, in this order.
+    #[serde(default)]
+    pub(crate) when: Vec<When>,
 }
 
 /// A scenario, and how often it is played.
@@ -345,6 +352,12 @@ impl Topology {
         };
         let orders = self.orders.iter().filter(|_| !self.firmware.is_uefi());
         orders.map(in_order).collect()
+    }
+
+    /// All that the machine requires of QEMU.
+    pub(crate) fn requirements(&self) -> Vec<Requirement> {
+        let derived = Requirement::of_machine(&self.machine(""));
+        self.needs.iter().cloned().chain(derived).collect()
     }
 
     /// The machine for QEMU to make.

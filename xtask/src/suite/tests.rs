@@ -3,11 +3,15 @@ use super::*;
 fn checked(differences: &[&str]) -> Checked {
     Checked {
         name: "simple".into(),
-        layer: "boot",
+        layer: Layer::Boot,
         took: Duration::from_millis(1200),
         command: "qemu -M virt".into(),
-        differences: differences.iter().map(|&text| text.into()).collect(),
+        verdict: Verdict::of(differences.iter().map(|&text| text.into()).collect()),
     }
+}
+
+fn skipped(reason: &str) -> Checked {
+    Checked::skipped("rocker".into(), reason.into())
 }
 
 #[test]
@@ -20,8 +24,21 @@ fn a_failure_shows_what_differs_and_the_command() {
 }
 
 #[test]
-fn the_summary_counts_both_kinds() {
-    let summary = summary(&[checked(&[]), checked(&["x"]), checked(&[])], Kind::Fail);
+fn the_summary_counts_each_kind_and_each_reason() {
+    let results =
+        [checked(&[]), checked(&["x"]), checked(&[]), skipped("no a"), skipped("no b"), skipped("no b")];
+    assert_eq!(
+        checked::Counts::of(&results).text(),
+        "1 skipped: no a\n2 skipped: no b\n2 passed, 1 failed, 3 skipped"
+    );
+    let summary = checked::summary(&results, Some("9.1.0"), Kind::Fail);
+    assert_eq!(summary["qemu"], "9.1.0");
+    assert_eq!(summary["skipped"], 3);
+    assert_eq!(summary["skipped_reasons"]["no b"], 2);
+    assert_eq!(
+        (&summary["tests"][3]["result"], &summary["tests"][3]["reason"]),
+        (&"skip".into(), &"no a".into())
+    );
     assert_eq!(summary["passed"], 2);
     assert_eq!(summary["failed"], 1);
     assert_eq!(summary["exit_status"], 1);
@@ -29,11 +46,13 @@ fn the_summary_counts_both_kinds() {
 }
 
 #[test]
-fn the_junit_report_names_failures() {
+fn the_junit_report_names_failures_and_why_a_boot_is_skipped() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    write_junit(file.path(), &[checked(&[]), checked(&["missing group"])]).unwrap();
+    checked::write_junit(file.path(), &[checked(&[]), checked(&["missing group"]), skipped("no rocker")])
+        .unwrap();
     let text = fs::read_to_string(file.path()).unwrap();
     assert!(text.contains("failures=\"1\"") && text.contains("missing group"), "{text}");
+    assert!(text.contains("<skipped message=\"no rocker\""), "{text}");
 }
 
 #[test]
@@ -63,5 +82,7 @@ fn a_malformed_topology_is_one_failed_test_and_the_others_go_on() {
     assert_eq!((topologies.len(), malformed.len()), (1, 0));
     let (_, malformed) = wanted(found(), &options("xtask test --boot-only broken"));
     let checked = of_malformed(malformed.into_iter().next().unwrap());
-    assert!(!checked.passed() && checked.text().contains("broken.toml is malformed: line 2"));
+    assert!(
+        checked.verdict != Verdict::Passed && checked.text().contains("broken.toml is malformed: line 2")
+    );
 }
