@@ -301,9 +301,8 @@ impl Suite {
     fn differences(&self, topology: &Topology, boot: &Boot, kernel: &Kernel) -> Result<Vec<String>, String> {
         let changes = self.changes.iter().chain(&topology.when);
         let route = (topology.firmware, topology.path);
-        let mut tree = || boot.own_tree();
-        let expect = When::expected(changes, topology.expect.clone(), route, &self.qemu, &mut tree);
-        let expect = expect.map_err(|error| format!("{error:#}"))?;
+        let expect = When::expected(changes, topology.expect.clone(), route, &self.qemu, || boot.own_tree());
+        let (expect, reasons) = expect.map_err(|error| format!("{error:#}"))?;
         let answers =
             expected_answers(topology, &expect, &self.paths).map_err(|error| format!("{error:#}"))?;
         let deadline = topology.timeout.map_or(self.deadline, Duration::from_secs);
@@ -316,6 +315,9 @@ impl Suite {
         // A kernel that does not understand an order says so instead.
         if run.order != topology.order && expect.result != Kind::Error {
             found.push(format!("order: expected {:?}, is {:?}", topology.order, run.order));
+        }
+        if !found.is_empty() {
+            found.extend(reasons.iter().map(|why| format!("the expectation is that for this QEMU: {why}")));
         }
         Ok(found)
     }
