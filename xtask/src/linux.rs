@@ -196,9 +196,8 @@ mod tests {
             }
             seen += 1;
         }
-        // 25 machines, described in two ways, and three Linuxes; one was not asked for one of them. And a tree of
-        // QEMU 10.0.
-        assert_eq!(seen, 152);
+        // More than 25 machines, described in two ways, and three Linuxes.
+        assert!(seen > 150, "{seen}");
         assert_eq!(without, vec![("gic-v3-no-its".to_owned(), true); 2]);
     }
 
