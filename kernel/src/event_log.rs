@@ -24,12 +24,6 @@ pub(crate) fn policy(options: &Options) {
     }
 }
 
-/// Does everything that is queued and checks the invariants that hold at rest; else as [`run`].
-pub(crate) fn settle(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
-    run(core, hardware, warnings);
-    core.settle();
-}
-
 /// Does everything that is queued, logging each event as it happens; what a user is to be warned of is
 /// added to `warnings`.
 pub(crate) fn run(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {

@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 use addr::{PciAddress, PhysAddr, Range};
 use firmware::{Description, HostBridge, PlatformDevice};
 use pci::{AcsRegisters, Bar, BarKind, Command, FunctionIndex, Policy, RootBus, Topology};
-use probe::{Finding, FirmwareMap, Path};
+use probe::{Finding, FirmwareMap, FwNode, InputIds, Manners, Path, Translation};
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
@@ -43,6 +43,8 @@ pub(crate) struct Hardware {
     pub(crate) platform: Vec<PlatformDevice>,
     /// For each platform device that is a virtio-mmio slot: which device is in it.
     virtio_mmio: Vec<Option<u32>>,
+    /// Those of `host_bridges` that firmware puts behind an IOMMU, and whose functions come when they are bound.
+    waiting_bridges: Vec<usize>,
     /// For each of `host_bridges`, firmware's name of its node.
     bridge_nodes: Vec<String>,
     /// Where the machine is not what firmware says.
@@ -86,6 +88,7 @@ impl Hardware {
         let mut this = Self {
             config: RefCell::new(config),
             topology,
+            waiting_bridges: waiting_bridges(&host_bridges, map),
             bridge_nodes: host_bridges.iter().map(|bridge| map.name(bridge.node)).collect(),
             host_bridges,
             platform: description.platform_devices.clone(),
@@ -105,6 +108,17 @@ impl Hardware {
             Handle::Function(index) => self.topology[index].address.to_string(),
             Handle::Platform(index) => self.platform[index].name.clone(),
         }
+    }
+
+    /// Host bridges that wait for an IOMMU before they are bound.
+    pub(crate) fn waiting_bridges(&self) -> impl Iterator<Item = &HostBridge> {
+        self.waiting_bridges.iter().map(|root| &self.host_bridges[*root])
+    }
+
+    /// The node of the host bridge without which there is no such function; none if that waits for nothing.
+    pub(crate) fn waits_for(&self, index: FunctionIndex) -> Option<FwNode> {
+        let root = self.topology.bus_of(&self.topology[index]).root;
+        self.waiting_bridges.contains(&root).then(|| self.host_bridges[root].node)
     }
 
     /// The ACS registers of a function as they are now.
@@ -194,6 +208,18 @@ impl Hardware {
             }
         }
     }
+}
+
+/// Which host bridges of a device tree are behind an IOMMU themselves (`iommus`). By tables none is: Linux sets up no DMA
+/// for a host bridge there.
+fn waiting_bridges(bridges: &[HostBridge], map: &dyn FirmwareMap) -> Vec<usize> {
+    if map.manners() != Manners::DEVICE_TREE {
+        return Vec::new();
+    }
+    let waits = |bridge: &HostBridge| {
+        matches!(map.translate(bridge.node, &InputIds::Node), Ok(Translation::Endpoints(_)))
+    };
+    bridges.iter().enumerate().filter(|(_, bridge)| waits(bridge)).map(|(root, _)| root).collect()
 }
 
 /// PCI vendor ID of virtio devices (virtio 1.2, section 4.1.2).

@@ -15,6 +15,7 @@ mod doubts;
 mod efi;
 mod event_log;
 mod hardware;
+mod held_back;
 mod machine;
 mod options;
 mod order;
@@ -31,10 +32,12 @@ use alloc::string::{String, ToString};
 use core::mem;
 
 use boot::Handover;
+use probe::Core;
 use report::{Report, Run};
 
 use crate::clients::Iommus;
-use crate::hardware::Hardware;
+use crate::hardware::{Handle, Hardware};
+use crate::held_back::HeldBack;
 use crate::machine::{console, power};
 use crate::options::Options;
 use crate::order::Step;
@@ -96,24 +99,32 @@ fn probe_machine(
         steps = order.arrange(steps)?;
         log!("order: {}", order::names(&steps));
     }
+    let mut held_back = HeldBack::new(&hardware, &[]);
     let mut second_cpu = OnDemand::new(&described.description);
     if options.binds_on_second_cpu {
         let cpu = second_cpu.cpu("binds=second-cpu")?;
+        let steps = steps.into_iter().filter_map(|step| held_back.pass(step, &core)).collect();
         let did = binds::run(cpu, &mut core, &hardware, steps, options.seed, &mut report.warnings)?;
         summary::add_findings(report, &[did]);
     } else {
         for step in steps {
-            step.take(&mut core);
-            event_log::run(&mut core, &hardware, &mut report.warnings);
+            if let Some(step) = held_back.pass(step, &core) {
+                step.take(&mut core);
+            }
+            run(&mut core, &hardware, &mut held_back, report);
             if options.order.is_some() {
                 // Between any two steps too, everything must be as it should.
                 core.settle();
             }
         }
     }
-    event_log::settle(&mut core, &hardware, &mut report.warnings);
+    settle(&mut core, &hardware, &mut held_back, report);
     core.expire_deferrals();
-    event_log::settle(&mut core, &hardware, &mut report.warnings);
+    settle(&mut core, &hardware, &mut held_back, report);
+    for step in held_back.drivers() {
+        step.take(&mut core);
+        settle(&mut core, &hardware, &mut held_back, report);
+    }
 
     summary::add_core(report, &core, &hardware, &iommus);
     if let Some(pieces) = options.smp_test {
@@ -127,4 +138,24 @@ fn probe_machine(
     // The run is over. Taking everything down in order, which resets every device, would only cost time.
     mem::forget((core, hardware, iommus));
     Ok(())
+}
+
+/// Does everything that is queued, and adds the functions of host bridges that it has bound.
+fn run(core: &mut Core<Handle>, hardware: &Hardware, held_back: &mut HeldBack, report: &mut Report) {
+    loop {
+        event_log::run(core, hardware, &mut report.warnings);
+        let functions = held_back.functions(core);
+        if functions.is_empty() {
+            return;
+        }
+        for step in functions {
+            step.take(core);
+        }
+    }
+}
+
+/// As [`run`], and checks the invariants that hold at rest.
+fn settle(core: &mut Core<Handle>, hardware: &Hardware, held_back: &mut HeldBack, report: &mut Report) {
+    run(core, hardware, held_back, report);
+    core.settle();
 }

@@ -11,12 +11,13 @@ use crate::outcome::{Kind, Outcome, UNTRANSLATED};
 use crate::topology::Expect;
 
 /// How a reason for being in no group may begin; the set is closed.
-const REASONS: [&str; 8] = [
+const REASONS: [&str; 9] = [
     "is the IOMMU",
     "no IOMMU in this machine",
     "not in the firmware's map",
     "bus bypasses",
     "IOMMU disabled",
+    "IOMMU is behind it",
     "IOMMU has no driver",
     "refused by the IOMMU",
     "waiting for",

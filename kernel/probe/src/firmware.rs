@@ -40,6 +40,8 @@ pub enum Untranslated {
     Disabled(FwNode),
     /// Firmware names no IOMMU for any device.
     NoIommu,
+    /// Firmware leads a host bridge to this IOMMU, which is behind that very bridge.
+    BehindIt(FwNode),
 }
 
 /// Where firmware leads a device.
@@ -125,6 +127,12 @@ pub trait FirmwareMap {
     /// Whether firmware says of `node` itself that it is an IOMMU, driven or not.
     fn is_iommu(&self, node: FwNode) -> bool {
         let _ = node;
+        false
+    }
+
+    /// Whether the IOMMU `iommu` is behind the host bridge `device`: there is no such IOMMU before that is bound.
+    fn is_behind(&self, iommu: FwNode, device: FwNode) -> bool {
+        let _ = (iommu, device);
         false
     }
 

@@ -11,7 +11,8 @@ use alloc::vec::Vec;
 use crate::activity::Until;
 use crate::bus::Unit;
 use crate::core::{BusId, Core};
-use crate::device::{DeviceId, DmaState};
+use crate::device::{Device, DeviceId, DmaState};
+use crate::firmware::FwNode;
 use crate::group::GroupId;
 use crate::instance::{Attachment, Instance, InstanceId, InstanceState};
 use crate::path::Path;
@@ -123,9 +124,15 @@ impl<D> Core<D> {
     fn check_devices(&self, broken: &mut Vec<(Id, String)>) {
         let ready =
             |node| self.instance_by_node(node).is_some_and(|instance| instance.state == InstanceState::Ready);
+        let is_behind = |device: &Device<D>, nodes: &[FwNode]| {
+            device.node.is_some_and(|own| nodes.iter().any(|node| self.firmware.is_behind(*node, own)))
+        };
         for device in self.devices() {
             match &device.dma {
-                DmaState::Waiting(nodes) if nodes.iter().all(|node| ready(*node)) => {
+                // A host bridge that waited for an IOMMU behind itself could not have done otherwise than to give up.
+                DmaState::Waiting(nodes)
+                    if nodes.iter().all(|node| ready(*node)) && !is_behind(device, nodes) =>
+                {
                     broken
                         .push((Id::I2, format!("{} has no group although its IOMMU is ready", device.name)));
                 }

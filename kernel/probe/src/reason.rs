@@ -23,6 +23,8 @@ pub enum NoGroup {
     BusBypasses,
     /// Firmware has disabled the IOMMU with this name.
     Disabled(String),
+    /// It is a host bridge, and the IOMMU with this name is behind it.
+    BehindIt(String),
     /// No driver has bound the IOMMU with this name; what the last one said.
     NoDriver(String, Option<String>),
     /// Its IOMMU will not have it.
@@ -45,9 +47,12 @@ impl NoGroup {
     #[must_use]
     pub fn is_loss(&self) -> bool {
         match self {
-            Self::IsIommu | Self::NoIommu | Self::NotInMap(None) | Self::BusBypasses | Self::Disabled(_) => {
-                false
-            }
+            Self::IsIommu
+            | Self::NoIommu
+            | Self::NotInMap(None)
+            | Self::BusBypasses
+            | Self::Disabled(_)
+            | Self::BehindIt(_) => false,
             Self::NotInMap(Some(_))
             | Self::NoDriver(..)
             | Self::Refused(_)
@@ -68,6 +73,7 @@ impl fmt::Display for NoGroup {
             Self::NotInMap(Some(finding)) => write!(f, "not in the firmware's map: {finding}"),
             Self::BusBypasses => f.write_str("bus bypasses"),
             Self::Disabled(node) => write!(f, "IOMMU disabled: {node}"),
+            Self::BehindIt(node) => write!(f, "IOMMU is behind it: {node}"),
             Self::NoDriver(node, None) => write!(f, "IOMMU has no driver: {node}"),
             Self::NoDriver(node, Some(error)) => write!(f, "IOMMU has no driver: {node} ({error})"),
             Self::Refused(detail) => write!(f, "refused by the IOMMU: {detail}"),
@@ -108,6 +114,7 @@ impl<D> Core<D> {
             Untranslated::NotInMap => NoGroup::NotInMap(None),
             Untranslated::BusBypasses => NoGroup::BusBypasses,
             Untranslated::Disabled(node) => NoGroup::Disabled(self.firmware.name(node)),
+            Untranslated::BehindIt(node) => NoGroup::BehindIt(self.firmware.name(node)),
         }
     }
 

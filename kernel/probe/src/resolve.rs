@@ -73,8 +73,13 @@ impl<D> Core<D> {
 
         // An IOMMU never translates itself, whatever the map says (Linux has this check for VIOT only), and
         // neither by way of others.
-        let (mut named, mut ring): (Vec<Named>, _) = (Vec::new(), None);
+        let (mut named, mut ring, mut behind): (Vec<Named>, _, _) = (Vec::new(), None, None);
         for reference in &references {
+            // A host bridge cannot wait for what is only there once the bridge is bound.
+            if own_node.is_some_and(|own| self.firmware.is_behind(reference.iommu, own)) {
+                behind = Some(reference.iommu);
+                continue;
+            }
             if let Some(own) = own_node
                 && self.leads_to(reference.iommu, own)
             {
@@ -100,7 +105,8 @@ impl<D> Core<D> {
             self.find_ring(device, node);
         }
         if named.is_empty() {
-            return Resolution::Without(DmaState::IsIommu);
+            let behind = behind.map(|iommu| DmaState::Untranslated(Untranslated::BehindIt(iommu)));
+            return Resolution::Without(behind.unwrap_or(DmaState::IsIommu));
         }
 
         let not_ready: Vec<FwNode> =

@@ -3,6 +3,7 @@
 //! To add one that does something: a file here that implements [`probe::Driver`], and a line in [`all`]. To add
 //! one in name alone: a line in [`nominal`].
 
+mod host_bridge;
 mod nominal;
 mod pcieport;
 mod shpchp;
@@ -48,6 +49,7 @@ pub(crate) fn all(hardware: &Rc<Hardware>, iommus: &Iommus, path: Path) -> Vec<B
     let refusing =
         |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::refusing(hardware.clone(), entry)) };
     let mut drivers: Vec<Box<dyn Driver<Handle>>> = vec![
+        Box::new(host_bridge::PciHostGeneric::new(hardware.clone())),
         Box::new(pcieport::PciePort::new(hardware.clone())),
         Box::new(shpchp::Shpchp::new(hardware.clone())),
         nominal(nominal::SERIAL),

@@ -16,7 +16,8 @@ use super::iommu_map::IOMMU_CELLS;
 use super::tree::{NodeIndex, Tree};
 use crate::{FunctionNode, HostBridge, PlatformDevice};
 
-const ECAM_HOST: [&str; 1] = ["pci-host-ecam-generic"];
+/// Host bridges that are driven as such.
+pub(super) const ECAM_HOST: [&str; 1] = ["pci-host-ecam-generic"];
 /// A virtio-iommu (virtio 1.2, section 5.13.1, with the PCI IDs of section 4.1.2).
 const IOMMU_FUNCTION: [&str; 1] = ["pci1af4,1057"];
 /// Configuration space of one bus.

@@ -11,6 +11,7 @@ use probe::{
     Finding, FirmwareMap, FwNode, InputIds, MapError, Reference, Severity, Translation, Untranslated,
 };
 
+use super::host_bridge::ECAM_HOST;
 use super::iommu_map::{Answer, IOMMU_CELLS, IOMMU_MAP, IOMMUS, IommuMap, Iommus, Stop};
 use super::tree::{NodeIndex, Tree, path_of};
 
@@ -119,6 +120,13 @@ impl DeviceTreeMap {
         })
     }
 
+    /// Whether `node` is a child of `above`, or of one of its children.
+    pub(super) fn is_below(&self, node: NodeIndex, above: NodeIndex) -> bool {
+        let parent = |node: &NodeIndex| self.nodes.get(node.0 as usize).and_then(|record| record.parent);
+        // A parent comes before its children, so this ends at the root.
+        core::iter::successors(parent(&node), parent).any(|node| node == above)
+    }
+
     fn map_of(&self, node: FwNode) -> Option<&IommuMap> {
         let at = self.maps.binary_search_by_key(&node.0, |(node, _)| node.0).ok()?;
         Some(&self.maps[at].1)
@@ -224,6 +232,11 @@ impl FirmwareMap for DeviceTreeMap {
 
     fn is_iommu(&self, node: FwNode) -> bool {
         Self::is_iommu(self, node)
+    }
+
+    fn is_behind(&self, iommu: FwNode, device: FwNode) -> bool {
+        let is_host_bridge = self.compatible(device).any(|text| ECAM_HOST.contains(&text));
+        is_host_bridge && self.is_below(NodeIndex(iommu.0), NodeIndex(device.0))
     }
 
     fn name(&self, node: FwNode) -> String {

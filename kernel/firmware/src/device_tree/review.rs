@@ -9,7 +9,7 @@ use addr::RequesterId;
 use probe::{FwNode, Severity};
 
 use super::findings::Findings;
-use super::iommu_map::{Answer, Entry, IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS, IommuMap};
+use super::iommu_map::{Answer, Entry, IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS, IommuMap, Iommus};
 use super::map::DeviceTreeMap;
 use super::tree::{NodeIndex, Tree};
 use crate::HostBridge;
@@ -28,6 +28,9 @@ pub(super) fn review(tree: &Tree, map: &DeviceTreeMap, bridges: &[HostBridge], f
     }
     for (node, list) in map.lists.iter().filter(|(node, _)| tree.is_live(*node)) {
         let mut review = Review { tree, map, node: *node, findings };
+        if bridges.iter().any(|bridge| bridge.node == node.fw_node()) {
+            review.bridge_list(list);
+        }
         if list.entries.is_empty() && list.stop.is_none() {
             review.say(
                 "iommus-malformed",
@@ -129,6 +132,24 @@ impl Review<'_, '_> {
         if let Some(bridge) = bridge {
             self.self_translation(map, bridge);
         }
+    }
+
+    /// A host bridge that firmware puts behind an IOMMU which is a function behind that bridge.
+    fn bridge_list(&mut self, list: &Iommus) {
+        let Some((iommu, _)) = list.entries.iter().find(|(target, _)| self.map.is_below(*target, self.node))
+        else {
+            return;
+        };
+        let iommu = self.tree.path(*iommu);
+        let (severity, effect) = match self.tree.property(self.node, IOMMU_MAP) {
+            Some(_) => (Severity::Warning, "the bridge itself is not translated"),
+            None => (Severity::Error, "neither the bridge nor its functions are translated"),
+        };
+        let what = format!(
+            "it leads to {iommu}, which is behind this host bridge and cannot be there before it; {effect}, expected \
+             {IOMMU_MAP}, which is for the functions"
+        );
+        self.say("iommus-behind-bridge", severity, IOMMUS, &what);
     }
 
     /// Each entry by itself, and against those before it.

@@ -1,0 +1,74 @@
+//! Steps that have to wait: functions whose host bridge is not bound yet, and drivers that come after the timeout.
+
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+use probe::{Core, FwNode};
+
+use crate::hardware::{Handle, Hardware};
+use crate::order::Step;
+
+/// What has been held back so far.
+pub(crate) struct HeldBack {
+    hardware: Rc<Hardware>,
+    /// Each with the node of its host bridge.
+    functions: Vec<(FwNode, Step)>,
+    drivers: Vec<Step>,
+    late_drivers: Vec<String>,
+}
+
+impl HeldBack {
+    /// Nothing yet; drivers of these names will be held back.
+    pub(crate) fn new(hardware: &Rc<Hardware>, late_drivers: &[String]) -> Self {
+        Self {
+            hardware: hardware.clone(),
+            functions: Vec::new(),
+            drivers: Vec::new(),
+            late_drivers: late_drivers.to_vec(),
+        }
+    }
+
+    /// The step, if it can be taken now; else it is held back.
+    pub(crate) fn pass(&mut self, step: Step, core: &Core<Handle>) -> Option<Step> {
+        match &step {
+            Step::Add(_, device) => {
+                let bridge = match device.handle {
+                    Handle::Function(index) => self.hardware.waits_for(index),
+                    Handle::Platform(_) => None,
+                };
+                match bridge.filter(|bridge| !is_bound(core, *bridge)) {
+                    Some(bridge) => self.functions.push((bridge, step)),
+                    None => return Some(step),
+                }
+            }
+            Step::Register(driver) if self.late_drivers.iter().any(|name| name == driver.name()) => {
+                self.drivers.push(step);
+            }
+            Step::Register(_) => return Some(step),
+        }
+        None
+    }
+
+    /// The functions whose host bridge is bound by now: they arrive together, before a driver binds one of them (Linux:
+    /// `pci_host_probe`).
+    pub(crate) fn functions(&mut self, core: &Core<Handle>) -> Vec<Step> {
+        let (ready, held) =
+            mem::take(&mut self.functions).into_iter().partition(|(bridge, _)| is_bound(core, *bridge));
+        self.functions = held;
+        ready.into_iter().map(|(_, step): (FwNode, Step)| step).collect()
+    }
+
+    /// The drivers that come after the deferral timeout.
+    pub(crate) fn drivers(&mut self) -> Vec<Step> {
+        mem::take(&mut self.drivers)
+    }
+}
+
+fn is_bound(core: &Core<Handle>, bridge: FwNode) -> bool {
+    let is_bridge = |handle: &Handle| matches!(handle, Handle::Platform(_));
+    core.devices().any(|device| {
+        is_bridge(device.handle()) && device.node() == Some(bridge) && device.driver().is_some()
+    })
+}
