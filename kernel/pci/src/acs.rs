@@ -35,6 +35,13 @@ impl AcsFlags {
     /// SV, RR, CR, UF: what has to be on for a function to isolate (Linux: `REQ_ACS_FLAGS`).
     pub const ISOLATION: Self = Self::from_bits_retain(0x1d);
 
+    /// What is switched on in `function` as far as it has it: TB too where requests come from outside of the
+    /// machine (Linux: `pci_std_enable_acs`).
+    fn wanted(function: &Function) -> Self {
+        let outside = function.external_facing || function.untrusted;
+        if outside { Self::ISOLATION | Self::TRANSLATION_BLOCKING } else { Self::ISOLATION }
+    }
+
     /// The named bits, in register order, with the specification's abbreviations.
     const NAMES: [(Self, &'static str); 7] = [
         (Self::SOURCE_VALIDATION, "SV"),
@@ -147,9 +154,10 @@ impl Topology {
 
     /// Switches ACS of one function on in this copy alone, as [`enable_acs_of`] does in the machine.
     pub fn isolate(&mut self, index: FunctionIndex) {
-        let function = self.functions.get_mut(index.0 as usize);
-        if let Some(acs) = function.and_then(|function| function.acs.as_mut()) {
-            acs.control |= acs.capability & AcsFlags::ISOLATION;
+        let Some(function) = self.functions.get_mut(index.0 as usize) else { return };
+        let wanted = AcsFlags::wanted(function);
+        if let Some(acs) = &mut function.acs {
+            acs.control |= acs.capability & wanted;
         }
     }
 
@@ -162,10 +170,8 @@ impl Topology {
     }
 }
 
-/// Switches on SV, RR, CR and UF in every function that has them.
-///
-/// A port that leads out of the machine (untrusted, external) would need TB as well; nothing in a device
-/// tree or in QEMU's machines marks one, so none is known here (Linux: `pci_std_enable_acs`).
+/// Switches on SV, RR, CR and UF in every function that has them; in a port that leads out of the machine and
+/// in what is behind it TB as well.
 pub fn enable_acs(config: &mut dyn ConfigAccess, topology: &mut Topology) {
     for index in 0..topology.functions.len() {
         enable_acs_of(config, topology, FunctionIndex(index as u32));
@@ -184,8 +190,9 @@ pub fn read_acs(config: &mut dyn ConfigAccess, function: &Function) -> Option<Ac
 /// A bit that does not stay on is a finding, and the function counts as not isolating.
 pub fn enable_acs_of(config: &mut dyn ConfigAccess, topology: &mut Topology, index: FunctionIndex) {
     let Some(function) = topology.functions.get_mut(index.0 as usize) else { return };
+    let wanted = AcsFlags::wanted(function);
     let Some(acs) = &mut function.acs else { return };
-    let wanted = acs.control | acs.capability & AcsFlags::ISOLATION;
+    let wanted = acs.control | acs.capability & wanted;
     if wanted == acs.control {
         return;
     }

@@ -57,6 +57,10 @@ pub struct Function {
     pub bridge: Option<BridgeInfo>,
     /// Devices and functions of the same bus under whose IDs it does DMA as well.
     pub aliases: AliasMask,
+    /// Whether firmware says that this port leads out of the machine.
+    pub external_facing: bool,
+    /// Whether it is behind a port that leads out of the machine: it may be anybody's.
+    pub untrusted: bool,
     /// Whether requests from behind this bridge keep their own IDs although its kind says otherwise.
     pub keeps_requester_ids: bool,
     /// Whether it acts as a PCIe-to-PCI bridge although it has no PCIe capability.

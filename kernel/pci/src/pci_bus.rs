@@ -77,6 +77,10 @@ impl probe::Bus for PciBus {
         self.nodes.get(self.topology.bus_of(function).root).copied()
     }
 
+    fn is_untrusted(&self, unit: Unit) -> bool {
+        self.topology[Self::function(unit)].untrusted
+    }
+
     fn grouping(&self, unit: Unit) -> Grouping {
         let class = &self.classes[unit.0 as usize];
         Grouping { leader: Self::unit(class.leader), why: class.why.clone() }

@@ -139,6 +139,8 @@ fn read_function(
         acs: None,
         bridge,
         aliases: AliasMask::default(),
+        external_facing: false,
+        untrusted: false,
         keeps_requester_ids: false,
         hides_pcie: false,
     };

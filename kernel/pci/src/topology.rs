@@ -88,6 +88,24 @@ impl Topology {
         &self.findings
     }
 
+    /// Marks the bridges with a bus behind them for which `leads_out` holds as facing outside, and all that is
+    /// behind them as untrusted; comes before ACS is enabled.
+    ///
+    /// Linux: `pci_set_bus_of_node`, `set_pcie_untrusted`.
+    pub fn mark_external_facing(&mut self, leads_out: impl Fn(FunctionIndex, &Function) -> bool) {
+        // A function comes after the bridges that lead to it.
+        for index in 0..self.functions.len() {
+            let function = &self.functions[index];
+            let above = function.parent.map(|parent| &self[parent]);
+            let untrusted = above.is_some_and(|above| above.untrusted || above.external_facing);
+            let has_bus = function.bridge.as_ref().is_some_and(|bridge| bridge.buses.is_some());
+            let external_facing = has_bus && leads_out(FunctionIndex(index as u32), function);
+            let function = &mut self.functions[index];
+            function.untrusted = untrusted;
+            function.external_facing = external_facing;
+        }
+    }
+
     /// The function with this index; none if the index is of another topology.
     #[must_use]
     pub fn get(&self, index: FunctionIndex) -> Option<&Function> {

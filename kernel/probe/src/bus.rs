@@ -54,6 +54,13 @@ pub trait Bus {
     /// bridge, for a platform device its own. `None` if firmware does not describe it at all.
     fn firmware_parent(&self, unit: Unit) -> Option<FwNode>;
 
+    /// Whether `unit` may be anybody's, as it is behind a port that leads out of the machine. Its group gets a
+    /// strict DMA domain, whatever the policy (Linux: `iommu_get_default_domain_type`).
+    fn is_untrusted(&self, unit: Unit) -> bool {
+        let _ = unit;
+        false
+    }
+
     /// The isolation class of `unit`: a function of the topology alone, never of what was probed before.
     fn grouping(&self, unit: Unit) -> Grouping;
 

@@ -131,8 +131,16 @@ impl<D> Core<D> {
 
     /// The type asked for, as far as every instance that the group is behind can do it.
     pub(crate) fn choose_type(&self, group: GroupId) -> DomainType {
+        let members = &self.groups.get(group).members;
+        let untrusted = |member: &DeviceId| {
+            let device = self.device(*member);
+            self.buses[device.bus.0 as usize].bus.is_untrusted(device.unit)
+        };
+        if members.iter().any(untrusted) {
+            return DomainType::Dma;
+        }
         let wanted = self.policy.default_domain_type();
-        let members = self.groups.get(group).members.iter().filter_map(|member| self.membership(*member));
+        let members = members.iter().filter_map(|member| self.membership(*member));
         let deferred_flush = members
             .flat_map(|membership| &membership.fwspecs)
             .all(|fwspec| self.instance(fwspec.instance).ops.deferred_flush());

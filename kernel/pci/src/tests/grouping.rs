@@ -55,6 +55,33 @@ fn ports_isolate_only_once_acs_is_on() {
 }
 
 #[test]
+fn a_port_that_leads_outside_blocks_translated_requests_and_all_behind_it_is_untrusted() {
+    let mut model = Model::virt();
+    let outside = model.root_port(On::Root(0), 2);
+    let up = model.bridge(On::Behind(outside), 0, 0, FunctionKind::UpstreamPort);
+    let down = model.bridge(On::Behind(up), 0, 0, FunctionKind::DownstreamPort);
+    model.cards[down].acs(0x1d);
+    model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
+    let inside = model.root_port(On::Root(0), 3);
+    model.device(On::Behind(inside), 0, 0, FunctionKind::Endpoint);
+    let mut topology = enumerate(&mut model, &[virt_root()]);
+    // Only a bridge leads anywhere.
+    topology.mark_external_facing(|_, function| matches!(function.address.devfn.device(), 0 | 2));
+    enable_acs(&mut model, &mut topology);
+    let untrusted: Vec<_> =
+        topology.functions().iter().map(|function| (function.external_facing, function.untrusted)).collect();
+    let behind = (true, true);
+    assert_eq!(
+        untrusted,
+        [(false, false), (true, false), (false, false), behind, behind, (false, true), (false, false)]
+    );
+    assert_eq!(model.cards[outside].get32(0x104) >> 16, 0x1f);
+    // TB is not implemented there.
+    assert_eq!(model.cards[down].get32(0x104) >> 16, 0x1d);
+    assert_eq!(model.cards[inside].get32(0x104) >> 16, 0x1d);
+}
+
+#[test]
 fn a_device_joins_its_port_without_acs() {
     let mut model = Model::virt();
     let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);

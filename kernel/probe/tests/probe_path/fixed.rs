@@ -314,6 +314,19 @@ fn the_users_choice_decides_the_type_and_falls_back_where_it_cannot_be_had() {
 }
 
 #[test]
+fn an_untrusted_member_makes_the_domain_a_strict_one() {
+    for policy in [Policy { passthrough: true, strict: true }, Policy { passthrough: false, strict: false }] {
+        let behind = Spec { leader: "port", untrusted: true, ..function("behind", 2) };
+        let mut m =
+            Machine::new(vec![iommu("v", 100), function("port", 1), behind, function("a", 3)], policy);
+        m.boot();
+        m.assert_invariants();
+        let types: Vec<_> = m.core.groups().map(|group| group.domain_type().unwrap()).collect();
+        assert_eq!(types, [DomainType::Dma, policy.default_domain_type()]);
+    }
+}
+
+#[test]
 fn reserved_regions_of_a_group_are_the_sorted_union_of_its_members() {
     let mut m = machine(vec![iommu("v", 100), function("a", 1), Spec { leader: "a", ..function("b", 2) }]);
     m.iommu("v").reserved = vec![msi(0x802_0000, 0x802_0fff)];

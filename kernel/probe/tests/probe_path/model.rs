@@ -28,6 +28,7 @@ pub(crate) struct Spec {
     pub(crate) nowhere: Option<Untranslated>,
     pub(crate) platform: bool,
     pub(crate) disabled: bool,
+    pub(crate) untrusted: bool,
     /// A device that must be bound first.
     pub(crate) needs: Option<&'static str>,
 }
@@ -195,6 +196,10 @@ impl Bus for ModelBus {
 
     fn firmware_parent(&self, unit: Unit) -> Option<FwNode> {
         Some(parent_of(unit))
+    }
+
+    fn is_untrusted(&self, unit: Unit) -> bool {
+        self.specs[unit.0 as usize].untrusted
     }
 
     fn grouping(&self, unit: Unit) -> Grouping {
