@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::access::ConfigAccess;
+use crate::capability::{self, id};
 use crate::function::{Function, FunctionKind};
 use crate::quirks;
 use crate::reports::Reports;
@@ -176,6 +177,18 @@ pub fn enable_acs(config: &mut dyn ConfigAccess, topology: &mut Topology) {
     for index in 0..topology.functions.len() {
         enable_acs_of(config, topology, FunctionIndex(index as u32));
     }
+}
+
+/// The ACS registers of a function, if there is that capability.
+pub(crate) fn find(config: &dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
+    // The registers follow the header of the capability; one at the very end has no room for them.
+    let offset = function.extended_capability(id::ACS)?;
+    let registers = config.read32(function.address, capability::in_extended_space(offset + 4)?);
+    Some(AcsRegisters {
+        offset,
+        capability: AcsFlags::from_bits_retain(registers as u16),
+        control: AcsFlags::from_bits_retain((registers >> 16) as u16),
+    })
 }
 
 /// The ACS registers of a function as they are now.

@@ -25,6 +25,8 @@ pub(crate) mod id {
     pub(crate) const ACS: u16 = 0x0d;
     /// Alternative routing ID interpretation.
     pub(crate) const ARI: u16 = 0x0e;
+    /// Single root I/O virtualisation.
+    pub(crate) const SRIOV: u16 = 0x10;
 }
 
 /// An entry of the capability list.

@@ -9,7 +9,7 @@ use crate::number::number_all;
 use crate::quirks::Quirks;
 use crate::reports::Reports;
 use crate::topology::Topology;
-use crate::{assign, read};
+use crate::{assign, read, sriov};
 
 /// One host bridge as firmware describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Policy {
     pub numbering: Numbering,
     /// Where addresses come from.
     pub resources: Resources,
+    /// Virtual functions that every physical function gets; with 0, none is switched on.
+    pub virtual_functions: u16,
     /// What is known about single functions beyond their config space.
     pub quirks: Quirks,
 }
@@ -70,6 +72,10 @@ pub fn enumerate_with(config: &mut dyn ConfigAccess, roots: &[RootBus], policy: 
     match policy.resources {
         Resources::Assign => assign::assign(config, roots, &mut topology, &mut reports),
         Resources::Keep => assign::keep(roots, &mut topology, &mut reports),
+    }
+    if policy.virtual_functions > 0 {
+        let last_bus = |root: usize| roots[root].last_bus;
+        sriov::enable(config, &mut topology, &last_bus, policy.virtual_functions, &mut reports);
     }
     topology.findings = reports.finish();
     topology

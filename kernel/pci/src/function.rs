@@ -10,6 +10,7 @@ use crate::alias::AliasMask;
 use crate::bar::{Bar, BarRegister};
 use crate::bridge::BridgeInfo;
 use crate::capability::{Capability, ExtendedCapability};
+use crate::sriov::Sriov;
 use crate::topology::{BusIndex, FunctionIndex};
 
 /// One function, as config space describes it.
@@ -53,6 +54,10 @@ pub struct Function {
     pub extended_capabilities: Vec<ExtendedCapability>,
     /// ACS registers, if there is that capability.
     pub acs: Option<AcsRegisters>,
+    /// The virtual functions that it can have, if it is a physical function.
+    pub sriov: Option<Sriov>,
+    /// Its physical function, if it is a virtual function.
+    pub physical: Option<FunctionIndex>,
     /// What it forwards, if it is a bridge.
     pub bridge: Option<BridgeInfo>,
     /// Devices and functions of the same bus under whose IDs it does DMA as well.

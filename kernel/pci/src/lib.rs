@@ -8,8 +8,7 @@
 //! Whatever is wrong with the machine is a finding in [`Topology::findings`]; nothing here panics on
 //! what config space holds, and every walk has a bound.
 //!
-//! Deliberately missing: SR-IOV virtual functions (their buses would be [`Bus`]es without a bridge), hot-plug
-//! reserves of bus numbers and windows, cardbus.
+//! Deliberately missing: hot-plug reserves of bus numbers and windows, cardbus.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -35,6 +34,7 @@ mod quirks;
 mod read;
 mod reports;
 mod scan;
+mod sriov;
 mod topology;
 mod tree;
 
@@ -52,4 +52,5 @@ pub use function::{Function, FunctionKind, SubsystemId};
 pub use group::{IsolationClass, Join};
 pub use pci_bus::{Isolate, PciBus};
 pub use quirks::Quirks;
+pub use sriov::Sriov;
 pub use topology::{Bus, BusIndex, FunctionIndex, HiddenRoot, Topology};

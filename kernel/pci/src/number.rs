@@ -229,13 +229,16 @@ fn gaps_of(roots: &[Root], index: usize) -> Vec<Gap> {
     }
     let mut taken = [false; 256];
     for other in others {
-        taken[usize::from(other.number)] = true;
+        let first = usize::from(other.number);
+        let reserved = first + usize::from(other.tree.reserved_buses(0));
+        taken[first..=reserved.min(255)].fill(true);
         for range in other.tree.ranges() {
             taken[usize::from(*range.start())..=usize::from(*range.end())].fill(true);
         }
     }
     let mut gaps: Vec<Gap> = Vec::new();
-    for number in u16::from(own.number) + 1..=u16::from(last) {
+    let first = u16::from(own.number) + 1 + own.tree.reserved_buses(0);
+    for number in first..=u16::from(last) {
         if taken[usize::from(number)] {
             continue;
         }

@@ -41,6 +41,12 @@ impl Quirks {
     }
 }
 
+/// How many virtual functions `function` can really have, if that is fewer than it says.
+pub(crate) fn virtual_functions(function: &Function) -> Option<u16> {
+    // Its own queues are those of the eighth (Linux: igb_enable_sriov).
+    ((function.vendor, function.device) == (INTEL, INTEL_82576)).then_some(7)
+}
+
 /// The final answer to whether `function` isolates, where its kind of device has one.
 ///
 /// Linux: `pci_dev_acs_enabled`, entries `pci_quirk_rciep_acs` and `pci_quirk_mf_endpoint_acs`.

@@ -3,11 +3,10 @@
 use alloc::vec::Vec;
 
 use crate::access::{ConfigAccess, register};
-use crate::acs::{AcsFlags, AcsRegisters};
+use crate::acs;
 use crate::alias::AliasMask;
 use crate::bar;
 use crate::bridge;
-use crate::capability::{self, id};
 use crate::enumerate::{Policy, Resources};
 use crate::function::{Function, SubsystemId};
 use crate::number::Numbered;
@@ -90,6 +89,7 @@ fn read_function(
         impossible_port,
         capabilities,
         extended_capabilities,
+        sriov,
     } = seen;
     let (class, revision) = (class_revision >> 8, class_revision as u8);
     let header_type = header.number();
@@ -137,6 +137,8 @@ fn read_function(
         capabilities,
         extended_capabilities,
         acs: None,
+        sriov,
+        physical: None,
         bridge,
         aliases: AliasMask::default(),
         external_facing: false,
@@ -144,17 +146,6 @@ fn read_function(
         keeps_requester_ids: false,
         hides_pcie: false,
     };
-    function.acs = read_acs(config, &function);
+    function.acs = acs::find(config, &function);
     function
-}
-
-fn read_acs(config: &dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
-    // The registers follow the header of the capability; one at the very end has no room for them.
-    let offset = function.extended_capability(id::ACS)?;
-    let registers = config.read32(function.address, capability::in_extended_space(offset + 4)?);
-    Some(AcsRegisters {
-        offset,
-        capability: AcsFlags::from_bits_retain(registers as u16),
-        control: AcsFlags::from_bits_retain((registers >> 16) as u16),
-    })
 }

@@ -10,6 +10,7 @@ use probe::{Finding, Severity};
 use crate::acs::AcsFlags;
 use crate::bar::{BarKind, BarRegister};
 use crate::function::FunctionKind;
+use crate::sriov::Refusal;
 
 /// Findings of one topology at most; a machine that has more is broken in one way many times.
 pub(crate) const MAX_FINDINGS: usize = 512;
@@ -168,6 +169,26 @@ impl Reports {
             )
         };
         self.add("impossible-port-type", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn sriov_malformed(&mut self, at: PciAddress) {
+        let sentence = format!(
+            "the SR-IOV capability of {at} has a First VF Offset, VF Stride or page size of 0; it cannot have virtual \
+             functions"
+        );
+        self.add("sriov-malformed", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn no_virtual_functions(&mut self, at: PciAddress, number: u16, refusal: Refusal) {
+        let sentence =
+            format!("{at} was to have {number} virtual functions: {refusal}; none was switched on");
+        self.add("no-virtual-functions", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn virtual_function_occupied(&mut self, at: PciAddress, physical: PciAddress) {
+        let sentence =
+            format!("a virtual function of {physical} has the address of another function; it is left out");
+        self.add("virtual-function-occupied", Severity::Error, at, sentence);
     }
 
     pub(crate) fn bar_malformed(&mut self, at: PciAddress, register: BarRegister, wrong: &str) {

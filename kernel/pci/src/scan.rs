@@ -10,6 +10,7 @@ use crate::bridge::BusNumbers;
 use crate::capability::{self, Capability, ExtendedCapability, id};
 use crate::function::FunctionKind;
 use crate::reports::Reports;
+use crate::sriov::{self, Sriov};
 
 /// Base class and sub-class of a host bridge.
 const HOST_BRIDGE: u32 = 0x0600;
@@ -31,6 +32,7 @@ pub(crate) struct Seen {
     pub(crate) impossible_port: bool,
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) extended_capabilities: Vec<ExtendedCapability>,
+    pub(crate) sriov: Option<Sriov>,
 }
 
 /// Header types that exist, with what numbering needs of each.
@@ -124,6 +126,11 @@ pub(crate) fn scan_bus(
             if let (0, Some(function), Some(above)) = (devfn.bits(), function, above) {
                 forwards_ari = ari::configure(config, above, function);
             }
+            if let (None, Some(at)) = (known, at) {
+                let alone = seen[first..].iter().all(|other| other.sriov.is_none());
+                seen[at].sriov = sriov::init(config, &seen[at], alone, forwards_ari, reports);
+            }
+            let function = at.map(|at| &seen[at]);
             let next = if forwards_ari {
                 function.and_then(|function| ari::next_function(config, function, number))
             } else {
@@ -202,6 +209,7 @@ fn look(
         impossible_port,
         capabilities,
         extended_capabilities,
+        sriov: None,
     })
 }
 

@@ -7,3 +7,4 @@ mod grouping;
 mod linux;
 mod model;
 mod numbers;
+mod virtual_functions;

@@ -34,9 +34,9 @@ pub struct Bus {
     pub number: u8,
     /// Which of the root buses it belongs to: an index into the list given to `enumerate`.
     pub root: usize,
-    /// The bridge that leads to it; none for a root bus.
+    /// The bridge that leads to it; none for a root bus, and for one that holds virtual functions alone.
     pub bridge: Option<FunctionIndex>,
-    /// The bus on the other side of that bridge; none for a root bus.
+    /// The bus on the other side of that bridge, or that of the physical functions; none for a root bus.
     pub parent: Option<BusIndex>,
     /// Its functions, ascending by device and function.
     pub(crate) functions: Vec<FunctionIndex>,
@@ -59,7 +59,7 @@ pub struct HiddenRoot {
 
 impl Topology {
     /// The functions in the order in which Linux adds them: a bus as a whole, ascending, then what is
-    /// behind its bridges (Linux: `pci_scan_child_bus`).
+    /// behind its bridges (Linux: `pci_scan_child_bus`); virtual functions come last.
     #[must_use]
     pub fn functions(&self) -> &[Function] {
         &self.functions

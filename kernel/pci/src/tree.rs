@@ -12,6 +12,7 @@ use crate::access::{ConfigAccess, register};
 use crate::bridge::BusNumbers;
 use crate::reports::Reports;
 use crate::scan::{Seen, scan_bus};
+use crate::sriov;
 
 /// One root bus and what is behind it, in device order.
 #[derive(Default)]
@@ -127,6 +128,12 @@ impl Tree {
         self.buses.len() - 1
     }
 
+    /// How many numbers after that of a bus are left to virtual functions.
+    pub(crate) fn reserved_buses(&self, bus: usize) -> u16 {
+        let SeenBus { number, seen, .. } = &self.buses[bus];
+        sriov::reserved_buses(*number, &self.seen[seen.clone()])
+    }
+
     /// Forgets all buses from index `buses` on.
     pub(crate) fn truncate(&mut self, buses: usize) {
         self.buses.truncate(buses);
@@ -236,6 +243,7 @@ impl Tree {
         let (segment, primary) = (self.buses[on].segment, self.buses[on].number);
         self.write_numbers(config, bridge, primary, Some(BusNumbers { secondary, subordinate: gap.end }));
         let bus = self.add_bus(config, segment, secondary, Some(Above { bridge, bus: on }), reports);
+        gap.next += self.reserved_buses(bus).min(gap.room());
         self.close_bridges(config, bus);
         Some(bus)
     }

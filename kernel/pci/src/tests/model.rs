@@ -40,6 +40,8 @@ pub(super) struct Model {
     pub(super) cards: Vec<Card>,
     places: HashMap<(On, u8), usize>,
     on_bus: HashMap<On, Vec<usize>>,
+    /// Virtual functions: physical function, number, card.
+    virtual_functions: Vec<(usize, u16, usize)>,
     roots: Vec<u8>,
     /// Where a bus number leads; forgotten when a bridge's numbers change.
     routes: RefCell<HashMap<u8, Option<On>>>,
@@ -62,16 +64,7 @@ impl Model {
     }
 
     pub(super) fn add(&mut self, on: On, device: u8, function: u8, id: u32, class: u32) -> usize {
-        let mut card = Card {
-            on,
-            devfn: device << 3 | function,
-            bytes: RefCell::new(vec![0; 4096]),
-            writable: vec![0; 4096],
-            extended_end: 0x100,
-            last_extended: 0,
-            last_capability: 0,
-            capability_end: 0x40,
-        };
+        let mut card = Card::empty(on, device << 3 | function);
         card.set32(0, id.rotate_left(16));
         card.set32(8, class << 8 | 1);
         card.mask32(4, 0x0000_0547);
@@ -152,7 +145,50 @@ impl Model {
         if at.segment != 0 {
             return None;
         }
-        self.places.get(&(self.route(at.bus)?, at.devfn.bits())).copied()
+        let plain = self.route(at.bus).and_then(|on| self.places.get(&(on, at.devfn.bits())).copied());
+        plain.or_else(|| self.virtual_card(at))
+    }
+
+    /// The virtual function at `at`, if it is switched on.
+    fn virtual_card(&self, at: PciAddress) -> Option<usize> {
+        let here = |(physical, number, _): &&(usize, u16, usize)| {
+            let card = &self.cards[*physical];
+            let capability = card.sriov();
+            let (control, count) = (card.get32(capability + 8), card.get32(capability + 0x10) as u16);
+            let (first, stride) = (card.get32(capability + 0x14) as u16, card.get32(capability + 0x14) >> 16);
+            let own = || Some(self.address(*physical)?.requester_id().0);
+            control & 9 == 9
+                && *number < count
+                && own().is_some_and(|own| own + first + stride as u16 * number == at.requester_id().0)
+        };
+        self.virtual_functions.iter().find(here).map(|(_, _, card)| *card)
+    }
+
+    /// Makes `card` a physical function: up to `total` virtual functions, the first `first` IDs after it, one every
+    /// `stride`. Each has one 64-bit BAR.
+    pub(super) fn physical(&mut self, card: usize, total: u16, first: u16, stride: u16) {
+        let Card { on, .. } = self.cards[card];
+        let offset = usize::from(self.cards[card].extended(0x10));
+        let physical = &mut self.cards[card];
+        physical.extended_end += 0x30;
+        physical.set32(offset + 0x0c, u32::from(total) << 16 | u32::from(total));
+        physical.set32(offset + 0x14, u32::from(stride) << 16 | u32::from(first));
+        physical.set32(offset + 0x18, 0x10ca << 16);
+        physical.set32(offset + 0x1c, 0x553);
+        physical.mask32(offset + 0x08, 0x19);
+        physical.mask32(offset + 0x10, 0xffff);
+        physical.mask32(offset + 0x20, u32::MAX);
+        physical.set32(offset + 0x24, 4);
+        physical.mask32(offset + 0x24, !0x3fff);
+        physical.mask32(offset + 0x28, u32::MAX);
+        for number in 0..total {
+            let mut function = Card::empty(on, 0);
+            function.set32(0, u32::MAX);
+            function.set32(8, 0x02_0000 << 8 | 1);
+            function.express(FunctionKind::Endpoint);
+            self.virtual_functions.push((card, number, self.cards.len()));
+            self.cards.push(function);
+        }
     }
 
     /// Config address of a card, if bridges lead to it.
@@ -216,6 +252,19 @@ impl ConfigAccess for Model {
 }
 
 impl Card {
+    fn empty(on: On, devfn: u8) -> Self {
+        Self {
+            on,
+            devfn,
+            bytes: RefCell::new(vec![0; 4096]),
+            writable: vec![0; 4096],
+            extended_end: 0x100,
+            last_extended: 0,
+            last_capability: 0,
+            capability_end: 0x40,
+        }
+    }
+
     pub(super) fn set32(&mut self, offset: usize, value: u32) {
         self.bytes.borrow_mut()[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
     }
@@ -317,6 +366,15 @@ impl Card {
         let offset = usize::from(self.extended(0x0e));
         self.set32(offset + 4, u32::from(next) << 8);
         self
+    }
+
+    /// Where the SR-IOV capability of a physical function begins.
+    pub(super) fn sriov(&self) -> usize {
+        let mut offset = 0x100;
+        while self.get32(offset) as u16 != 0x10 {
+            offset = (self.get32(offset) >> 20) as usize;
+        }
+        offset
     }
 
     pub(super) fn extended(&mut self, id: u16) -> u16 {

@@ -1,0 +1,165 @@
+//! Physical functions, their virtual functions, and the bus numbers between.
+
+extern crate std;
+
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::model::{Model, On, at, finding_ids, partition, virt_root};
+use crate::{FunctionKind, Numbering, Policy, RootBus, Topology, enable_acs, enumerate_with};
+
+fn with(model: &mut Model, virtual_functions: u16) -> Topology {
+    let policy = Policy { virtual_functions, ..Policy::default() };
+    let mut topology = enumerate_with(model, &[virt_root()], &policy);
+    enable_acs(model, &mut topology);
+    topology
+}
+
+/// An endpoint that can have virtual functions.
+fn physical(model: &mut Model, on: On, device: u8, (total, first, stride): (u16, u16, u16)) -> usize {
+    let kind = if on == On::Root(0) { FunctionKind::RcEndpoint } else { FunctionKind::Endpoint };
+    let card = model.device(on, device, 0, kind);
+    model.physical(card, total, first, stride);
+    card
+}
+
+fn children(topology: &Topology, place: &str) -> Vec<String> {
+    let physical = topology.find(at(place)).unwrap();
+    let virtual_functions =
+        topology.functions().iter().filter(|function| function.physical == Some(physical));
+    virtual_functions.map(|function| function.address.to_string()).collect()
+}
+
+#[test]
+fn virtual_functions_come_last_and_are_isolated_alone() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    // As igb.
+    let card = physical(&mut model, On::Behind(port), 0, (8, 128, 2));
+    let after = model.root_port(On::Root(0), 3);
+    model.device(On::Behind(after), 0, 0, FunctionKind::Endpoint);
+    let topology = with(&mut model, 3);
+    assert_eq!(partition(&topology), "00.0 | 02.0 | 03.0 | 01:00.0 | 02:00.0 | 01:10.0 | 01:10.2 | 01:10.4");
+    assert!(topology.findings().is_empty());
+    let function = &topology[topology.find(at("01:10.2")).unwrap()];
+    assert_eq!((function.vendor, function.device, function.class), (0x1af4, 0x10ca, 0x02_0000));
+    assert_eq!(function.kind, FunctionKind::Endpoint);
+    assert_eq!(function.parent, topology.find(at("00:02.0")));
+    let offset = model.cards[card].sriov();
+    assert_eq!(model.cards[card].get32(offset + 8) & 0x19, 9);
+    assert_eq!(model.cards[card].get32(offset + 0x20), 1);
+    assert_eq!(topology[topology.find(at("01:00.0")).unwrap()].sriov.unwrap().enabled, 3);
+}
+
+#[test]
+fn behind_a_port_that_does_not_isolate_they_share_its_group() {
+    let mut model = Model::virt();
+    let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
+    physical(&mut model, On::Behind(port), 0, (8, 128, 2));
+    assert_eq!(partition(&with(&mut model, 2)), "00.0 | 02.0 01:00.0 01:10.0 01:10.2");
+}
+
+#[test]
+fn the_first_physical_function_of_a_device_decides_about_ari() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    model.cards[port].can_forward_ari();
+    let first = model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    model.cards[first].ari(1);
+    model.physical(first, 2, 2, 2);
+    let second = model.device(On::Behind(port), 0, 1, FunctionKind::Endpoint);
+    model.cards[second].ari(0);
+    model.physical(second, 2, 2, 2);
+    let offset = model.cards[second].sriov();
+    model.cards[second].set32(offset + 0x10, 0x0001_0000);
+    let topology = with(&mut model, 2);
+    // The functions of one device without ACS are siblings; virtual ones are not.
+    assert_eq!(partition(&topology), "00.0 | 02.0 | 01:00.0 01:00.1 | 01:00.2 | 01:00.4 | 01:00.3 | 01:00.5");
+    let ari = |card: usize| model.cards[card].get32(model.cards[card].sriov() + 8) & 1 << 4 != 0;
+    assert_eq!((ari(first), ari(second)), (true, false));
+}
+
+#[test]
+fn numbers_for_their_buses_stay_free_whether_they_are_on_or_not() {
+    for count in [0, 6] {
+        let mut model = Model::virt();
+        // 1f.0: 0xf8 + 4 is the first, 0xf8 + 4 + 5 on bus 1.
+        physical(&mut model, On::Root(0), 0x1f, (6, 4, 1));
+        let port = model.root_port(On::Root(0), 2);
+        // 512 after the first function of its bus.
+        physical(&mut model, On::Behind(port), 0, (2, 256, 256));
+        let after = model.root_port(On::Root(0), 3);
+        model.device(On::Behind(after), 0, 0, FunctionKind::Endpoint);
+        let topology = with(&mut model, count.min(2));
+        let port = topology[topology.find(at("00:02.0")).unwrap()].bridge.clone().unwrap().buses.unwrap();
+        assert_eq!((port.secondary, port.subordinate), (2, 4));
+        assert!(topology.find(at("05:00.0")).is_some());
+        if count > 0 {
+            assert_eq!(children(&topology, "02:00.0"), ["0000:03:00.0", "0000:04:00.0"]);
+            assert_eq!(
+                partition(&topology),
+                "00.0 | 02.0 | 03.0 | 1f.0 | 02:00.0 | 05:00.0 | 1f.4 | 1f.5 | 03:00.0 | 04:00.0"
+            );
+        }
+        let topology = with(&mut model, count);
+        let ids: Vec<_> = (0..count).map(|number| 0xfc + number).collect();
+        let found = children(&topology, "00:1f.0");
+        let expected: Vec<_> = ids.iter().map(|id| at(&format(*id)).to_string()).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+fn format(id: u16) -> String {
+    std::format!("{:02x}:{:02x}.{}", id >> 8, id >> 3 & 0x1f, id & 7)
+}
+
+#[test]
+fn who_cannot_have_so_many_gets_none_and_a_finding() {
+    // More than there can be; a bus beyond the last; a capability that contradicts itself.
+    for (total, first, stride, initial, last_bus, finding) in [
+        (2, 1, 1, 2, 255, "no-virtual-functions"),
+        (4, 256, 1, 4, 1, "no-virtual-functions"),
+        (4, 1, 1, 3, 255, "no-virtual-functions"),
+        (4, 0, 1, 4, 255, "sriov-malformed"),
+        (4, 1, 0, 4, 255, "sriov-malformed"),
+    ] {
+        let mut model = Model::virt();
+        let port = model.root_port(On::Root(0), 2);
+        let card = physical(&mut model, On::Behind(port), 0, (total, first, stride));
+        let offset = model.cards[card].sriov();
+        model.cards[card].set32(offset + 0xc, u32::from(total) << 16 | initial);
+        let policy = Policy { virtual_functions: 3, ..Policy::default() };
+        let root = RootBus { last_bus, ..virt_root() };
+        let topology = enumerate_with(&mut model, &[root], &policy);
+        assert_eq!(finding_ids(&topology), [finding], "{total} {first} {stride} {initial} {last_bus}");
+        assert_eq!(topology.functions().len(), 3);
+        assert_eq!(model.cards[card].get32(offset + 8), 0);
+        assert_eq!(model.cards[card].get32(offset + 0x10), 0);
+    }
+}
+
+#[test]
+fn what_firmware_switched_on_is_switched_off_first() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    model.cards[port].set32(0x18, 0x0001_0100);
+    let card = physical(&mut model, On::Behind(port), 0, (4, 1, 1));
+    let offset = model.cards[card].sriov();
+    model.cards[card].set32(offset + 8, 9);
+    model.cards[card].set32(offset + 0x10, 4);
+    let policy = Policy { numbering: Numbering::Keep, virtual_functions: 2, ..Policy::default() };
+    let topology = enumerate_with(&mut model, &[virt_root()], &policy);
+    assert_eq!(children(&topology, "01:00.0"), ["0000:01:00.1", "0000:01:00.2"]);
+}
+
+#[test]
+fn a_function_that_depends_on_one_without_the_capability_gets_none() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
+    let card = model.device(On::Behind(port), 0, 1, FunctionKind::Endpoint);
+    model.physical(card, 2, 2, 2);
+    let topology = with(&mut model, 2);
+    assert_eq!(finding_ids(&topology), ["no-virtual-functions"]);
+    assert!(topology.findings()[0].sentence.contains("function 0 of its bus"));
+}
