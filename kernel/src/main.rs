@@ -32,6 +32,7 @@ use alloc::string::{String, ToString};
 use core::mem;
 
 use boot::Handover;
+use pci::Policy;
 use probe::Core;
 use report::{Report, Run};
 
@@ -41,6 +42,7 @@ use crate::held_back::HeldBack;
 use crate::machine::{console, power};
 use crate::options::Options;
 use crate::order::Step;
+use crate::registry::Devices;
 use crate::source::HandedOver;
 use crate::two_cpus::{OnDemand, binds, race, self_test};
 
@@ -87,15 +89,17 @@ fn probe_machine(
     summary::add_description(report, &described.description);
     summary::add_findings(report, &source::use_memory(handover, handed_over.memory, &described));
 
-    let hardware =
-        Hardware::enumerate(&described.description, &*described.map, &described.buses, options.path);
+    let buses = Policy { virtual_functions: options.virtual_functions, ..described.buses };
+    let hardware = Hardware::enumerate(&described.description, &*described.map, &buses, options.path);
     summary::add_hardware(report, &hardware);
 
     event_log::policy(options);
     let iommus = Iommus::default();
-    let (mut core, mut steps) = registry::machine(&hardware, described.map, options);
+    let (mut core, devices) = registry::machine(&hardware, described.map, options);
+    let Devices { first: mut steps, mut virtual_functions } = devices;
     steps.extend(clients::all(&hardware, &iommus, options.path).into_iter().map(Step::Register));
     if let Some(order) = &options.order {
+        steps.append(&mut virtual_functions);
         steps = order.arrange(steps)?;
         log!("order: {}", order::names(&steps));
     }
@@ -117,6 +121,13 @@ fn probe_machine(
                 core.settle();
             }
         }
+    }
+    settle(&mut core, &hardware, &mut held_back, report);
+    for step in virtual_functions {
+        if let Some(step) = held_back.pass(step, &core) {
+            step.take(&mut core);
+        }
+        run(&mut core, &hardware, &mut held_back, report);
     }
     settle(&mut core, &hardware, &mut held_back, report);
     core.expire_deferrals();

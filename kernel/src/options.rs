@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) passthrough_is_set: bool,
     /// Whether the command line says `iommu.strict=`.
     pub(crate) strict_is_set: bool,
+    /// How many virtual functions every physical function gets (`sriov=`).
+    pub(crate) virtual_functions: u16,
     /// Another order of devices and drivers than Linux's (`order=`).
     pub(crate) order: Option<Order>,
     /// How many pieces two CPUs do, each in each round of their self-test (`smp-test=`).
@@ -114,6 +116,7 @@ impl Options {
             policy: Policy::default(),
             passthrough_is_set: false,
             strict_is_set: false,
+            virtual_functions: 0,
             order: None,
             smp_test: None,
             binds_on_second_cpu: false,
@@ -173,6 +176,10 @@ impl Options {
             ("smp-test", number) => match number.parse() {
                 Ok(pieces @ 1..=SMP_TEST_LIMIT) => self.smp_test = Some(pieces),
                 _ => self.warn(word, &format!("expected a number from 1 to {SMP_TEST_LIMIT}")),
+            },
+            ("sriov", number) => match number.parse() {
+                Ok(number) => self.virtual_functions = number,
+                Err(_) => self.warn(word, "expected a number below 65536"),
             },
             ("binds", "second-cpu") => self.binds_on_second_cpu = true,
             ("race", file) if !file.is_empty() => self.race_file = Some(file.to_string()),

@@ -14,6 +14,14 @@ use crate::options::Options;
 use crate::order::Step;
 use crate::platform_bus::PlatformBus;
 
+/// The devices of a machine, to be added in this order.
+pub(crate) struct Devices {
+    /// Those that are there when the machine starts.
+    pub(crate) first: Vec<Step>,
+    /// Virtual functions, which are switched on when it is up (Linux: `sriov_numvfs`).
+    pub(crate) virtual_functions: Vec<Step>,
+}
+
 /// A core with all buses of the machine, and the devices to add to them.
 ///
 /// The buses are in the order in which a replay walks them (Linux: `iommu_buses`).
@@ -21,7 +29,7 @@ pub(crate) fn machine(
     hardware: &Rc<Hardware>,
     map: Box<dyn FirmwareMap>,
     options: &Options,
-) -> (Core<Handle>, Vec<Step>) {
+) -> (Core<Handle>, Devices) {
     let mut core = Core::new(options.path, options.policy, map);
     let platform = core.add_bus(Box::new(PlatformBus::new("platform", &hardware.platform)));
     let nodes = hardware.host_bridges.iter().map(|bridge| bridge.node).collect();
@@ -53,7 +61,11 @@ pub(crate) fn machine(
         };
         Step::Add(pci, new)
     });
-    (core, platform_devices.chain(functions).collect())
+    let mut first: Vec<Step> = platform_devices.chain(functions).collect();
+    // They are the last ones of the topology.
+    let count = hardware.topology.functions().iter().filter(|function| function.physical.is_some()).count();
+    let virtual_functions = first.split_off(first.len() - count);
+    (core, Devices { first, virtual_functions })
 }
 
 /// The PCI bus: isolated already, or to be isolated function by function where a path decides when.

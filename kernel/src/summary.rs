@@ -8,7 +8,7 @@ use firmware::Description;
 use probe::{Core, DomainType, InstanceState, Severity};
 use report::{
     Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Race, Report, ReservedRegion,
-    Timing, Translation, TwoCpus,
+    Timing, Translation, TwoCpus, VirtualFunctions,
 };
 
 use crate::clients::{Bound, Iommus};
@@ -167,6 +167,7 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
     let fwspecs = membership.map_or(&[][..], |membership| membership.fwspecs());
     let translations: Vec<_> = fwspecs.iter().map(|fwspec| translation(core, fwspec)).collect();
     let no_group = core.no_group(device);
+    let (mut physfn, mut vfs, mut untrusted) = (None, None, false);
     let (id, class, kind, acs) = match *device.handle() {
         Handle::Function(index) => {
             let function = &hardware.topology[index];
@@ -174,6 +175,9 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
                 capability: format!("{:#06x}", registers.capability.bits()),
                 control: format!("{:#06x}", registers.control.bits()),
             });
+            physfn = function.physical.map(|physical| hardware.topology[physical].address.to_string());
+            vfs = function.sriov.map(|sriov| VirtualFunctions { enabled: sriov.enabled, total: sriov.total });
+            untrusted = function.untrusted;
             let id = format!("{:04x}:{:04x}", function.vendor, function.device);
             (id, Some(format!("{:#08x}", function.class)), function.kind.to_string(), acs)
         }
@@ -200,6 +204,9 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
             None => no_group.as_ref().map(ToString::to_string).unwrap_or_default(),
         },
         isolation_lost: no_group.is_some_and(|reason| reason.is_loss()),
+        physfn,
+        vfs,
+        untrusted,
         acs,
     }
 }

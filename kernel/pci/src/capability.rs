@@ -110,9 +110,10 @@ pub(crate) fn read_extended_list(
     loop {
         let head = config.read32(at, offset);
         let id = head as u16;
-        // An empty list is a first entry of all zeroes; without extended space it is all ones.
+        // All zeroes end a list, as its first entry or as a later one (QEMU 11.1: virtio-net-pci with `sriov-pf`;
+        // Linux: pci_find_next_ext_capability). Without extended space there are all ones.
         if head == 0 || head == u32::MAX {
-            if offset != EXTENDED_SPACE {
+            if head != 0 && offset != EXTENDED_SPACE {
                 reports.capability_list(at, LIST, offset, "has no entry");
             }
             break;

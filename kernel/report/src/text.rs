@@ -181,10 +181,13 @@ impl fmt::Display for Device {
             write!(f, " [{class}]")?;
         }
         write!(f, ": {}", self.id)?;
-        match &self.driver {
-            Some(driver) => write!(f, " {driver}"),
-            None => Ok(()),
+        if let Some(driver) = &self.driver {
+            write!(f, " {driver}")?;
         }
+        if let Some(physical) = &self.physfn {
+            write!(f, " (virtual function of {physical})")?;
+        }
+        Ok(())
     }
 }
 

@@ -254,9 +254,27 @@ pub struct Device {
     /// driver or never became ready, or firmware's map is broken where it needs it.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub isolation_lost: bool,
+    /// Physical function of a virtual function (SR-IOV).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub physfn: Option<String>,
+    /// Virtual functions, for a function that can have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vfs: Option<VirtualFunctions>,
+    /// Whether it is behind a port that leads out of the machine.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub untrusted: bool,
     /// ACS capability and control registers, for a function that has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acs: Option<Acs>,
+}
+
+/// Virtual functions of a physical function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualFunctions {
+    /// How many there are.
+    pub enabled: u16,
+    /// How many there can be.
+    pub total: u16,
 }
 
 /// One of several IOMMUs that translate a device.

@@ -24,6 +24,9 @@ fn report(devices: &[(&str, Option<u32>, &str, bool)]) -> Report {
             trigger: None,
             why: why.to_string(),
             isolation_lost: *isolation_lost,
+            physfn: None,
+            vfs: None,
+            untrusted: false,
             acs: None,
         })
         .collect();

@@ -85,6 +85,10 @@ pub(crate) const MODULES: [Entry; 27] = [
 /// The bus has set up the device's DMA by then, so that it is grouped also where groups come with drivers.
 pub(crate) const REFUSING: [Entry; 1] = [("amdgpu", Rule::VendorClass { vendor: ATI, class: 0x03_0000 })];
 
+/// Modules whose probe refuses a virtual function as it is when it is new. A controller of nvme has no queues then:
+/// an administrator would have to give it some, by commands to its physical function.
+const REFUSING_VIRTUAL: [&str; 1] = ["nvme"];
+
 impl Rule {
     fn matches(self, function: &Function) -> bool {
         match self {
@@ -128,7 +132,13 @@ impl Driver<Handle> for Nominal {
         }
     }
 
-    fn bind(&mut self, _: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+        if let Handle::Function(index) = *device
+            && self.hardware.topology[index].physical.is_some()
+            && REFUSING_VIRTUAL.contains(&self.name)
+        {
+            return Err(BindError::Declined("the virtual function has no queues".to_string()));
+        }
         if self.refuses {
             return Err(BindError::Declined("its ID table has the device, its probe does not".to_string()));
         }

@@ -30,6 +30,9 @@ fn device(name: &str, group: Option<u32>, why: &str) -> Device {
         trigger: None,
         why: why.into(),
         isolation_lost: false,
+        physfn: None,
+        vfs: None,
+        untrusted: false,
         acs: None,
     }
 }
@@ -450,6 +453,9 @@ fn as_linux(answer: &Answer) -> Report {
             class: Some(function.class.clone()),
             kind: function.report_kind().into(),
             driver: Some(driver.to_owned()).filter(|driver| driver != "-"),
+            physfn: None,
+            vfs: None,
+            untrusted: false,
             acs: function.acs_cap.as_ref().zip(function.acs_ctrl.as_ref()).map(|(capability, control)| {
                 report::Acs { capability: capability.clone(), control: control.clone() }
             }),
