@@ -124,6 +124,12 @@ fn address_space() -> AddressSpace<'static> {
     AddressSpace::new(pool, PhysAddr(start), &USED_TABLES, physical_address_bits())
 }
 
+/// The highest address that this CPU and the map can have.
+#[must_use]
+pub fn last_address() -> PhysAddr {
+    PhysAddr((1 << physical_address_bits()) - 1)
+}
+
 /// Bits of a physical address on this CPU, at most the 48 that the tables can hold.
 fn physical_address_bits() -> u32 {
     match ID_AA64MMFR0_EL1.read(ID_AA64MMFR0_EL1::PARange) {

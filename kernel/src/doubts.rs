@@ -45,8 +45,10 @@ pub(crate) fn of_slots(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Findin
 pub(crate) fn of_host_bridges(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (root, bridge) in hardware.host_bridges.iter().enumerate() {
+        // An expander bridge (QEMU: `pxb-pcie`) has no function on its own bus, so it may well be empty.
+        let is_near = |bus: &pci::Bus| bus.root == root || bus.segment == bridge.segment;
         let functions = hardware.topology.functions();
-        if !functions.iter().any(|function| hardware.topology.bus_of(function).root == root) {
+        if !functions.iter().any(|function| is_near(hardware.topology.bus_of(function))) {
             findings.push(empty(bridge, &map.name(bridge.node)));
         }
         let nodes = bridge.functions.iter().filter(|entry| entry.is_iommu && entry.enabled);

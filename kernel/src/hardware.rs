@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 
 use addr::{PciAddress, PhysAddr, Range};
 use firmware::{Description, HostBridge, PlatformDevice};
-use pci::{AcsRegisters, Bar, BarKind, Command, FunctionIndex, Policy, RootBus, Topology};
+use pci::{AcsRegisters, Bar, BarKind, Command, FunctionIndex, Policy, Topology};
 use probe::{Finding, FirmwareMap, FwNode, InputIds, Manners, Path, Translation};
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
@@ -17,10 +17,11 @@ use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
 use virtio_drivers::transport::{DeviceType, SomeTransport};
 
 use crate::config_space::ConfigSpace;
-use crate::doubts;
 use crate::machine::dma::IdentityHal;
 use crate::machine::registers::{self, RegistersError};
 use crate::machine::virtio_config::VirtioConfig;
+use crate::virtio_structure::{self, Structure};
+use crate::{doubts, pci_roots};
 
 /// A transport of any kind, for the lifetime of the machine.
 pub(crate) type Transport = SomeTransport<'static>;
@@ -71,7 +72,8 @@ impl Hardware {
                 Err(error) => findings.push(doubts::ecam(&bridge.name, &map.name(bridge.node), error)),
             }
         }
-        let roots: Vec<RootBus> = host_bridges.iter().map(root_bus).collect();
+        let (roots, unusable) = pci_roots::root_buses(description, &host_bridges, map);
+        findings.extend(unusable);
         let mut topology = pci::enumerate_with(&mut config, &roots, policy);
         // Before anything is grouped: what a port isolates is read from its control register.
         if description.requests_acs && path == Path::Fixed {
@@ -164,14 +166,53 @@ impl Hardware {
 
     /// The registers behind a BAR of a virtio device, mapped; the function answers in the BAR's space already.
     pub(crate) fn map_bar(&self, index: FunctionIndex, bar: &Bar) -> Result<Range<PhysAddr>, String> {
-        let root = self.topology.bus_of(&self.topology[index]).root;
-        let by = self.bridge_nodes.get(root).map_or("the host bridge", String::as_str);
+        let by = self.bridge_node(index);
         let complaint = |why: &str| format!("{}, by ranges of {by}: {why}", bar.register);
         let range = bar.cpu.ok_or_else(|| complaint("has no address that the CPU reaches"))?;
         // SAFETY: No BAR of a virtio device has a register first that changes by being read: there are the common
-        // or the legacy header, or the MSI-X table.
+        // or the legacy header, the MSI-X table, or the notifications.
         unsafe { registers::map(range) }.map_err(|error| complaint(&error.to_string()))?;
         Ok(range)
+    }
+
+    /// Whether the registers that the CPU finds are the function's: what is written by way of configuration space
+    /// has to be there.
+    ///
+    /// The windows of the host bridge are firmware's word alone, and wrong ones lead to another device's registers.
+    fn check_registers(
+        &self,
+        index: FunctionIndex,
+        structures: &[Structure],
+        bar: &Bar,
+        registers: Range<PhysAddr>,
+    ) -> Result<(), String> {
+        let at = self.topology[index].address;
+        let find = |kind| structures.iter().find(|one| one.kind == kind);
+        let common = find(virtio_structure::COMMON).filter(|common| common.is_in(bar));
+        let (Some(access), Some(common)) = (find(virtio_structure::ACCESS), common) else { return Ok(()) };
+        let register = registers.start().checked_add(common.offset.into());
+        let register = register.and_then(|start| Range::from_size(start, 4));
+        let Some(register) = register.filter(|register| registers.encloses(register)) else { return Ok(()) };
+        for value in [1, 0] {
+            access.write_device_feature_select(&mut *self.config.borrow_mut(), at, common, value);
+            // SAFETY: The BAR was mapped; its first structure's first register is no more than a selector.
+            let found = unsafe { registers::first_word(register) };
+            if found != Ok(value) {
+                return Err(format!(
+                    "{}, by ranges of {}: the registers at {} are not this function's",
+                    bar.register,
+                    self.bridge_node(index),
+                    register.start()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Firmware's name of the host bridge that leads to a function.
+    fn bridge_node(&self, index: FunctionIndex) -> &str {
+        let root = self.topology.bus_of(&self.topology[index]).root;
+        self.bridge_nodes.get(root).map_or("the host bridge", String::as_str)
     }
 
     /// The virtio transport of a device, whose DMA is on from now on.
@@ -182,15 +223,25 @@ impl Hardware {
                 let function = &self.topology[index];
                 let PciAddress { bus, devfn, .. } = function.address;
                 let ecam = self.config.borrow().at(function.address).ok_or("no configuration space")?;
+                let structures = virtio_structure::all(&*self.config.borrow(), function);
+                // I/O space is for notifications alone, which memory may offer as well.
+                let in_io =
+                    |bar: &Bar| bar.kind == BarKind::Io && structures.iter().any(|one| one.is_in(bar));
+                let has_io = function.bars.iter().any(in_io) && self.enable(index, Command::IO).is_ok();
                 // A BAR that cannot be reached matters only if the transport needs it.
                 let mut config = VirtioConfig::new(ecam, function.address);
                 let mut complaints = String::new();
-                for bar in function.bars.iter().filter(|bar| bar.kind != BarKind::Io) {
+                for bar in function.bars.iter().filter(|bar| bar.kind != BarKind::Io || has_io && in_io(bar))
+                {
                     match self.map_bar(index, bar) {
-                        Ok(registers) => config.show(bar, registers),
+                        Ok(registers) => {
+                            self.check_registers(index, &structures, bar, registers)?;
+                            config.show(bar, registers);
+                        }
                         Err(complaint) => complaints += &format!("; {complaint}"),
                     }
                 }
+                config.show_structures(&structures);
                 let place = DeviceFunction { bus, device: devfn.device(), function: devfn.function() };
                 PciTransport::new::<IdentityHal, _>(&mut PciRoot::new(config), place)
                     .map(SomeTransport::from)
@@ -260,14 +311,4 @@ fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, RegistersErr
     // (virtio 1.2, section 4.2.2).
     let kind = unsafe { core::ptr::read_volatile((range.start().0 + VIRTIO_MMIO_DEVICE_ID) as *const u32) };
     Ok((kind != 0).then_some(kind))
-}
-
-/// The bus at which the functions of a host bridge begin.
-pub(crate) fn root_bus(bridge: &HostBridge) -> RootBus {
-    RootBus {
-        segment: bridge.segment,
-        first_bus: bridge.first_bus,
-        last_bus: bridge.last_bus,
-        windows: bridge.windows.clone(),
-    }
 }

@@ -19,6 +19,7 @@ mod held_back;
 mod machine;
 mod options;
 mod order;
+mod pci_roots;
 mod platform_bus;
 mod registry;
 mod source;
@@ -26,6 +27,7 @@ mod stand_in;
 mod summary;
 mod tables;
 mod two_cpus;
+mod virtio_structure;
 
 use alloc::format;
 use alloc::string::{String, ToString};

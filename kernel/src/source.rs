@@ -181,7 +181,7 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
 
 /// Tables in place of `start`, which is for standing in for firmware alone.
 fn from_stand_in(start: Described, options: &Options) -> Result<Described, String> {
-    let loaded = stand_in::load_tables(&start.description, options.numbering)?;
+    let loaded = stand_in::load_tables(&start.description, &*start.map, options.numbering)?;
     let Description { memory, reserved, command_line, .. } = start.description;
     let surroundings = Surroundings { memory, reserved, command_line };
     let (odd, files) = (loaded.findings.clone(), &options.table_files);

@@ -10,14 +10,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PciSpace, PciWindow, PhysAddr, Range};
+use firmware::Description;
 use firmware::acpi::table_loader::{self, Loaded, SCRIPT_FILE, Source, Zone};
-use firmware::{Description, HostBridge};
 use pci::{Numbering, Policy, Resources, RootBus};
+use probe::FirmwareMap;
 
 use crate::config_space::ConfigSpace;
-use crate::log;
 use crate::machine::fw_cfg::FwCfg;
 use crate::options::Moment;
+use crate::{log, pci_roots};
 
 /// `compatible` of the device with the tables.
 const FW_CFG: &str = "qemu,fw-cfg-mmio";
@@ -28,15 +29,19 @@ const FW_CFG: &str = "qemu,fw-cfg-mmio";
 /// # Errors
 ///
 /// There is no fw_cfg, it has no tables (`acpi=off`), or the script that loads them is wrong.
-pub(crate) fn load_tables(description: &Description, numbering: Moment) -> Result<Loaded, String> {
+pub(crate) fn load_tables(
+    description: &Description,
+    map: &dyn FirmwareMap,
+    numbering: Moment,
+) -> Result<Loaded, String> {
     match numbering {
         Moment::BeforeTables => {
-            configure_buses(description)?;
+            configure_buses(description, map)?;
             take_tables(description)
         }
         Moment::AfterTables => {
             let loaded = take_tables(description)?;
-            configure_buses(description)?;
+            configure_buses(description, map)?;
             Ok(loaded)
         }
     }
@@ -86,14 +91,16 @@ impl Source for Host {
 }
 
 /// Bus numbers and addresses as firmware leaves them, also behind host bridges that only the tables describe.
-fn configure_buses(description: &Description) -> Result<(), String> {
+///
+/// What has no number or address afterwards is found again, and reported, when the buses are enumerated by the tables.
+fn configure_buses(description: &Description, map: &dyn FirmwareMap) -> Result<(), String> {
     let mut config = ConfigSpace::default();
     for bridge in &description.host_bridges {
         config
             .add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus)
             .map_err(|error| error.to_string())?;
     }
-    let roots: Vec<RootBus> = description.host_bridges.iter().map(root_bus).collect();
+    let (roots, _) = pci_roots::root_buses(description, &description.host_bridges, map);
     let topology = pci::enumerate(&mut config, &roots);
     let hidden = topology.hidden();
     if hidden.is_empty() {
@@ -123,15 +130,6 @@ fn configure_buses(description: &Description) -> Result<(), String> {
     let policy = Policy { numbering: Numbering::Keep, resources: Resources::Assign, ..Policy::default() };
     pci::enumerate_with(&mut config, &all, &policy);
     Ok(())
-}
-
-fn root_bus(bridge: &HostBridge) -> RootBus {
-    RootBus {
-        segment: bridge.segment,
-        first_bus: bridge.first_bus,
-        last_bus: bridge.last_bus,
-        windows: bridge.windows.clone(),
-    }
 }
 
 /// Part `number` of `shares` equal parts of each window, cut where bridges can forward.

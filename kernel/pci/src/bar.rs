@@ -98,10 +98,10 @@ pub(crate) fn measure_all(
         number += width;
     }
     bars.extend(rom.and_then(|offset| measure_rom(config, at, offset)));
-    // I/O space begins at 0, and EDK2 2022.11 uses it from there. A function whose other BARs have addresses,
-    // or that decodes I/O, has been placed, and then 0 is an address too.
-    let placed = bars.iter().any(|bar| bar.bus_address.is_some()) || command & Command::IO.bits() != 0;
-    for bar in bars.iter_mut().filter(|bar| placed && bar.kind == BarKind::Io) {
+    // I/O space begins at 0, and EDK2 2022.11 uses it from there. Only in a function that decodes I/O is that an
+    // address; in another, a BAR that was never placed reads the same.
+    let decodes_io = command & Command::IO.bits() != 0;
+    for bar in bars.iter_mut().filter(|bar| decodes_io && bar.kind == BarKind::Io) {
         bar.bus_address.get_or_insert(0);
     }
     if command & decoding != 0 {
@@ -121,17 +121,20 @@ fn measure(
     let offset = register::BAR_0 + 4 * u16::from(number);
     let register = BarRegister::Bar(number);
     let (held, ones) = probe(config, at, offset, u32::MAX);
-    if ones == 0 {
+    // All ones, the flags included, is what is read where nothing answers (Linux: `__pci_read_base`).
+    if ones == 0 || ones == u32::MAX {
         return (None, 1);
     }
-    if ones & IO_SPACE != 0 {
+    // The type is what the register held: a BAR that claims less than 16 bytes of memory keeps ones in the bits of
+    // the type (QEMU 7.2: `pvpanic-pci`), and then has 16 (Linux: `decode_bar`).
+    if held & IO_SPACE != 0 {
         // The upper half may be wired to zero: I/O space needs 16 bits only.
         let mask = ones & IO_ADDRESS;
         return (bar(register, BarKind::Io, mask.into(), (held & IO_ADDRESS).into()), 1);
     }
-    let prefetchable = ones & PREFETCHABLE != 0;
+    let prefetchable = held & PREFETCHABLE != 0;
     let (mut mask, mut address) = (u64::from(ones & MEMORY_ADDRESS), u64::from(held & MEMORY_ADDRESS));
-    match ones & WIDTH {
+    match held & WIDTH {
         WIDTH_32 => (bar(register, BarKind::Memory { wide: false, prefetchable }, mask, address), 1),
         WIDTH_64 if number + 1 < count => {
             let (held, ones) = probe(config, at, offset + 4, u32::MAX);
@@ -199,6 +202,21 @@ impl Bar {
         config.write32(at, offset, address as u32);
         if let BarKind::Memory { wide: true, .. } = self.kind {
             config.write32(at, offset + 4, (address >> 32) as u32);
+        }
+    }
+
+    /// The address that the register holds.
+    pub(crate) fn held(&self, config: &dyn ConfigAccess, at: PciAddress, header_type: u8) -> u64 {
+        let offset = self.offset(header_type);
+        let mask = match (self.register, self.kind) {
+            (BarRegister::Rom, _) => ROM_ADDRESS,
+            (_, BarKind::Io) => IO_ADDRESS,
+            (_, BarKind::Memory { .. }) => MEMORY_ADDRESS,
+        };
+        let low = u64::from(config.read32(at, offset) & mask);
+        match self.kind {
+            BarKind::Memory { wide: true, .. } => u64::from(config.read32(at, offset + 4)) << 32 | low,
+            _ => low,
         }
     }
 }

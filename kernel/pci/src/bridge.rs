@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use addr::{PciAddress, Range};
 
-use crate::access::{ConfigAccess, register};
+use crate::access::{Command, ConfigAccess, register};
 use crate::enumerate::Resources;
 
 /// The bridge half of a function with header type 1.
@@ -53,6 +53,15 @@ impl WindowKind {
     /// All three, in register order.
     pub(crate) const ALL: [Self; 3] = [Self::Io, Self::Memory, Self::Prefetchable];
 
+    /// For messages.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Io => "I/O",
+            Self::Memory => "memory",
+            Self::Prefetchable => "prefetchable",
+        }
+    }
+
     /// Window addresses are multiples of this.
     pub(crate) const fn granule(self) -> u64 {
         match self {
@@ -88,7 +97,12 @@ pub(crate) fn read(
     BridgeInfo { buses, windows, has_io, wide_prefetch }
 }
 
-fn read_window(config: &dyn ConfigAccess, at: PciAddress, kind: WindowKind) -> Option<BridgeWindow> {
+/// What is open in one of the windows, by its registers.
+pub(crate) fn read_window(
+    config: &dyn ConfigAccess,
+    at: PciAddress,
+    kind: WindowKind,
+) -> Option<BridgeWindow> {
     let (base, limit) = match kind {
         WindowKind::Io => {
             let window = config.read16(at, register::IO_WINDOW);
@@ -106,8 +120,13 @@ fn read_window(config: &dyn ConfigAccess, at: PciAddress, kind: WindowKind) -> O
             }
         }
     };
-    // An open window at 0 is what reset leaves; no firmware puts one there.
-    let range = Range::new(base, limit | (kind.granule() - 1)).filter(|range| range.start() != 0)?;
+    // An open window at 0 is what reset leaves. Firmware puts none there, except for I/O, which the bridge then
+    // forwards.
+    let is_placed = |range: &Range<u64>| {
+        let forwards_io = || config.read16(at, register::COMMAND) & Command::IO.bits() != 0;
+        range.start() != 0 || kind == WindowKind::Io && forwards_io()
+    };
+    let range = Range::new(base, limit | (kind.granule() - 1)).filter(is_placed)?;
     Some(BridgeWindow { kind, range })
 }
 
@@ -116,9 +135,14 @@ fn halves(register: u32) -> (u64, u64) {
 }
 
 impl BridgeInfo {
+    /// The open window of a kind.
+    pub(crate) fn window(&self, kind: WindowKind) -> Option<Range<u64>> {
+        self.windows.iter().find(|window| window.kind == kind).map(|window| window.range)
+    }
+
     /// Writes all three windows; those that are not open are closed, with the base above the limit.
     pub(crate) fn write_windows(&self, config: &mut dyn ConfigAccess, at: PciAddress) {
-        let range = |kind| self.windows.iter().find(|window| window.kind == kind).map(|window| window.range);
+        let range = |kind| self.window(kind);
         if self.has_io {
             let io = range(WindowKind::Io)
                 .map_or(0x00f0, |range| (range.start() >> 8 & 0xf0 | range.end() & 0xf000) as u16);

@@ -40,7 +40,7 @@ pub enum Resources {
     /// BARs and bridge windows are placed here: no firmware ran.
     #[default]
     Assign,
-    /// BARs and bridge windows stay as firmware left them.
+    /// BARs and bridge windows that firmware placed stay; what it left without an address is placed here.
     Keep,
 }
 
@@ -69,10 +69,7 @@ pub fn enumerate_with(config: &mut dyn ConfigAccess, roots: &[RootBus], policy: 
     let mut reports = Reports::default();
     let numbered = number_all(config, roots, policy.numbering, &mut reports);
     let mut topology = read::functions(config, numbered, policy, &mut reports);
-    match policy.resources {
-        Resources::Assign => assign::assign(config, roots, &mut topology, &mut reports),
-        Resources::Keep => assign::keep(roots, &mut topology, &mut reports),
-    }
+    assign::assign(config, roots, &mut topology, policy.resources, &mut reports);
     if policy.virtual_functions > 0 {
         let last_bus = |root: usize| roots[root].last_bus;
         sriov::enable(config, &mut topology, &last_bus, policy.virtual_functions, &mut reports);

@@ -58,7 +58,7 @@ pub(crate) fn number_all(
         }
     }
     for index in 0..roots.len() {
-        if roots[index].tree.closed().next().is_some() {
+        if !roots[index].kept && roots[index].tree.closed().next().is_some() {
             park_the_rest(config, &mut roots, index);
         }
     }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use addr::{PciSpace, PciWindow};
+use addr::{PciSpace, PciWindow, Range};
 
 use crate::bridge::WindowKind;
 
@@ -116,6 +116,26 @@ impl Pools {
         pieces.map(|free| (free.end - free.start).saturating_add(1)).max().unwrap_or(0)
     }
 
+    /// Takes away whatever of `range` is free: somebody has it.
+    pub(crate) fn reserve(&mut self, range: Range<u64>, io: bool) {
+        for index in (0..self.0.len()).rev() {
+            let free = self.0[index];
+            let start = range.start().max(free.start);
+            if (free.place == Place::Io) == io && start <= range.end().min(free.end) {
+                self.split(index, start, range.end().min(free.end));
+            }
+        }
+    }
+
+    /// Takes exactly `range`, if all of it is free.
+    pub(crate) fn take_exactly(&mut self, range: Range<u64>, io: bool) -> bool {
+        let has_it = |free: &Free| {
+            (free.place == Place::Io) == io && free.start <= range.start() && range.end() <= free.end
+        };
+        let index = self.0.iter().position(has_it);
+        index.map(|index| self.split(index, range.start(), range.end())).is_some()
+    }
+
     /// Takes `size` bytes at a multiple of `alignment` out of the first piece that has them.
     pub(crate) fn take(&mut self, wish: Wish, size: u64, alignment: u64) -> Option<u64> {
         for place in wish.places() {
@@ -125,15 +145,20 @@ impl Pools {
                     continue;
                 }
                 let Some(address) = fit(free, size, alignment) else { continue };
-                let last = address + (size - 1);
-                let (before, after) = (address.checked_sub(1), last.checked_add(1));
-                let rest_before = before.filter(|end| *end >= free.start).map(|end| Free { end, ..free });
-                let rest_after = after.filter(|start| *start <= free.end).map(|start| Free { start, ..free });
-                self.0.splice(index..=index, rest_before.into_iter().chain(rest_after));
+                self.split(index, address, address + (size - 1));
                 return Some(address);
             }
         }
         None
+    }
+
+    /// Takes the addresses from `first` to `last` out of the piece that has them.
+    fn split(&mut self, index: usize, first: u64, last: u64) {
+        let free = self.0[index];
+        let (before, after) = (first.checked_sub(1), last.checked_add(1));
+        let rest_before = before.filter(|end| *end >= free.start).map(|end| Free { end, ..free });
+        let rest_after = after.filter(|start| *start <= free.end).map(|start| Free { start, ..free });
+        self.0.splice(index..=index, rest_before.into_iter().chain(rest_after));
     }
 }
 

@@ -9,6 +9,7 @@ use probe::{Finding, Severity};
 
 use crate::acs::AcsFlags;
 use crate::bar::{BarKind, BarRegister};
+use crate::bridge::{BridgeWindow, WindowKind};
 use crate::function::FunctionKind;
 use crate::sriov::Refusal;
 
@@ -86,8 +87,8 @@ impl Reports {
 
     pub(crate) fn buses_renumbered(&mut self, bridge: PciAddress, register: u32) {
         let sentence = format!(
-            "bus numbers {:#04x}, {:#04x}, {:#04x} that firmware left in {bridge} contradict the rest; all bridges \
-             of its root bus were numbered anew",
+            "bus numbers {:#04x}, {:#04x}, {:#04x} in {bridge} contradict the rest; all bridges of its root bus were \
+             numbered anew",
             register & 0xff,
             register >> 8 & 0xff,
             register >> 16 & 0xff
@@ -211,8 +212,41 @@ impl Reports {
 
     pub(crate) fn bar_unreachable(&mut self, at: PciAddress, register: BarRegister, bus_address: u64) {
         let sentence = format!(
-            "firmware put {register} of {at} at bus address {bus_address:#x}, outside of the host bridge's windows"
+            "{register} of {at} holds bus address {bus_address:#x}, to which no window leads; it is placed anew"
         );
         self.add("bar-outside-windows", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn bar_overlaps(&mut self, at: PciAddress, register: BarRegister, bus_address: u64) {
+        let sentence = format!(
+            "{register} of {at} holds bus address {bus_address:#x}, which something else has already; it is placed anew"
+        );
+        self.add("bar-overlaps", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn bar_not_kept(&mut self, at: PciAddress, register: BarRegister, written: u64, held: u64) {
+        let sentence = format!(
+            "{register} of {at} reads {held:#x} after {written:#x} was written; the device is not accessed through it"
+        );
+        self.add("bar-not-kept", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn window_not_kept(&mut self, at: PciAddress, window: BridgeWindow) {
+        let (name, range) = (window.kind.name(), window.range);
+        let sentence = format!(
+            "the {name} window of bridge {at} does not keep {:#x} to {:#x}; what is behind it there is not accessed",
+            range.start(),
+            range.end()
+        );
+        self.add("bridge-window-not-kept", Severity::Warning, at, sentence);
+    }
+
+    pub(crate) fn window_moved(&mut self, at: PciAddress, kind: WindowKind) {
+        let name = kind.name();
+        let sentence = format!(
+            "firmware left no room in or beside the {name} window of bridge {at} for all that is behind it; what is \
+             there was placed anew"
+        );
+        self.add("bridge-window-moved", Severity::Info, at, sentence);
     }
 }

@@ -264,6 +264,7 @@ impl Tree {
         reports: &mut Reports,
     ) -> Result<(), Contradiction> {
         let mut path = Vec::from([Frame { bus: 0, next: self.buses[0].seen.start, last, claimed: [0; 4] }]);
+        let mut parked = Vec::new();
         while let Some(frame) = path.last_mut() {
             let bus = &self.buses[frame.bus];
             let found = (frame.next..bus.seen.end).find(|index| self.seen[*index].bridge().is_some());
@@ -276,6 +277,10 @@ impl Tree {
             let address = seen.address;
             let Some(bridge) = seen.bridge_mut() else { continue };
             let register = bridge.register;
+            if is_parked(register) {
+                parked.push((address, register));
+                continue;
+            }
             let Some(buses) = consistent(register, bus.number, frame) else {
                 return Err(Contradiction { bridge: address, register });
             };
@@ -285,8 +290,25 @@ impl Tree {
             let next = self.buses[bus].seen.start;
             path.push(Frame { bus, next, last: buses.subordinate, claimed: [0; 4] });
         }
+        // A bridge goes without numbers only if none is left.
+        let is_free = |number: u8| !self.ranges().any(|range| range.contains(&number));
+        let first = self.buses[0].number;
+        if let Some((bridge, register)) = parked.first().copied()
+            && (first..=last).skip(1).any(is_free)
+        {
+            return Err(Contradiction { bridge, register });
+        }
+        for (bridge, _) in parked {
+            reports.buses_exhausted(bridge, last);
+        }
         Ok(())
     }
+}
+
+/// Whether a bridge with these numbers forwards nothing, but does not look as if it led to bus 0 either.
+fn is_parked(register: u32) -> bool {
+    let [_, secondary, subordinate, _] = register.to_le_bytes();
+    subordinate < secondary
 }
 
 /// The numbers in `register` if they fit a bridge on bus `bus` beside those of its neighbours.

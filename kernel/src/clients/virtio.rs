@@ -14,6 +14,7 @@ use virtio_drivers::transport::{DeviceStatus, Transport as _};
 use super::virtio_legacy;
 use crate::hardware::{Handle, Hardware, Transport, VIRTIO_VENDOR};
 use crate::machine::clock::MachineClock;
+use crate::virtio_structure::VENDOR_SPECIFIC;
 
 /// `VIRTIO_F_VERSION_1` (virtio 1.2, section 6).
 const VERSION_1: u64 = 1 << 32;
@@ -58,9 +59,6 @@ impl VirtioPci {
         Ok(Running::Modern { _transport: transport })
     }
 }
-
-/// Capability ID of vendor-specific capabilities (PCI Local Bus 3.0, appendix H).
-const VENDOR_SPECIFIC: u8 = 0x09;
 
 impl Driver<Handle> for VirtioPci {
     fn name(&self) -> &'static str {

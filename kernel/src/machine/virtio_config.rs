@@ -3,12 +3,19 @@
 //! The crate takes what a BAR holds for the address at which the CPU finds the registers. A BAR holds the
 //! address on the bus, and the window of a host bridge may put that elsewhere. So BARs are shown as
 //! they were measured and translated when the buses were enumerated, and are never asked again.
+//!
+//! The crate knows registers in memory alone. To this CPU I/O space is memory too, behind the window of the host
+//! bridge, so a BAR in I/O space is shown as one in memory. And a structure in a BAR that is not shown is hidden:
+//! a driver uses the first instance of each that it can (virtio 1.2, section 4.1.4.2).
+
+use alloc::vec::Vec;
 
 use addr::{PciAddress, PhysAddr, Range};
 use pci::{Bar, BarKind, BarRegister, ConfigAccess};
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 
 use super::ecam::Ecam;
+use crate::virtio_structure::{self, Structure};
 
 /// Offset of BAR 0.
 const BAR_0: u8 = 0x10;
@@ -20,6 +27,9 @@ const BAR_COUNT: u8 = 6;
 const WIDTH_64: u64 = 1 << 2;
 const PREFETCHABLE: u64 = 1 << 3;
 
+/// Takes the kind of a structure out of its capability; 0 is no kind.
+const HIDDEN: u32 = 0x00ff_ffff;
+
 /// Lowest alignment of a memory BAR; the address bits below are flags.
 const BAR_ALIGNMENT: u64 = 16;
 
@@ -29,42 +39,66 @@ pub(crate) struct VirtioConfig {
     ecam: Ecam,
     at: PciAddress,
     bars: [Shown; BAR_COUNT as usize],
+    structures: Vec<Structure>,
     /// Register that holds ones, which is how a BAR is measured.
     measured: Option<u8>,
     /// As `measured`, for the upper half of a BAR of 64 bits.
     upper_measured: bool,
 }
 
-/// A BAR as it is shown, and what it would read as after ones were written; both 0 if there is none.
+/// A BAR as it is shown, and what it would read as after ones were written; all 0 if there is none.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shown {
     value: u64,
     mask: u64,
+    /// How far into what is shown the registers begin.
+    shift: u32,
 }
 
 impl VirtioConfig {
     /// The configuration space of the function at `at`, which is in `ecam`, without any BAR.
     pub(crate) fn new(ecam: Ecam, at: PciAddress) -> Self {
         let bars = [Shown::default(); BAR_COUNT as usize];
-        Self { ecam, at, bars, measured: None, upper_measured: false }
+        Self { ecam, at, bars, structures: Vec::new(), measured: None, upper_measured: false }
     }
 
     /// Shows `bar`, whose registers the CPU finds at `registers`; they are mapped for good.
-    ///
-    /// A BAR that is aligned for the bus and not for the CPU cannot be shown.
     pub(crate) fn show(&mut self, bar: &Bar, registers: Range<PhysAddr>) {
+        let BarRegister::Bar(number) = bar.register else { return };
+        let Some(shown) = self.bars.get_mut(usize::from(number)) else { return };
+        // Registers in I/O space may begin between two addresses that a BAR in memory can have.
         let address = registers.start().0;
-        let (BarRegister::Bar(number), BarKind::Memory { wide, prefetchable }) = (bar.register, bar.kind)
-        else {
-            return;
+        let shift = address % BAR_ALIGNMENT;
+        let size = (registers.size() + shift).next_power_of_two().max(BAR_ALIGNMENT);
+        let address = address - shift;
+        let (wide, prefetchable) = match bar.kind {
+            BarKind::Memory { wide, prefetchable } => (wide, prefetchable),
+            BarKind::Io => (false, false),
         };
-        if let Some(shown) = self.bars.get_mut(usize::from(number))
-            && address.is_multiple_of(BAR_ALIGNMENT)
-        {
-            let wide = wide || address > u64::from(u32::MAX);
-            let flags = u64::from(wide) * WIDTH_64 + u64::from(prefetchable) * PREFETCHABLE;
-            *shown = Shown { value: address | flags, mask: !(registers.size() - 1) | flags };
+        let wide = wide || address > u64::from(u32::MAX);
+        let flags = u64::from(wide) * WIDTH_64 + u64::from(prefetchable) * PREFETCHABLE;
+        *shown = Shown { value: address | flags, mask: !(size - 1) | flags, shift: shift as u32 };
+    }
+
+    /// Shows where `structures` are, as far as their BARs are shown.
+    pub(crate) fn show_structures(&mut self, structures: &[Structure]) {
+        self.structures = structures.to_vec();
+    }
+
+    /// What a register behind the header reads as.
+    fn capability_word(&self, register_offset: u8) -> u32 {
+        let word = self.ecam.read32(self.at, u16::from(register_offset));
+        for structure in &self.structures {
+            let Some(number) = structure.bar_number() else { continue };
+            let shown = self.bars.get(usize::from(number)).copied().unwrap_or_default();
+            if register_offset == structure.capability && shown.mask == 0 {
+                return word & HIDDEN;
+            }
+            if register_offset == structure.capability + virtio_structure::OFFSET {
+                return word.saturating_add(shown.shift);
+            }
         }
+        word
     }
 
     /// What register `number` of the BARs reads as.
@@ -92,7 +126,7 @@ impl ConfigurationAccess for VirtioConfig {
     fn read_word(&self, _: DeviceFunction, register_offset: u8) -> u32 {
         match bar_number(register_offset) {
             Some(number) => self.bar(number),
-            None => self.ecam.read32(self.at, u16::from(register_offset)),
+            None => self.capability_word(register_offset),
         }
     }
 

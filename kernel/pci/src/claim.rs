@@ -1,0 +1,134 @@
+//! What firmware placed, and whether it can stay there.
+//!
+//! A BAR stays if every window that leads to it encloses it, and nothing else has its addresses
+//! (Linux: `pci_claim_resource`, `pci_bus_allocate_resources`).
+
+use alloc::collections::BTreeSet;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use addr::Range;
+
+use crate::bar::{Bar, BarKind};
+use crate::bridge::WindowKind;
+use crate::enumerate::RootBus;
+use crate::reports::Reports;
+use crate::space::{Space, Window};
+use crate::topology::{FunctionIndex, Topology};
+use crate::window::{bus_range, is_io};
+
+/// What is given up although firmware placed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Released {
+    /// Windows with all that is in them.
+    pub(crate) windows: BTreeSet<Window>,
+    /// All there is.
+    pub(crate) everything: bool,
+}
+
+/// By function, a bit for each BAR that stays, in the order of [`crate::Function::bars`]; the ROM comes last.
+pub(crate) type Kept = Vec<u8>;
+
+/// Claims in `space` what firmware placed.
+pub(crate) fn claim(
+    space: &mut Space,
+    roots: &[RootBus],
+    topology: &Topology,
+    released: &Released,
+    reports: &mut Reports,
+) -> Kept {
+    let mut kept = vec![0; topology.functions.len()];
+    if released.everything {
+        return kept;
+    }
+    // A bus comes after the one that leads to it.
+    for index in 0..topology.buses.len() {
+        open_windows(space, roots, topology, index, released);
+    }
+    for (index, function) in topology.functions.iter().enumerate() {
+        let bus = function.bus.0 as usize;
+        if roots[topology.buses[bus].root].windows.is_empty() {
+            // Nothing is known of the host bridge's windows, so nothing can be wrong.
+            kept[index] = u8::MAX;
+            continue;
+        }
+        for (number, bar) in function.bars.iter().chain(&function.rom).enumerate() {
+            let Some(address) = bar.bus_address else { continue };
+            let range = Range::from_size(address, bar.size).filter(|_| address % bar.size == 0);
+            let window = range.and_then(|range| {
+                Some((range, window(space, roots, topology, bus, range, bar.kind == BarKind::Io)?))
+            });
+            let Some((range, window)) = window else {
+                // Firmware may leave there the ones that it measured with (EDK2 2022.11).
+                let last = address | (bar.size - 1);
+                if last != u64::MAX && last != u64::from(u32::MAX) {
+                    reports.bar_unreachable(function.address, bar.register, address);
+                }
+                continue;
+            };
+            if space.claim(topology, window, range) {
+                kept[index] |= 1 << number;
+            } else {
+                reports.bar_overlaps(function.address, bar.register, address);
+            }
+        }
+    }
+    kept
+}
+
+/// Opens the windows of the bridge to bus `index` that can stay.
+fn open_windows(
+    space: &mut Space,
+    roots: &[RootBus],
+    topology: &Topology,
+    index: usize,
+    released: &Released,
+) {
+    let bus = &topology.buses[index];
+    let (Some(at), Some(parent)) = (bus.bridge, bus.parent) else { return };
+    let bridge = topology[at].bridge.as_ref();
+    for window_of_bridge in bridge.into_iter().flat_map(|bridge| &bridge.windows) {
+        let (kind, range) = (window_of_bridge.kind, window_of_bridge.range);
+        // In I/O space a window at 0 is also what EDK2 2022.11 leaves of one that it does not need.
+        let is_unused = range.start() == 0 && !has_io_in(topology, at, range);
+        if is_unused || released.windows.contains(&(index, kind)) {
+            continue;
+        }
+        let on = window(space, roots, topology, parent.0 as usize, range, kind == WindowKind::Io);
+        if let Some(on) = on
+            && space.claim(topology, on, range)
+        {
+            space.open((index, kind), range);
+        }
+    }
+}
+
+/// Whether an I/O BAR behind `bridge` holds an address in `range`.
+fn has_io_in(topology: &Topology, bridge: FunctionIndex, range: Range<u64>) -> bool {
+    topology.indexed().any(|(index, function)| {
+        let is_in =
+            |bar: &Bar| bar.kind == BarKind::Io && bar.bus_address.is_some_and(|at| range.contains(at));
+        function.bars.iter().any(is_in) && topology.bridges_above(index).any(|above| above == bridge)
+    })
+}
+
+/// The window to bus `bus` that all of `range` lies in.
+fn window(
+    space: &Space,
+    roots: &[RootBus],
+    topology: &Topology,
+    bus: usize,
+    range: Range<u64>,
+    io: bool,
+) -> Option<Window> {
+    if topology.buses[bus].parent.is_some() {
+        return space.enclosing(bus, range, io).map(|kind| (bus, kind));
+    }
+    let windows = &roots[topology.buses[bus].root].windows;
+    let leads_there = windows
+        .iter()
+        .filter(|window| is_io(window) == io)
+        .filter_map(bus_range)
+        .any(|window| window.encloses(&range));
+    leads_there.then_some((bus, if io { WindowKind::Io } else { WindowKind::Memory }))
+}

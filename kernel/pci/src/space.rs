@@ -1,0 +1,164 @@
+//! Addresses behind bridges whose windows are open: what is taken, what is free, and how a window grows.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use addr::Range;
+
+use crate::bridge::WindowKind;
+use crate::enumerate::RootBus;
+use crate::pool::{Pools, Wish};
+use crate::topology::Topology;
+
+/// A bus and one of the three windows that lead to it. On a root bus, where the windows are the host bridge's,
+/// both kinds of memory count as [`WindowKind::Memory`].
+pub(crate) type Window = (usize, WindowKind);
+
+/// Who has which addresses on the bus.
+#[derive(Clone, Debug)]
+pub(crate) struct Space {
+    /// By bus, the open windows of the bridge to it, by [`WindowKind`].
+    windows: Vec<[Option<Range<u64>>; 3]>,
+    /// By bus, what is taken in each window, ascending and without overlaps.
+    taken: Vec<[Vec<Range<u64>>; 3]>,
+    /// By root, what is free in the host bridge's windows.
+    pools: Vec<Pools>,
+}
+
+impl Space {
+    /// With all windows of all bridges closed.
+    pub(crate) fn new(roots: &[RootBus], topology: &Topology) -> Self {
+        let buses = topology.buses.len();
+        Self {
+            windows: vec![[None; 3]; buses],
+            taken: vec![Default::default(); buses],
+            pools: roots.iter().map(|root| Pools::new(&root.windows)).collect(),
+        }
+    }
+
+    /// The open window.
+    pub(crate) fn window(&self, (bus, kind): Window) -> Option<Range<u64>> {
+        self.windows[bus][kind as usize]
+    }
+
+    /// Opens a window; the addresses are taken already on the bus above.
+    pub(crate) fn open(&mut self, (bus, kind): Window, range: Range<u64>) {
+        self.windows[bus][kind as usize] = Some(range);
+    }
+
+    /// The open window to `bus` that all of `range` lies in.
+    pub(crate) fn enclosing(&self, bus: usize, range: Range<u64>, io: bool) -> Option<WindowKind> {
+        WindowKind::ALL
+            .into_iter()
+            .filter(|kind| (*kind == WindowKind::Io) == io)
+            .find(|kind| self.window((bus, *kind)).is_some_and(|window| window.encloses(&range)))
+    }
+
+    /// Takes `range` in a window, unless some of it is taken.
+    pub(crate) fn claim(&mut self, topology: &Topology, (bus, kind): Window, range: Range<u64>) -> bool {
+        let taken = &mut self.taken[bus][kind as usize];
+        let place = taken.partition_point(|other| other.end() < range.start());
+        if taken.get(place).is_some_and(|other| other.overlaps(&range)) {
+            return false;
+        }
+        taken.insert(place, range);
+        if topology.buses[bus].parent.is_none() {
+            self.pools[topology.buses[bus].root].reserve(range, kind == WindowKind::Io);
+        }
+        true
+    }
+
+    /// Takes room on a root bus.
+    pub(crate) fn take_on_root(&mut self, root: usize, wish: Wish, size: u64, alignment: u64) -> Option<u64> {
+        self.pools[root].take(wish, size, alignment)
+    }
+
+    /// Takes room in an open window of a bridge, which grows if it must and can.
+    pub(crate) fn take(&mut self, topology: &Topology, at: Window, size: u64, alignment: u64) -> Option<u64> {
+        let window = self.window(at)?;
+        let taken = &self.taken[at.0][at.1 as usize];
+        let (first, last) = (taken.first().copied(), taken.last().copied());
+        let candidates = [
+            gap(window, taken, size, alignment),
+            above(last.map_or(Some(window.start()), |last| last.end().checked_add(1)), alignment),
+            below(first.map_or(window.end().checked_add(1), |first| Some(first.start())), size, alignment),
+        ];
+        candidates.into_iter().flatten().find(|start| {
+            let Some(range) = Range::from_size(*start, size) else { return false };
+            self.grow(topology, at, range) && self.claim(topology, at, range)
+        })
+    }
+
+    /// Makes an open window enclose `range`, with all windows above it; false if something is in the way, and
+    /// then nothing has changed.
+    fn grow(&mut self, topology: &Topology, mut at: Window, mut range: Range<u64>) -> bool {
+        let mut grown: Vec<(Window, Range<u64>)> = Vec::new();
+        let mut claimed: Vec<(Window, Range<u64>)> = Vec::new();
+        let of_root = loop {
+            let (bus, kind) = at;
+            let Some(window) = self.window(at) else { return false };
+            let granule = kind.granule();
+            let start = range.start().min(window.start()) / granule * granule;
+            let end = range.end().max(window.end()) | (granule - 1);
+            let added = match (start < window.start(), window.end() < end) {
+                (false, false) => break None,
+                (true, false) => Range::new(start, window.start() - 1),
+                (false, true) => Range::new(window.end() + 1, end),
+                (true, true) => None,
+            };
+            let (Some(added), Some(wider)) = (added, Range::new(start, end)) else { return false };
+            let io = kind == WindowKind::Io;
+            grown.push((at, wider));
+            let Some(parent) = topology.buses[bus].parent.map(|parent| parent.0 as usize) else {
+                return false;
+            };
+            if topology.buses[parent].parent.is_none() {
+                let kind = if io { WindowKind::Io } else { WindowKind::Memory };
+                claimed.push(((parent, kind), added));
+                break Some((topology.buses[parent].root, added, io));
+            }
+            let Some(kind) = self.enclosing(parent, window, io) else { return false };
+            claimed.push(((parent, kind), added));
+            (at, range) = ((parent, kind), added);
+        };
+        let is_taken = |((bus, kind), added): &(Window, Range<u64>)| {
+            self.taken[*bus][*kind as usize].iter().any(|other| other.overlaps(added))
+        };
+        if claimed.iter().any(is_taken) {
+            return false;
+        }
+        if let Some((root, added, io)) = of_root
+            && !self.pools[root].take_exactly(added, io)
+        {
+            return false;
+        }
+        for (window, range) in grown {
+            self.open(window, range);
+        }
+        claimed.into_iter().all(|(window, range)| self.claim(topology, window, range))
+    }
+}
+
+/// The lowest place in `window` between what is taken.
+fn gap(window: Range<u64>, taken: &[Range<u64>], size: u64, alignment: u64) -> Option<u64> {
+    let mut start = window.start();
+    for other in taken {
+        let address = start.checked_next_multiple_of(alignment)?;
+        if address.checked_add(size)? <= other.start() {
+            return Some(address);
+        }
+        start = start.max(other.end().checked_add(1)?);
+    }
+    let address = start.checked_next_multiple_of(alignment)?;
+    (address.checked_add(size - 1)? <= window.end()).then_some(address)
+}
+
+/// The lowest place from `end` on.
+fn above(end: Option<u64>, alignment: u64) -> Option<u64> {
+    end?.checked_next_multiple_of(alignment)
+}
+
+/// The highest place that ends before `start`.
+fn below(start: Option<u64>, size: u64, alignment: u64) -> Option<u64> {
+    Some(start?.checked_sub(size)? / alignment * alignment)
+}

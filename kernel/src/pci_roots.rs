@@ -1,0 +1,70 @@
+//! The root buses of the machine, with the windows that can be what firmware says.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::{PciSpace, PciWindow, PhysAddr, Range};
+use boot::memory;
+use firmware::{Description, HostBridge};
+use pci::{Occupied, RootBus, WindowFault};
+use probe::{Finding, FirmwareMap, Severity};
+
+/// Findings about windows at most; a map with more is broken in one way many times.
+const FINDING_LIMIT: usize = 16;
+
+/// A root bus for each of `host_bridges`, and what is wrong with their windows.
+///
+/// A window cannot be where RAM, configuration space or a device is, nor where the CPU has no addresses.
+pub(crate) fn root_buses(
+    description: &Description,
+    host_bridges: &[HostBridge],
+    map: &dyn FirmwareMap,
+) -> (Vec<RootBus>, Vec<Finding>) {
+    let mut roots: Vec<RootBus> = host_bridges.iter().map(root_bus).collect();
+    let faults = pci::review_windows(&mut roots, &occupied(description), memory::last_address());
+    let mut findings: Vec<Finding> = faults
+        .iter()
+        .take(FINDING_LIMIT)
+        .map(|fault| finding(fault, map.name(host_bridges[fault.root].node)))
+        .collect();
+    if faults.len() > FINDING_LIMIT {
+        findings.push(Finding {
+            id: "pci-window-unusable",
+            severity: Severity::Warning,
+            subject: String::from("pci"),
+            sentence: format!("{} more findings about windows are not shown", faults.len() - FINDING_LIMIT),
+        });
+    }
+    (roots, findings)
+}
+
+fn root_bus(bridge: &HostBridge) -> RootBus {
+    RootBus {
+        segment: bridge.segment,
+        first_bus: bridge.first_bus,
+        last_bus: bridge.last_bus,
+        windows: bridge.windows.clone(),
+    }
+}
+
+fn occupied(description: &Description) -> Vec<Occupied<'_>> {
+    let memory = description.memory.iter().map(|range| Occupied { range: *range, by: "RAM" });
+    let ecam = |bridge: &HostBridge| Occupied { range: bridge.ecam, by: "PCI configuration space" };
+    let ecams = description.host_bridges.iter().map(ecam);
+    let is_ecam =
+        |range: &Range<PhysAddr>| description.host_bridges.iter().any(|bridge| bridge.ecam.encloses(range));
+    let devices = description.platform_devices.iter().flat_map(|device| {
+        let registers = device.registers.iter().filter(|range| !is_ecam(range));
+        registers.map(|range| Occupied { range: *range, by: &device.name })
+    });
+    memory.chain(ecams).chain(devices).collect()
+}
+
+fn finding(fault: &WindowFault, node: String) -> Finding {
+    let PciWindow { space, bus_start, cpu, .. } = fault.window;
+    let space = if space == PciSpace::Io { "I/O" } else { "memory" };
+    let sentence =
+        format!("the {space} window at bus address {bus_start:#x}, CPU addresses {cpu}: {}", fault.error);
+    Finding { id: "pci-window-unusable", severity: Severity::Warning, subject: node, sentence }
+}
