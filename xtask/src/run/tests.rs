@@ -185,3 +185,11 @@ fn the_program_runs_in_the_run_directory() {
     assert_eq!(run.outcome().unwrap().kind, Kind::Pass);
     assert!(directory.path().join(REPORT_FILE).is_file());
 }
+
+#[test]
+fn of_qemus_warnings_only_that_of_a_network_card_without_a_peer_is_left_out() {
+    let script = "echo 'qemu: warning: nic virtio-net-pci.0 has no peer' >&2; \
+                  echo 'qemu: warning: netdev n1 has no peer' >&2; exit 1";
+    let message = run(script, true, LONG).unwrap_err().message;
+    assert!(message.ends_with("; its last lines:\n  qemu: warning: netdev n1 has no peer"), "{message}");
+}
