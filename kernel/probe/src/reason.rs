@@ -15,8 +15,10 @@ use crate::instance::InstanceState;
 pub enum NoGroup {
     /// It is an IOMMU, which never translates itself.
     IsIommu,
-    /// Firmware describes no IOMMU.
+    /// Firmware describes no IOMMU, and there is none.
     NoIommu,
+    /// There is an IOMMU, and firmware does not describe any.
+    Undescribed,
     /// Firmware's map leads it nowhere; if the map is wrong there, the finding of this ID says how.
     NotInMap(Option<&'static str>),
     /// Its whole bus is behind no IOMMU.
@@ -49,6 +51,7 @@ impl NoGroup {
         match self {
             Self::IsIommu
             | Self::NoIommu
+            | Self::Undescribed
             | Self::NotInMap(None)
             | Self::BusBypasses
             | Self::Disabled(_)
@@ -69,6 +72,9 @@ impl fmt::Display for NoGroup {
         match self {
             Self::IsIommu => f.write_str("is the IOMMU"),
             Self::NoIommu => f.write_str("no IOMMU in this machine"),
+            Self::Undescribed => {
+                f.write_str("not in the firmware's map: firmware does not describe an IOMMU")
+            }
             Self::NotInMap(None) => f.write_str("not in the firmware's map"),
             Self::NotInMap(Some(finding)) => write!(f, "not in the firmware's map: {finding}"),
             Self::BusBypasses => f.write_str("bus bypasses"),
@@ -98,7 +104,7 @@ impl<D> Core<D> {
             DmaState::MapInvalid(finding) => NoGroup::NotInMap(Some(finding)),
             DmaState::Untranslated(why) => self.untranslated(*why),
             DmaState::Refused(detail) => NoGroup::Refused(detail.clone()),
-            DmaState::Waiting(nodes) => self.missing(nodes),
+            DmaState::Waiting(nodes) => self.missing(device, nodes),
             DmaState::Probing => match self.oops() {
                 Some(oops) => NoGroup::Abandoned(oops.into()),
                 None => NoGroup::NotProbed,
@@ -110,6 +116,7 @@ impl<D> Core<D> {
 
     fn untranslated(&self, why: Untranslated) -> NoGroup {
         match why {
+            Untranslated::NoIommu if self.instances().next().is_some() => NoGroup::Undescribed,
             Untranslated::NoIommu => NoGroup::NoIommu,
             Untranslated::NotInMap => NoGroup::NotInMap(None),
             Untranslated::BusBypasses => NoGroup::BusBypasses,
@@ -134,8 +141,9 @@ impl<D> Core<D> {
         }
     }
 
-    /// Nobody drives what firmware names: an IOMMU, or a device that is not one; or there is no such thing.
-    fn missing(&self, nodes: &[FwNode]) -> NoGroup {
+    /// Nobody drives what firmware names: an IOMMU, or a device that is not one; or there is no such thing. On Linux's
+    /// paths the IOMMU may have become ready after the device was last asked.
+    fn missing(&self, device: &Device<D>, nodes: &[FwNode]) -> NoGroup {
         let unregistered = |node: &FwNode| {
             self.instances()
                 .find(|other| other.state == InstanceState::Unregistered && other.node == Some(*node))
@@ -152,6 +160,16 @@ impl<D> Core<D> {
             }
         }
         let names: Vec<String> = nodes.iter().map(|node| self.firmware.name(*node)).collect();
-        NoGroup::WaitingFor(names.join(", "))
+        let names = names.join(", ");
+        let is_ready = |node: &FwNode| {
+            self.instance_by_node(*node).is_some_and(|instance| instance.state == InstanceState::Ready)
+        };
+        match nodes.iter().all(is_ready) {
+            true if device.has_driver() => {
+                NoGroup::Abandoned(format!("{names} became ready only after its driver was bound"))
+            }
+            true => NoGroup::NeverProbedAt(names),
+            false => NoGroup::WaitingFor(names),
+        }
     }
 }

@@ -59,6 +59,7 @@ fn an_unknown_endpoint_costs_its_own_device_only() {
     m.boot();
     assert_eq!(m.partition(), [["a"], ["b"]]);
     assert_eq!(m.why_not("lost"), "refused by the IOMMU: v: PROBE of endpoint 0x2: NOENT");
+    assert!(m.is_lost("lost"));
     assert_eq!(m.finding_ids(), ["unknown-endpoint"]);
     m.assert_invariants();
 }
@@ -111,6 +112,19 @@ fn an_iommu_without_a_node_matches_nobody() {
 }
 
 #[test]
+fn that_there_is_no_iommu_is_not_said_beside_one() {
+    let nowhere = Spec { refs: vec![], nowhere: Some(Untranslated::NoIommu), ..function("a", 1) };
+    let mut m = machine(vec![Spec { node: None, ..iommu("v", 0) }, nowhere]);
+    m.act(Action::Add(1));
+    assert_eq!(m.why_not("a"), "no IOMMU in this machine");
+    m.act(Action::Add(0));
+    m.act(Action::Register("iommu"));
+    m.core.settle();
+    assert_eq!(m.why_not("a"), "not in the firmware's map: firmware does not describe an IOMMU");
+    assert!(!m.is_lost("a"));
+}
+
+#[test]
 fn every_reason_is_told_apart() {
     let nowhere = |name, why| Spec { refs: vec![], nowhere: Some(why), ..function(name, 0) };
     let mut m = machine(vec![
@@ -131,6 +145,9 @@ fn every_reason_is_told_apart() {
     assert_eq!(m.why_not("malformed"), "not in the firmware's map: bad-map");
     assert_eq!(m.why_not("nobody"), "waiting for: /node@5");
     assert_eq!(m.why_not("driverless"), "IOMMU has no driver: /node@6");
+    let lost = |name: &&str| m.is_lost(name);
+    let all = ["none", "hole", "bypass", "disabled", "malformed", "nobody", "driverless", "w"];
+    assert_eq!(all.into_iter().filter(lost).collect::<Vec<_>>(), ["malformed", "nobody", "driverless"]);
     assert_eq!(m.bound(), ["bypass", "disabled", "hole", "malformed", "none"]);
     m.act(Action::Expire);
     m.core.settle();

@@ -358,6 +358,11 @@ impl Machine {
         self.core.no_group(device).map_or_else(|| "in a group".into(), |reason| reason.to_string())
     }
 
+    /// Whether its reason to be without a group means that isolation is lost.
+    pub(crate) fn is_lost(&self, name: &str) -> bool {
+        self.core.no_group(self.core.device(self.id(name))).is_some_and(|reason| reason.is_loss())
+    }
+
     pub(crate) fn finding_ids(&self) -> Vec<&'static str> {
         self.core.findings().iter().map(|finding| finding.id).collect()
     }
