@@ -11,7 +11,9 @@ use tempfile::TempDir;
 
 use clap::ValueEnum;
 
+use crate::capabilities::Capabilities;
 use crate::cli::{Console, Firmware, Form, Iommu, ProbePath, QemuArgs};
+use crate::expectation::Expectation;
 use crate::image::{self, Kernel, Patch};
 use crate::outcome::{Outcome, Stop};
 use crate::output;
@@ -355,6 +357,7 @@ impl Boot {
 pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Stop> {
     let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| absolute(path));
     let boot = Boot::of_options(options, &program)?;
+    let expectation = Expectation::of_options(options, &boot.start)?;
     if options.dry_run {
         boot.shell_lines(&image::expected()).iter().for_each(|line| println!("{line}"));
         return Ok(None);
@@ -376,7 +379,14 @@ pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Sto
         eprintln!("QEMU waits. In another terminal:\n  {}", gdb_line);
     }
     let deadline = (!options.gdb).then(|| Duration::from_secs(options.timeout));
-    boot.run(&kernel, deadline, true).map(|outcome| Some((outcome, boot.form)))
+    let expectation = expectation
+        .map(|one| one.resolve(&boot.start, |types| Capabilities::ask(&program, types), || boot.own_tree()));
+    let expectation = expectation.transpose()?;
+    let mut outcome = boot.run(&kernel, deadline, true)?;
+    if let Some(expectation) = expectation {
+        expectation.apply(&mut outcome);
+    }
+    Ok(Some((outcome, boot.form)))
 }
 
 /// A path that means the same in the run directory; a bare name is looked for in PATH.

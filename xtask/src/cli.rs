@@ -105,6 +105,13 @@ pub(crate) struct QemuArgs {
     /// The report as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
+    /// How many groups there must be; another number is a failure [default: any].
+    #[arg(long, value_name = "N")]
+    pub(crate) expect_groups: Option<u32>,
+    /// What the boot must give: a report that was saved with --json, a topology, or a file with its `[expect]` alone;
+    /// each difference is a failure [default: the verdict decides].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) expect: Option<PathBuf>,
     /// Shows the QEMU command and does nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use report::{Device, Finding, GroupType, Report, ReservedRegion, Severity, Verdict};
+use report::{Device, Finding, Group, GroupType, Report, ReservedRegion, Severity, Verdict};
 
 use crate::cli::ProbePath;
 use crate::linux::{Answer, Function, LATE_PROBE};
@@ -40,6 +40,17 @@ struct ExpectedGroup {
     kind: GroupType,
     reserved: Option<BTreeSet<Region>>,
     members: BTreeSet<String>,
+}
+
+impl ExpectedGroup {
+    /// As a saved report has it.
+    fn of_report(group: &Group) -> Self {
+        Self {
+            kind: group.kind,
+            reserved: group.reserved_regions.iter().map(region).collect(),
+            members: group.devices.iter().cloned().collect(),
+        }
+    }
 }
 
 /// Compares the end of a boot with what is expected, and with Linux's answers if there are any; where Linux gives
@@ -85,12 +96,8 @@ fn verdict(outcome: &Outcome, expect: &Expect, found: &mut Vec<String>) {
     let (report, expected) = (&outcome.report, expect.result);
     let reasons = &report.failed_because;
     if outcome.kind != expected {
-        let reasons = match &report.error {
-            Some(error) => error.clone(),
-            None if reasons.is_empty() => "without a reason".into(),
-            None => reasons.join("; "),
-        };
-        found.push(format!("verdict: expected {}, is {} ({reasons})", expected.word(), report.result.word()));
+        let reason = report.error.as_ref().or(reasons.first()).map_or("without a reason", String::as_str);
+        found.push(format!("verdict: expected {}, is {} ({reason})", expected.word(), report.result.word()));
     }
     for words in &expect.because {
         if !reasons.iter().any(|reason| words.iter().all(|word| reason.contains(word))) {
@@ -235,6 +242,9 @@ fn expected_groups(expect: &Expect, linux: Option<&Answer>, found: &mut Vec<Stri
         });
         parsed.collect()
     };
+    if let Some(groups) = &expect.of_report {
+        return groups.iter().map(ExpectedGroup::of_report).collect();
+    }
     let stated = expect.reserved.as_ref().map(&mut regions);
     match linux {
         Some(answer) => answer
@@ -428,7 +438,7 @@ fn expected_driver<'a>(
 }
 
 /// How Linux's answers, and our expectations, say that a function has no driver.
-const NO_DRIVER: &str = "-";
+pub(crate) const NO_DRIVER: &str = "-";
 /// Our driver of an IOMMU.
 const IOMMU_DRIVER: &str = "virtio-iommu";
 

@@ -6,6 +6,7 @@
 mod boot;
 mod capabilities;
 mod cli;
+mod expectation;
 mod explore;
 mod firmware;
 mod image;

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use report::{Report, Verdict};
 use serde::{Deserialize, Serialize};
 
+use crate::expectation::Compared;
+
 /// What became of a command. The words are part of the JSON form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +71,8 @@ pub(crate) struct Outcome {
     /// Lines of the log that Linux prints in the same words and the report does not have ([`UNTRANSLATED`]), each
     /// once and without its time.
     pub(crate) log: BTreeSet<String>,
+    /// How it differs from what the command line expects, if it expects anything.
+    pub(crate) compared: Option<Compared>,
 }
 
 /// What is in the line that says that a map leads a requester ID nowhere (Linux: `of_map_id`).
@@ -77,11 +81,16 @@ pub(crate) const UNTRANSLATED: &str = "no iommu-map translation for id";
 impl Outcome {
     /// The end of a run that gave no report.
     pub(crate) fn without_report(kind: Kind, error: String) -> Self {
-        Self { kind, report: Report::of_error(report::Run::default(), error), log: BTreeSet::new() }
+        Self {
+            kind,
+            report: Report::of_error(report::Run::default(), error),
+            log: BTreeSet::new(),
+            compared: None,
+        }
     }
 
-    /// The report with two more fields: `outcome`, the kind's word, and `exit_status`. One line, which
-    /// begins with the schema as the kernel's own does.
+    /// The report with more fields: `outcome`, the kind's word, `exit_status`, and `expectation`, if there was one. One
+    /// line, which begins with the schema as the kernel's own does.
     ///
     /// # Errors
     ///
@@ -93,9 +102,12 @@ impl Outcome {
             report: &'a Report,
             outcome: &'static str,
             exit_status: u8,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            expectation: Option<&'a Compared>,
         }
         let exit_status = self.kind.exit_status();
-        serde_json::to_string(&Extended { report: &self.report, outcome: self.kind.word(), exit_status })
+        let (report, outcome, expectation) = (&self.report, self.kind.word(), self.compared.as_ref());
+        serde_json::to_string(&Extended { report, outcome, exit_status, expectation })
     }
 }
 

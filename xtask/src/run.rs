@@ -215,7 +215,7 @@ impl Run<'_> {
                 format!("the report is of schema {}, not {}", report.schema, report::SCHEMA),
             );
         }
-        Ok(Outcome { kind: report.result.into(), report, log: traces.as_linux.clone() })
+        Ok(Outcome { kind: report.result.into(), report, log: traces.as_linux.clone(), compared: None })
     }
 }
 

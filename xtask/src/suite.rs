@@ -330,7 +330,11 @@ fn run_difference(what: &str, meant: &str, is: &str) -> Option<String> {
 
 /// What Linux answers for the machine: several answers if it varies, and our own path must not. None if it is not
 /// compared.
-fn expected_answers(topology: &Topology, expect: &Expect, paths: &Paths) -> anyhow::Result<Vec<Answer>> {
+pub(crate) fn expected_answers(
+    topology: &Topology,
+    expect: &Expect,
+    paths: &Paths,
+) -> anyhow::Result<Vec<Answer>> {
     let by_tables = topology.firmware.is_acpi();
     let linux = paths.linux(topology.path);
     match &expect.linux {

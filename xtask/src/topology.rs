@@ -181,6 +181,9 @@ pub(crate) struct Expect {
     /// Bound on the guest's instructions from reset to the report. With `-icount shift=0` each is a
     /// nanosecond of the report's time.
     pub(crate) instructions_below: Option<u64>,
+    /// The groups of a saved report, in place of `groups`, with their types and regions.
+    #[serde(skip)]
+    pub(crate) of_report: Option<Vec<report::Group>>,
     /// Whether groups may have any numbers, and IOMMUs come in any order.
     #[serde(skip)]
     pub(crate) any_numbers: bool,

@@ -21,13 +21,14 @@ impl Report {
         };
     }
 
-    /// Fails the run for reasons that are not in the report itself: what was expected of it. They come first.
+    /// Fails the run for reasons that are not in the report itself: what was expected of it. They come last: that
+    /// isolation is lost explains more than that a group is missing.
     ///
     /// A run that could not be completed stays an error.
     pub fn fail_for(&mut self, reasons: Vec<String>) {
         if self.result != Verdict::Error && !reasons.is_empty() {
             self.result = Verdict::Fail;
-            self.failed_because.splice(..0, reasons);
+            self.failed_because.extend(reasons);
         }
     }
 

@@ -152,12 +152,12 @@ fn all_reasons_are_in_the_text_and_none_can_end_its_line() {
 }
 
 #[test]
-fn what_was_expected_and_did_not_come_fails_first() {
+fn what_was_expected_and_did_not_come_fails_behind_what_explains_it() {
     let mut report = report(&[("0000:00:02.0", None, "waiting for: /iommu", true)]);
     report.judge();
     report.fail_for(["expected 2 groups, there are 0".to_string()].into());
     assert_eq!(report.result, Verdict::Fail);
-    assert_eq!(report.failed_because[0], "expected 2 groups, there are 0");
+    assert_eq!(report.failed_because[1], "expected 2 groups, there are 0");
     let mut broken = Report::of_error(Run::default(), "no memory".to_string());
     broken.judge();
     broken.fail_for(["expected 2 groups, there are 0".to_string()].into());

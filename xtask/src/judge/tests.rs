@@ -91,7 +91,7 @@ fn judge_expecting(expect: &Expect, mut report: Report) -> Vec<String> {
 /// Judges a report whose verdict may not follow from it.
 fn judge_as_it_is(expect: &Expect, report: Report) -> Vec<String> {
     let log = BTreeSet::new();
-    differences(&Outcome { kind: report.result.into(), report, log }, expect, None)
+    differences(&Outcome { kind: report.result.into(), report, log, compared: None }, expect, None)
 }
 
 /// Judges the right report after `break_it`, and wants one difference that has all of `words`.
@@ -176,7 +176,7 @@ fn numbers_do_not_matter_where_devices_and_drivers_came_in_another_order() {
     let mut judge = |any_numbers| {
         expect.any_numbers = any_numbers;
         let (report, log) = (report.clone(), BTreeSet::new());
-        differences(&Outcome { kind: Kind::Pass, report, log }, &expect, None).len()
+        differences(&Outcome { kind: Kind::Pass, report, log, compared: None }, &expect, None).len()
     };
     assert_eq!((judge(false), judge(true)), (2, 0));
 }
@@ -231,7 +231,11 @@ fn an_iommu_whose_driver_did_not_survive_has_none() {
     let answer = Answer::read("default-bypass", true, "7.3.4").unwrap();
     let judge = |report: Report| {
         let expect = Expect { warnings: vec!["oops".into()], ..Expect::default() };
-        differences(&Outcome { kind: Kind::Pass, report, log: BTreeSet::new() }, &expect, Some(&answer))
+        differences(
+            &Outcome { kind: Kind::Pass, report, log: BTreeSet::new(), compared: None },
+            &expect,
+            Some(&answer),
+        )
     };
     let mut report = as_linux(&answer);
     report.warnings = vec!["oops: the IOMMU 0000:00:01.0 has no firmware node".into()];
@@ -477,7 +481,11 @@ fn as_linux(answer: &Answer) -> Report {
 fn judge_by_linux(report: Report, machine: &str, by_tables: bool, version: &str) -> Vec<String> {
     let answers = Answer::read(machine, by_tables, version).unwrap().alternatives();
     let log = answers[0].lines(UNTRANSLATED).map(String::from).collect();
-    differences_from_any(&Outcome { kind: Kind::Pass, report, log }, &Expect::default(), &answers)
+    differences_from_any(
+        &Outcome { kind: Kind::Pass, report, log, compared: None },
+        &Expect::default(),
+        &answers,
+    )
 }
 
 #[test]
@@ -554,7 +562,7 @@ fn what_a_map_does_not_translate_is_logged_as_linux_does() {
     let answer = Answer::read("simple", false, "7.3.4").unwrap();
     let judge = |log: &[&str]| {
         let log = log.iter().map(|&line| line.into()).collect();
-        let outcome = Outcome { kind: Kind::Pass, report: as_linux(&answer), log };
+        let outcome = Outcome { kind: Kind::Pass, report: as_linux(&answer), log, compared: None };
         differences(&outcome, &Expect::default(), Some(&answer))
     };
     let line = "OF: /pcie@10000000: no iommu-map translation for id 0x8 on (null)";
