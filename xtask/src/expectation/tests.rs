@@ -22,6 +22,9 @@ fn device(name: &str, group: Option<u32>, why: &str) -> Device {
         trigger: None,
         why: why.into(),
         isolation_lost: false,
+        physfn: None,
+        vfs: None,
+        untrusted: false,
         acs: None,
     }
 }
