@@ -103,6 +103,13 @@ impl Exception {
         matches!(self.class(), 0x24 | 0x25) && self.esr & 1 << 6 != 0
     }
 
+    /// Whether this is a data abort of our own code because nothing answered, at an address that is known: a
+    /// synchronous external abort that is not on a page table walk, with FAR_EL1 valid (ESR_EL1.FnV is 0).
+    #[must_use]
+    pub fn is_unanswered_access(&self) -> bool {
+        self.vector == 0 && self.class() == 0x25 && self.esr & 0x3f == 0x10 && self.esr & 1 << 10 == 0
+    }
+
     /// ESR_EL1.EC.
     #[must_use]
     pub fn class(&self) -> u64 {

@@ -16,6 +16,7 @@ struct Answer {
 unsafe extern "C" {
     safe fn guarded_semihosting() -> Answer;
     fn guarded_load(address: u64) -> Answer;
+    fn guarded_store(address: u64, word: u32) -> Answer;
 }
 
 /// Whether a debugger or emulator answers semihosting calls; without one, `HLT` is an undefined instruction.
@@ -34,4 +35,18 @@ pub unsafe fn load_u32(address: PhysAddr) -> Option<u32> {
     // by the C calling convention also when the access is refused.
     let answer = unsafe { guarded_load(address.0) };
     (answer.refused == 0).then_some(answer.value as u32)
+}
+
+/// Whether the word at `address` holds what is written to it.
+///
+/// # Safety
+///
+/// - Nobody uses the word: it is ours, if it is memory.
+/// - `address` is a multiple of 4.
+pub unsafe fn holds_u32(address: PhysAddr, word: u32) -> bool {
+    // SAFETY: The routine touches nothing but the word, which nobody uses, as the caller says, and returns by the C
+    // calling convention also when the access is refused.
+    let answer = unsafe { guarded_store(address.0, word) };
+    // SAFETY: As above.
+    answer.refused == 0 && unsafe { load_u32(address) } == Some(word)
 }

@@ -8,7 +8,7 @@ use addr::PhysAddr;
 
 use crate::exception::Exception;
 use crate::page_table::{DEVICE_BLOCK, NORMAL_BLOCK, PAGE_SIZE, TABLE};
-use crate::{Handover, Source, efi, layout, memory, secondary};
+use crate::{Handover, Source, device_access, efi, layout, memory, secondary};
 
 /// IMAGE_FILE_MACHINE_ARM64 (Microsoft PE format, machine types).
 const PE_MACHINE_ARM64: u16 = 0xaa64;
@@ -184,8 +184,13 @@ extern "C" fn boot_rust_secondary(context: u64) -> ! {
     boot_kernel_second_cpu()
 }
 
-/// Called by the vectors, with what they saved.
+/// Called by the vectors, with what they saved; what is changed there is in the registers after it returns.
+///
+/// An access to device registers that nothing answered has been carried out when this returns, as far as that goes.
+/// Any other exception is the kernel's to report.
 #[unsafe(no_mangle)]
-extern "C" fn boot_rust_exception(exception: &Exception) -> ! {
-    boot_kernel_exception(exception)
+extern "C" fn boot_rust_exception(exception: &mut Exception) {
+    if !device_access::resume(exception) {
+        boot_kernel_exception(exception)
+    }
 }

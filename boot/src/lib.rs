@@ -16,6 +16,8 @@
 
 #![no_std]
 
+#[cfg(target_os = "none")]
+mod device_access;
 pub mod efi;
 pub mod exception;
 #[cfg(target_os = "none")]
@@ -24,11 +26,15 @@ pub mod guarded;
 mod head;
 #[cfg(target_os = "none")]
 mod layout;
+#[cfg(any(target_os = "none", test))]
+mod load_store;
 #[cfg(target_os = "none")]
 pub mod memory;
 pub mod page_table;
 #[cfg(target_os = "none")]
 pub mod secondary;
+#[cfg(any(target_os = "none", test))]
+pub mod unanswered;
 
 use addr::{PhysAddr, Range};
 

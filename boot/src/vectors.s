@@ -1,4 +1,5 @@
-// Exception vectors: save everything, then report, on a stack that is surely good.
+// Exception vectors: save everything, then go on if the access only had no answer, else report; on a stack that is
+// surely good.
 //
 // Our code runs at EL1 on SP_EL0 (group 0 of the table), so an exception there arrives with SP_EL1 at the
 // top of the CPU's exception stack. An exception in the handler itself comes in by group 1, and gets a third
@@ -68,6 +69,28 @@ vectors:
     str     x0, [sp, #288]
 .endm
 
+// FPSR and FPCR, and 32 registers of 16 bytes.
+.equ VECTORS_SIZE, 16 + 32 * 16
+
+.macro each_vector_pair instruction
+    \instruction q0, q1, [sp, #16]
+    \instruction q2, q3, [sp, #48]
+    \instruction q4, q5, [sp, #80]
+    \instruction q6, q7, [sp, #112]
+    \instruction q8, q9, [sp, #144]
+    \instruction q10, q11, [sp, #176]
+    \instruction q12, q13, [sp, #208]
+    \instruction q14, q15, [sp, #240]
+    \instruction q16, q17, [sp, #272]
+    \instruction q18, q19, [sp, #304]
+    \instruction q20, q21, [sp, #336]
+    \instruction q22, q23, [sp, #368]
+    \instruction q24, q25, [sp, #400]
+    \instruction q26, q27, [sp, #432]
+    \instruction q28, q29, [sp, #464]
+    \instruction q30, q31, [sp, #496]
+.endm
+
 save:
     save_rest
     // A guarded instruction that was refused is stepped over, and x1 says so.
@@ -89,8 +112,40 @@ save:
     eret
 1:  mov     x0, sp
     mov     x29, xzr
+    // Rust code uses the vector registers, and what was interrupted may hold values there.
+    sub     sp, sp, #VECTORS_SIZE
+    each_vector_pair stp
+    mrs     x1, fpsr
+    mrs     x2, fpcr
+    stp     x1, x2, [sp]
     bl      boot_rust_exception
-    b       park
+    // It comes back only where the interrupted code can go on, with the registers in the frame.
+    ldp     x1, x2, [sp]
+    msr     fpsr, x1
+    msr     fpcr, x2
+    each_vector_pair ldp
+    add     sp, sp, #VECTORS_SIZE
+    ldp     x1, x2, [sp, #256]
+    msr     elr_el1, x1
+    msr     spsr_el1, x2
+    ldr     x30, [sp, #240]
+    ldp     x28, x29, [sp, #224]
+    ldp     x26, x27, [sp, #208]
+    ldp     x24, x25, [sp, #192]
+    ldp     x22, x23, [sp, #176]
+    ldp     x20, x21, [sp, #160]
+    ldp     x18, x19, [sp, #144]
+    ldp     x16, x17, [sp, #128]
+    ldp     x14, x15, [sp, #112]
+    ldp     x12, x13, [sp, #96]
+    ldp     x10, x11, [sp, #80]
+    ldp     x8, x9, [sp, #64]
+    ldp     x6, x7, [sp, #48]
+    ldp     x4, x5, [sp, #32]
+    ldp     x2, x3, [sp, #16]
+    ldp     x0, x1, [sp]
+    add     sp, sp, #{FRAME_SIZE}
+    eret
 
 save_nested:
     msr     tpidrro_el0, x1
@@ -136,5 +191,12 @@ guarded_semihosting:
 guarded_load:
     mov     x1, #0
     ldr     w0, [x0]
+    ret
+// x0 = address, w1 = word -> x1 = 1 if nothing takes it there.
+.global guarded_store
+guarded_store:
+    mov     w2, w1
+    mov     x1, #0
+    str     w2, [x0]
     ret
 .text

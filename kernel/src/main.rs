@@ -27,6 +27,7 @@ mod stand_in;
 mod summary;
 mod tables;
 mod two_cpus;
+mod unanswered;
 mod virtio_structure;
 
 use alloc::format;
@@ -47,6 +48,7 @@ use crate::order::Step;
 use crate::registry::Devices;
 use crate::source::HandedOver;
 use crate::two_cpus::{OnDemand, binds, race, self_test};
+use crate::unanswered::Windows;
 
 boot::entry!(kernel_main, machine::second_cpu::main, machine::failure::exception);
 
@@ -67,33 +69,40 @@ fn kernel_main(handover: Handover) -> ! {
     log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
     report.warnings.extend(handed_over.warnings.iter().chain(&options.warnings).cloned());
     summary::add_findings(&mut report, handed_over.console_absent.as_slice());
-    if let Err(error) = probe_machine(&handover, handed_over, &options, &mut report) {
+    let mut windows = Windows::default();
+    if let Err(error) = probe_machine(&handover, handed_over, &options, &mut report, &mut windows) {
         log!("ERROR: {error}");
         report.error = Some(error);
     }
+    summary::add_findings(&mut report, source::absent_memory().as_slice());
+    summary::add_findings(&mut report, &windows.unanswered());
 
     summary::close(&mut report);
     console::write_report(&options.form.render(&report));
     power::end(report.exit_status())
 }
 
-/// From the device tree to the groups; what is known is in `report`, also after an error.
+/// From the device tree to the groups; what is known is in `report`, also after an error, and what has registers
+/// where is in `windows`.
 fn probe_machine(
     handover: &Handover,
     handed_over: HandedOver,
     options: &Options,
     report: &mut Report,
+    windows: &mut Windows,
 ) -> Result<(), String> {
     if let Some(refused) = &options.refused {
         return Err(refused.clone());
     }
     let described = source::chosen(handover, handed_over.start, options)?;
     summary::add_description(report, &described.description);
+    windows.add_description(&described.description);
     summary::add_findings(report, &source::use_memory(handover, handed_over.memory, &described));
 
     let buses = Policy { virtual_functions: options.virtual_functions, ..described.buses };
     let hardware = Hardware::enumerate(&described.description, &*described.map, &buses, options.path);
     summary::add_hardware(report, &hardware);
+    windows.add_functions(&hardware.topology);
 
     event_log::policy(options);
     let iommus = Iommus::default();

@@ -6,6 +6,8 @@ use addr::{PhysAddr, Range};
 use boot::guarded::load_u32;
 use boot::memory::{self, Kind, MapError};
 
+use super::ram;
+
 /// First word of a device tree blob, big-endian (Devicetree Specification 0.4, section 5.2).
 const DEVICE_TREE_MAGIC: u32 = 0xd00d_feed;
 
@@ -90,8 +92,10 @@ pub(crate) unsafe fn device_tree(at: PhysAddr) -> Result<&'static [u8], BlobErro
     let size = u64::from(bytes).max(size_of_val(&header) as u64);
     let range = Range::from_size(at, size).ok_or(BlobError::NoMemory(at))?;
     memory::map(range, Kind::Normal).map_err(BlobError::Unmappable)?;
-    map_word(PhysAddr(range.end().0 & !3))?;
-    // SAFETY: The range is mapped as memory, first and last word answer, and the caller says that nobody
+    if let Some(hole) = ram::first_hole(range) {
+        return Err(BlobError::NoMemory(hole));
+    }
+    // SAFETY: The range is mapped as memory, every page of it answers, and the caller says that nobody
     // writes there.
     Ok(unsafe { core::slice::from_raw_parts(address as usize as *const u8, size as usize) })
 }

@@ -44,11 +44,11 @@ impl Register for u32 {
 impl Ecam {
     /// Maps `window`, whose first byte belongs to bus `first_bus` of `segment`, as far as `last_bus`.
     ///
-    /// Buses that the window has no room for do not answer.
+    /// Buses that the window has no room for do not answer, nor those where the machine has nothing.
     ///
     /// # Errors
     ///
-    /// The window cannot be mapped, or nothing answers at the first or the last of its buses.
+    /// The window cannot be mapped, or nothing answers at the first of its buses.
     pub(crate) fn new(
         window: Range<PhysAddr>,
         segment: u16,
@@ -59,13 +59,9 @@ impl Ecam {
         let buses = u64::from(last_bus.saturating_sub(first_bus)) + 1;
         let buses = buses.min(window.size() / BUS_SIZE);
         let none = RegistersError::Absent(start);
-        let last = start.checked_add(buses.saturating_sub(1) * BUS_SIZE);
-        let last = last.and_then(|last| Range::from_size(last, BUS_SIZE)).ok_or(none)?;
-        let window = Range::new(start, last.end()).filter(|_| buses > 0).ok_or(none)?;
+        let window = Range::from_size(start, buses * BUS_SIZE).ok_or(none)?;
         // SAFETY: The first word of a bus is a vendor and device ID, which can be read without effect.
         unsafe { registers::map(window) }?;
-        // SAFETY: As above.
-        unsafe { registers::first_word(last) }?;
         // At most 256 buses, so it fits; at least one.
         let last_bus = first_bus.saturating_add((buses - 1) as u8);
         Ok(Self { start, segment, first_bus, last_bus })

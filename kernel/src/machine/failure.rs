@@ -8,6 +8,7 @@ use core::panic::PanicInfo;
 
 use boot::exception::Exception;
 use boot::secondary::this_cpu;
+use boot::unanswered;
 
 use super::role::{Played, Role};
 use super::{console, power};
@@ -57,6 +58,13 @@ pub(crate) fn exception(exception: &Exception) -> ! {
         && exception.fault_name().is_some()
     {
         log!("ERROR: {Place}stack overflow: the {stack} is full");
+    }
+    if exception.is_unanswered_access() && unanswered::is_exhausted() {
+        let at = exception.far;
+        log!(
+            "ERROR: {Place}nothing answers at {at:#x}, as at {} accesses before, which is the limit",
+            unanswered::LIMIT
+        );
     }
     log!("ERROR: {Place}{exception}");
     // Where the image's ELF file has the place, and the place that called it.

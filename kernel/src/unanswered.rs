@@ -1,0 +1,109 @@
+//! Accesses to registers that nothing answered, as findings: whose registers they were to be.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use addr::{PhysAddr, Range};
+use boot::unanswered::{self, Place};
+use firmware::Description;
+use pci::Topology;
+use probe::{Finding, Severity};
+
+/// Bytes of configuration space that one bus takes.
+const BUS_SIZE: u64 = 1 << 20;
+
+/// Where firmware and BARs put registers, and whose.
+#[derive(Debug, Default)]
+pub(crate) struct Windows(Vec<Window>);
+
+#[derive(Debug)]
+struct Window {
+    range: Range<PhysAddr>,
+    /// The device, by the name that it has in the report.
+    device: String,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// Configuration space from this bus on.
+    Config { first_bus: u8 },
+    /// Registers, by their name.
+    Registers(String),
+}
+
+impl Windows {
+    /// Adds all configuration space and all registers of platform devices.
+    pub(crate) fn add_description(&mut self, description: &Description) {
+        let bridges = description.host_bridges.iter().map(|bridge| Window {
+            range: bridge.ecam,
+            device: bridge.name.clone(),
+            what: What::Config { first_bus: bridge.first_bus },
+        });
+        self.0.extend(bridges);
+        for device in &description.platform_devices {
+            let registers = device.registers.iter().map(|range| Window {
+                range: *range,
+                device: device.name.clone(),
+                what: What::Registers("registers".to_string()),
+            });
+            self.0.extend(registers);
+        }
+    }
+
+    /// Adds the BARs that the CPU reaches.
+    pub(crate) fn add_functions(&mut self, topology: &Topology) {
+        for function in topology.functions() {
+            self.0.extend(function.bars.iter().filter_map(|bar| {
+                Some(Window {
+                    range: bar.cpu?,
+                    device: function.address.to_string(),
+                    what: What::Registers(bar.register.to_string()),
+                })
+            }));
+        }
+    }
+
+    /// What was not answered in this run.
+    pub(crate) fn unanswered(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let elsewhere = unanswered::read(|place| findings.push(self.finding(&place)));
+        if elsewhere > 0 {
+            let sentence = format!("nothing answers at {elsewhere} more accesses, at other addresses");
+            findings.push(finding("device registers".to_string(), sentence));
+        }
+        findings
+    }
+
+    fn finding(&self, place: &Place) -> Finding {
+        let Place { range, reads, writes } = place;
+        let at = |address| self.0.iter().find(|window| window.range.contains(address));
+        let window = at(range.start()).or_else(|| at(range.end()));
+        let (device, what) = match window {
+            None => (range.start().to_string(), "registers".to_string()),
+            Some(Window { device, what: What::Registers(name), .. }) => (device.clone(), name.clone()),
+            Some(Window { device, range: ecam, what: What::Config { first_bus } }) => {
+                let bus =
+                    |at: PhysAddr| u64::from(*first_bus) + at.0.saturating_sub(ecam.start().0) / BUS_SIZE;
+                let (first, last) = (bus(range.start()), bus(range.end().min(ecam.end())));
+                let buses = if first == last {
+                    format!("bus {first:#x}")
+                } else {
+                    format!("buses {first:#x} to {last:#x}")
+                };
+                (device.clone(), format!("configuration space of {buses}"))
+            }
+        };
+        let lost = match (reads, writes) {
+            (reads, 0) => format!("{reads} reads gave all ones"),
+            (0, writes) => format!("{writes} writes were dropped"),
+            (reads, writes) => format!("{reads} reads gave all ones, {writes} writes were dropped"),
+        };
+        finding(device, format!("{what}: nothing answers at {range}; {lost}"))
+    }
+}
+
+fn finding(subject: String, sentence: String) -> Finding {
+    Finding { id: "access-unanswered", severity: Severity::Warning, subject, sentence }
+}
