@@ -9,22 +9,24 @@ use core::ptr::NonNull;
 
 use addr::{PciAddress, PhysAddr, Range};
 use firmware::{Description, HostBridge, PlatformDevice};
-use pci::{AcsRegisters, Bar, BarKind, Command, FunctionIndex, Policy, Topology};
+use pci::{
+    AcsRegisters, Bar, BarKind, Command, FunctionIndex, Policy, Topology, VirtioCapability, VirtioStructure,
+};
 use probe::{Finding, FirmwareMap, FwNode, InputIds, Manners, Path, Translation};
+use virtio_drivers::transport::DeviceType;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
-use virtio_drivers::transport::{DeviceType, SomeTransport};
 
 use crate::config_space::ConfigSpace;
 use crate::machine::dma::IdentityHal;
 use crate::machine::registers::{self, RegistersError};
 use crate::machine::virtio_config::VirtioConfig;
-use crate::virtio_structure::{self, Structure};
+use crate::machine::virtio_transport::{Doorbells, VirtioTransport};
 use crate::{doubts, pci_roots};
 
 /// A transport of any kind, for the lifetime of the machine.
-pub(crate) type Transport = SomeTransport<'static>;
+pub(crate) type Transport = VirtioTransport;
 
 /// A device, as drivers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,15 +184,15 @@ impl Hardware {
     fn check_registers(
         &self,
         index: FunctionIndex,
-        structures: &[Structure],
+        capabilities: &[VirtioCapability],
         bar: &Bar,
         registers: Range<PhysAddr>,
     ) -> Result<(), String> {
         let at = self.topology[index].address;
-        let find = |kind| structures.iter().find(|one| one.kind == kind);
-        let common = find(virtio_structure::COMMON).filter(|common| common.is_in(bar));
-        let (Some(access), Some(common)) = (find(virtio_structure::ACCESS), common) else { return Ok(()) };
-        let register = registers.start().checked_add(common.offset.into());
+        let find = |structure| capabilities.iter().find(|one| one.structure == structure);
+        let common = find(VirtioStructure::Common).filter(|common| common.is_in(bar.register));
+        let (Some(access), Some(common)) = (find(VirtioStructure::Access), common) else { return Ok(()) };
+        let register = registers.start().checked_add(common.start.into());
         let register = register.and_then(|start| Range::from_size(start, 4));
         let Some(register) = register.filter(|register| registers.encloses(register)) else { return Ok(()) };
         for value in [1, 0] {
@@ -223,29 +225,32 @@ impl Hardware {
                 let function = &self.topology[index];
                 let PciAddress { bus, devfn, .. } = function.address;
                 let ecam = self.config.borrow().at(function.address).ok_or("no configuration space")?;
-                let structures = virtio_structure::all(&*self.config.borrow(), function);
+                let capabilities = pci::virtio_capabilities(&ecam, function);
                 // I/O space is for notifications alone, which memory may offer as well.
-                let in_io =
-                    |bar: &Bar| bar.kind == BarKind::Io && structures.iter().any(|one| one.is_in(bar));
+                let in_io = |bar: &Bar| {
+                    bar.kind == BarKind::Io && capabilities.iter().any(|one| one.is_in(bar.register))
+                };
                 let has_io = function.bars.iter().any(in_io) && self.enable(index, Command::IO).is_ok();
                 // A BAR that cannot be reached matters only if the transport needs it.
-                let mut config = VirtioConfig::new(ecam, function.address);
+                let mut config = VirtioConfig::new(ecam, function.address, capabilities.clone());
                 let mut complaints = String::new();
+                let mut mapped = Vec::new();
                 for bar in function.bars.iter().filter(|bar| bar.kind != BarKind::Io || has_io && in_io(bar))
                 {
                     match self.map_bar(index, bar) {
                         Ok(registers) => {
-                            self.check_registers(index, &structures, bar, registers)?;
+                            self.check_registers(index, &capabilities, bar, registers)?;
                             config.show(bar, registers);
+                            mapped.push((bar.register, registers));
                         }
                         Err(complaint) => complaints += &format!("; {complaint}"),
                     }
                 }
-                config.show_structures(&structures);
                 let place = DeviceFunction { bus, device: devfn.device(), function: devfn.function() };
-                PciTransport::new::<IdentityHal, _>(&mut PciRoot::new(config), place)
-                    .map(SomeTransport::from)
-                    .map_err(|error| format!("{error}{complaints}"))
+                let transport = PciTransport::new::<IdentityHal, _>(&mut PciRoot::new(config), place)
+                    .map_err(|error| format!("{error}{complaints}"))?;
+                let doorbells = Doorbells::new(&capabilities, &mapped).ok_or("it has no doorbells")?;
+                Ok(VirtioTransport::pci(transport, doorbells))
             }
             Handle::Platform(index) => {
                 let registers = first_registers(&self.platform[index]).ok_or("no registers")?;
@@ -254,7 +259,7 @@ impl Hardware {
                 // SAFETY: The registers were mapped when the slot was looked at, firmware says that they are
                 // a virtio-mmio device's, and the core binds one driver to it at a time.
                 unsafe { MmioTransport::new(header, registers.size() as usize) }
-                    .map(SomeTransport::from)
+                    .map(VirtioTransport::mmio)
                     .map_err(|error| error.to_string())
             }
         }

@@ -28,7 +28,6 @@ mod summary;
 mod tables;
 mod two_cpus;
 mod unanswered;
-mod virtio_structure;
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -40,6 +40,7 @@ mod space;
 mod sriov;
 mod topology;
 mod tree;
+mod virtio;
 mod window;
 
 #[cfg(test)]
@@ -58,4 +59,5 @@ pub use pci_bus::{Isolate, PciBus};
 pub use quirks::Quirks;
 pub use sriov::Sriov;
 pub use topology::{Bus, BusIndex, FunctionIndex, HiddenRoot, Topology};
+pub use virtio::{VENDOR_SPECIFIC, VirtioCapability, VirtioStructure, virtio_capabilities};
 pub use window::{Occupied, WindowError, WindowFault, review_windows};

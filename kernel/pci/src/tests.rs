@@ -3,8 +3,10 @@
 mod addresses;
 mod broken;
 mod functions;
+mod gone;
 mod grouping;
 mod linux;
 mod model;
 mod numbers;
+mod virtio;
 mod virtual_functions;

@@ -6,7 +6,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use core::ops::RangeInclusive;
 
-use pci::{BarKind, FunctionIndex};
+use pci::{BarKind, FunctionIndex, VENDOR_SPECIFIC};
 use probe::{BindError, DmaClaim, Driver, Provides};
 use viommu::{Clock, RESET_DEADLINE_US};
 use virtio_drivers::transport::{DeviceStatus, Transport as _};
@@ -14,7 +14,6 @@ use virtio_drivers::transport::{DeviceStatus, Transport as _};
 use super::virtio_legacy;
 use crate::hardware::{Handle, Hardware, Transport, VIRTIO_VENDOR};
 use crate::machine::clock::MachineClock;
-use crate::virtio_structure::VENDOR_SPECIFIC;
 
 /// `VIRTIO_F_VERSION_1` (virtio 1.2, section 6).
 const VERSION_1: u64 = 1 << 32;
@@ -140,6 +139,9 @@ fn bring_up(transport: &mut Transport) -> Result<(), String> {
     transport.set_status(DeviceStatus::empty());
     let start = MachineClock.now_us();
     while !transport.get_status().is_empty() {
+        if transport.get_status() == DeviceStatus::all() {
+            return Err("every bit of its status is set after a reset, as if the device were gone".into());
+        }
         if MachineClock.now_us().saturating_sub(start) > RESET_DEADLINE_US {
             return Err(format!("does not confirm a reset within {RESET_DEADLINE_US} us"));
         }
@@ -156,9 +158,12 @@ fn bring_up(transport: &mut Transport) -> Result<(), String> {
             return Err(format!("offers features {offered:#x} and refuses VERSION_1 with ACCESS_PLATFORM"));
         }
     }
-    transport.set_status(status | DeviceStatus::DRIVER_OK);
-    if transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET) {
-        return Err("needs a reset right after DRIVER_OK".into());
+    status |= DeviceStatus::DRIVER_OK;
+    transport.set_status(status);
+    let found = transport.get_status();
+    if found.contains(DeviceStatus::DEVICE_NEEDS_RESET) || !found.contains(status) {
+        let (found, status) = (found.bits(), status.bits());
+        return Err(format!("its status is {found:#x} right after DRIVER_OK, expected {status:#x}"));
     }
     Ok(())
 }

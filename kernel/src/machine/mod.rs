@@ -22,6 +22,7 @@ mod role;
 pub(crate) mod second_cpu;
 pub(crate) mod semihosting;
 pub(crate) mod virtio_config;
+pub(crate) mod virtio_transport;
 
 use boot::Handover;
 

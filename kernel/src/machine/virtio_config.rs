@@ -7,15 +7,23 @@
 //! The crate knows registers in memory alone. To this CPU I/O space is memory too, behind the window of the host
 //! bridge, so a BAR in I/O space is shown as one in memory. And a structure in a BAR that is not shown is hidden:
 //! a driver uses the first instance of each that it can (virtio 1.2, section 4.1.4.2).
+//!
+//! The crate also walks the list of capabilities for as long as it goes on, and adds their offsets unchecked. So of
+//! that list only what `pci` has read and checked is shown.
 
 use alloc::vec::Vec;
 
 use addr::{PciAddress, PhysAddr, Range};
-use pci::{Bar, BarKind, BarRegister, ConfigAccess};
+use pci::{Bar, BarKind, BarRegister, ConfigAccess, VirtioCapability, VirtioStructure};
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 
 use super::ecam::Ecam;
-use crate::virtio_structure::{self, Structure};
+
+/// Offset of command and status, and the bit that says that there are capabilities (PCI Local Bus 3.0, section 6.2.3).
+const COMMAND_STATUS: u8 = 0x04;
+const HAS_CAPABILITIES: u32 = 1 << 20;
+/// Offset of the offset of the first capability.
+const CAPABILITIES: u8 = 0x34;
 
 /// Offset of BAR 0.
 const BAR_0: u8 = 0x10;
@@ -27,9 +35,6 @@ const BAR_COUNT: u8 = 6;
 const WIDTH_64: u64 = 1 << 2;
 const PREFETCHABLE: u64 = 1 << 3;
 
-/// Takes the kind of a structure out of its capability; 0 is no kind.
-const HIDDEN: u32 = 0x00ff_ffff;
-
 /// Lowest alignment of a memory BAR; the address bits below are flags.
 const BAR_ALIGNMENT: u64 = 16;
 
@@ -39,7 +44,7 @@ pub(crate) struct VirtioConfig {
     ecam: Ecam,
     at: PciAddress,
     bars: [Shown; BAR_COUNT as usize],
-    structures: Vec<Structure>,
+    capabilities: Vec<VirtioCapability>,
     /// Register that holds ones, which is how a BAR is measured.
     measured: Option<u8>,
     /// As `measured`, for the upper half of a BAR of 64 bits.
@@ -56,10 +61,10 @@ struct Shown {
 }
 
 impl VirtioConfig {
-    /// The configuration space of the function at `at`, which is in `ecam`, without any BAR.
-    pub(crate) fn new(ecam: Ecam, at: PciAddress) -> Self {
+    /// The configuration space of the function at `at`, which is in `ecam`, with these capabilities and without any BAR.
+    pub(crate) fn new(ecam: Ecam, at: PciAddress, capabilities: Vec<VirtioCapability>) -> Self {
         let bars = [Shown::default(); BAR_COUNT as usize];
-        Self { ecam, at, bars, structures: Vec::new(), measured: None, upper_measured: false }
+        Self { ecam, at, bars, capabilities, measured: None, upper_measured: false }
     }
 
     /// Shows `bar`, whose registers the CPU finds at `registers`; they are mapped for good.
@@ -80,25 +85,27 @@ impl VirtioConfig {
         *shown = Shown { value: address | flags, mask: !(size - 1) | flags, shift: shift as u32 };
     }
 
-    /// Shows where `structures` are, as far as their BARs are shown.
-    pub(crate) fn show_structures(&mut self, structures: &[Structure]) {
-        self.structures = structures.to_vec();
+    /// The capabilities whose BARs are shown, each with how far into what is shown that BAR's registers begin.
+    fn capabilities(&self) -> impl Iterator<Item = (&VirtioCapability, u32)> {
+        self.capabilities.iter().filter_map(|capability| {
+            let shown = self.bars.get(usize::from(capability.bar))?;
+            (capability.structure != VirtioStructure::Access && shown.mask != 0)
+                .then_some((capability, shown.shift))
+        })
     }
 
-    /// What a register behind the header reads as.
-    fn capability_word(&self, register_offset: u8) -> u32 {
-        let word = self.ecam.read32(self.at, u16::from(register_offset));
-        for structure in &self.structures {
-            let Some(number) = structure.bar_number() else { continue };
-            let shown = self.bars.get(usize::from(number)).copied().unwrap_or_default();
-            if register_offset == structure.capability && shown.mask == 0 {
-                return word & HIDDEN;
-            }
-            if register_offset == structure.capability + virtio_structure::OFFSET {
-                return word.saturating_add(shown.shift);
+    /// The word at `register_offset`, if it is one of a capability that is shown.
+    fn capability_word(&self, register_offset: u8) -> Option<u32> {
+        let mut shown = self.capabilities().peekable();
+        while let Some((capability, shift)) = shown.next() {
+            let next = shown.peek().map_or(0, |(next, _)| next.offset);
+            let place = register_offset.checked_sub(capability.offset).map(|bytes| usize::from(bytes / 4));
+            let word = place.and_then(|place| capability.words(shift, next).get(place).copied());
+            if word.is_some() {
+                return word;
             }
         }
-        word
+        None
     }
 
     /// What register `number` of the BARs reads as.
@@ -124,9 +131,18 @@ fn bar_number(register_offset: u8) -> Option<u8> {
 
 impl ConfigurationAccess for VirtioConfig {
     fn read_word(&self, _: DeviceFunction, register_offset: u8) -> u32 {
-        match bar_number(register_offset) {
-            Some(number) => self.bar(number),
-            None => self.capability_word(register_offset),
+        if let Some(number) = bar_number(register_offset) {
+            return self.bar(number);
+        }
+        if let Some(word) = self.capability_word(register_offset) {
+            return word;
+        }
+        let word = self.ecam.read32(self.at, u16::from(register_offset));
+        match register_offset {
+            COMMAND_STATUS if self.capabilities().next().is_none() => word & !HAS_CAPABILITIES,
+            COMMAND_STATUS => word | HAS_CAPABILITIES,
+            CAPABILITIES => self.capabilities().next().map_or(0, |(first, _)| first.offset).into(),
+            _ => word,
         }
     }
 

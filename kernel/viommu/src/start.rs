@@ -34,6 +34,12 @@ pub enum StartError {
         /// The status register at the end of the wait.
         status: u32,
     },
+    /// Every bit of the status register is set after a reset: nothing answers there any more.
+    #[error("device status is {status:#x} after a reset, every bit of it: as if the device were gone")]
+    Gone {
+        /// The status register.
+        status: u32,
+    },
     /// The device does not offer `VERSION_1`.
     #[error("legacy device: features {offered:#x} do not have VERSION_1 (bit 32)")]
     NoVersion1 {
@@ -122,13 +128,19 @@ pub enum StartError {
 ///
 /// # Errors
 ///
-/// [`StartError::ResetTimeout`]; then the device may still write to memory that it was given.
+/// [`StartError::ResetTimeout`] and [`StartError::Gone`]; then the device may still write to memory that it was given.
 pub(crate) fn reset<T: Transport, C: Clock>(transport: &mut T, clock: &C) -> Result<(), StartError> {
     transport.set_status(DeviceStatus::empty());
-    if wait_until(clock, RESET_DEADLINE_US, || transport.get_status().is_empty()) {
-        Ok(())
-    } else {
-        Err(StartError::ResetTimeout { status: transport.get_status().bits() })
+    let is_gone = |status: DeviceStatus| status.contains(DeviceStatus::all());
+    let mut status = DeviceStatus::empty();
+    wait_until(clock, RESET_DEADLINE_US, || {
+        status = transport.get_status();
+        status.is_empty() || is_gone(status)
+    });
+    match status.bits() {
+        0 => Ok(()),
+        status if is_gone(DeviceStatus::from_bits_retain(status)) => Err(StartError::Gone { status }),
+        status => Err(StartError::ResetTimeout { status }),
     }
 }
 

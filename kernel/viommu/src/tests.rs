@@ -4,6 +4,7 @@ mod device;
 mod domains;
 mod fake;
 mod faults;
+mod gone;
 mod properties;
 mod random;
 mod requests;

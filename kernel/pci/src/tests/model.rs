@@ -343,7 +343,8 @@ impl Card {
         let link = if self.last_capability == 0 { 0x34 } else { usize::from(self.last_capability) + 1 };
         self.set8(link, offset);
         self.last_capability = offset;
-        self.capability_end += 0x10;
+        // A virtio capability has a word more than others may have.
+        self.capability_end += if id == 0x09 { 0x14 } else { 0x10 };
         offset
     }
 

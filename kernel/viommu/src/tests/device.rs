@@ -154,6 +154,10 @@ pub(super) struct Device {
     pub(super) does_not_move: bool,
     pub(super) script: VecDeque<Serve>,
     pending: Option<(u32, Chain)>,
+    /// After so many more accesses to its registers, the device is gone; `None`: never.
+    pub(super) accesses_left: Option<u32>,
+    /// What each byte of a register reads as when the device is gone.
+    pub(super) gone_byte: u8,
     // What the specification says it holds.
     pub(super) endpoints: BTreeSet<u32>,
     pub(super) properties: BTreeMap<u32, Vec<u8>>,
@@ -188,6 +192,8 @@ impl Device {
             does_not_move: false,
             script: VecDeque::new(),
             pending: None,
+            accesses_left: None,
+            gone_byte: 0xff,
             endpoints: endpoints.iter().copied().collect(),
             properties: BTreeMap::new(),
             reserved: BTreeMap::new(),
@@ -221,6 +227,13 @@ impl Device {
             self.generation += 1;
         }
         self.generation
+    }
+
+    /// Counts an access to a register; what each byte reads as if the device is gone.
+    pub(super) fn touch(&mut self) -> Option<u8> {
+        let left = self.accesses_left.as_mut()?;
+        *left = left.saturating_sub(1);
+        (*left == 0).then_some(self.gone_byte)
     }
 
     pub(super) fn set_status(&mut self, status: u32) {

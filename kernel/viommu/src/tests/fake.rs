@@ -6,6 +6,7 @@ use core::ptr::NonNull;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::BTreeMap;
 use std::thread_local;
+use std::vec;
 use std::vec::Vec;
 
 use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
@@ -151,33 +152,59 @@ impl Drop for FakeTransport<'_> {
     }
 }
 
+impl FakeTransport<'_> {
+    /// Counts an access to a register; what each byte reads as if the device is gone.
+    fn gone(&self) -> Option<u8> {
+        self.device.borrow_mut().touch()
+    }
+}
+
 impl Transport for FakeTransport<'_> {
     fn device_type(&self) -> DeviceType {
         self.device.borrow().device_type
     }
     fn read_device_features(&mut self) -> u64 {
-        self.device.borrow().offered
+        match self.gone() {
+            Some(byte) => u64::from_ne_bytes([byte; 8]),
+            None => self.device.borrow().offered,
+        }
     }
     fn write_driver_features(&mut self, features: u64) {
-        self.device.borrow_mut().accepted = features;
+        if self.gone().is_none() {
+            self.device.borrow_mut().accepted = features;
+        }
     }
     fn max_queue_size(&mut self, queue: u16) -> u32 {
-        self.device.borrow().queue_sizes[usize::from(queue)]
+        match self.gone() {
+            Some(byte) => u16::from_ne_bytes([byte; 2]).into(),
+            None => self.device.borrow().queue_sizes[usize::from(queue)],
+        }
     }
     fn notify(&mut self, queue: u16) {
-        self.device.borrow_mut().notified(queue);
+        if self.gone().is_none() {
+            self.device.borrow_mut().notified(queue);
+        }
     }
     fn get_status(&self) -> DeviceStatus {
-        DeviceStatus::from_bits_retain(self.device.borrow().status)
+        match self.gone() {
+            // As both transports of the crate do.
+            Some(byte) => DeviceStatus::from_bits_truncate(byte.into()),
+            None => DeviceStatus::from_bits_retain(self.device.borrow().status),
+        }
     }
     fn set_status(&mut self, status: DeviceStatus) {
-        self.device.borrow_mut().set_status(status.bits());
+        if self.gone().is_none() {
+            self.device.borrow_mut().set_status(status.bits());
+        }
     }
     fn set_guest_page_size(&mut self, _: u32) {}
     fn requires_legacy_layout(&self) -> bool {
         self.device.borrow().legacy_layout
     }
     fn queue_set(&mut self, queue: u16, size: u32, descriptors: u64, driver_area: u64, device_area: u64) {
+        if self.gone().is_some() {
+            return;
+        }
         let ring = Queue::new(size as u16, descriptors, driver_area, device_area);
         self.device.borrow_mut().queues[usize::from(queue)] = Some(ring);
     }
@@ -185,22 +212,35 @@ impl Transport for FakeTransport<'_> {
         unreachable!("PCI ignores it and MMIO waits for ever; the driver resets instead");
     }
     fn queue_used(&mut self, queue: u16) -> bool {
-        self.device.borrow().queues[usize::from(queue)].is_some()
+        match self.gone() {
+            Some(byte) => byte != 0,
+            None => self.device.borrow().queues[usize::from(queue)].is_some(),
+        }
     }
     fn ack_interrupt(&mut self) -> InterruptStatus {
         InterruptStatus::empty()
     }
     fn read_config_generation(&self) -> u32 {
-        self.device.borrow_mut().config_generation()
+        match self.gone() {
+            Some(byte) => byte.into(),
+            None => self.device.borrow_mut().config_generation(),
+        }
     }
     fn read_config_space<T: FromBytes + IntoBytes>(&self, offset: usize) -> Result<T, Error> {
         assert!(align_of::<T>() <= 4 && offset.is_multiple_of(align_of::<T>()), "aligned");
+        let gone = self.gone().map(|byte| vec![byte; size_of::<T>()]);
+        if let Some(bytes) = gone {
+            return Ok(T::read_from_bytes(&bytes).unwrap());
+        }
         let device = self.device.borrow();
         let bytes = device.config.get(offset..offset + size_of::<T>()).ok_or(Error::ConfigSpaceTooSmall)?;
         Ok(T::read_from_bytes(bytes).unwrap())
     }
     fn write_config_space<T: IntoBytes + Immutable>(&mut self, offset: usize, value: T) -> Result<(), Error> {
         assert_eq!((offset, size_of::<T>()), (36, 1), "only the bypass byte is writable");
+        if self.gone().is_some() {
+            return Ok(());
+        }
         let mut device = self.device.borrow_mut();
         if device.bypass_writable {
             device.config[offset] = value.as_bytes()[0];
