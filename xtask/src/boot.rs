@@ -45,6 +45,8 @@ pub(crate) struct Boot {
     pub(crate) patches: Vec<Patch>,
     /// ACPI tables of our own: where they come from, and their bytes.
     pub(crate) tables: Vec<(PathBuf, Vec<u8>)>,
+    /// Further files in the run directory, by name.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
     /// What two CPUs play.
     pub(crate) race: Option<Named>,
     /// How the report is shown; the kernel always writes JSON.
@@ -142,6 +144,7 @@ impl Boot {
             tree,
             patches: topology.patch.clone(),
             tables: topology.tables.clone(),
+            files: Vec::new(),
             race: topology.race.as_ref().map(|race| race.scenario.clone()),
             form: Form::default(),
         }
@@ -157,8 +160,17 @@ impl Boot {
         let mut boot = if options.bare {
             let machine = Machine { program: program.to_owned(), ..Machine::default() };
             let (tree, patches) = (Tree::Own, Vec::new());
-            let (tables, race) = (Vec::new(), None);
-            Self { machine, start: Start::default(), tree, patches, tables, race, form: Form::default() }
+            let (tables, files, race) = (Vec::new(), Vec::new(), None);
+            Self {
+                machine,
+                start: Start::default(),
+                tree,
+                patches,
+                tables,
+                files,
+                race,
+                form: Form::default(),
+            }
         } else {
             let topology =
                 Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
@@ -230,7 +242,7 @@ impl Boot {
             lines.push(output::shell_line(["cp", &image, qemu::DISK_IMAGE]));
             lines.push(format!("{command_line} > {}", qemu::DISK_COMMAND_LINE));
         }
-        lines.push(output::shell_line(self.machine.boot(self.image(kernel), &self.start)));
+        lines.push(self.qemu_line(kernel));
         lines
     }
 
@@ -301,26 +313,52 @@ impl Boot {
     /// The run directory with all that QEMU and the kernel will look for in it.
     fn prepare(&self) -> Result<TempDir> {
         let directory = tempfile::Builder::new().prefix("iogroups-").tempdir().context("no run directory")?;
+        self.fill(directory.path())?;
+        Ok(directory)
+    }
+
+    /// Puts all that QEMU and the kernel will look for into `directory`, apart from a patched Image and a disk.
+    pub(crate) fn fill(&self, directory: &Path) -> Result<()> {
         // Semihosting may never open it, and then an empty one says the same.
-        fs::write(directory.path().join(REPORT_FILE), "")?;
+        fs::write(directory.join(REPORT_FILE), "")?;
         for (number, (_, bytes)) in self.tables.iter().enumerate() {
-            fs::write(directory.path().join(qemu::table_file(number)), bytes)
-                .context("cannot write a table")?;
+            fs::write(directory.join(qemu::table_file(number)), bytes).context("cannot write a table")?;
+        }
+        for (name, bytes) in &self.files {
+            fs::write(directory.join(name), bytes).with_context(|| format!("cannot write {name}"))?;
         }
         if let Some(race) = &self.race {
             let json = serde_json::to_string(&race.scenario).context("the scenario cannot be written")?;
-            fs::write(directory.path().join(SCENARIO_FILE), json).context("cannot write the scenario")?;
+            fs::write(directory.join(SCENARIO_FILE), json).context("cannot write the scenario")?;
         }
-        let place = directory.path().join(TREE_FILE);
+        let place = directory.join(TREE_FILE);
         match &self.tree {
             Tree::Own => (),
             Tree::File(_, blob) => fs::write(&place, blob).context("cannot write the device tree")?,
             Tree::Edited(edits) => {
-                let blob = self.dump(directory.path())?;
+                let blob = self.dump(directory)?;
                 fs::write(&place, tree_edit::apply(&blob, edits)?)?;
             }
         }
-        Ok(directory)
+        Ok(())
+    }
+
+    /// The tree that the kernel would read: QEMU's own, or that with the edits.
+    ///
+    /// # Errors
+    ///
+    /// QEMU gives no tree, or the edits do not fit it.
+    pub(crate) fn described_tree(&self) -> Result<Vec<u8>> {
+        let directory = self.prepare()?;
+        match &self.tree {
+            Tree::Own => self.dump(directory.path()),
+            _ => fs::read(directory.path().join(TREE_FILE)).context("the tree cannot be read"),
+        }
+    }
+
+    /// The command that runs QEMU, from the run directory.
+    pub(crate) fn qemu_line(&self, kernel: &Kernel) -> String {
+        output::shell_line(self.machine.boot(self.image(kernel), &self.start))
     }
 
     /// QEMU's own tree for this machine, in a directory that disappears afterwards.

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Explore(ExploreArgs),
     /// Plays a scenario on two CPUs of QEMU: one walks the buses for IOMMUs, the other one binds their users.
     Race(RaceArgs),
+    /// Boots machines whose device trees and ACPI tables are damaged at random.
+    Damage(DamageArgs),
     /// Compares the time of a boot with that of an Image whose first instructions exit.
     Speed(SpeedArgs),
 }
@@ -143,6 +145,36 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Stops a boot that takes longer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DamageArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Where the damage comes from: the same seed, the same boots.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many boots.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) boots: u64,
+    /// Boots this one alone, shows its log and keeps its files in target/damage.
+    #[arg(long, value_name = "BOOT", conflicts_with = "boots")]
+    pub(crate) only: Option<u64>,
+    /// Damages this topology's machine; may be repeated [default: eight of different kinds].
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) topology: Vec<String>,
+    /// Where the description of the machine comes from; may be repeated [default: dt and acpi].
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) firmware: Vec<Firmware>,
+    /// Boots at a time.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+    /// A boot that takes longer is stopped, and has failed.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
 }

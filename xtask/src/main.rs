@@ -6,6 +6,7 @@
 mod boot;
 mod capabilities;
 mod cli;
+mod damage;
 mod expectation;
 mod explore;
 mod firmware;
@@ -68,6 +69,10 @@ fn main() -> ExitCode {
         Command::Explore(options) => match explore::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (None, Err(stop)),
+        },
+        Command::Damage(options) => match damage::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (options.json.as_deref(), Err(stop)),
         },
         Command::Speed(options) => (options.json.as_deref(), speed::command(options).map(|()| None)),
     };

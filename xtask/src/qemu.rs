@@ -188,6 +188,13 @@ impl Machine {
         words
     }
 
+    /// The machine with its devices, and nothing that starts on it.
+    pub(crate) fn alone(&self) -> Vec<String> {
+        let mut words = self.base(&[]);
+        self.add_devices(&mut words);
+        words
+    }
+
     fn base(&self, further: &[String]) -> Vec<String> {
         let mut machine = vec!["virt".to_owned()];
         machine.extend(self.options.iter().chain(further).cloned());

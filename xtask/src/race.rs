@@ -31,6 +31,7 @@ fn boot(options: &RaceArgs, program: &str) -> Result<Boot, Stop> {
         tree: Tree::Own,
         patches: Vec::new(),
         tables: Vec::new(),
+        files: Vec::new(),
         race: Some(Named::find(&options.scenario)?),
         form: Form::default(),
     })

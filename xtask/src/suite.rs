@@ -14,7 +14,8 @@ use anyhow::Context;
 
 use crate::boot::{self, Boot};
 use crate::capabilities::Capabilities;
-use crate::cli::{ProbePath, TestArgs};
+use crate::cli::{DamageArgs, ProbePath, TestArgs};
+use crate::damage;
 use crate::image::{self, Kernel, TARGET};
 use crate::judge;
 use crate::linux::Answer;
@@ -30,6 +31,12 @@ use crate::when::When;
 mod checked;
 
 use checked::{Checked, Layer, Verdict};
+
+/// Boots with damage that the suite has, always the same ones; `cargo xtask damage` makes any number.
+const DAMAGED_BOOTS: u64 = 150;
+
+/// The name of that check.
+const DAMAGED: &str = "damaged-descriptions";
 
 /// Boots at a time. More make each one slower, and a deadline is in wall-clock time.
 const AT_A_TIME: usize = 2;
@@ -92,11 +99,17 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     let paths = Paths::read()?;
     let (mut topologies, malformed) = wanted(Topology::all(&topology::directory())?, options, &paths);
     let with_host = options.filters.is_empty() && !options.boot_only;
-    if topologies.is_empty() && malformed.is_empty() && !with_host && !options.host_only {
+    let with_damage = is_wanted(options, DAMAGED);
+    if topologies.is_empty() && malformed.is_empty() && !with_host && !with_damage && !options.host_only {
         return Err(Stop::usage("no boot test has such a name; --list shows all"));
     }
     if options.list {
         list(if with_host { &HOST_CHECKS } else { &[] }, &topologies, &malformed);
+        if with_damage {
+            println!(
+                "boot {DAMAGED}: {DAMAGED_BOOTS} boots with damaged trees and tables end with a report or an error"
+            );
+        }
         return Ok(Kind::Pass);
     }
     let needs_firmware = topologies.iter().any(|topology| topology.firmware.is_uefi());
@@ -143,6 +156,11 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
         }
         qemu = Some(suite.qemu.version().to_owned());
     }
+    if with_damage && !run::interrupted() {
+        let checked = boot_damaged(options);
+        say(&checked.text());
+        results.push(checked);
+    }
     if run::interrupted() {
         return Err(Stop::unable("interrupted"));
     }
@@ -166,16 +184,19 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     Ok(kind)
 }
 
+/// Whether the options ask for the boot of this name.
+fn is_wanted(options: &TestArgs, name: &str) -> bool {
+    !options.host_only
+        && (options.filters.is_empty() || options.filters.iter().any(|word| name.contains(word)))
+}
+
 /// The topologies that the options ask for, and those of them whose files are malformed.
 fn wanted(
     all: Vec<Result<Topology, Malformed>>,
     options: &TestArgs,
     paths: &Paths,
 ) -> (Vec<Topology>, Vec<Malformed>) {
-    let is_wanted = |name: &str| {
-        !options.host_only
-            && (options.filters.is_empty() || options.filters.iter().any(|word| name.contains(word)))
-    };
+    let is_wanted = |name: &str| is_wanted(options, name);
     let (mut topologies, mut malformed) = (Vec::new(), Vec::new());
     for one in all {
         match one {
@@ -233,6 +254,32 @@ fn run_host_check(check: &HostCheck) -> Result<Checked, Stop> {
         command: format!("{strict}cargo {}", output::shell_line(check.arguments)),
         verdict: Verdict::of(differences),
     })
+}
+
+/// Boots machines whose descriptions are damaged.
+fn boot_damaged(options: &TestArgs) -> Checked {
+    let damage = DamageArgs {
+        common: options.common.clone(),
+        seed: 1,
+        boots: DAMAGED_BOOTS,
+        only: None,
+        topology: Vec::new(),
+        firmware: Vec::new(),
+        jobs: AT_A_TIME as u16,
+        json: None,
+        timeout: options.timeout,
+    };
+    let started = Instant::now();
+    let kernel = image::build(options.common.verbose).map_err(Stop::from);
+    let checked = kernel.and_then(|kernel| damage::check(&damage, &kernel));
+    let differences = checked.unwrap_or_else(|stop| vec![format!("{}: {}", stop.kind.word(), stop.message)]);
+    Checked {
+        name: DAMAGED.into(),
+        layer: Layer::Boot,
+        took: started.elapsed(),
+        command: format!("cargo xtask damage --seed 1 --boots {DAMAGED_BOOTS}"),
+        verdict: Verdict::of(differences),
+    }
 }
 
 /// What every boot of a run shares.
