@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::PciAddress;
-use firmware::{FunctionNode, HostBridge, PlatformDevice};
+use firmware::{FunctionBus, FunctionNode, HostBridge, PlatformDevice};
 use pci::FunctionIndex;
 use probe::{Finding, FirmwareMap, InputIds, Severity, Translation, Untranslated};
 
@@ -110,19 +110,28 @@ fn mismatch(
     entry: &FunctionNode,
     map: &dyn FirmwareMap,
 ) -> Option<Finding> {
-    let address = PciAddress { segment: bridge.segment, bus: bridge.first_bus, devfn: entry.place };
-    let found = hardware.topology.find(address);
+    let mut functions = hardware.topology.indexed().map(|(index, _)| index);
+    let is_meant = |index: &FunctionIndex| hardware.node_of(*index).is_some_and(|it| it.node == entry.node);
+    let found = functions.find(is_meant);
     if found.is_some_and(|index| hardware.is_iommu(Handle::Function(index))) {
         return None;
     }
-    let what = found.map_or_else(
-        || String::from("there is no function"),
-        |index| {
+    let claim = match (found, entry.bus) {
+        (Some(index), _) => {
             let function = &hardware.topology[index];
-            format!("the function is {:04x}:{:04x}, no IOMMU", function.vendor, function.device)
-        },
-    );
-    Some(no_iommu(map.name(entry.node), &format!("{address} is an IOMMU: {what}")))
+            let (vendor, device) = (function.vendor, function.device);
+            format!("{} is an IOMMU: the function is {vendor:04x}:{device:04x}, no IOMMU", function.address)
+        }
+        (None, FunctionBus::Number(bus)) => {
+            let address = PciAddress { segment: bridge.segment, bus, devfn: entry.place };
+            format!("{address} is an IOMMU: there is no function")
+        }
+        (None, FunctionBus::Behind(port)) => {
+            let port = map.name(port);
+            format!("function {} behind {port} is an IOMMU: there is no function", entry.place)
+        }
+    };
+    Some(no_iommu(map.name(entry.node), &claim))
 }
 
 fn no_iommu(node: String, claim: &str) -> Finding {

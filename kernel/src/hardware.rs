@@ -8,7 +8,7 @@ use core::cell::RefCell;
 use core::ptr::NonNull;
 
 use addr::{PciAddress, PhysAddr, Range};
-use firmware::{Description, HostBridge, PlatformDevice};
+use firmware::{Description, FunctionBus, FunctionNode, HostBridge, LinuxView, PlatformDevice};
 use pci::{
     AcsRegisters, Bar, BarKind, Command, FunctionIndex, Policy, Topology, VirtioCapability, VirtioStructure,
 };
@@ -68,9 +68,9 @@ impl Hardware {
         let mut findings = Vec::new();
         let mut config = ConfigSpace::default();
         let mut host_bridges = Vec::new();
-        for bridge in &description.host_bridges {
+        for bridge in description.host_bridges.iter().filter_map(|bridge| as_seen_by(path, bridge)) {
             match config.add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus) {
-                Ok(()) => host_bridges.push(bridge.clone()),
+                Ok(()) => host_bridges.push(bridge),
                 Err(error) => findings.push(doubts::ecam(&bridge.name, &map.name(bridge.node), error)),
             }
         }
@@ -123,6 +123,21 @@ impl Hardware {
     pub(crate) fn waits_for(&self, index: FunctionIndex) -> Option<FwNode> {
         let root = self.topology.bus_of(&self.topology[index]).root;
         self.waiting_bridges.contains(&root).then(|| self.host_bridges[root].node)
+    }
+
+    /// Firmware's node for a function, if it has one.
+    pub(crate) fn node_of(&self, index: FunctionIndex) -> Option<&FunctionNode> {
+        let function = &self.topology[index];
+        let bus = self.topology.bus_of(function);
+        let nodes = &self.host_bridges.get(bus.root)?.functions;
+        let mut here = nodes.iter().filter(|entry| entry.place == function.address.devfn).peekable();
+        here.peek()?;
+        // A bridge is on a bus before its own, so that this ends at the root bus.
+        let bridge = bus.bridge.and_then(|bridge| self.node_of(bridge));
+        here.find(|entry| match entry.bus {
+            FunctionBus::Number(number) => number == function.address.bus,
+            FunctionBus::Behind(node) => bridge.is_some_and(|bridge| bridge.node == node),
+        })
     }
 
     /// The ACS registers of a function as they are now.
@@ -316,4 +331,15 @@ fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, RegistersErr
     // (virtio 1.2, section 4.2.2).
     let kind = unsafe { core::ptr::read_volatile((range.start().0 + VIRTIO_MMIO_DEVICE_ID) as *const u32) };
     Ok((kind != 0).then_some(kind))
+}
+
+/// A host bridge as the paths of Linux see it, or `fixed`.
+fn as_seen_by(path: Path, bridge: &HostBridge) -> Option<HostBridge> {
+    match &bridge.in_linux {
+        LinuxView::Absent if path != Path::Fixed => None,
+        LinuxView::Windows(windows) if path != Path::Fixed => {
+            Some(HostBridge { windows: windows.clone(), ..bridge.clone() })
+        }
+        _ => Some(bridge.clone()),
+    }
 }

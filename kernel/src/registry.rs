@@ -5,7 +5,7 @@ use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use firmware::{FunctionNode, PlatformBus as Which};
+use firmware::PlatformBus as Which;
 use pci::{PciBus, Topology};
 use probe::{Core, FirmwareMap, FwNode, NewDevice, Path, Unit};
 
@@ -51,7 +51,7 @@ pub(crate) fn machine(
         Step::Add(bus, new)
     });
     let functions = hardware.topology.indexed().map(|(index, function)| {
-        let node = node_of(hardware, function);
+        let node = hardware.node_of(index);
         let new = NewDevice {
             unit: Unit(index.0),
             name: function.address.to_string(),
@@ -79,12 +79,4 @@ fn pci_bus(hardware: &Rc<Hardware>, nodes: Vec<FwNode>, path: Path) -> PciBus {
         pci::enable_acs_of(&mut *hardware.config.borrow_mut(), topology, index);
     };
     PciBus::isolated_later(topology, nodes, Rc::new(isolate))
-}
-
-/// Firmware's node for a function, if it has one.
-fn node_of<'a>(hardware: &'a Hardware, function: &pci::Function) -> Option<&'a FunctionNode> {
-    let bus = hardware.topology.bus_of(function);
-    let bridge = hardware.host_bridges.get(bus.root)?;
-    let address = function.address;
-    bridge.functions.iter().find(|entry| entry.bus == address.bus && entry.place == address.devfn)
 }

@@ -262,9 +262,13 @@ fn expected_groups(expect: &Expect, linux: Option<&Answer>, found: &mut Vec<Stri
             .map(|members| {
                 let by_instance =
                     || of_instances(expect, members).map(|lines| without_enclosed(regions(&lines)));
+                let mut reserved = stated.clone().or_else(by_instance);
+                for (_, lines) in expect.also_reserved.iter().filter(|(device, _)| members.contains(device)) {
+                    reserved.get_or_insert_default().extend(regions(lines));
+                }
                 ExpectedGroup {
                     kind: expect.kind.unwrap_or(USUAL_TYPE),
-                    reserved: stated.clone().or_else(by_instance),
+                    reserved,
                     members: members.iter().cloned().collect(),
                 }
             })

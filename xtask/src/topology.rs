@@ -154,6 +154,9 @@ pub(crate) struct Expect {
     pub(crate) kind: Option<GroupType>,
     /// Reserved regions of every group, as Linux lists them.
     pub(crate) reserved: Option<Vec<String>>,
+    /// Reserved regions that the group of a device has beside those of every group, by the device's name.
+    #[serde(default)]
+    pub(crate) also_reserved: BTreeMap<String, Vec<String>>,
     /// Members of the groups in the order of their numbers.
     #[serde(default)]
     pub(crate) groups: Vec<Vec<String>>,

@@ -70,16 +70,28 @@ pub struct HostBridge {
     pub ecam: Range<PhysAddr>,
     /// What the CPU can reach of the bus's memory and I/O space.
     pub windows: Vec<PciWindow>,
-    /// Nodes that firmware has for functions on the bridge's buses; a device tree has them for the root
-    /// bus alone, ACPI for any.
+    /// Nodes that firmware has for functions on the bridge's buses.
     pub functions: Vec<FunctionNode>,
+    /// How Linux takes it, where it takes it otherwise; a finding says why.
+    pub in_linux: LinuxView,
+}
+
+/// How Linux takes a [`HostBridge`] whose description is malformed in a way that costs it more than the entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinuxView {
+    /// As it is described here.
+    Same,
+    /// Not at all.
+    Absent,
+    /// With these windows instead.
+    Windows(Vec<PciWindow>),
 }
 
 /// Firmware's node for one PCI function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionNode {
-    /// Number of its bus.
-    pub bus: u8,
+    /// Its bus.
+    pub bus: FunctionBus,
     /// Where on its bus the function sits.
     pub place: DeviceFunction,
     /// The node.
@@ -88,6 +100,15 @@ pub struct FunctionNode {
     pub enabled: bool,
     /// Whether firmware says that the function is an IOMMU.
     pub is_iommu: bool,
+}
+
+/// How firmware tells the bus of a [`FunctionNode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FunctionBus {
+    /// By its number.
+    Number(u8),
+    /// It is behind the bridge whose node this is; what number it has is for the enumeration to say.
+    Behind(FwNode),
 }
 
 /// A device that firmware describes by itself.

@@ -14,5 +14,6 @@ pub mod device_tree;
 mod ranges;
 
 pub use description::{
-    Console, Description, FunctionNode, HostBridge, PlatformBus, PlatformDevice, PsciConduit,
+    Console, Description, FunctionBus, FunctionNode, HostBridge, LinuxView, PlatformBus, PlatformDevice,
+    PsciConduit,
 };

@@ -1,11 +1,8 @@
 //! Default domains: of which type, and who is attached to them.
 
 use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-
-use addr::PhysAddr;
 
 use crate::activity::Until;
 use crate::core::Core;
@@ -13,7 +10,7 @@ use crate::device::{DeviceId, DmaState, Fwspec};
 use crate::event::Event;
 use crate::group::{DefaultDomain, DomainType, GroupId};
 use crate::instance::InstanceId;
-use crate::iommu::{DomainHandle, DomainKind, Prot, Refusal, ReservedKind, ReservedRegion};
+use crate::iommu::{DomainHandle, DomainKind, Refusal};
 
 /// What a user can choose about default domains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,40 +171,6 @@ impl<D> Core<D> {
         }
         self.events.push(Event::DefaultDomain { group, kind, instance, domain });
         Ok(domain)
-    }
-
-    /// Maps what firmware says must be reachable one to one (Linux: `iommu_create_device_direct_mappings`).
-    fn map_direct_regions(&mut self, group: GroupId, member: DeviceId) -> Result<(), Refusal> {
-        if self.groups.get(group).domain_type() == Some(DomainType::Identity) {
-            return Ok(());
-        }
-        let Some(membership) = self.membership(member).cloned() else {
-            return Ok(());
-        };
-        let members = self.groups.get(group).members.iter();
-        let earlier: Vec<ReservedRegion> = members
-            .take_while(|other| **other != member)
-            .filter_map(|other| self.membership(*other))
-            .flat_map(|other| other.reserved.iter().copied())
-            .collect();
-        let direct = membership
-            .reserved
-            .iter()
-            .filter(|region| region.kind == ReservedKind::Direct && !earlier.contains(region));
-        for region in direct {
-            for fwspec in &membership.fwspecs {
-                if let Some(domain) = self.domain_on(group, fwspec.instance) {
-                    let both = Prot { read: true, write: true, mmio: false };
-                    let phys = PhysAddr(region.range.start().0);
-                    let mapped = self.instance_mut(fwspec.instance).ops.map(domain, region.range, phys, both);
-                    mapped.map_err(|refusal| {
-                        let detail = format!("direct mapping of {}: {}", region.range, refusal.detail);
-                        self.refusal_by(fwspec.instance, Refusal { detail, ..refusal })
-                    })?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use addr::{EndpointId, RequesterId};
 
 use crate::bus::InputIds;
 use crate::finding::Finding;
+use crate::iommu::ReservedRegion;
 
 /// A firmware node, by identity: a device tree node, an ACPI device, a VIOT node.
 ///
@@ -123,6 +124,12 @@ pub trait FirmwareMap {
     ///
     /// The description itself is malformed where these IDs need it.
     fn translate(&self, at: FwNode, ids: &InputIds) -> Result<Translation, MapError>;
+
+    /// Addresses that must be kept for the device whose own node this is (Linux: `iommu_dma_get_resv_regions`).
+    fn reserved(&self, node: FwNode) -> Vec<ReservedRegion> {
+        let _ = node;
+        Vec::new()
+    }
 
     /// Whether firmware says of `node` itself that it is an IOMMU, driven or not.
     fn is_iommu(&self, node: FwNode) -> bool {

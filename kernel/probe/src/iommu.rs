@@ -174,6 +174,9 @@ pub trait IommuOps {
     /// A mapping would be split, or the device refuses.
     fn unmap(&mut self, domain: DomainHandle, iova: Range<Iova>) -> Result<(), Refusal>;
 
+    /// Smallest size of a mapping in bytes, a power of two: mappings begin and end at multiples of it.
+    fn granule(&self) -> u64;
+
     /// Whether a paging domain may flush its invalidations late (Linux: `IOMMU_CAP_DEFERRED_FLUSH`).
     fn deferred_flush(&self) -> bool;
 
@@ -217,6 +220,10 @@ impl<T: IommuOps> IommuOps for Rc<RefCell<T>> {
 
     fn unmap(&mut self, domain: DomainHandle, iova: Range<Iova>) -> Result<(), Refusal> {
         self.borrow_mut().unmap(domain, iova)
+    }
+
+    fn granule(&self) -> u64 {
+        self.borrow().granule()
     }
 
     fn deferred_flush(&self) -> bool {

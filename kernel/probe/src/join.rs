@@ -14,7 +14,7 @@ use crate::finding::{Finding, Severity};
 use crate::group::GroupId;
 use crate::instance::{Attachment, InstanceId};
 use crate::invariant::Id;
-use crate::iommu::{Accepted, Refusal, RefusalCause};
+use crate::iommu::{Accepted, Refusal, RefusalCause, ReservedRegion};
 use crate::path::Path;
 use crate::resolve::Target;
 
@@ -53,6 +53,7 @@ impl<D> Core<D> {
             });
         }
 
+        reserved.extend(self.reserved_by_firmware(device));
         let this = self.device(device);
         let grouping = self.buses[this.bus.0 as usize].bus.grouping(this.unit);
         let class = (this.bus, grouping.leader);
@@ -69,6 +70,11 @@ impl<D> Core<D> {
         }
         self.events.push(Event::Joined { device, group, trigger });
         Ok(Joined { group, created })
+    }
+
+    /// What firmware itself wants kept for a device, beside what its IOMMU says.
+    pub(crate) fn reserved_by_firmware(&self, device: DeviceId) -> Vec<ReservedRegion> {
+        self.device(device).node.map_or(Vec::new(), |node| self.firmware.reserved(node))
     }
 
     /// Takes a device out of its group, if it is in one. The last member takes the group along.

@@ -20,6 +20,7 @@ mod bind;
 mod bus;
 mod core;
 mod device;
+mod direct;
 mod domain;
 mod driver;
 mod event;

@@ -160,6 +160,10 @@ impl IommuOps for Ops {
         Ok(())
     }
 
+    fn granule(&self) -> u64 {
+        4096
+    }
+
     fn deferred_flush(&self) -> bool {
         true
     }

@@ -368,6 +368,10 @@ impl<H: Hal, T: Transport, C: Clock> IommuOps for Viommu<H, T, C> {
     }
 
     /// Linux's driver has it since it implements `flush_iotlb_all`.
+    fn granule(&self) -> u64 {
+        self.config.granule()
+    }
+
     fn deferred_flush(&self) -> bool {
         true
     }

@@ -15,7 +15,7 @@ use super::findings::Findings;
 use super::gate::Tables;
 use super::platform::node;
 use super::typed::{Ecam, Typed};
-use crate::HostBridge;
+use crate::{HostBridge, LinuxView};
 
 /// PCI Express and conventional host bridges.
 const HOST_BRIDGES: [&str; 2] = ["PNP0A08", "PNP0A03"];
@@ -143,6 +143,7 @@ fn bridge(
         ecam: space,
         windows,
         functions: Vec::new(),
+        in_linux: LinuxView::Same,
     })
 }
 

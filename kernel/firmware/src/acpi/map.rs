@@ -25,7 +25,7 @@ use super::host_bridge;
 use super::iort::{Iort, Node, Way};
 use super::platform::{node, registers};
 use super::viot::{Place, Viot};
-use crate::{FunctionNode, HostBridge};
+use crate::{FunctionBus, FunctionNode, HostBridge};
 
 /// The table that decided, as the report shows it.
 const IORT: &str = "iort";
@@ -159,7 +159,7 @@ impl AcpiMap {
             });
             match owner {
                 Some(bridge) => bridge.functions.push(FunctionNode {
-                    bus: function.bus,
+                    bus: FunctionBus::Number(function.bus),
                     place: function.devfn,
                     node: node(self.devices.len() + index),
                     enabled: true,

@@ -75,20 +75,6 @@ pub enum DeviceTreeError {
         /// What is wrong.
         fault: Fault,
     },
-    /// A property on which the shape of the tree depends is malformed.
-    #[error("device tree: byte {offset:#x}, node {node}, property {property}: {found}, expected {expected}")]
-    Property {
-        /// Where in the blob its value begins.
-        offset: usize,
-        /// Path of the node.
-        node: String,
-        /// Name of the property.
-        property: String,
-        /// What is there.
-        found: Found,
-        /// What must be there.
-        expected: &'static str,
-    },
     /// No RAM: there is nothing to run in.
     #[error("device tree: no /memory node with usable RAM: {reason}")]
     NoMemory {
@@ -136,15 +122,4 @@ pub enum Fault {
     /// The memory reservation block does not end.
     #[error("the memory reservation block does not end within the blob or {0} entries")]
     Reservations(usize),
-}
-
-/// What stands where a value was expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Found {
-    /// A value of another length.
-    #[error("{0} bytes")]
-    Bytes(usize),
-    /// A value out of range.
-    #[error("the value {0}")]
-    Value(u32),
 }

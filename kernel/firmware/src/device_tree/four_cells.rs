@@ -34,7 +34,10 @@ impl IommuMap {
                 other => other,
             };
             match read {
-                Ok(target) => map.entries.push(Entry { base, length, target, output, is_wide_range: false }),
+                Ok(target) => {
+                    let (is_single, is_wide_range) = (false, false);
+                    map.entries.push(Entry { base, length, target, output, is_single, is_wide_range });
+                }
                 Err(cause) => {
                     map.stop = Some(Stop { entry: number, cause });
                     break;

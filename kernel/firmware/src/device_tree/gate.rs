@@ -2,8 +2,8 @@
 //!
 //! `fdt` 0.1.5 trusts its input: it indexes, asserts and expects. So the blob is rebuilt from tokens
 //! that were checked one by one, and the crate sees only the copy: no NOPs, one root, balanced, not too
-//! deep, every name and value inside its block, properties before children, and the properties by
-//! which others are read (`#address-cells` and its kin, phandles) of the right length.
+//! deep, every name and value inside its block, and properties before children. What a property's value
+//! means is not checked here: a bad value costs its readers, not the tree.
 //!
 //! Padding behind the blocks (QEMU pads its blob to 1 MiB) is neither read nor copied.
 
@@ -11,10 +11,8 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::error::{DeviceTreeError, Fault, Found};
-use super::header::{
-    Blocks, HEADER_SIZE, LAST_COMPATIBLE_VERSION, MAGIC, Mode, RESERVATION_SIZE, VERSION, word,
-};
+use super::error::{DeviceTreeError, Fault};
+use super::header::{Blocks, HEADER_SIZE, LAST_COMPATIBLE_VERSION, MAGIC, Mode, RESERVATION_SIZE, VERSION};
 use super::token::{Token, Tokens, kind};
 
 /// Deepest nesting of nodes; the `fdt` crate's own walk has room for 63.
@@ -54,7 +52,7 @@ pub(super) fn rebuild(blob: &[u8], mode: Mode) -> Result<Sound, DeviceTreeError>
     copy.blob.resize(HEADER_SIZE, 0);
     copy.reservations(&blocks, mode)?;
     let structure = copy.blob.len();
-    let outcome = copy.structure(&blocks, mode);
+    let outcome = copy.structure(&blocks);
     match (outcome, mode) {
         (Ok(()), _) => {}
         (Err(error), Mode::Strict) => return Err(error),
@@ -127,7 +125,7 @@ impl<'a> Copy<'a> {
     }
 
     /// Copies the tokens up to the end of the tree.
-    fn structure(&mut self, blocks: &Blocks<'a>, mode: Mode) -> Result<(), DeviceTreeError> {
+    fn structure(&mut self, blocks: &Blocks<'a>) -> Result<(), DeviceTreeError> {
         let mut tokens = Tokens::new(blocks.structure, blocks.strings);
         // Every token takes at least four bytes: the walk ends with the block.
         loop {
@@ -136,33 +134,13 @@ impl<'a> Copy<'a> {
             match step {
                 Ok(Step::Done) => return Ok(()),
                 Ok(Step::Further) => {}
-                Ok(Step::Check { name, value, name_offset }) => {
-                    if let Err((found, expected)) = check(name, value) {
-                        // In a tree that is being salvaged the property is left out.
-                        if mode == Mode::Salvage {
-                            continue;
-                        }
-                        return Err(DeviceTreeError::Property {
-                            offset: offset + kind::PROPERTY_HEADER,
-                            node: self.path(),
-                            property: name.to_owned(),
-                            found,
-                            expected,
-                        });
-                    }
-                    self.word(kind::PROPERTY);
-                    self.word(value.len() as u32);
-                    self.word(name_offset);
-                    self.blob.extend_from_slice(value);
-                    self.pad();
-                }
                 Err(fault) => return Err(DeviceTreeError::Structure { offset, node: self.path(), fault }),
             }
         }
     }
 
-    /// Takes one token; a property is handed back to be checked.
-    fn token(&mut self, token: Token<'a>) -> Result<Step<'a>, Fault> {
+    /// Takes one token.
+    fn token(&mut self, token: Token<'a>) -> Result<Step, Fault> {
         match token {
             Token::Begin { name } => {
                 let is_root = self.open.is_empty();
@@ -202,7 +180,11 @@ impl<'a> Copy<'a> {
                 if self.child_closed {
                     return Err(Fault::PropertyAfterChild(name.to_owned()));
                 }
-                return Ok(Step::Check { name, value, name_offset });
+                self.word(kind::PROPERTY);
+                self.word(value.len() as u32);
+                self.word(name_offset);
+                self.blob.extend_from_slice(value);
+                self.pad();
             }
             Token::Finish if !self.open.is_empty() => {
                 return Err(Fault::Unbalanced("the tree ends while nodes are open"));
@@ -237,25 +219,7 @@ impl<'a> Copy<'a> {
     }
 }
 
-enum Step<'a> {
+enum Step {
     Further,
-    Check { name: &'a str, value: &'a [u8], name_offset: u32 },
     Done,
-}
-
-/// Checks the properties by which others are read.
-fn check(name: &str, value: &[u8]) -> Result<(), (Found, &'static str)> {
-    /// Most cells of an address or a size.
-    const MAX_CELLS: u32 = 4;
-
-    let limit = match name {
-        "#address-cells" | "#size-cells" => MAX_CELLS,
-        "#interrupt-cells" | "#iommu-cells" | "phandle" | "linux,phandle" | "interrupt-parent" => u32::MAX,
-        _ => return Ok(()),
-    };
-    match (value.len(), word(value, 0)) {
-        (4, Some(number)) if number <= limit => Ok(()),
-        (4, Some(number)) => Err((Found::Value(number), "at most 4 cells")),
-        (length, _) => Err((Found::Bytes(length), "4 bytes")),
-    }
 }

@@ -2,8 +2,9 @@
 //!
 //! A map is decided entry by entry in the order of the property, and the first entry that a requester
 //! ID falls into decides. So an entry that is malformed costs the IDs that reach it, and no others:
-//! parsing ends there with a [`Stop`], which every ID that has not been decided before runs into.
-//! Linux 7.2 does the same (`of_map_id`, `of_iommu_configure_dev`).
+//! parsing ends there with a [`Stop`], which every ID that has not been decided before runs into
+//! (Linux 7.2: `of_map_id`). Of `iommus` the entries before the malformed one count
+//! (`of_iommu_configure_dev`).
 
 use alloc::format;
 use alloc::string::String;
@@ -50,6 +51,8 @@ pub(super) struct Entry {
     pub(super) target: NodeIndex,
     /// Endpoint of the first; one cell of the specifier, as the IOMMU's driver reads it.
     pub(super) output: u32,
+    /// Whether outputs have no cell: then all IDs are the one endpoint that the IOMMU has.
+    pub(super) is_single: bool,
     /// A range of more than one ID whose outputs have more than one cell: it has no meaning.
     pub(super) is_wide_range: bool,
 }
@@ -86,8 +89,8 @@ pub(super) enum StopCause {
     Cells(usize),
     /// The property is not a whole number of entries of four cells; it has this many bytes.
     NotFourCells(usize),
-    /// The property ends inside the entry.
-    Cut { left: usize, needed: usize },
+    /// The property ends inside the entry; its target and that one's cells, as far as they can be read.
+    Cut { left: usize, needed: usize, target: Option<(NodeIndex, usize)> },
     /// No node has this phandle.
     Dangling(u32),
     /// The target's specifiers have more cells than can be.
@@ -98,6 +101,18 @@ pub(super) enum StopCause {
     OutsideMask { target: NodeIndex, base: u32, mask: u32 },
     /// More entries than are read.
     TooMany,
+}
+
+impl Stop {
+    /// The node that the entry refers to all the same.
+    fn target(&self) -> Option<NodeIndex> {
+        match self.cause {
+            StopCause::OutsideMask { target, .. }
+            | StopCause::SpecifierCells { target, .. }
+            | StopCause::Cut { target: Some((target, _)), .. } => Some(target),
+            _ => None,
+        }
+    }
 }
 
 impl StopCause {
@@ -120,18 +135,22 @@ impl StopCause {
                 format!("the value has {bytes} bytes, expected entries of 16 bytes, which this Linux reads")
             }
             Self::Cells(bytes) => format!("the value has {bytes} bytes, expected whole cells of 4 bytes"),
-            Self::Cut { left, needed } => {
-                format!("the value ends after {left} of the {needed} cells that an entry for its target has")
+            Self::Cut { left, needed, target: None } => {
+                format!("the value ends after {left} of at least {needed} cells")
             }
+            Self::Cut { left, needed, target: Some((target, cells)) } => format!(
+                "the value ends after {left} of {needed} cells: {} has {IOMMU_CELLS} {cells}",
+                path(target)
+            ),
             Self::Dangling(phandle) => {
-                format!("phandle {phandle:#x} is no node's, expected that of an IOMMU")
+                format!("phandle {phandle:#x} does not refer to any node, expected an IOMMU")
             }
             Self::SpecifierCells { target, cells } => {
                 let target = path(target);
                 format!("{target} has #iommu-cells {cells}, expected at most {MAX_SPECIFIER_CELLS}")
             }
             Self::NotIommu(target) => {
-                format!("{} is no IOMMU: it has no #iommu-cells", path(target))
+                format!("{} has no {IOMMU_CELLS}, so that the entry cannot be read", path(target))
             }
             Self::OutsideMask { base, mask, .. } => {
                 format!("requester ID base {base:#x} has bits outside of iommu-map-mask {mask:#x}")
@@ -201,25 +220,23 @@ impl IommuMap {
         const FIXED: usize = 3;
         let target = match cursor.cells {
             [_, phandle, ..] => tree.by_phandle(get(*phandle)).ok_or(StopCause::Dangling(get(*phandle)))?,
-            _ => return Err(StopCause::Cut { left: cursor.cells.len(), needed: FIXED + 1 }),
+            _ => return Err(StopCause::Cut { left: cursor.cells.len(), needed: FIXED, target: None }),
         };
         let outputs = if one_cell { 1 } else { specifier_cells(tree, target)?.unwrap_or(1) };
-        let cells = cursor.take(FIXED + outputs)?;
+        let cells = cursor.take(FIXED + outputs, Some((target, outputs)))?;
         let (base, length) = (get(cells[0]), get(cells[FIXED + outputs - 1]));
         if base & !self.mask != 0 {
             return Err(StopCause::OutsideMask { target, base, mask: self.mask });
         }
-        // A driver that wants no cell still looks at the first, which is 0 then.
+        // A driver that wants a cell still looks at the first, which is 0 then.
         let output = if outputs > 0 { get(cells[2]) } else { 0 };
-        Ok(Entry { base, length, target, output, is_wide_range: outputs > 1 && length > 1 })
+        let (is_single, is_wide_range) = (outputs == 0, outputs > 1 && length > 1);
+        Ok(Entry { base, length, target, output, is_single, is_wide_range })
     }
 
     /// The nodes that its entries lead to; each as often as it is named.
     pub(super) fn targets(&self) -> impl Iterator<Item = NodeIndex> {
-        let of_stop = match self.stop {
-            Some(Stop { cause: StopCause::OutsideMask { target, .. }, .. }) => Some(target),
-            _ => None,
-        };
+        let of_stop = self.stop.as_ref().and_then(Stop::target);
         self.entries.iter().map(|entry| entry.target).chain(of_stop)
     }
 
@@ -233,6 +250,9 @@ impl IommuMap {
         }
         match (found, &self.stop) {
             (Some((number, entry)), _) if entry.is_wide_range => Answer::WideRange(number),
+            (Some((_, entry)), _) if entry.is_single => {
+                Answer::Endpoint { target: entry.target, endpoint: entry.output }
+            }
             (Some((_, entry)), _) => {
                 // Linux adds without looking at the carry; a map that does this is a finding.
                 let endpoint = entry.output.wrapping_add(masked - entry.base);
@@ -254,39 +274,40 @@ pub(super) struct Iommus {
 }
 
 impl Iommus {
+    /// The nodes that its entries lead to, and the one that ends it; each as often as it is named.
+    pub(super) fn targets(&self) -> impl Iterator<Item = NodeIndex> {
+        let of_stop = self.stop.as_ref().and_then(Stop::target);
+        self.entries.iter().map(|(target, _)| *target).chain(of_stop)
+    }
+
     /// The list of `node`, if it has one.
     pub(super) fn read(tree: &Tree, node: NodeIndex) -> Option<Self> {
         let value = tree.property(node, IOMMUS)?;
         let mut list = Self { entries: Vec::new(), stop: None };
-        let mut cursor = match Cursor::over(value) {
-            Ok(cursor) => cursor,
-            Err(cause) => {
-                list.stop = Some(Stop { entry: 0, cause });
-                return Some(list);
+        let (cells, rest) = value.as_chunks();
+        let mut cursor = Cursor { cells };
+        let cause = loop {
+            if cursor.cells.is_empty() {
+                break (!rest.is_empty()).then_some(StopCause::Cells(value.len()));
+            }
+            if list.entries.len() >= MAX_ENTRIES {
+                break Some(StopCause::TooMany);
+            }
+            match Self::read_entry(tree, &mut cursor) {
+                Ok(entry) => list.entries.push(entry),
+                Err(cause) => break Some(cause),
             }
         };
-        while !cursor.cells.is_empty() {
-            let read = if list.entries.len() >= MAX_ENTRIES {
-                Err(StopCause::TooMany)
-            } else {
-                Self::read_entry(tree, &mut cursor)
-            };
-            match read {
-                Ok(entry) => list.entries.push(entry),
-                Err(cause) => {
-                    list.stop = Some(Stop { entry: list.entries.len(), cause });
-                    break;
-                }
-            }
-        }
+        list.stop = cause.map(|cause| Stop { entry: list.entries.len(), cause });
         Some(list)
     }
 
     fn read_entry(tree: &Tree, cursor: &mut Cursor) -> Result<(NodeIndex, u32), StopCause> {
-        let phandle = get(cursor.take(1)?[0]);
+        let phandle = get(cursor.take(1, None)?[0]);
         let target = tree.by_phandle(phandle).ok_or(StopCause::Dangling(phandle))?;
-        let cells = specifier_cells(tree, target)?.ok_or(StopCause::NotIommu(target))?;
-        let specifier = cursor.take(cells)?;
+        // As many as there are: the first alone is looked at.
+        let cells = tree.number(target, IOMMU_CELLS).ok_or(StopCause::NotIommu(target))? as usize;
+        let specifier = cursor.take(cells, Some((target, cells)))?;
         Ok((target, specifier.first().map_or(0, |cell| get(*cell))))
     }
 }
@@ -335,9 +356,11 @@ impl<'c> Cursor<'c> {
         }
     }
 
-    fn take(&mut self, needed: usize) -> Result<&'c [Cell], StopCause> {
+    /// The next cells, of an entry for `target`.
+    fn take(&mut self, needed: usize, target: Option<(NodeIndex, usize)>) -> Result<&'c [Cell], StopCause> {
         let left = self.cells.len();
-        let (taken, rest) = self.cells.split_at_checked(needed).ok_or(StopCause::Cut { left, needed })?;
+        let cut = StopCause::Cut { left, needed, target };
+        let (taken, rest) = self.cells.split_at_checked(needed).ok_or(cut)?;
         self.cells = rest;
         Ok(taken)
     }

@@ -8,11 +8,14 @@ use alloc::vec::Vec;
 
 use addr::{EndpointId, RequesterId};
 use probe::{
-    Finding, FirmwareMap, FwNode, InputIds, MapError, Reference, Severity, Translation, Untranslated,
+    Finding, FirmwareMap, FwNode, InputIds, MapError, Reference, ReservedRegion, Severity, Translation,
+    Untranslated,
 };
 
+use super::findings::Findings;
 use super::host_bridge::ECAM_HOST;
 use super::iommu_map::{Answer, IOMMU_CELLS, IOMMU_MAP, IOMMUS, IommuMap, Iommus, Stop};
+use super::reserved_iova;
 use super::tree::{NodeIndex, Tree, path_of};
 
 /// What a device tree says about IOMMUs, and the names of its nodes.
@@ -25,6 +28,8 @@ pub struct DeviceTreeMap {
     pub(super) maps: Vec<(NodeIndex, IommuMap)>,
     /// `iommus` by node, in the order of the nodes.
     pub(super) lists: Vec<(NodeIndex, Iommus)>,
+    /// Addresses that must be kept for a device, by its node, in the order of the nodes.
+    reserved: Vec<(NodeIndex, Vec<ReservedRegion>)>,
     /// Whether some node is an IOMMU, usable or not.
     has_iommu: bool,
 }
@@ -56,7 +61,7 @@ impl NodeIndex {
 }
 
 impl DeviceTreeMap {
-    pub(super) fn read(tree: &Tree, form: MapForm) -> Self {
+    pub(super) fn read(tree: &Tree, form: MapForm, findings: &mut Findings) -> Self {
         let nodes = tree.nodes().map(|node| Record {
             name: tree.name(node).into(),
             parent: tree.parent(node),
@@ -70,7 +75,8 @@ impl DeviceTreeMap {
         };
         let maps = tree.nodes().filter_map(|node| Some((node, read_map(tree, node)?))).collect();
         let lists = tree.nodes().filter_map(|node| Some((node, Iommus::read(tree, node)?))).collect();
-        let mut map = Self { nodes: nodes.collect(), maps, lists, has_iommu: false };
+        let reserved = reserved_iova::all(tree, findings);
+        let mut map = Self { nodes: nodes.collect(), maps, lists, reserved, has_iommu: false };
         for target in map.targets() {
             map.nodes[target.0 as usize].is_iommu = true;
         }
@@ -81,7 +87,7 @@ impl DeviceTreeMap {
     /// The nodes to which maps and lists lead; each as often as it is named.
     pub(super) fn targets(&self) -> Vec<NodeIndex> {
         let of_maps = self.maps.iter().flat_map(|(_, map)| map.targets());
-        let of_lists = self.lists.iter().flat_map(|(_, list)| list.entries.iter().map(|(target, _)| *target));
+        let of_lists = self.lists.iter().flat_map(|(_, list)| list.targets());
         of_maps.chain(of_lists).collect()
     }
 
@@ -165,7 +171,7 @@ impl DeviceTreeMap {
         Ok(self.endpoints(references))
     }
 
-    /// Translates by the node's own list, in its order, until an entry ends it.
+    /// Translates by the node's own list, in its order, up to an entry that ends it.
     fn by_list(&self, at: FwNode) -> Result<Translation, MapError> {
         let Some(list) = self.list_of(at) else {
             return Ok(Translation::Nowhere(self.without(Untranslated::NotInMap)));
@@ -179,10 +185,11 @@ impl DeviceTreeMap {
             let endpoint = EndpointId(*endpoint);
             references.push(Reference { iommu, endpoint, input: None, source: IOMMUS });
         }
-        if let Some(stop) = &list.stop {
-            return Err(self.stopped(NodeIndex(at.0), IOMMUS, stop));
+        match &list.stop {
+            // What stands before it counts (Linux: `of_iommu_configure_dev`).
+            Some(stop) if references.is_empty() => Err(self.stopped(NodeIndex(at.0), IOMMUS, stop)),
+            _ => Ok(self.endpoints(references)),
         }
-        Ok(self.endpoints(references))
     }
 
     fn endpoints(&self, references: Vec<Reference>) -> Translation {
@@ -202,13 +209,13 @@ impl DeviceTreeMap {
     pub(super) fn stopped(&self, node: NodeIndex, property: &str, stop: &Stop) -> MapError {
         let subject = self.path(node);
         let what = stop.cause.sentence(|node| self.path(node));
-        let sentence = format!(
-            "{property} of {subject}, entry {}: {what}; devices whose requests reach this entry are left untranslated",
-            stop.entry
-        );
-        MapError {
-            finding: Finding { id: stop.cause.id(property), severity: Severity::Error, subject, sentence },
-        }
+        let (severity, effect) = match property {
+            IOMMUS if stop.entry > 0 => (Severity::Warning, "the entries before it count"),
+            IOMMUS => (Severity::Error, "the device is not translated"),
+            _ => (Severity::Error, "devices whose requests reach this entry are not translated"),
+        };
+        let sentence = format!("{property} of {subject}, entry {}: {what}; {effect}", stop.entry);
+        MapError { finding: Finding { id: stop.cause.id(property), severity, subject, sentence } }
     }
 
     pub(super) fn wide_range(&self, node: NodeIndex, entry: usize) -> MapError {
@@ -228,6 +235,11 @@ impl FirmwareMap for DeviceTreeMap {
             InputIds::Node => self.by_list(at),
             InputIds::Requesters(requesters) => self.by_map(at, requesters),
         }
+    }
+
+    fn reserved(&self, node: FwNode) -> Vec<ReservedRegion> {
+        let at = self.reserved.binary_search_by_key(&node.0, |(node, _)| node.0);
+        at.map_or(Vec::new(), |at| self.reserved[at].1.clone())
     }
 
     fn is_iommu(&self, node: FwNode) -> bool {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use addr::{PhysAddr, Range};
 use probe::Severity;
 
-use super::address::{AddressError, child_cells, entries};
+use super::address::{AddressError, ranges};
 use super::error::DeviceTreeError;
 use super::findings::Findings;
 use super::tree::{NodeIndex, Tree};
@@ -27,14 +27,26 @@ pub(super) fn ram(tree: &Tree, findings: &mut Findings) -> Result<Vec<Range<Phys
             refused.push(format!("{path} has a status other than \"okay\""));
             continue;
         }
-        // The first name is how a crash kernel is told to keep off the rest.
-        let name =
-            ["linux,usable-memory", "reg"].into_iter().find(|name| tree.property(*node, name).is_some());
-        let Some(name) = name else {
-            refused.push(format!("{path} has no reg"));
+        // The first name is how a crash kernel is told to keep off the rest. If it is malformed, the second
+        // counts, as in Linux.
+        let outcomes = ["linux,usable-memory", "reg"].into_iter().find_map(|name| {
+            tree.property(*node, name)?;
+            match ranges(tree, *node, name) {
+                Ok(outcomes) => Some((name, outcomes)),
+                Err(error) => {
+                    let what = format!("{name} of {path}: {error}");
+                    let sentence = format!("{what}; it is ignored");
+                    findings.add("memory-malformed", Severity::Warning, path.clone(), sentence);
+                    refused.push(what);
+                    None
+                }
+            }
+        });
+        let Some((name, outcomes)) = outcomes else {
+            refused.push(format!("{path} has no usable reg"));
             continue;
         };
-        for outcome in ranges(tree, *node, name) {
+        for outcome in outcomes {
             match outcome {
                 Ok(range) => ram.push(range),
                 // QEMU and boot loaders leave empty entries for empty slots.
@@ -76,7 +88,7 @@ pub(super) fn reserved(tree: &Tree, findings: &mut Findings) -> Vec<Range<PhysAd
         .collect();
     let nodes = tree.by_path("/reserved-memory").into_iter().flat_map(|parent| tree.children(parent));
     for node in nodes.filter(|node| tree.is_available(*node) && tree.property(*node, "reg").is_some()) {
-        for outcome in ranges(tree, node, "reg") {
+        for outcome in ranges(tree, node, "reg").unwrap_or_else(|error| alloc::vec![Err(error)]) {
             match outcome {
                 Ok(range) => reserved.push(range),
                 Err(error) => {
@@ -88,13 +100,4 @@ pub(super) fn reserved(tree: &Tree, findings: &mut Findings) -> Vec<Range<PhysAd
         }
     }
     merge(reserved)
-}
-
-/// Physical ranges in a `reg`-like property of a node that stands in the CPU's address space.
-fn ranges(tree: &Tree, node: NodeIndex, name: &str) -> Vec<Result<Range<PhysAddr>, AddressError>> {
-    let (Some(value), Some(bus)) = (tree.property(node, name), tree.parent(node)) else { return Vec::new() };
-    match entries(value, child_cells(tree, bus)) {
-        Ok(entries) => entries.into_iter().map(|reg| super::address::translate(tree, bus, reg)).collect(),
-        Err(error) => alloc::vec![Err(error)],
-    }
 }

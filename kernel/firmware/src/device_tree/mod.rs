@@ -11,20 +11,25 @@ mod early;
 mod error;
 mod findings;
 mod four_cells;
+mod functions;
 mod gate;
 mod header;
 mod host_bridge;
 mod iommu_map;
+mod malformed;
 mod map;
 mod memory;
 mod platform;
 mod processors;
+mod reserved_iova;
 mod review;
+mod segment;
 mod token;
 mod tree;
+mod windows;
 
 pub use early::{Early, early};
-pub use error::{DeviceTreeError, Fault, Found};
+pub use error::{DeviceTreeError, Fault};
 pub use gate::normalise;
 pub use header::total_size;
 pub use map::{DeviceTreeMap, MapForm};
@@ -55,6 +60,7 @@ pub fn describe_with(blob: &[u8], form: MapForm) -> Result<(Description, DeviceT
     let tree = Tree::read(&sound);
     let mut findings = Findings::default();
 
+    malformed::report(&tree, &mut findings);
     let memory = memory::ram(&tree, &mut findings)?;
     let reserved = memory::reserved(&tree, &mut findings);
     let command_line = chosen::command_line(&tree, &mut findings);
@@ -62,8 +68,8 @@ pub fn describe_with(blob: &[u8], form: MapForm) -> Result<(Description, DeviceT
     let psci = processors::psci(&tree, &mut findings);
     let (cpus, affinities) = processors::cpus(&tree, &mut findings);
     let platform_devices = platform::devices(&tree, &mut findings);
-    let host_bridges = host_bridge::all(&tree, &platform_devices, &mut findings);
-    let map = DeviceTreeMap::read(&tree, form);
+    let host_bridges = host_bridge::all(&tree, &platform_devices, &memory, &mut findings);
+    let map = DeviceTreeMap::read(&tree, form, &mut findings);
     review::review(&tree, &map, &host_bridges, &mut findings);
 
     let findings = findings.into_list();

@@ -111,6 +111,8 @@ impl Population<'_, '_> {
                 for (number, entry) in entries.into_iter().enumerate() {
                     match entry {
                         Ok(range) => reachable.push(range),
+                        // Offsets in the registers of a device around it, which alone knows what they mean.
+                        Err(AddressError::NoRanges) => {}
                         Err(error) => self.complain(
                             node,
                             "reg-malformed",
@@ -167,10 +169,7 @@ pub(super) fn device_name(tree: &Tree, node: NodeIndex) -> String {
 /// Where the node's first registers begin for the CPU.
 fn first_address(tree: &Tree, node: NodeIndex) -> Option<u64> {
     let bus = tree.parent(node)?;
-    let cells = child_cells(tree, bus);
-    if cells.address == 0 || cells.size == 0 {
-        return None;
-    }
+    let cells = child_cells(tree, bus).check().ok()?;
     let address = tree.property(node, "reg")?.get(..4 * cells.address)?;
     start(tree, bus, Reg { address: number(address), size: 0 }).ok()
 }

@@ -12,7 +12,7 @@ use super::findings::Findings;
 use super::iommu_map::{Answer, Entry, IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS, IommuMap, Iommus};
 use super::map::DeviceTreeMap;
 use super::tree::{NodeIndex, Tree};
-use crate::HostBridge;
+use crate::{FunctionBus, HostBridge};
 
 /// Longest map whose entries are compared with each other.
 const MAX_COMPARED: usize = 256;
@@ -58,30 +58,34 @@ pub(super) fn review(tree: &Tree, map: &DeviceTreeMap, bridges: &[HostBridge], f
 fn phandles(tree: &Tree, findings: &mut Findings) {
     for (phandle, first, second) in tree.shared_phandles() {
         let (first, path) = (tree.path(first), tree.path(second));
-        let sentence = format!("phandle {phandle:#x} of {path} is that of {first} too, to which it leads");
+        let sentence =
+            format!("phandle {phandle:#x} of {path} is that of {first} too; references lead to {first}");
         findings.add("phandle-shared", Severity::Warning, path, sentence);
     }
 }
 
-/// IOMMUs that cannot be used, or that nobody uses.
+/// IOMMUs that cannot be used, or that are not used.
 fn iommus(tree: &Tree, map: &DeviceTreeMap, findings: &mut Findings) {
     let live = |node: &NodeIndex| tree.is_live(*node);
-    let of_maps = map.maps.iter().filter(|(node, _)| live(node));
-    let of_maps = of_maps.flat_map(|(_, map)| map.targets());
-    let of_lists = map.lists.iter().filter(|(node, _)| live(node));
-    let of_lists = of_lists.flat_map(|(_, list)| list.entries.iter().map(|(target, _)| *target));
+    let of_maps = || map.maps.iter().filter(|(node, _)| live(node));
+    let of_lists = || map.lists.iter().filter(|(node, _)| live(node));
     let mut is_used = alloc::vec![false; tree.len()];
-    for target in of_maps.chain(of_lists) {
+    let targets_of_maps = of_maps().flat_map(|(_, map)| map.targets());
+    for target in targets_of_maps.chain(of_lists().flat_map(|(_, list)| list.targets())) {
         is_used[target.0 as usize] = true;
     }
+    // What a map would have led to behind the entry that ends it is not known.
+    let is_partly_read =
+        of_maps().any(|(_, map)| map.stop.is_some()) || of_lists().any(|(_, list)| list.stop.is_some());
     for node in tree.nodes().filter(|node| map.is_iommu(FwNode(node.0))) {
         let path = tree.path(node);
         let is_used = is_used[node.0 as usize];
         if tree.property(node, IOMMU_CELLS).is_none() {
             if is_used {
-                let sentence =
-                    format!("a map or list leads to it, but it has no {IOMMU_CELLS}: it is no IOMMU");
-                findings.add("target-not-iommu", Severity::Error, path, sentence);
+                let sentence = format!(
+                    "an {IOMMU_MAP} leads to it, but it has no {IOMMU_CELLS}; one cell is taken for an endpoint"
+                );
+                findings.add("target-not-iommu", Severity::Warning, path, sentence);
             }
         } else if !tree.is_available(node) {
             let (severity, effect) = if is_used {
@@ -92,8 +96,8 @@ fn iommus(tree: &Tree, map: &DeviceTreeMap, findings: &mut Findings) {
             let status = tree.text(node, "status").unwrap_or_default();
             let sentence = format!("its status is {status:?}, {effect}");
             findings.add("iommu-disabled", severity, path, sentence);
-        } else if !is_used && tree.is_live(node) {
-            // On a bus that is disabled nobody could refer to it.
+        } else if !is_used && !is_partly_read && tree.is_live(node) {
+            // On a bus that is disabled no device could refer to it.
             let sentence = format!("it is an IOMMU, but no {IOMMU_MAP} and no {IOMMUS} refers to it");
             findings.add("iommu-unreferenced", Severity::Warning, path, sentence);
         }
@@ -228,7 +232,8 @@ impl Review<'_, '_> {
     /// An IOMMU on the bus itself whose own requests the map leads to it.
     fn self_translation(&mut self, map: &IommuMap, bridge: &HostBridge) {
         for function in &bridge.functions {
-            let requester = RequesterId::new(bridge.first_bus, function.place);
+            let FunctionBus::Number(bus) = function.bus else { continue };
+            let requester = RequesterId::new(bus, function.place);
             let covers = matches!(
                 map.look_up(u32::from(requester.0)),
                 Answer::Endpoint { target, .. } if target.fw_node() == function.node

@@ -10,8 +10,6 @@ pub(super) mod kind {
     pub(in crate::device_tree) const PROPERTY: u32 = 3;
     pub(in crate::device_tree) const NOP: u32 = 4;
     pub(in crate::device_tree) const END: u32 = 9;
-    /// Bytes from the token of a property to its value.
-    pub(in crate::device_tree) const PROPERTY_HEADER: usize = 12;
 }
 
 /// Longest name of a node or property in bytes; the specification has 31, trees in the field go beyond.

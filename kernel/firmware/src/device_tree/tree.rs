@@ -30,7 +30,19 @@ pub(super) struct Tree<'a> {
     /// Sorted; of nodes with the same phandle the first in the tree stands first.
     phandles: Vec<(u32, NodeIndex)>,
     reservations: Vec<(u64, u64)>,
+    malformed: Vec<Malformed>,
 }
+
+/// A property that its readers cannot take as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed {
+    pub(super) node: NodeIndex,
+    pub(super) property: &'static str,
+}
+
+/// Properties that are one cell wherever they stand, and are read on every node.
+const ONE_CELL: [&str; 6] =
+    ["#address-cells", "#size-cells", "#iommu-cells", "phandle", "linux,phandle", "linux,pci-domain"];
 
 struct Node<'a> {
     name: &'a str,
@@ -42,6 +54,45 @@ struct Node<'a> {
     /// Value of `compatible`, which is asked for most often; empty if there is none.
     compatible: &'a [u8],
     is_available: bool,
+    /// `#address-cells` and `#size-cells`, as far as they can be read.
+    cells: [Option<u32>; 2],
+}
+
+impl<'a> Node<'a> {
+    /// Notes what every node is asked for, and gives the name of a property that is malformed.
+    ///
+    /// Of several properties with one name the first counts, as in Linux's `__of_find_property`.
+    fn note(&mut self, property: &Property<'a>, seen: &mut Seen) -> Option<&'static str> {
+        let first_cell = || first_cell(property.value);
+        match property.name {
+            "compatible" if !seen.compatible => {
+                (seen.compatible, self.compatible) = (true, property.value);
+            }
+            "status" if !seen.status => {
+                // Linux: `__of_device_is_available`.
+                seen.status = true;
+                let status = c_string(property.value);
+                self.is_available = matches!(status, Some(b"okay" | b"ok"));
+                return status.is_none().then_some("status");
+            }
+            "#address-cells" if self.cells[0].is_none() => self.cells[0] = first_cell(),
+            "#size-cells" if self.cells[1].is_none() => self.cells[1] = first_cell(),
+            // The first that is not 0 counts (Linux: `populate_properties`).
+            "phandle" | "linux,phandle" if seen.phandle == 0 => seen.phandle = first_cell().unwrap_or(0),
+            _ => {}
+        }
+        let name = || ONE_CELL.iter().copied().find(|name| *name == property.name);
+        if property.value.len() == 4 { None } else { name() }
+    }
+}
+
+/// Which of the properties that every node is asked for it has shown so far.
+#[derive(Default)]
+struct Seen {
+    compatible: bool,
+    status: bool,
+    /// 0 if there was none.
+    phandle: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -58,6 +109,7 @@ impl<'a> Tree<'a> {
             properties: Vec::with_capacity(sound.depths.len() * 6),
             phandles: Vec::new(),
             reservations: Vec::new(),
+            malformed: Vec::new(),
         };
         let fdt = match Fdt::new(&sound.blob) {
             Ok(fdt) => fdt,
@@ -72,24 +124,31 @@ impl<'a> Tree<'a> {
         for (node, depth) in fdt.all_nodes().zip(&sound.depths) {
             let index = NodeIndex(tree.nodes.len() as u32);
             tree.close(&mut open, usize::from(*depth));
-            let first = tree.properties.len() as u32;
-            let properties =
-                node.properties().map(|property| Property { name: property.name, value: property.value });
-            tree.properties.extend(properties);
             let name = if open.is_empty() { "" } else { node.name };
-            let properties = (first, tree.properties.len() as u32);
+            let first = tree.properties.len() as u32;
             let parent = open.last().copied();
-            let end = index.0 + 1;
-            tree.nodes.push(Node { name, parent, properties, end, compatible: &[], is_available: false });
-            let compatible = tree.property(index, "compatible").unwrap_or_default();
-            // Linux: `of_device_is_available`.
-            let has_status = tree.property(index, "status").is_some();
-            let is_available = !has_status || matches!(tree.text(index, "status"), Some("okay" | "ok"));
-            let node = &mut tree.nodes[index.position()];
-            (node.compatible, node.is_available) = (compatible, is_available);
+            let mut record = Node {
+                name,
+                parent,
+                properties: (first, first),
+                end: index.0 + 1,
+                compatible: &[],
+                is_available: true,
+                cells: [None, None],
+            };
+            let mut seen = Seen::default();
+            for property in node.properties() {
+                let property = Property { name: property.name, value: property.value };
+                if let Some(property) = record.note(&property, &mut seen) {
+                    tree.malformed.push(Malformed { node: index, property });
+                }
+                tree.properties.push(property);
+            }
+            record.properties.1 = tree.properties.len() as u32;
+            tree.nodes.push(record);
             open.push(index);
-            if let Some(phandle) = tree.own_phandle(index) {
-                tree.phandles.push((phandle, index));
+            if seen.phandle != 0 {
+                tree.phandles.push((seen.phandle, index));
             }
         }
         tree.close(&mut open, 0);
@@ -106,10 +165,14 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Linux: `unflatten_dt_nodes` takes the old name too. 0 and all ones are no phandles (section 2.3.3).
-    fn own_phandle(&self, node: NodeIndex) -> Option<u32> {
-        let phandle = self.number(node, "phandle").or_else(|| self.number(node, "linux,phandle"))?;
-        (phandle != 0 && phandle != u32::MAX).then_some(phandle)
+    /// Properties of all nodes that are not what their name says, in the order of the blob.
+    pub(super) fn malformed(&self) -> &[Malformed] {
+        &self.malformed
+    }
+
+    /// The node's own `#address-cells` and `#size-cells`, as far as they can be read.
+    pub(super) fn own_cells(&self, node: NodeIndex) -> [Option<u32>; 2] {
+        self.nodes[node.position()].cells
     }
 
     /// Memory reservations: address and length.
@@ -166,17 +229,15 @@ impl<'a> Tree<'a> {
         properties.iter().find(|property| property.name == name).map(|property| property.value)
     }
 
-    /// A property's value as one number, if it is four bytes long.
+    /// The first cell of a property's value, if it has one (Linux: `of_property_read_u32`).
     pub(super) fn number(&self, node: NodeIndex, name: &str) -> Option<u32> {
-        let value = self.property(node, name)?;
-        value.try_into().ok().map(u32::from_be_bytes)
+        self.property(node, name).and_then(first_cell)
     }
 
-    /// A property's value as text, up to its first NUL.
+    /// A property's value as text, up to its first NUL, which must be there (Linux: `fdt_stringlist_get`,
+    /// `__of_device_is_status`).
     pub(super) fn text(&self, node: NodeIndex, name: &str) -> Option<&'a str> {
-        let value = self.property(node, name)?;
-        let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
-        core::str::from_utf8(&value[..end]).ok()
+        core::str::from_utf8(c_string(self.property(node, name)?)?).ok()
     }
 
     /// The strings of `compatible`, most specific first; those that are not UTF-8 are left out.
@@ -233,6 +294,16 @@ impl<'a> Tree<'a> {
             exact.or_else(|| self.children(node).find(|child| self.base_name(*child) == name))
         })
     }
+}
+
+/// The first cell of a value.
+fn first_cell(value: &[u8]) -> Option<u32> {
+    value.first_chunk().map(|cell| u32::from_be_bytes(*cell))
+}
+
+/// What stands before the first NUL; none without one.
+fn c_string(value: &[u8]) -> Option<&[u8]> {
+    value.iter().position(|byte| *byte == 0).map(|end| &value[..end])
 }
 
 /// Full path of a node, from a look-up of name and parent.

@@ -3,7 +3,7 @@
 use addr::{CpuAffinity, DeviceFunction, PciSpace, PhysAddr, Range};
 use firmware::acpi::Tables;
 use firmware::acpi::table_loader::{Loaded, run};
-use firmware::{Console, FunctionNode, PlatformBus, PsciConduit};
+use firmware::{Console, FunctionBus, FunctionNode, PlatformBus, PsciConduit};
 use probe::{Translation, Untranslated};
 
 use crate::loader::Files;
@@ -131,7 +131,10 @@ fn numbered_buses_are_all_in_the_map() {
     assert_eq!(machine.function(0, &[0x1ff]), Ok(vec![(IOMMU_NODE.into(), 0x1ff)]));
     assert_eq!(machine.function(0, &[0x200]), nowhere(Untranslated::NotInMap));
     let [bridge] = &machine.description.host_bridges[..] else { panic!() };
-    let [FunctionNode { bus: 0, place, enabled: true, .. }] = bridge.functions[..] else { panic!() };
+    let [FunctionNode { bus: FunctionBus::Number(0), place, enabled: true, .. }] = bridge.functions[..]
+    else {
+        panic!()
+    };
     assert_eq!(place, DeviceFunction::new(1, 0).unwrap());
 }
 

@@ -1,6 +1,7 @@
 //! Host bridges and platform devices: the namespace and the small tables together.
 
 use addr::{PciSpace, PhysAddr, Range};
+use firmware::FunctionBus;
 use firmware::{Description, PlatformBus};
 use probe::{InputIds, Untranslated};
 
@@ -156,7 +157,7 @@ fn an_iommu_on_a_bus_of_an_extra_bridge_is_that_bridges_function() {
     let machine = read(&memory(&tables, &dsdt(&nodes)), RSDP);
     let bridges = &machine.description.host_bridges;
     assert_eq!((bridges[0].functions.len(), bridges[1].functions.len()), (1, 0));
-    assert_eq!(bridges[0].functions[0].bus, 0x21);
+    assert_eq!(bridges[0].functions[0].bus, FunctionBus::Number(0x21));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use acpi_tables::Aml;
 use acpi_tables::viot::{MmioEndpoint, PciDevice, PciRange, VIOT, VirtIoMmioIommu, VirtIoPciIommu};
 use addr::{DeviceFunction, RequesterId};
+use firmware::FunctionBus;
 use probe::{FirmwareMap, InputIds, Severity, Translation, Untranslated};
 
 use crate::machine::{Machine, machine, table};
@@ -81,7 +82,7 @@ fn the_function_that_a_type_3_node_names_has_that_node() {
     let machine = with(&[iommu(0, 0x0210), range(0, (0, 0), (0, 0xffff), 48)]);
     let bridge = &machine.description.host_bridges[0];
     let [function] = bridge.functions[..] else { panic!("{:?}", bridge.functions) };
-    assert_eq!((function.bus, function.place), (2, DeviceFunction::new(2, 0).unwrap()));
+    assert_eq!((function.bus, function.place), (FunctionBus::Number(2), DeviceFunction::new(2, 0).unwrap()));
     assert!(function.enabled);
     assert_eq!(machine.map.name(function.node), "VIOT node at 0x30 (0000:02:02.0)");
     // The range covers the IOMMU itself; that the core must sort out by the node.

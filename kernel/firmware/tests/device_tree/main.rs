@@ -2,6 +2,7 @@
 
 mod early;
 mod fixtures;
+mod functions;
 mod host_bridge;
 mod maps;
 mod memory;
@@ -9,6 +10,8 @@ mod model;
 mod mutants;
 mod oracle;
 mod platform;
+mod properties;
+mod reserved_iova;
 mod review;
 mod structure;
 mod tree;

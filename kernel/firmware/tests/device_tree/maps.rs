@@ -122,11 +122,14 @@ fn a_map_that_ends_inside_an_entry_is_an_error_for_the_ids_that_reach_the_end() 
     assert_eq!(translate(&machine, &[7]), Ok(vec![7]));
     assert_eq!(translate(&machine, &[0x100]), word("iommu-map-malformed"));
     let sentence = machine.sentence("iommu-map-malformed");
-    assert!(sentence.contains("entry 1") && sentence.contains("3 of the 4 cells"), "{sentence}");
+    assert!(
+        sentence.contains("entry 1: the value ends after 3 of 4 cells: /iommu@0 has #iommu-cells 1"),
+        "{sentence}"
+    );
 }
 
 #[test]
-fn a_map_that_is_no_whole_number_of_cells_is_an_error_for_all() {
+fn a_map_that_is_not_a_whole_number_of_cells_is_an_error_for_all() {
     let bridge = host_bridge().bytes("iommu-map", &[0; 17]);
     let machine = machine([iommu("iommu@0", 1, 1), bridge]);
     assert_eq!(translate(&machine, &[0]), word("iommu-map-malformed"));
@@ -145,12 +148,10 @@ fn a_phandle_that_no_node_has_is_named_with_its_entry() {
 }
 
 #[test]
-fn phandles_0_and_all_ones_are_no_nodes() {
-    for phandle in [0, u32::MAX] {
-        let target = node("iommu@0").cells("phandle", &[phandle]).cells("#iommu-cells", &[1]);
-        let machine = machine([target, host_bridge().cells("iommu-map", &[0, phandle, 0, 8])]);
-        assert_eq!(translate(&machine, &[0]), word("iommu-map-dangling"));
-    }
+fn phandle_0_is_not_that_of_any_node() {
+    let target = node("iommu@0").cells("phandle", &[0]).cells("#iommu-cells", &[1]);
+    let machine = machine([target, host_bridge().cells("iommu-map", &[0, 0, 0, 8])]);
+    assert_eq!(translate(&machine, &[0]), word("iommu-map-dangling"));
 }
 
 #[test]
@@ -334,10 +335,38 @@ fn iommus_are_not_inherited() {
 
 #[test]
 fn iommus_that_lead_nowhere_are_errors_with_their_entry() {
-    let machine = with_iommus(device().cells("iommus", &[1, 3, 0x99, 4]));
+    let machine = with_iommus(device().cells("iommus", &[0x99, 4, 1, 3]));
     assert_eq!(outcome(&machine, "/device", &InputIds::Node), word("iommus-dangling"));
     let sentence = machine.sentence("iommus-dangling");
-    assert!(sentence.contains("iommus of /device, entry 1") && sentence.contains("0x99"), "{sentence}");
+    assert!(sentence.contains("iommus of /device, entry 0") && sentence.contains("0x99"), "{sentence}");
+    assert_eq!(machine.severity("iommus-dangling"), Severity::Error);
+}
+
+#[test]
+fn the_entries_before_one_that_cannot_be_read_count() {
+    for (id, rest) in [
+        ("iommus-dangling", &[0x99, 4, 1, 5][..]),
+        ("iommus-dangling", &[0, 1, 5]),
+        ("iommus-malformed", &[1]),
+        ("target-not-iommu", &[9, 1]),
+    ] {
+        let list = [&[1, 3], rest].concat();
+        let machine = machine([
+            iommu("a@0", 1, 1),
+            node("thing").cells("phandle", &[9]),
+            device().cells("iommus", &list),
+        ]);
+        assert_eq!(outcome(&machine, "/device", &InputIds::Node), Ok(vec![3]), "{rest:?}");
+        let sentence = machine.sentence(id);
+        assert!(
+            sentence.contains("entry 1") && sentence.contains("the entries before it count"),
+            "{sentence}"
+        );
+        assert_eq!(machine.severity(id), Severity::Warning);
+    }
+    let odd = machine([iommu("a@0", 1, 1), device().bytes("iommus", &[0, 0, 0, 1, 0, 0, 0, 3, 0])]);
+    assert_eq!(outcome(&odd, "/device", &InputIds::Node), Ok(vec![3]));
+    assert!(odd.sentence("iommus-malformed").contains("9 bytes"));
 }
 
 #[test]

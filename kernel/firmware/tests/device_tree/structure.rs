@@ -1,9 +1,9 @@
 //! The format of the blob: what the gate refuses, and with which words.
 
-use firmware::device_tree::{DeviceTreeError, Fault, Found, describe, early, normalise, total_size};
+use firmware::device_tree::{DeviceTreeError, Fault, describe, early, normalise, total_size};
 
 use crate::fixtures::{self, IOMMU, PLAIN};
-use crate::tree::{Node, blob, node, ram, read, root};
+use crate::tree::read;
 
 fn error(blob: &[u8]) -> DeviceTreeError {
     describe(blob).map(|_| ()).unwrap_err()
@@ -214,43 +214,6 @@ fn reservations_must_end() {
         normalise(&blob),
         Err(DeviceTreeError::Structure { fault: Fault::Reservations(1_024), .. })
     ));
-}
-
-#[test]
-fn properties_by_which_others_are_read_have_the_right_length_or_are_named() {
-    let property =
-        |make: fn(Node) -> Node| error(&blob(&root([ram(), node("soc").child(make(node("dev")))])));
-    for (name, found) in [
-        ("#address-cells", Found::Bytes(3)),
-        ("#size-cells", Found::Bytes(3)),
-        ("#interrupt-cells", Found::Bytes(3)),
-        ("#iommu-cells", Found::Bytes(3)),
-        ("phandle", Found::Bytes(3)),
-        ("interrupt-parent", Found::Bytes(3)),
-    ] {
-        let error = error(&blob(&root([ram(), node("soc").child(node("dev").bytes(name, &[0, 0, 1]))])));
-        match &error {
-            DeviceTreeError::Property { node, property, found: there, .. } => {
-                assert_eq!((node.as_str(), property.as_str(), *there), ("/soc/dev", name, found));
-            }
-            other => panic!("{other}"),
-        }
-    }
-    let error = property(|node| node.cells("#address-cells", &[5]));
-    assert!(error.to_string().contains("node /soc/dev, property #address-cells: the value 5"), "{error}");
-}
-
-#[test]
-fn an_error_says_at_which_byte() {
-    let mut blob = words(&[BEGIN, 0, PROPERTY, 4, 0, 9, END_NODE, END]);
-    let message = error(&blob).to_string();
-    assert_eq!(
-        message,
-        "device tree: byte 0x4c, node /, property #address-cells: the value 9, expected at most 4 cells"
-    );
-    assert_eq!(get(&blob, 0x4c), 9);
-    put(&mut blob, 0x4c, 4);
-    assert!(matches!(error(&blob), DeviceTreeError::NoMemory { .. }));
 }
 
 #[test]

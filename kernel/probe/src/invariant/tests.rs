@@ -78,6 +78,10 @@ impl IommuOps for Yes {
         Ok(())
     }
 
+    fn granule(&self) -> u64 {
+        4096
+    }
+
     fn deferred_flush(&self) -> bool {
         true
     }

@@ -47,7 +47,8 @@ impl<D> Core<D> {
         let leader = self.buses[this.bus.0 as usize].bus.grouping(this.unit).leader;
         let LinuxFwspec { endpoints, source, .. } = fwspec;
         let fwspecs = vec![Fwspec { instance, endpoints, source }];
-        let reserved = accepted.reserved;
+        let mut reserved = accepted.reserved;
+        reserved.extend(self.reserved_by_firmware(device));
         self.enter(device, Membership { group, fwspecs, leader, reserved, trigger, why });
         self.events.push(Event::Joined { device, group, trigger });
 

@@ -125,6 +125,10 @@ impl IommuOps for Ops {
         Ok(())
     }
 
+    fn granule(&self) -> u64 {
+        4096
+    }
+
     fn deferred_flush(&self) -> bool {
         !self.0.borrow().no_flush_queue
     }

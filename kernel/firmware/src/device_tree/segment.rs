@@ -1,0 +1,63 @@
+//! PCI segments of host bridges: `linux,pci-domain`, or else a free number.
+//!
+//! Linux: `of_pci_bus_find_domain_nr`, which keeps the numbers that the tree has in one set (`static_ida`) and
+//! those that it chooses in another (`dynamic_ida`), in which the numbers of the tree are taken beforehand.
+
+use alloc::collections::BTreeSet;
+
+use super::tree::{NodeIndex, Tree};
+
+pub(super) const DOMAIN: &str = "linux,pci-domain";
+
+/// The numbers that are taken.
+pub(super) struct Segments {
+    /// By host bridges whose node has a number.
+    given: BTreeSet<u16>,
+    /// By host bridges whose node has none, or set aside.
+    chosen: BTreeSet<u16>,
+}
+
+impl Segments {
+    /// Sets aside the numbers of all nodes for PCI, also those that are disabled
+    /// (`of_pci_reserve_static_domain_nr`).
+    pub(super) fn new(tree: &Tree) -> Self {
+        let is_pci = |node: &NodeIndex| tree.text(*node, "device_type") == Some("pci");
+        let numbers = tree.nodes().filter_map(|node| Some((node, number(tree, node)?)));
+        let reserved = numbers.filter(|(node, _)| is_pci(node)).map(|(_, number)| number);
+        Self { given: BTreeSet::new(), chosen: reserved.collect() }
+    }
+
+    /// The number for the next host bridge.
+    pub(super) fn take(&mut self, tree: &Tree, host: NodeIndex) -> Segment {
+        match number(tree, host) {
+            Some(number) if self.given.insert(number) => Segment::Free(number),
+            Some(number) => Segment::Taken(number),
+            None => {
+                let free = (0..=u16::MAX).find(|number| !self.chosen.contains(number));
+                match free {
+                    Some(number) => {
+                        self.chosen.insert(number);
+                        Segment::Free(number)
+                    }
+                    None => Segment::NoneLeft,
+                }
+            }
+        }
+    }
+}
+
+/// What a host bridge gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    /// This number, which no host bridge before it has from the tree.
+    Free(u16),
+    /// Its node has the number of a host bridge before it.
+    Taken(u16),
+    /// All numbers are taken.
+    NoneLeft,
+}
+
+/// 16 bits of the first cell (Linux: `of_get_pci_domain_nr`).
+fn number(tree: &Tree, node: NodeIndex) -> Option<u16> {
+    tree.number(node, DOMAIN).map(|cell| cell as u16)
+}

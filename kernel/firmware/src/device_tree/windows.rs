@@ -1,0 +1,135 @@
+//! Windows of a PCI host bridge: its `ranges`.
+//!
+//! Sources: the Open Firmware PCI bus binding, and Linux's `of_pci_range_parser_one` for entries that are not
+//! as they should be. The space code of an entry tells I/O from memory, and nothing else: where a window is
+//! decides what it is good for. Juno and others call a 64-bit window 32-bit, and the other way round.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::{PciSpace, PciWindow, Range};
+use probe::Severity;
+
+use super::address::{Cells, MAX_RANGES, Reg, child_cells, number, translate};
+use super::findings::Findings;
+use super::tree::{NodeIndex, Tree};
+
+/// Cells of an address on a PCI bus: one with flags, and 64 bits.
+const PCI_CELLS: Cells = Cells { address: 3, size: 2 };
+
+/// Flags in the first cell of a PCI address (Open Firmware PCI binding, section 2.2.1.1).
+mod phys_hi {
+    pub(super) const PREFETCHABLE: u32 = 1 << 30;
+    pub(super) const SPACE_SHIFT: u32 = 24;
+    pub(super) const SPACE_MASK: u32 = 3;
+    pub(super) const SPACE_IO: u32 = 1;
+    pub(super) const SPACE_MEMORY_32: u32 = 2;
+    pub(super) const SPACE_MEMORY_64: u32 = 3;
+}
+
+/// The windows that `ranges` describes, and those that Linux sees there if they are others; what cannot be one is
+/// left out with a finding.
+///
+/// A PCI bus has 3 cells for an address and 2 for a size, whatever it says. Linux takes these numbers for its
+/// children (`of_bus_pci_count_cells`), but not for its `ranges`.
+pub(super) fn read(
+    tree: &Tree,
+    node: NodeIndex,
+    findings: &mut Findings,
+) -> (Vec<PciWindow>, Option<Vec<PciWindow>>) {
+    let inner = child_cells(tree, node);
+    if inner == PCI_CELLS {
+        return (with_cells(tree, node, PCI_CELLS, findings), None);
+    }
+    let why = format!("it has {inner}, expected {PCI_CELLS} of a PCI bus, by which ranges is read");
+    findings.add("pci-cells-malformed", Severity::Warning, tree.path(node), why);
+    let in_linux = with_cells(tree, node, inner, &mut Findings::default());
+    (with_cells(tree, node, PCI_CELLS, findings), Some(in_linux))
+}
+
+fn with_cells(tree: &Tree, node: NodeIndex, inner: Cells, findings: &mut Findings) -> Vec<PciWindow> {
+    let mut windows: Vec<PciWindow> = Vec::new();
+    let mut say = |severity, why: &str| {
+        findings.add("pci-ranges-malformed", severity, tree.path(node), String::from(why));
+    };
+    let (Some(ranges), Some(bus)) = (tree.property(node, "ranges"), tree.parent(node)) else {
+        say(Severity::Error, "there is no ranges; no memory of its devices can be reached");
+        return windows;
+    };
+    let (inner, outer) = match (inner.check(), child_cells(tree, bus).check()) {
+        (Ok(inner), Ok(outer)) => (inner, outer),
+        (Err(error), _) | (_, Err(error)) => {
+            say(Severity::Error, &format!("{error}; no ranges are read"));
+            return windows;
+        }
+    };
+    let entries = ranges.chunks_exact(4 * outer.address + inner.bytes());
+    let rest = entries.remainder().len();
+    if entries.len() > MAX_RANGES {
+        say(
+            Severity::Warning,
+            &format!("ranges has {} entries; those after {MAX_RANGES} are ignored", entries.len()),
+        );
+    } else if rest > 0 {
+        let why = format!("ranges: its last {rest} bytes are not a whole entry; they are ignored");
+        say(Severity::Warning, &why);
+    }
+    for (number_of_entry, entry) in entries.take(MAX_RANGES).enumerate() {
+        match window(tree, bus, entry, inner, outer) {
+            Ok(None) => {}
+            Ok(Some(window)) => match windows.last_mut() {
+                Some(last) if joins(last, &window) => {
+                    if let Some(cpu) = Range::new(last.cpu.start(), window.cpu.end()) {
+                        last.cpu = cpu;
+                    }
+                }
+                _ => windows.push(window),
+            },
+            Err(why) => say(
+                Severity::Warning,
+                &format!("ranges, entry {number_of_entry}: {why}; the entry is left out"),
+            ),
+        }
+    }
+    windows
+}
+
+/// One entry of `ranges`; none for an empty one.
+fn window(
+    tree: &Tree,
+    bus: NodeIndex,
+    entry: &[u8],
+    inner: Cells,
+    outer: Cells,
+) -> Result<Option<PciWindow>, String> {
+    let (child, rest) = entry.split_at(4 * inner.address);
+    let (parent, length) = rest.split_at(4 * outer.address);
+    let (flags, bus_start) = child.split_at(4);
+    let (flags, bus_start) = (number(flags) as u32, number(bus_start) as u64);
+    let size = number(length);
+    if size == 0 {
+        return Ok(None);
+    }
+    let (space, bits) = match flags >> phys_hi::SPACE_SHIFT & phys_hi::SPACE_MASK {
+        phys_hi::SPACE_IO => (PciSpace::Io, 32),
+        phys_hi::SPACE_MEMORY_32 => (PciSpace::Memory32, 64),
+        phys_hi::SPACE_MEMORY_64 => (PciSpace::Memory64, 64),
+        _ => return Err(format!("first cell {flags:#x} is of configuration space, which has no window")),
+    };
+    let bus_end = u128::from(bus_start) + size;
+    if bus_end > 1 << bits {
+        return Err(format!("{size:#x} bytes at {bus_start:#x} on the bus do not fit into {bits} bits"));
+    }
+    let cpu = translate(tree, bus, Reg { address: number(parent), size });
+    let cpu = cpu.map_err(|error| format!("CPU address {:#x}: {error}", number(parent)))?;
+    Ok(Some(PciWindow { space, prefetchable: flags & phys_hi::PREFETCHABLE != 0, bus_start, cpu }))
+}
+
+/// Whether `next` goes on where `last` ends, on both sides (Linux: `of_pci_range_parser_one`).
+fn joins(last: &PciWindow, next: &PciWindow) -> bool {
+    last.space == next.space
+        && last.prefetchable == next.prefetchable
+        && last.cpu.end().checked_add(1) == Some(next.cpu.start())
+        && last.bus_start.checked_add(last.cpu.size()) == Some(next.bus_start)
+}
