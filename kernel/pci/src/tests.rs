@@ -8,5 +8,7 @@ mod grouping;
 mod linux;
 mod model;
 mod numbers;
+mod placement;
 mod virtio;
 mod virtual_functions;
+mod windows;

@@ -119,7 +119,10 @@ fn review(
             let start = PhysAddr(window.cpu.start().0 + (part.start() - window.bus_start));
             cut(&mut pieces, Range::from_size(start, part.size()).unwrap_or(window.cpu));
             fault(WindowError::Repeated(part));
-        } else if let Some(part) = common(&window.cpu, &other.cpu) {
+        }
+        // Where the bus leads to the same place, that has been said.
+        let parts: Vec<_> = pieces.iter().filter_map(|piece| common(&piece.cpu, &other.cpu)).collect();
+        for part in parts {
             cut(&mut pieces, part);
             fault(WindowError::Occupied { part, by: "an earlier window".to_owned() });
         }

@@ -17,7 +17,7 @@ fn root(windows: &[addr::PciWindow]) -> RootBus {
 }
 
 /// Nothing overlaps, everything is aligned, lies in the windows of all bridges above, and is in the registers.
-fn check(model: &Model, topology: &Topology) {
+pub(super) fn check(model: &Model, topology: &Topology) {
     let mut ranges: Vec<(bool, Range<u64>)> = Vec::new();
     for (index, function) in topology.indexed() {
         let card = model.card(function.address).unwrap();

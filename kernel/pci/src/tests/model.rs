@@ -33,6 +33,8 @@ pub(super) struct Card {
     last_extended: u16,
     last_capability: u8,
     capability_end: u8,
+    /// Registers that hold one value whatever is written, but for the ones of a measurement.
+    stuck: Vec<(u16, u32)>,
 }
 
 #[derive(Default)]
@@ -104,6 +106,12 @@ impl Model {
         let index = self.bridge(on, device, 0, FunctionKind::RootPort);
         self.cards[index].acs(0x5f);
         index
+    }
+
+    /// Gives a bridge that the one with the number below leads to its buses, as firmware would.
+    pub(super) fn set_range(&mut self, bridge: usize, first: u32, last: u32) {
+        self.cards[bridge].set32(0x18, last << 16 | first << 8 | (first - 1));
+        self.routes.borrow_mut().clear();
     }
 
     /// The bus of a number, as routed by the bridges now.
@@ -227,6 +235,11 @@ impl Model {
             let mut bytes = card.bytes.borrow_mut();
             bytes[place] = bytes[place] & !writable | (value >> (8 * byte)) as u8 & writable;
         }
+        let stuck =
+            card.stuck.iter().find(|(at, _)| *at == offset).filter(|_| value != 0 && value != u32::MAX);
+        if let Some((_, held)) = stuck {
+            card.bytes.borrow_mut()[usize::from(offset)..][..4].copy_from_slice(&held.to_le_bytes());
+        }
     }
 }
 
@@ -262,6 +275,7 @@ impl Card {
             last_extended: 0,
             last_capability: 0,
             capability_end: 0x40,
+            stuck: Vec::new(),
         }
     }
 
@@ -322,6 +336,27 @@ impl Card {
             self.mask32(offset + 4, (mask >> 32) as u32);
         }
         self
+    }
+
+    /// What reset leaves in a memory BAR.
+    pub(super) fn clear_bar(&mut self, number: usize) {
+        let offset = 0x10 + 4 * number;
+        let low = self.get32(offset);
+        self.set32(offset, low & 0xf);
+        if low & 4 != 0 {
+            self.set32(offset + 4, 0);
+        }
+    }
+
+    /// The register holds `value` after anything but ones or zero is written.
+    pub(super) fn sticks_at(&mut self, offset: u16, value: u32) -> &mut Self {
+        self.stuck.push((offset, value));
+        self
+    }
+
+    /// Every bit of the register can be written, except the lowest.
+    pub(super) fn all_writable(&mut self, offset: usize) {
+        self.mask32(offset, !1);
     }
 
     pub(super) fn io_bar(&mut self, number: usize, size: u32) -> &mut Self {
