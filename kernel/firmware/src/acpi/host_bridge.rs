@@ -1,7 +1,7 @@
-//! PCI host bridges: bus numbers and windows from the namespace, configuration space from the MCFG.
+//! PCI host bridges: bus numbers and windows from the namespace, configuration space from `_CBA` or the MCFG.
 //!
-//! Sources: PCI Firmware Specification 3.3, section 4.1; Linux's `acpi_pci_root_add` for bus numbers and
-//! `pci_mcfg_lookup` for configuration space.
+//! Sources: PCI Firmware Specification 3.3, section 4.1; Linux's `acpi_pci_root_add` for segment and bus numbers and
+//! `pci_mcfg_lookup` for configuration space. What of a host bridge cannot be evaluated costs the bridge, as there.
 
 use alloc::format;
 use alloc::string::String;
@@ -14,63 +14,172 @@ use super::aml::{AddressSpace, AmlDevice, Namespace, Resource, SpaceKind};
 use super::findings::Findings;
 use super::gate::Tables;
 use super::platform::node;
-use super::typed::{Ecam, Typed};
+use super::typed::Typed;
 use crate::{HostBridge, LinuxView};
 
-/// PCI Express and conventional host bridges.
-const HOST_BRIDGES: [&str; 2] = ["PNP0A08", "PNP0A03"];
+/// The ID of all PCI host bridges, `_HID` of conventional ones and `_CID` of those for PCI Express. Linux knows no other
+/// (`root_device_ids`).
+const HOST_BRIDGE: &str = "PNP0A03";
+/// `_HID` of a host bridge for PCI Express.
+const EXPRESS: &str = "PNP0A08";
 /// Configuration space of one bus.
 const BUS_SIZE: u64 = 1 << 20;
 
 /// Whether a device of the namespace is a PCI host bridge.
 pub(super) fn is_host_bridge(device: &AmlDevice) -> bool {
-    HOST_BRIDGES.iter().any(|id| device.has_id(id))
+    device.has_id(HOST_BRIDGE)
 }
 
-/// The segment of a host bridge: `_SEG`, or 0 without it; `None` if it is too large for one.
-pub(super) fn segment(device: &AmlDevice) -> Option<u16> {
-    u16::try_from(device.seg.unwrap_or(0)).ok()
+/// The segment of a host bridge: the low 16 bits of `_SEG`, or 0 without it.
+pub(super) fn segment(device: &AmlDevice) -> u16 {
+    device.seg.unwrap_or(0) as u16
 }
 
-/// All host bridges in the order of the namespace.
-pub(super) fn all(
-    tables: &Tables,
-    typed: &Typed,
-    namespace: &Namespace,
-    names: &[String],
-    findings: &mut Findings,
-) -> Vec<HostBridge> {
-    check_mcfg(tables, findings);
-    let mut bridges: Vec<HostBridge> = Vec::new();
-    for (index, (device, name)) in namespace.devices().iter().zip(names).enumerate() {
-        if !device.is_reached || !is_host_bridge(device) {
-            continue;
+/// What decides which host bridges there are.
+pub(super) struct Selection<'s> {
+    pub(super) typed: &'s Typed,
+    /// Linux's names of the devices of the namespace.
+    pub(super) names: &'s [String],
+}
+
+impl Selection<'_> {
+    /// All host bridges in the order of the namespace.
+    pub(super) fn host_bridges(
+        &self,
+        tables: &Tables,
+        namespace: &Namespace,
+        findings: &mut Findings,
+    ) -> Vec<HostBridge> {
+        let is_used = |device: &AmlDevice| device.is_reached && is_host_bridge(device);
+        let needs_mcfg = namespace.devices().iter().any(|device| is_used(device) && device.cba.is_none());
+        check_mcfg(tables, needs_mcfg, findings);
+        let mut bridges: Vec<HostBridge> = Vec::new();
+        for (index, device) in namespace.devices().iter().enumerate().filter(|(_, device)| device.is_reached)
+        {
+            if !is_host_bridge(device) {
+                if device.has_id(EXPRESS) {
+                    let what = "it is a PNP0A08 without PNP0A03 in _CID, so that Linux does not take it for a host \
+                                bridge; it is left out";
+                    findings.add("host-bridge-id", Severity::Error, &device.path, what);
+                }
+                continue;
+            }
+            let bridge = self.bridge(index, device, findings);
+            let clash =
+                bridges.iter().find(|other| bridge.as_ref().is_some_and(|bridge| overlap(bridge, other)));
+            match (bridge, clash) {
+                (None, _) => {}
+                (Some(bridge), None) => bridges.push(bridge),
+                (Some(bridge), Some(other)) => {
+                    let what = format!(
+                        "buses {:#x} to {:#x} of segment {:#x} are {}'s already, in part or all; the host bridge is \
+                         left out",
+                        bridge.first_bus, bridge.last_bus, bridge.segment, other.name
+                    );
+                    findings.add("host-bridge-clash", Severity::Error, &device.path, &what);
+                }
+            }
         }
-        let Some(bridge) = bridge(index, device, name, &typed.ecams, findings) else { continue };
-        let clash = bridges.iter().find(|other| {
-            let is_apart = other.last_bus < bridge.first_bus || bridge.last_bus < other.first_bus;
-            other.segment == bridge.segment && !is_apart
-        });
-        if let Some(other) = clash {
-            let what = format!(
-                "buses {:#x} to {:#x} of segment {:#x} are {}'s already, in part or all; the host bridge is left out",
-                bridge.first_bus, bridge.last_bus, bridge.segment, other.name
-            );
-            findings.add("host-bridge-clash", Severity::Error, &device.path, &what);
-            continue;
-        }
-        bridges.push(bridge);
+        bridges
     }
-    bridges
+
+    fn bridge(&self, index: usize, device: &AmlDevice, findings: &mut Findings) -> Option<HostBridge> {
+        let mut complain = |id, severity, what: &str| findings.add(id, severity, &device.path, what);
+        let buses = known(device).and_then(|()| buses(device));
+        let (first_bus, wanted_last) = match buses {
+            Ok(buses) => buses,
+            Err((id, what)) => {
+                complain(id, Severity::Error, &format!("{what}; the host bridge is left out"));
+                return None;
+            }
+        };
+        let segment = segment(device);
+        if let Some(wide) = device.seg.filter(|wide| *wide != u64::from(segment)) {
+            let what =
+                format!("_SEG is {wide:#x}, expected 16 bits; segment {segment:#x} is taken, as in Linux");
+            complain("host-bridge-segment", Severity::Warning, &what);
+        }
+        let wanted = (segment, first_bus, wanted_last);
+        let Some((base, last_bus)) = self.configuration_space(device, wanted) else {
+            let what = format!(
+                "it has no _CBA, and no MCFG entry has bus {first_bus:#x} of segment {segment:#x}; the host bridge is \
+                 left out"
+            );
+            complain("host-bridge-without-ecam", Severity::Error, &what);
+            return None;
+        };
+        if last_bus < wanted_last {
+            let what = format!(
+                "buses {first_bus:#x} to {wanted_last:#x}, but its MCFG entry ends at {last_bus:#x}; the buses behind are \
+                 not used, and Linux does not use the host bridge at all"
+            );
+            complain("host-bridge-ecam-short", Severity::Warning, &what);
+        }
+        let start = base.checked_add(u64::from(first_bus) * BUS_SIZE).map(PhysAddr);
+        let size = (u64::from(last_bus - first_bus) + 1) * BUS_SIZE;
+        let Some(space) = start.and_then(|start| Range::from_size(start, size)).filter(|_| base != 0) else {
+            let what = format!("its configuration space cannot be at {base:#x}; the host bridge is left out");
+            complain("host-bridge-without-ecam", Severity::Error, &what);
+            return None;
+        };
+        let windows = windows(device, &mut |what| complain("host-bridge-window", Severity::Warning, what));
+        Some(HostBridge {
+            node: node(index),
+            name: self.names.get(index).cloned().unwrap_or_default(),
+            segment,
+            first_bus,
+            last_bus,
+            ecam: space,
+            windows,
+            functions: Vec::new(),
+            in_linux: if last_bus < wanted_last { LinuxView::Absent } else { LinuxView::Same },
+        })
+    }
+
+    /// Where bus 0 is in memory, and the last bus that can be used: `_CBA` comes first (`acpi_pci_root_get_mcfg_addr`),
+    /// then the first MCFG entry that has all buses, and then, which Linux does not do, the first one that has the first
+    /// bus.
+    fn configuration_space(&self, device: &AmlDevice, wanted: (u16, u8, u8)) -> Option<(u64, u8)> {
+        let (segment, first_bus, last_bus) = wanted;
+        if let Some(base) = device.cba.filter(|base| *base != 0) {
+            return Some((base, last_bus));
+        }
+        let mut entries =
+            self.typed.ecams.iter().filter(|ecam| {
+                ecam.segment == segment && (ecam.first_bus..=ecam.last_bus).contains(&first_bus)
+            });
+        let whole = entries.clone().find(|ecam| ecam.last_bus >= last_bus);
+        let entry = whole.or_else(|| entries.next())?;
+        Some((entry.base, entry.last_bus.min(last_bus)))
+    }
 }
 
-/// Says if there is no MCFG, or one that ends in the middle of an entry.
-fn check_mcfg(tables: &Tables, findings: &mut Findings) {
+fn overlap(one: &HostBridge, other: &HostBridge) -> bool {
+    let is_apart = other.last_bus < one.first_bus || one.last_bus < other.first_bus;
+    other.segment == one.segment && !is_apart
+}
+
+/// Why a host bridge is left out: a finding's id, and what is wrong.
+type Obstacle = (&'static str, String);
+
+/// Whether all is known of a host bridge that Linux does not go on without.
+fn known(device: &AmlDevice) -> Result<(), Obstacle> {
+    match ["_SEG", "_CRS"].into_iter().find(|object| device.unread.contains(object)) {
+        Some(object) => Err(("host-bridge-unread", format!("{object} cannot be evaluated"))),
+        None => Ok(()),
+    }
+}
+
+/// Says if there is no MCFG where one is needed, or one that ends in the middle of an entry.
+fn check_mcfg(tables: &Tables, is_needed: bool, findings: &mut Findings) {
     const HEADER_SIZE: usize = 44;
     const ENTRY_SIZE: usize = 16;
     let Some(table) = tables.first(*b"MCFG") else {
-        let what = "there is no MCFG table: no PCI host bridge can be reached";
-        return findings.add("acpi-table-missing", Severity::Warning, "ACPI", what);
+        let what = "there is no MCFG table; PCI host bridges without _CBA cannot be used";
+        if is_needed {
+            findings.add("acpi-table-missing", Severity::Warning, "ACPI", what);
+        }
+        return;
     };
     let rest = table.bytes.len().saturating_sub(HEADER_SIZE) % ENTRY_SIZE;
     if rest > 0 {
@@ -79,86 +188,26 @@ fn check_mcfg(tables: &Tables, findings: &mut Findings) {
     }
 }
 
-fn bridge(
-    index: usize,
-    device: &AmlDevice,
-    name: &str,
-    ecams: &[Ecam],
-    findings: &mut Findings,
-) -> Option<HostBridge> {
-    let mut complain = |id, severity, what: &str| findings.add(id, severity, &device.path, what);
-    let Some(segment) = segment(device) else {
-        let what =
-            format!("_SEG is {:#x}, expected 16 bits; the host bridge is left out", device.seg.unwrap_or(0));
-        complain("host-bridge-segment", Severity::Error, &what);
-        return None;
-    };
-    for (object, what) in
-        [("_SEG", "segment 0 is taken"), ("_BBN", "the bus numbers of _CRS are taken, or 0")]
-    {
-        if device.unread.contains(&object) {
-            complain("host-bridge-unread", Severity::Warning, &format!("{object} cannot be read; {what}"));
-        }
-    }
-    let (first_bus, wanted_last) = match buses(device) {
-        Ok(buses) => buses,
-        Err(what) => {
-            complain("host-bridge-buses", Severity::Error, &format!("{what}; the host bridge is left out"));
-            return None;
-        }
-    };
-    let ecam = ecams
-        .iter()
-        .find(|ecam| ecam.segment == segment && (ecam.first_bus..=ecam.last_bus).contains(&first_bus));
-    let Some(ecam) = ecam else {
-        let what = format!(
-            "no MCFG entry has bus {first_bus:#x} of segment {segment:#x}; the host bridge is left out"
-        );
-        complain("host-bridge-without-ecam", Severity::Error, &what);
-        return None;
-    };
-    let last_bus = wanted_last.min(ecam.last_bus);
-    if last_bus < wanted_last {
-        let what = format!(
-            "buses {first_bus:#x} to {wanted_last:#x}, but its MCFG entry ends at {last_bus:#x}; the buses behind are \
-             not used"
-        );
-        complain("host-bridge-ecam-short", Severity::Warning, &what);
-    }
-    let start = ecam.base.checked_add(u64::from(first_bus) * BUS_SIZE).map(PhysAddr);
-    let size = (u64::from(last_bus - first_bus) + 1) * BUS_SIZE;
-    let Some(space) = start.and_then(|start| Range::from_size(start, size)).filter(|_| ecam.base != 0) else {
-        let what =
-            format!("ECAM at {:#x} in its MCFG entry cannot be; the host bridge is left out", ecam.base);
-        complain("host-bridge-without-ecam", Severity::Error, &what);
-        return None;
-    };
-    let windows = windows(device, &mut |what| complain("host-bridge-window", Severity::Warning, what));
-    Some(HostBridge {
-        node: node(index),
-        name: String::from(name),
-        segment,
-        first_bus,
-        last_bus,
-        ecam: space,
-        windows,
-        functions: Vec::new(),
-        in_linux: LinuxView::Same,
-    })
-}
-
-/// The bus numbers: those of `_CRS`, or else from `_BBN` or 0 to the last one.
-fn buses(device: &AmlDevice) -> Result<(u8, u8), String> {
-    let is_bus = |space: &&AddressSpace| space.kind == SpaceKind::Bus;
-    if let Some(space) = spaces(device).find(is_bus) {
+/// The bus numbers: those of the last range in `_CRS`, or else from `_BBN` or 0 to the last one
+/// (`try_get_root_bridge_busnr`).
+fn buses(device: &AmlDevice) -> Result<(u8, u8), Obstacle> {
+    let fault = |what| ("host-bridge-buses", what);
+    if let Some(space) = spaces(device).filter(|space| space.kind == SpaceKind::Bus).last() {
         let (start, end) = (space.range.start(), space.range.end());
         return match (u8::try_from(start), u8::try_from(end)) {
             (Ok(first), Ok(last)) => Ok((first, last)),
-            _ => Err(format!("_CRS has bus numbers {start:#x} to {end:#x}, expected at most 0xff")),
+            _ => Err(fault(format!("_CRS has bus numbers {start:#x} to {end:#x}, expected at most 0xff"))),
         };
     }
+    if device.unread.contains(&"_BBN") {
+        return Err((
+            "host-bridge-unread",
+            String::from("_CRS has no bus numbers, and _BBN cannot be evaluated"),
+        ));
+    }
     let first = device.bbn.unwrap_or(0);
-    let first = u8::try_from(first).map_err(|_| format!("_BBN is {first:#x}, expected at most 0xff"))?;
+    let first =
+        u8::try_from(first).map_err(|_| fault(format!("_BBN is {first:#x}, expected at most 0xff")))?;
     Ok((first, u8::MAX))
 }
 

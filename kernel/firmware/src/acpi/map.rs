@@ -56,8 +56,9 @@ struct Record {
     buses: Option<(u8, u8)>,
     /// Where its first registers begin.
     base: Option<PhysAddr>,
-    /// Whether it can do DMA: it or a device around it has `_CCA`.
+    /// Whether it can do DMA: it or something around it has `_CCA`.
     has_dma: bool,
+    is_cca_unread: bool,
 }
 
 /// An IOMMU that is no device of the namespace.
@@ -272,8 +273,13 @@ impl AcpiMap {
             if let (Some(segment), false) = (device.segment, device.has_dma)
                 && viot.covers_bus(segment, 0, u8::MAX)
             {
-                let what = "it has no _CCA, so that its functions can do no DMA and are left untranslated";
-                findings.add("cca-missing", Severity::Error, &device.path, what);
+                let why = if device.is_cca_unread {
+                    "its _CCA cannot be evaluated"
+                } else {
+                    "neither it nor what encloses it has a _CCA"
+                };
+                let what = format!("{why}; its functions do no DMA and are left untranslated");
+                findings.add("cca-missing", Severity::Error, &device.path, &what);
             }
         }
     }
@@ -394,10 +400,11 @@ fn records(namespace: &Namespace) -> Vec<Record> {
         let is_host_bridge = host_bridge::is_host_bridge(device);
         records.push(Record {
             path: device.path.clone(),
-            segment: if is_host_bridge { host_bridge::segment(device) } else { None },
+            segment: is_host_bridge.then(|| host_bridge::segment(device)),
             buses: None,
             base: first_base(device),
             has_dma,
+            is_cca_unread: device.unread.contains(&"_CCA"),
         });
     }
     records

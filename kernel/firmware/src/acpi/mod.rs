@@ -43,6 +43,7 @@ pub use map::AcpiMap;
 
 use aml::Namespace;
 use findings::Findings;
+use host_bridge::Selection;
 use typed::{Serial, Typed};
 
 /// Tables whose contents are used; all others are passed over, which a log should say.
@@ -94,7 +95,8 @@ fn describe_with(
     let names = platform::names(&namespace);
     let mut map = AcpiMap::read(tables, &namespace, &mut findings);
     let platform_devices = platform::devices(&namespace, &names, &mut findings);
-    let mut host_bridges = host_bridge::all(tables, typed, &namespace, &names, &mut findings);
+    let selection = Selection { typed, names: &names };
+    let mut host_bridges = selection.host_bridges(tables, &namespace, &mut findings);
     map.attach(&mut host_bridges, &mut findings);
 
     if tables.first(*b"FACP").is_none() {

@@ -137,7 +137,11 @@ pub(crate) fn dsdt(nodes: &[Node]) -> Vec<u8> {
         let segment = node.segment.map(|segment| Name::new("_SEG".into(), &segment));
         let bbn = node.bbn.map(|bbn| Name::new("_BBN".into(), &bbn));
         let status = node.status.map(|status| Name::new("_STA".into(), &status));
+        let cid = Name::new("_CID".into(), &"PNP0A03");
         let mut children: Vec<&dyn Aml> = vec![&hid, &crs];
+        if node.hid == "PNP0A08" {
+            children.push(&cid);
+        }
         if !node.without_cca {
             children.push(&cca);
         }

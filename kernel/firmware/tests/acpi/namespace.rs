@@ -2,7 +2,7 @@
 
 use addr::{PciSpace, PhysAddr, Range};
 use firmware::FunctionBus;
-use firmware::{Description, PlatformBus};
+use firmware::{Description, LinuxView, PlatformBus};
 use probe::{InputIds, Untranslated};
 
 use crate::machine::{Machine, Node, RSDP, device, dsdt, host_bridge, mcfg, memory, read, seal, table};
@@ -66,6 +66,100 @@ fn bridges_that_cannot_be_are_left_out_with_a_finding() {
     let machine = with(&[host_bridge("PCI0", 0, (0, 9)), host_bridge("PCI1", 0, (9, 12))], &[ecam]);
     assert_eq!(machine.finding_ids(), ["host-bridge-clash"]);
     assert_eq!(machine.description.host_bridges.len(), 1);
+}
+
+/// What a DSDT compiled by hand has below `\\_SB`, with an MCFG of these entries.
+fn with_terms(terms: &[u8], ecams: &[(u64, u16, u8, u8)]) -> Machine {
+    let scope = acpi_tables::aml::Scope::raw("\\_SB_".into(), terms.to_vec());
+    read(&memory(&[mcfg(ecams)], &table(b"DSDT", &scope)), RSDP)
+}
+
+/// A host bridge `BRDG` with these terms besides its IDs and `_CCA`.
+fn bridge_with(terms: &[u8]) -> Vec<u8> {
+    let ids = b"\x08_HID\x0dPNP0A08\0\x08_CID\x0dPNP0A03\0\x08_CCA\x01";
+    let body = [b"BRDG", ids.as_slice(), terms].concat();
+    let length = body.len() + 2;
+    [&[0x5b, 0x82, 0x40 | (length & 0xf) as u8, (length >> 4) as u8], body.as_slice()].concat()
+}
+
+/// A `_CRS` with these ranges of bus numbers: minimum, maximum, length.
+fn crs(ranges: &[(u16, u16, u16)]) -> Vec<u8> {
+    let range = |(first, last, length): &(u16, u16, u16)| {
+        let numbers = [0, *first, *last, 0, *length];
+        [&[0x88, 13, 0, 2, 0xc, 0], numbers.map(u16::to_le_bytes).concat().as_slice()].concat()
+    };
+    let template = [ranges.iter().flat_map(range).collect(), vec![0x79, 0]].concat();
+    let body = [&[0x0a, template.len() as u8], template.as_slice()].concat();
+    let length = body.len() + 2;
+    [b"\x08_CRS\x11", [0x40 | (length & 0xf) as u8, (length >> 4) as u8].as_slice(), &body].concat()
+}
+
+#[test]
+fn the_last_range_of_bus_numbers_counts_and_its_length_does() {
+    for (ranges, expected) in [
+        (vec![(0x40, 0x4f, 0x10), (0, 0x1f, 0x20)], Some((0, 0x1f))),
+        (vec![(0, 0x1f, 0x20), (0x40, 0x4f, 0x10)], Some((0x40, 0x4f))),
+        (vec![(0, 0xff, 1)], Some((0, 0))),
+        (vec![(0, 0, 0x100)], Some((0, 0xff))),
+        (vec![(0x10, 0, 0x10)], Some((0x10, 0x1f))),
+        (vec![(0, 0x1f, 0x20), (0x40, 0x4f, 0)], Some((0, 0x1f))),
+        (vec![(0, 0xff, 0x101)], None),
+    ] {
+        let machine = with_terms(&bridge_with(&crs(&ranges)), &[(ECAM, 0, 0, 0xff)]);
+        let bridges = &machine.description.host_bridges;
+        let buses = bridges.first().map(|bridge| (bridge.first_bus, bridge.last_bus));
+        assert_eq!(buses, expected, "{ranges:x?}");
+    }
+}
+
+#[test]
+fn cba_comes_before_the_mcfg_and_serves_without_it() {
+    let cba = b"\x08_SEG\x01\x14\x0c_CBA\0\xa4\x0c\0\0\0\x50";
+    for ecams in [vec![(ECAM, 1, 0, 0xff)], vec![]] {
+        let machine = with_terms(&bridge_with(&[crs(&[(0, 0xf, 0x10)]), cba.to_vec()].concat()), &ecams);
+        assert_eq!(machine.finding_ids(), [] as [&str; 0]);
+        let bridge = &machine.description.host_bridges[0];
+        assert_eq!(bridge.ecam, Range::from_size(PhysAddr(0x5000_0000), 16 << 20).unwrap());
+        assert_eq!((bridge.segment, bridge.last_bus), (1, 15));
+    }
+}
+
+#[test]
+fn a_host_bridge_of_which_something_is_unknown_is_left_out() {
+    for object in ["_SEG", "_BBN", "_CRS", "_STA", "_CBA"] {
+        // A method that returns what is not defined.
+        let method = [b"\x14\x0b".as_slice(), object.as_bytes(), b"\0\xa4NONE"].concat();
+        let buses = if object == "_CRS" || object == "_BBN" { Vec::new() } else { crs(&[(0, 0xff, 0x100)]) };
+        let machine = with_terms(&bridge_with(&[buses, method].concat()), &[(ECAM, 0, 0, 0xff)]);
+        // Linux goes on with the MCFG if _CBA cannot be evaluated.
+        let count = usize::from(object == "_CBA");
+        assert_eq!(machine.description.host_bridges.len(), count, "{object}: {:?}", machine.finding_ids());
+        assert!(machine.finding("aml-value").sentence.contains("NONE is not defined"));
+    }
+}
+
+#[test]
+fn of_several_entries_the_first_counts_that_has_all_buses() {
+    let ecams = [(ECAM, 0, 0, 0xf), (2 * ECAM, 0, 0, 0xff), (3 * ECAM, 0, 0, 0xff)];
+    let bridge = |ecams: &[_], buses| {
+        let machine = with_terms(&bridge_with(&crs(&[buses])), ecams);
+        let bridge = &machine.description.host_bridges[0];
+        (bridge.ecam.start().0, bridge.last_bus, bridge.in_linux.clone())
+    };
+    assert_eq!(bridge(&ecams, (0, 0x1f, 0x20)), (2 * ECAM, 0x1f, LinuxView::Same));
+    // With entries that have only some of them Linux has no host bridge.
+    assert_eq!(bridge(&ecams[..1], (0, 0x1f, 0x20)), (ECAM, 0xf, LinuxView::Absent));
+}
+
+#[test]
+fn a_pnp0a08_alone_is_no_host_bridge() {
+    let terms = bridge_with(&crs(&[(0, 0xff, 0x100)]));
+    let at = terms.windows(7).position(|window| window == b"PNP0A03").unwrap();
+    let mut other = terms.clone();
+    other[at + 6] = b'4';
+    let machine = with_terms(&other, &[(ECAM, 0, 0, 0xff)]);
+    assert!(machine.description.host_bridges.is_empty());
+    assert_eq!(machine.finding_ids(), ["host-bridge-id"]);
 }
 
 #[test]
@@ -203,11 +297,13 @@ fn a_console_that_cannot_be_used_is_a_finding() {
 #[test]
 fn tables_that_are_missing_are_findings() {
     let mut memory = memory(&[], &dsdt(&[host_bridge("PCI0", 0, (0, 255))]));
+    let without_mcfg = read(&memory, RSDP);
+    assert_eq!(without_mcfg.finding_ids(), ["acpi-table-missing", "host-bridge-without-ecam"]);
     let fadt = memory.0.iter_mut().find(|(start, _)| *start == 0x10_0000).unwrap();
     fadt.1[0] = b'X';
     seal(&mut fadt.1, 9);
     let machine = read(&memory, RSDP);
-    assert_eq!(machine.finding_ids(), ["acpi-table-missing", "acpi-table-missing"]);
+    assert_eq!(machine.finding_ids(), ["acpi-table-missing"]);
     let ids = InputIds::Requesters(vec![addr::RequesterId(0)]);
     let answer = probe::FirmwareMap::translate(&machine.map, probe::FwNode(77), &ids).unwrap();
     assert_eq!(answer, probe::Translation::Nowhere(Untranslated::NoIommu));

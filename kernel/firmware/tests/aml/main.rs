@@ -4,6 +4,7 @@ mod builder;
 mod construct;
 mod damage;
 mod dsl;
+mod evaluate;
 mod fixtures;
 mod forge;
 mod iasl;

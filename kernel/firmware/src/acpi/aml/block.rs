@@ -50,16 +50,20 @@ impl<'a> Block<'a> {
 }
 
 impl<'a> Machine<'a> {
-    /// Runs the body of a method: what it returns, or else the value of its last statement, as Linux has it
-    /// (`acpi_gbl_enable_interpreter_slack`).
-    pub(super) fn run(&mut self, body: Cursor<'a>, method: usize) -> Result<Option<Value>, Stop> {
+    /// Runs the body of a method: what it returns, or else the value of its last statement or predicate, or 0, as
+    /// Linux has it (`acpi_gbl_enable_interpreter_slack`).
+    pub(super) fn run(&mut self, body: Cursor<'a>, method: usize) -> Result<Value, Stop> {
         let mut blocks = Vec::from([Block::new(body, method)]);
-        let mut last = None;
+        let mut last = Value::Integer(0);
         while let Some(mut block) = blocks.pop() {
             let start = block.terms;
             let next = match self.turn(&mut block) {
                 Ok(Some(next)) => next,
-                Ok(None) => continue,
+                Ok(None) => {
+                    // The predicate of a `While` that has ended.
+                    last = if block.again.is_some() { Value::Integer(0) } else { last };
+                    continue;
+                }
                 Err(stop) => {
                     let again = blocks.iter().chain([&block]).filter_map(|block| block.again);
                     let rest = blocks.iter().map(|block| block.terms).chain([start]).chain(again);
@@ -69,10 +73,11 @@ impl<'a> Machine<'a> {
             };
             match next {
                 Next::Term(value) => {
-                    last = value.or(last);
+                    last = value.unwrap_or(last);
                     blocks.push(block);
                 }
                 Next::Enter(inner) => {
+                    last = self.truth(true);
                     blocks.push(block);
                     if blocks.len() >= MAX_DEPTH {
                         return Err(Reason::Depth.at((start.table, start.at)));
@@ -81,7 +86,7 @@ impl<'a> Machine<'a> {
                 }
                 Next::Break => leave(block, &mut blocks, false),
                 Next::Continue => leave(block, &mut blocks, true),
-                Next::Return(value) => return Ok(Some(value)),
+                Next::Return(value) => return Ok(value),
             }
         }
         Ok(last)
@@ -239,7 +244,8 @@ impl<'a> Machine<'a> {
                 block.last_if = Some(Decision::Unknown);
                 let is_taken = self.predicate(&mut inside, scope)?;
                 block.last_if = Some(if is_taken { Decision::Taken } else { Decision::NotTaken });
-                Ok(if is_taken { Next::Enter(Block::new(inside, scope)) } else { Next::Term(None) })
+                let untaken = Next::Term(Some(Value::Integer(0)));
+                Ok(if is_taken { Next::Enter(Block::new(inside, scope)) } else { untaken })
             }
             opcode::ELSE => {
                 block.terms = ahead;
@@ -256,7 +262,7 @@ impl<'a> Machine<'a> {
                 let mut inside = again;
                 self.step((table, start))?;
                 if !self.predicate(&mut inside, scope)? {
-                    return Ok(Next::Term(None));
+                    return Ok(Next::Term(Some(Value::Integer(0))));
                 }
                 Ok(Next::Enter(Block { again: Some(again), ..Block::new(inside, scope) }))
             }
@@ -265,6 +271,12 @@ impl<'a> Machine<'a> {
                 self.skip_term(&mut block.terms, scope).map_err(&faulty)?;
                 Ok(Next::Term(None))
             }
+            opcode::NOTIFY
+            | opcode::STALL
+            | opcode::SLEEP
+            | opcode::SIGNAL
+            | opcode::RESET
+            | opcode::RELEASE => self.operand(&mut block.terms, scope).map(|_| Next::Term(None)),
             _ => self.operand(&mut block.terms, scope).map(|value| Next::Term(Some(value))),
         }
     }

@@ -79,13 +79,10 @@ fn initialise(machine: &mut Machine<'_>) {
         if !is_there(machine, machine.tree.node(method).parent) {
             continue;
         }
-        match machine.evaluate(method).map_err(|stop| (stop.place, stop.reason)) {
-            Ok(_) | Err((_, Reason::NoReturn)) => {}
-            Err((place, reason)) => {
-                let (subject, why) = (machine.tree.path(method), machine.explain(&reason));
-                let sentence = format!("_INI is not run to its end: {why}");
-                machine.findings.add("aml-init", Severity::Info, &subject, place, &sentence);
-            }
+        if let Err(stop) = machine.run_method(method) {
+            let (subject, why) = (machine.tree.path(method), machine.explain(&stop.reason));
+            let sentence = format!("_INI is not run to its end: {why}");
+            machine.findings.add("aml-init", Severity::Info, &subject, stop.place, &sentence);
         }
     }
 }

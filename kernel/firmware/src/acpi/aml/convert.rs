@@ -94,7 +94,7 @@ impl Machine<'_> {
         let is_text = self.is_text(value);
         Ok(self
             .bytes(value, place)?
-            .map(|bytes| if is_text { bytes } else { list(&bytes, ' ', |byte| format!("{byte:02X}")) }))
+            .map(|bytes| if is_text { bytes } else { list(&bytes, ' ', |byte| format!("0x{byte:02X}")) }))
     }
 }
 

@@ -327,6 +327,7 @@ impl<'a> Cursor<'a> {
                     if begins_name(self.peek()?) {
                         let name = self.name()?;
                         let count = visit(&name, item == b's').min(ARGUMENTS.len());
+                        let count = if item == b't' { count } else { 0 };
                         pending.push(&ARGUMENTS.as_bytes()[..count]);
                     } else {
                         let start = self.at;

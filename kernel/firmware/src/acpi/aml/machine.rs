@@ -55,8 +55,6 @@ pub(super) enum Reason {
     Unknown(Source),
     #[error("it is a method with {0} arguments, expected none")]
     Arguments(usize),
-    #[error("its method returns nothing")]
-    NoReturn,
     #[error("{0} is not defined")]
     Undefined(NameString),
     #[error("an element of a package has no value")]
@@ -170,17 +168,29 @@ impl<'a> Machine<'a> {
         if let Some(found) = self.constant(node) {
             return found;
         }
+        self.alone(|machine| {
+            let value = machine.value_of(node, place)?;
+            machine.export(value, place, MAX_PACKAGE_DEPTH).map_err(|reason| reason.at(place))
+        })
+    }
+
+    /// Runs a method without arguments for what it does.
+    pub(super) fn run_method(&mut self, node: usize) -> Result<(), Stop> {
+        let place = self.place(node);
+        self.alone(|machine| machine.value_of(node, place)).map(|_| ())
+    }
+
+    /// Does one evaluation, of which nothing stays but what it stored.
+    fn alone<T>(&mut self, evaluation: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
         self.steps = MAX_STEPS;
         self.permanent = self.tree.len();
         let mark = self.heap.mark();
-        let value = self.value_of(node, place);
-        let found =
-            value.and_then(|value| self.export(value, place, MAX_PACKAGE_DEPTH).map_err(|r| r.at(place)));
+        let result = evaluation(self);
         self.depth = 0;
         self.activations.clear();
         self.tree.truncate(self.permanent);
         self.heap.release(mark);
-        found
+        result
     }
 
     /// The value of data that needs no evaluation, and was not stored to.
@@ -355,7 +365,7 @@ impl<'a> Machine<'a> {
         let result = self.deeper(place, |machine| machine.run(body, method));
         self.activations.pop();
         self.tree.truncate(mark);
-        result?.ok_or_else(|| Reason::NoReturn.at(place))
+        result
     }
 
     /// Adds an object to the heap.

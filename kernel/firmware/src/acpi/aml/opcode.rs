@@ -117,7 +117,7 @@ pub(super) mod field {
 }
 
 /// The name of an opcode, and the form of what follows it, a letter an item: `t` a term, `s` a term that is written
-/// to, now or through a field of it, `n` a name, `b` `w` `d` `q` one, two, four, eight bytes, `z` a text, `p` a package, skipped by its length.
+/// to, now or through a field of it, `r` a term where a method is not called, `n` a name, `b` `w` `d` `q` one, two, four, eight bytes, `z` a text, `p` a package, skipped by its length.
 pub(super) fn operator(opcode: u16) -> Option<(&'static str, &'static str)> {
     Some(match opcode {
         ZERO => ("Zero", ""),
@@ -166,7 +166,7 @@ pub(super) fn operator(opcode: u16) -> Option<(&'static str, &'static str)> {
         CREATE_WORD_FIELD => ("CreateWordField", "stn"),
         CREATE_BYTE_FIELD => ("CreateByteField", "stn"),
         CREATE_BIT_FIELD => ("CreateBitField", "stn"),
-        OBJECT_TYPE => ("ObjectType", "t"),
+        OBJECT_TYPE => ("ObjectType", "r"),
         CREATE_QWORD_FIELD => ("CreateQWordField", "stn"),
         LOGICAL_AND => ("LAnd", "tt"),
         LOGICAL_OR => ("LOr", "tt"),
@@ -192,7 +192,7 @@ pub(super) fn operator(opcode: u16) -> Option<(&'static str, &'static str)> {
         ONES => ("Ones", ""),
         MUTEX => ("Mutex", "nb"),
         EVENT => ("Event", "n"),
-        COND_REF_OF => ("CondRefOf", "ts"),
+        COND_REF_OF => ("CondRefOf", "rs"),
         CREATE_FIELD => ("CreateField", "sttn"),
         LOAD_TABLE => ("LoadTable", "tttttt"),
         LOAD => ("Load", "ns"),

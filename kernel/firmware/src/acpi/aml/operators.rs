@@ -142,7 +142,10 @@ impl Machine<'_> {
     fn text_of(&mut self, opcode: u16, value: Value, place: (usize, usize)) -> Result<Value, Stop> {
         let is_decimal = opcode == opcode::TO_DECIMAL_STRING;
         let text = if let Value::Integer(number) = value {
-            Ok(if is_decimal { format!("{number}") } else { format!("0x{number:X}") }.into_bytes())
+            if !is_decimal {
+                return self.text(value, place).and_then(|text| self.made(text.map(Object::Text), place));
+            }
+            Ok(format!("{number}").into_bytes())
         } else if self.is_text(value) {
             self.bytes(value, place)?
         } else {

@@ -34,7 +34,8 @@ pub enum Resource {
 pub struct AddressSpace {
     /// What the numbers count.
     pub kind: SpaceKind,
-    /// `_MIN` to `_MAX`: the numbers on the far side of a bridge, before [`translation`](Self::translation).
+    /// `_MIN` to `_MAX`: the numbers on the far side of a bridge, before [`translation`](Self::translation). Bus
+    /// numbers end where `_LEN` says.
     pub range: Range<u64>,
     /// `_TRA`: what to add to a number of `range` to get what the CPU uses.
     pub translation: u64,

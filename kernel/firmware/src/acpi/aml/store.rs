@@ -197,9 +197,9 @@ impl<'a> Machine<'a> {
                 Object::Text(_) => self.text(value, place)?.map(Object::Text),
                 Object::Buffer(bytes) => {
                     let length = bytes.len();
-                    // A buffer keeps its length, if it has one, and what is too long makes it longer.
+                    // A buffer keeps its length, if it has one.
                     let object = self.buffer(value, place)?.map(|mut bytes| {
-                        bytes.resize(bytes.len().max(length), 0);
+                        bytes.resize(if length == 0 { bytes.len() } else { length }, 0);
                         Object::Buffer(bytes)
                     });
                     if let Ok(object) = object {

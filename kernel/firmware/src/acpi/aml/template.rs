@@ -74,8 +74,8 @@ pub(super) enum Remark {
     Length { start: u64, end: u64, length: u64 },
     #[error("address space of type {0:#04x} is not known; skipped")]
     Space(u8),
-    #[error("bus numbers {start:#x} to {end:#x} are not below 0x100; skipped")]
-    Buses { start: u64, end: u64 },
+    #[error("bus numbers {start:#x} to {end:#x} have length {length:#x}; the length counts")]
+    BusLength { start: u64, end: u64, length: u64 },
     #[error("it names no interrupt; skipped")]
     NoInterrupt,
 }
@@ -84,8 +84,8 @@ impl Remark {
     pub(super) fn severity(&self) -> Severity {
         match self {
             Self::Unused(_) | Self::Empty { .. } => Severity::Info,
-            Self::Unknown(_) | Self::BehindEnd(_) | Self::Space(_) | Self::NoInterrupt => Severity::Warning,
-            _ => Severity::Error,
+            Self::Cut | Self::NoEnd => Severity::Error,
+            _ => Severity::Warning,
         }
     }
 }
@@ -272,10 +272,11 @@ impl Body<'_> {
         if length == 0 {
             return Err(Remark::Empty { start, end });
         }
-        let range = Range::new(start, end).ok_or(Remark::Reversed { start, end })?;
-        if kind == SpaceKind::Bus && end > 0xff {
-            return Err(Remark::Buses { start, end });
-        }
+        // As in Linux, the length counts for bus numbers (`get_root_bridge_busnr_callback`), and does not for all else
+        // (`acpi_dev_resource_len_valid`).
+        let last = if kind == SpaceKind::Bus { start.checked_add(length - 1) } else { Some(end) };
+        let last = last.ok_or(Remark::Overflow { start, length })?;
+        let range = Range::new(start, last).ok_or(Remark::Reversed { start, end })?;
         let space = AddressSpace {
             kind,
             range,
@@ -287,8 +288,10 @@ impl Body<'_> {
         if space.cpu_range().is_none() {
             return Err(Remark::Overflow { start: space.translation, length: end });
         }
-        // As in Linux's `acpi_dev_resource_len_valid`, a wrong length does not cost the window.
-        let odd = (end - start != length - 1).then_some(Remark::Length { start, end, length });
+        let odd = (end.wrapping_sub(start) != length - 1).then_some(match kind {
+            SpaceKind::Bus => Remark::BusLength { start, end, length },
+            _ => Remark::Length { start, end, length },
+        });
         Ok((Resource::Space(space), odd))
     }
 }

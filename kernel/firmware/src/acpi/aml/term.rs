@@ -195,8 +195,7 @@ impl<'a> Machine<'a> {
         let mut ahead = *terms;
         if let Some(index) = slot(ahead.opcode().map_err(&faulty)?) {
             *terms = ahead;
-            let Some(value) = self.slot(index) else { return Ok(None) };
-            if index >= LOCALS && matches!(value, Value::Reference(_)) {
+            if let Some(value @ Value::Reference(_)) = self.slot(index).filter(|_| index >= LOCALS) {
                 return Ok(Some(value));
             }
             let serial = self.activations.last().map_or(0, |own| own.serial);
@@ -379,9 +378,10 @@ impl<'a> Machine<'a> {
         scope: usize,
         place: (usize, usize),
     ) -> Result<Value, Stop> {
-        let mut value = match self.reference(&mut { *terms }, scope, place) {
+        let mut ahead = *terms;
+        let mut value = match self.reference(&mut ahead, scope, place) {
             Ok(value) => {
-                self.skip_term(terms, scope).map_err(of_fault(terms.table))?;
+                *terms = ahead;
                 value.unwrap_or(Value::Uninitialized)
             }
             Err(_) => self.operand(terms, scope)?,
@@ -400,6 +400,12 @@ impl<'a> Machine<'a> {
                             source: Source::Operator(opcode::OBJECT_TYPE),
                         }));
                     }
+                }
+            }
+            if let Reference::Slot(serial, slot) = reference {
+                let owner = self.activations.iter().find(|own| own.serial == serial);
+                if owner.is_none_or(|own| own.slots.get(slot).is_none_or(Option::is_none)) {
+                    return Ok(Value::Integer(0));
                 }
             }
             self.step(place)?;
