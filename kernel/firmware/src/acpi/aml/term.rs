@@ -62,7 +62,8 @@ impl<'a> Machine<'a> {
             Kind::Osi => {
                 let interface = self.operand(terms, scope)?;
                 Ok(match self.bytes(interface, place)? {
-                    Ok(interface) if osi::is_supported(&interface) => Value::Integer(self.narrowed(u64::MAX)),
+                    // As in ACPICA, with 64 bits whatever the revision.
+                    Ok(interface) if osi::is_supported(&interface) => Value::Integer(u64::MAX),
                     Ok(_) => Value::Integer(0),
                     Err(cause) => Value::Unknown(cause),
                 })
