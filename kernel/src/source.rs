@@ -12,7 +12,7 @@ use firmware::acpi::{AcpiMap, Surroundings};
 use firmware::device_tree::{self, Early, MapForm};
 use firmware::{Console, Description, PsciConduit};
 use pci::{Numbering, Policy, Resources};
-use probe::{Finding, FirmwareMap, Severity};
+use probe::{Finding, FirmwareMap, Path, Severity};
 
 use crate::machine::heap::MemoryError;
 use crate::machine::psci::Conduit;

@@ -169,10 +169,20 @@ impl AcpiMap {
                 None => {
                     let what =
                         format!("{}: no host bridge has bus {:#x} of its segment", iommu.name, function.bus);
-                    findings.add("viot-iommu-missing", Severity::Error, "VIOT", &what);
+                    // Where firmware has switched off the host bridge, nothing is left to be translated.
+                    let is_missed = bridges.iter().any(|bridge| bridge.segment == function.segment)
+                        || self.has_platform_endpoints(node(self.devices.len() + index));
+                    let severity = if is_missed { Severity::Error } else { Severity::Warning };
+                    findings.add("viot-iommu-missing", severity, "VIOT", &what);
                 }
             }
         }
+    }
+
+    /// Whether the VIOT leads an endpoint on MMIO to this IOMMU.
+    fn has_platform_endpoints(&self, iommu: FwNode) -> bool {
+        let endpoints = self.viot.as_ref().map(|viot| viot.endpoints.as_slice()).unwrap_or_default();
+        endpoints.iter().any(|endpoint| self.viot_nodes.get(endpoint.iommu) == Some(&Some(iommu)))
     }
 
     /// How many nodes there are; they are numbered from 0.
