@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use addr::CpuAffinity;
 use probe::Severity;
 
+use super::address::{child_cells, number};
 use super::findings::Findings;
 use super::tree::{NodeIndex, Tree};
 use crate::PsciConduit;
@@ -36,7 +37,9 @@ pub(super) fn psci(tree: &Tree, findings: &mut Findings) -> Option<PsciConduit> 
 /// cannot be used (section 3.8.1; Linux: `of_get_next_cpu_node`).
 pub(super) fn cpus(tree: &Tree, findings: &mut Findings) -> (u32, Vec<CpuAffinity>) {
     let is_cpu = |node: &_| tree.text(*node, "device_type") == Some("cpu") || tree.base_name(*node) == "cpu";
-    let has_failed = |node: &_| tree.text(*node, "status").is_some_and(|status| status.starts_with("fail"));
+    let has_failed = |node: &_| {
+        tree.text(*node, "status").is_some_and(|status| status == "fail" || status.starts_with("fail-"))
+    };
     let cpus = tree.by_path("/cpus");
     let usable: Vec<NodeIndex> = cpus
         .into_iter()
@@ -52,11 +55,10 @@ pub(super) fn cpus(tree: &Tree, findings: &mut Findings) -> (u32, Vec<CpuAffinit
     (count.max(1), affinities)
 }
 
-/// The CPU that `reg` names: MPIDR_EL1's affinity fields in one cell or two (Linux binding `arm/cpus.yaml`).
+/// The CPU that `reg` names: MPIDR_EL1's affinity fields in one cell or two, as the parent says (Linux binding
+/// `arm/cpus.yaml`, `of_get_cpu_hwid`).
 fn affinity(tree: &Tree, node: NodeIndex) -> Option<CpuAffinity> {
-    let number = match *tree.property(node, "reg")? {
-        [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])),
-        ref two => u64::from_be_bytes(two.try_into().ok()?),
-    };
-    Some(CpuAffinity::of_mpidr(number))
+    let cells = child_cells(tree, tree.parent(node)?).address;
+    let address = tree.property(node, "reg")?.get(..4 * cells)?;
+    (1..=2).contains(&cells).then(|| CpuAffinity::of_mpidr(number(address) as u64))
 }

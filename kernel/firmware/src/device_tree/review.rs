@@ -66,17 +66,17 @@ fn phandles(tree: &Tree, findings: &mut Findings) {
 
 /// IOMMUs that cannot be used, or that are not used.
 fn iommus(tree: &Tree, map: &DeviceTreeMap, findings: &mut Findings) {
-    let live = |node: &NodeIndex| tree.is_live(*node);
-    let of_maps = || map.maps.iter().filter(|(node, _)| live(node));
-    let of_lists = || map.lists.iter().filter(|(node, _)| live(node));
+    let targets_of_maps = map.maps.iter().flat_map(|(at, map)| map.targets().map(|target| (*at, target)));
+    let targets_of_lists = map.lists.iter().flat_map(|(at, list)| list.targets().map(|target| (*at, target)));
     let mut is_used = alloc::vec![false; tree.len()];
-    let targets_of_maps = of_maps().flat_map(|(_, map)| map.targets());
-    for target in targets_of_maps.chain(of_lists().flat_map(|(_, list)| list.targets())) {
-        is_used[target.0 as usize] = true;
+    let mut is_referred_to = alloc::vec![false; tree.len()];
+    for (at, target) in targets_of_maps.chain(targets_of_lists) {
+        is_referred_to[target.0 as usize] = true;
+        is_used[target.0 as usize] |= tree.is_live(at);
     }
     // What a map would have led to behind the entry that ends it is not known.
-    let is_partly_read =
-        of_maps().any(|(_, map)| map.stop.is_some()) || of_lists().any(|(_, list)| list.stop.is_some());
+    let is_partly_read = map.maps.iter().any(|(_, map)| map.stop.is_some())
+        || map.lists.iter().any(|(_, list)| list.stop.is_some());
     for node in tree.nodes().filter(|node| map.is_iommu(FwNode(node.0))) {
         let path = tree.path(node);
         let is_used = is_used[node.0 as usize];
@@ -96,7 +96,7 @@ fn iommus(tree: &Tree, map: &DeviceTreeMap, findings: &mut Findings) {
             let status = tree.text(node, "status").unwrap_or_default();
             let sentence = format!("its status is {status:?}, {effect}");
             findings.add("iommu-disabled", severity, path, sentence);
-        } else if !is_used && !is_partly_read && tree.is_live(node) {
+        } else if !is_referred_to[node.0 as usize] && !is_partly_read && tree.is_live(node) {
             // On a bus that is disabled no device could refer to it.
             let sentence = format!("it is an IOMMU, but no {IOMMU_MAP} and no {IOMMUS} refers to it");
             findings.add("iommu-unreferenced", Severity::Warning, path, sentence);

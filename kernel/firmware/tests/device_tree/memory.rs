@@ -166,11 +166,13 @@ fn psci_is_called_as_its_method_says() {
 fn cpus_that_have_failed_do_not_count() {
     let cpu = |name: &str| node(name).text("device_type", "cpu");
     let cpus = node("cpus")
-        .child(cpu("cpu@0").cells("reg", &[0]))
-        .child(cpu("cpu@1").text("status", "disabled").cells("reg", &[1, 0x8000_0102]))
-        .child(cpu("cpu@2").text("status", "fail-cache").cells("reg", &[2]))
+        .cells("#address-cells", &[2])
+        .cells("#size-cells", &[0])
+        .child(cpu("cpu@0").cells("reg", &[0, 0]))
+        .child(cpu("cpu@1").text("status", "disabled").cells("reg", &[1, 0x8000_0102, 7]))
+        .child(cpu("cpu@2").text("status", "fail-cache").cells("reg", &[0, 2]))
         .child(node("cpu-map"))
-        .child(node("cpu@3").cells("reg", &[1, 2, 3]));
+        .child(node("cpu@3").cells("reg", &[1]));
     let machine = machine([cpus]);
     assert_eq!(machine.description.cpus, 3);
     let affinities = [0, 0x1_0000_0102].map(CpuAffinity::of_mpidr);

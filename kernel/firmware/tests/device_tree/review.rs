@@ -122,7 +122,7 @@ fn what_a_disabled_node_says_counts_for_nothing() {
     let below = node("bus").text("status", "disabled").child(node("on").cells("iommus", &[0x99, 1]));
     let used_by_nobody = node("also-off").text("status", "disabled").cells("iommus", &[1, 1]);
     let machine = machine([iommu("iommu@0", 1, 1), off, below, used_by_nobody]);
-    assert_eq!(machine.findings(), [("iommu-unreferenced", "/iommu@0")]);
+    assert_eq!(machine.findings(), []);
 }
 
 #[test]
@@ -140,4 +140,18 @@ fn the_trees_of_qemu_have_no_phandle_twice() {
     for (name, blob) in fixtures::ALL {
         assert!(!read(blob).findings().iter().any(|(id, _)| *id == "phandle-shared"), "{name}");
     }
+}
+
+#[test]
+fn an_iommu_is_not_called_unreferenced_if_a_disabled_device_or_an_unread_entry_refers_to_it() {
+    let unreferenced = |device: Node| {
+        let findings = machine([iommu("iommu@0", 1, 1), iommu("iommu@1", 2, 1), device]).description.findings;
+        let named = findings.iter().filter(|finding| finding.id == "iommu-unreferenced");
+        named.map(|finding| finding.subject.clone()).collect::<Vec<_>>()
+    };
+    let device = || node("device").text("compatible", "a,b");
+    assert_eq!(unreferenced(device().cells("iommus", &[1, 0])), ["/iommu@1"]);
+    assert_eq!(unreferenced(device().cells("iommus", &[1, 0, 2, 0]).text("status", "disabled")), [""; 0]);
+    assert_eq!(unreferenced(device().cells("iommus", &[0x99, 0, 1, 0, 2, 0])), [""; 0]);
+    assert_eq!(unreferenced(host_bridge().cells("iommu-map", &[0, 1, 0, 8, 8, 2])), [""; 0]);
 }
