@@ -110,11 +110,13 @@ fn early_of(description: &Description) -> Early {
     Early { command_line: command_line.clone(), console: *console, psci: *psci }
 }
 
-/// Where the description comes from, in the report's word.
+/// Where the description comes from, in the report's word. A tree from a file takes the place of what an EFI firmware
+/// hands over.
 pub(crate) fn route(handover: &Handover, options: &Options) -> &'static str {
     match (&handover.efi, handover.source) {
         (None, _) if options.firmware == Some(Firmware::Acpi) => "acpi",
         (None, _) => "dt",
+        (Some(_), _) if options.device_tree_file.is_some() => "uefi-dt",
         (Some(_), Source::Acpi { .. }) => "uefi-acpi",
         (Some(_), _) => "uefi-dt",
     }

@@ -15,7 +15,7 @@ use crate::capabilities::Capabilities;
 use crate::cli::{Console, Firmware, Form, Iommu, ProbePath, QemuArgs};
 use crate::expectation::Expectation;
 use crate::image::{self, Kernel, Patch};
-use crate::outcome::{Outcome, Stop};
+use crate::outcome::{Asked, Outcome, Stop};
 use crate::output;
 use crate::qemu::{self, Machine, REPORT_FILE, Rounds, SCENARIO_FILE, Start, TREE_FILE};
 use crate::run::Run;
@@ -225,7 +225,7 @@ impl Boot {
             }
             Tree::Edited(edits) => {
                 lines.push(output::shell_line(self.machine.dump_tree()));
-                lines.extend(edits.iter().map(|edit| format!("# in {TREE_FILE}: {edit:?}")));
+                lines.extend(edits.iter().map(|edit| format!("# in {TREE_FILE}: {edit}")));
             }
         }
         for (number, (file, _)) in self.tables.iter().enumerate() {
@@ -234,7 +234,7 @@ impl Boot {
         lines.extend(
             self.race.iter().map(|race| format!("# {SCENARIO_FILE}: scenario {} as JSON", race.name)),
         );
-        lines.extend(self.patches.iter().map(|patch| format!("# in {PATCHED_IMAGE}: {patch:x?}")));
+        lines.extend(self.patches.iter().map(|patch| format!("# in {PATCHED_IMAGE}: {patch}")));
         if self.start.disk {
             let image = self.image(kernel).display().to_string();
             let command_line = output::shell_line(["echo", &self.start.command_line()]);
@@ -384,6 +384,21 @@ impl Boot {
         ensure!(dumped.status.success(), "QEMU gives no device tree: {}", said.trim());
         fs::read(directory.join(TREE_FILE))
             .with_context(|| format!("QEMU wrote no device tree: {}", said.trim()))
+    }
+}
+
+/// What the options ask to be run, also where they make no sense together.
+pub(crate) fn asked(options: &QemuArgs) -> Asked {
+    let words = Words::parse(options.append.as_deref().unwrap_or_default()).unwrap_or_default();
+    let topology = (!options.bare).then(|| Topology::find(&options.topology).ok()).flatten();
+    let of_topology = topology.map(|topology| (topology.firmware, topology.path)).unwrap_or_default();
+    let firmware = options.firmware.or(words.firmware).unwrap_or(of_topology.0);
+    let path = options.path.or(words.path).unwrap_or(of_topology.1);
+    Asked {
+        firmware: Some(firmware.word().into()),
+        path: Some(path.word().into()),
+        topology: (!options.bare).then(|| options.topology.clone()),
+        qemu: Some(options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| absolute(path))),
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::outcome::Asked;
+
 /// Builds, boots, judges.
 #[derive(Debug, Parser)]
 #[command(
@@ -281,6 +283,19 @@ pub(crate) fn json_of(arguments: &[String]) -> Option<PathBuf> {
     found
 }
 
+/// What a command line asks to be run that could not be read as a whole: the values of these options, as far as they
+/// are there.
+pub(crate) fn asked_of(arguments: &[String]) -> Asked {
+    let value = |option: &str| {
+        let words: Vec<&String> = arguments.iter().take_while(|word| *word != "--").collect();
+        let joined = words.iter().find_map(|word| word.strip_prefix(option)?.strip_prefix('='));
+        let apart = || words.windows(2).find(|pair| pair[0] == option).map(|pair| pair[1].as_str());
+        joined.or_else(apart).map(String::from)
+    };
+    let [firmware, path, topology, qemu] = ["--firmware", "--path", "--topology", "--qemu"].map(value);
+    Asked { firmware, path, topology, qemu }
+}
+
 /// Form in which the report is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
@@ -433,6 +448,14 @@ mod tests {
             let words: Vec<String> = line.split(' ').map(String::from).collect();
             assert_eq!(json_of(&words), place.map(PathBuf::from), "{line}");
         }
+    }
+
+    #[test]
+    fn a_command_line_that_cannot_be_read_still_says_what_was_asked_for() {
+        let line = "qemu --firmware acpi --path=legacy --bogus --topology simple -- --qemu x";
+        let words: Vec<String> = line.split(' ').map(String::from).collect();
+        let [firmware, path, topology] = ["acpi", "legacy", "simple"].map(|word| Some(word.to_owned()));
+        assert_eq!(asked_of(&words), Asked { firmware, path, topology, qemu: None });
     }
 
     #[test]

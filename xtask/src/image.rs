@@ -1,5 +1,6 @@
 //! The kernel: built by cargo, turned from ELF into the flat Image that QEMU's `-kernel` starts.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -89,6 +90,13 @@ pub(crate) struct Patch {
     pub(crate) symbol: String,
     /// The instructions.
     pub(crate) words: Vec<u32>,
+}
+
+impl fmt::Display for Patch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {}:", self.symbol)?;
+        self.words.iter().try_for_each(|word| write!(f, " {word:#010x}"))
+    }
 }
 
 /// The kernel's Image with `patches` in it.

@@ -148,9 +148,11 @@ fn consistency(report: &Report, expect: &Expect, found: &mut Vec<String>) {
     for device in &report.devices {
         let by_list = listed.remove(device.name.as_str());
         if by_list != device.group {
+            let [says, listed] = [device.group, by_list]
+                .map(|group| group.map_or_else(|| "no group".into(), |group| format!("group {group}")));
             found.push(format!(
-                "{} says that its group is {:?}, but it is listed in {by_list:?}",
-                device.name, device.group
+                "{} is in {says} by itself, but in {listed} by the list of groups",
+                device.name
             ));
         }
     }
@@ -199,7 +201,8 @@ fn invariants(report: &Report, expect: &Expect, found: &mut Vec<String>) {
         };
         match (invariant.holds, breaks.contains(id)) {
             (false, false) if !may_break.contains(id) => {
-                found.push(format!("invariant {id}: broken by {:?}", invariant.broken_by))
+                let cause = invariant.broken_by.as_deref().unwrap_or("an unnamed cause");
+                found.push(format!("invariant {id}: broken by {cause}"))
             }
             (true, true) => found.push(format!("invariant {id}: expected to be broken, holds")),
             _ => (),
@@ -416,7 +419,8 @@ fn functions(report: &Report, answer: &Answer, found: &mut Vec<String>) {
             let same = wanted == is
                 || matches!((wanted.map(number), is.map(number)), (Some(Some(a)), Some(Some(b))) if a == b);
             if !same {
-                found.push(format!("{}: expected {what} {wanted:?}, is {is:?}", device.name));
+                let [wanted, is] = [wanted, is].map(|value| value.unwrap_or("none"));
+                found.push(format!("{}: expected {what} {wanted}, is {is}", device.name));
             }
         }
     }

@@ -45,9 +45,13 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     run::catch_interrupts();
+    let mut asked = None;
     let (json, ended) = match &cli.command {
         Command::Setup => (None, setup::command().map(|()| None)),
-        Command::Qemu(options) => (options.json.as_deref(), boot::command(options)),
+        Command::Qemu(options) => {
+            asked = Some(boot::asked(options));
+            (options.json.as_deref(), boot::command(options))
+        }
         Command::Race(options) => match race::command(options) {
             Ok(Some(outcome)) => {
                 let json = options.json.as_deref();
@@ -86,11 +90,12 @@ fn main() -> ExitCode {
             if json != Some(Path::new(STANDARD_OUTPUT)) {
                 print!("{}", shown(&outcome, form));
             }
-            leave(&outcome, json)
+            leave(&outcome.for_asked(asked.unwrap_or_default()), json)
         }
         Err(stop) => {
             eprintln!("error: {}", stop.message);
-            leave(&Outcome::without_report(stop.kind, stop.message), json)
+            let outcome = Outcome::without_report(stop.kind, stop.message);
+            leave(&outcome.for_asked(asked.unwrap_or_default()), json)
         }
     }
 }
@@ -134,5 +139,6 @@ fn refuse(error: &clap::Error) -> ExitCode {
         std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     let json: Option<PathBuf> = cli::json_of(&arguments);
     let json = json.as_deref();
-    leave(&Outcome::without_report(Kind::Usage, error.render().to_string().trim().to_owned()), json)
+    let outcome = Outcome::without_report(Kind::Usage, error.render().to_string().trim().to_owned());
+    leave(&outcome.for_asked(cli::asked_of(&arguments)), json)
 }

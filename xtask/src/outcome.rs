@@ -73,6 +73,21 @@ pub(crate) struct Outcome {
     pub(crate) log: BTreeSet<String>,
     /// How it differs from what the command line expects, if it expects anything.
     pub(crate) compared: Option<Compared>,
+    /// What was asked for, whether it ran or not.
+    pub(crate) asked: Option<Asked>,
+}
+
+/// What a command line asks to be run; what it leaves open, or says in a way that makes no sense, is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Asked {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) firmware: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) topology: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) qemu: Option<String>,
 }
 
 /// What is in the line that says that a map leads a requester ID nowhere (Linux: `of_map_id`).
@@ -86,11 +101,25 @@ impl Outcome {
             report: Report::of_error(report::Run::default(), error),
             log: BTreeSet::new(),
             compared: None,
+            asked: None,
         }
     }
 
-    /// The report with more fields: `outcome`, the kind's word, `exit_status`, and `expectation`, if there was one. One
-    /// line, which begins with the schema as the kernel's own does.
+    /// The outcome of what was asked for. A kernel that did not report has not said how it was started: then the report
+    /// says what was asked.
+    #[must_use]
+    pub(crate) fn for_asked(mut self, asked: Asked) -> Self {
+        let run = &mut self.report.run;
+        for (is, asked) in [(&mut run.firmware, &asked.firmware), (&mut run.path, &asked.path)] {
+            if is.is_empty() {
+                *is = asked.clone().unwrap_or_default();
+            }
+        }
+        Self { asked: Some(asked), ..self }
+    }
+
+    /// The report with more fields: `outcome`, the kind's word, `exit_status`, `asked`, and `expectation`, if there was
+    /// one. One line, which begins with the schema as the kernel's own does.
     ///
     /// # Errors
     ///
@@ -104,10 +133,13 @@ impl Outcome {
             exit_status: u8,
             #[serde(skip_serializing_if = "Option::is_none")]
             expectation: Option<&'a Compared>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            asked: Option<&'a Asked>,
         }
         let exit_status = self.kind.exit_status();
-        let (report, outcome, expectation) = (&self.report, self.kind.word(), self.compared.as_ref());
-        serde_json::to_string(&Extended { report, outcome, exit_status, expectation })
+        let (report, outcome) = (&self.report, self.kind.word());
+        let (expectation, asked) = (self.compared.as_ref(), self.asked.as_ref());
+        serde_json::to_string(&Extended { report, outcome, exit_status, expectation, asked })
     }
 }
 

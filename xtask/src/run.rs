@@ -215,7 +215,13 @@ impl Run<'_> {
                 format!("the report is of schema {}, not {}", report.schema, report::SCHEMA),
             );
         }
-        Ok(Outcome { kind: report.result.into(), report, log: traces.as_linux.clone(), compared: None })
+        Ok(Outcome {
+            kind: report.result.into(),
+            report,
+            log: traces.as_linux.clone(),
+            compared: None,
+            asked: None,
+        })
     }
 }
 

@@ -361,7 +361,9 @@ impl Suite {
         found.extend(run_difference("path", topology.path.word(), &run.path));
         // A kernel that does not understand an order says so instead.
         if run.order != topology.order && expect.result != Kind::Error {
-            found.push(format!("order: expected {:?}, is {:?}", topology.order, run.order));
+            let [expected, is] =
+                [&topology.order, &run.order].map(|order| order.as_deref().unwrap_or("Linux's"));
+            found.push(format!("order: expected {expected}, is {is}"));
         }
         if !found.is_empty() {
             found.extend(reasons.iter().map(|why| format!("the expectation is that for this QEMU: {why}")));

@@ -57,11 +57,11 @@ pub(crate) fn apply(blob: &[u8], edits: &[Edit]) -> Result<Vec<u8>> {
     let mut tree = DeviceTree::from_fdt(&fdt);
     let (by_name, by_byte): (Vec<&Edit>, Vec<&Edit>) = edits.iter().partition(|edit| edit.is_by_name());
     for edit in by_name {
-        edit_tree(&mut tree, edit).with_context(|| format!("cannot apply {edit:?}"))?;
+        edit_tree(&mut tree, edit).with_context(|| format!("cannot apply: {edit}"))?;
     }
     let mut blob = tree.to_dtb();
     for edit in by_byte {
-        edit_blob(&mut blob, edit).with_context(|| format!("cannot apply {edit:?}"))?;
+        edit_blob(&mut blob, edit).with_context(|| format!("cannot apply: {edit}"))?;
     }
     Ok(blob)
 }
@@ -179,6 +179,8 @@ fn highest_phandle(node: &DeviceTreeNode) -> u32 {
     let below = node.children().map(highest_phandle).max().unwrap_or(0);
     below.max(read_phandle(node).unwrap_or(0))
 }
+
+mod text;
 
 #[cfg(test)]
 mod tests;

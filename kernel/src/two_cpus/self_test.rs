@@ -138,8 +138,9 @@ fn count_with_lock(cpu: &mut SecondCpu, pieces: u64) -> Result<(u64, Tally), Str
             *sum += pieces;
         }
         if tally.overdue {
-            let done = tally.pieces;
-            return Err(format!("round {seed} of two CPUs was not over in time; they did {done:?} pieces"));
+            let [here, there] = tally.pieces;
+            let done = format!("they did {here} and {there} pieces");
+            return Err(format!("round {seed} of two CPUs was not over in time; {done}"));
         }
     }
     Ok((counted, sum))

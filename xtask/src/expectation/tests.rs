@@ -70,7 +70,7 @@ fn refused() -> Report {
 }
 
 fn outcome(report: Report) -> Outcome {
-    Outcome { kind: report.result.into(), report, log: BTreeSet::new(), compared: None }
+    Outcome { kind: report.result.into(), report, log: BTreeSet::new(), compared: None, asked: None }
 }
 
 /// What `options` want of a boot of `report` on the usual route: its end, or why they make no sense.
