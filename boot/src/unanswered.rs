@@ -13,7 +13,7 @@ use sync::TicketLock;
 
 /// Accesses in all that are let pass. One more ends the run: code that goes on so long does not look at what it reads.
 /// A scan of 256 buses makes 8,192 for each time that it looks at all of them.
-pub const LIMIT: u32 = 1 << 18;
+pub const LIMIT: u32 = 1 << 20;
 
 /// Separate places that are told apart; more are only counted.
 const PLACES: usize = 16;

@@ -73,7 +73,6 @@ fn kernel_main(handover: Handover) -> ! {
         log!("ERROR: {error}");
         report.error = Some(error);
     }
-    summary::add_findings(&mut report, source::absent_memory().as_slice());
     summary::add_findings(&mut report, &windows.unanswered());
 
     summary::close(&mut report);

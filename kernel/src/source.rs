@@ -260,15 +260,6 @@ pub(crate) fn use_memory(
     findings
 }
 
-/// RAM that firmware describes, that was to be used, and that holds nothing.
-pub(crate) fn absent_memory() -> Option<Finding> {
-    let (pieces, first) = heap::absent_pieces()?;
-    let sentence = format!(
-        "{first} does not hold what is written there, though firmware says it is RAM; {pieces} pieces are left out"
-    );
-    Some(about_memory("memory-absent", sentence))
-}
-
 /// Ranges of RAM that are named one by one if they cannot be used.
 const MEMORY_FINDING_LIMIT: usize = 16;
 

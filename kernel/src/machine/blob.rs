@@ -5,8 +5,7 @@ use core::fmt;
 use addr::{PhysAddr, Range};
 use boot::guarded::load_u32;
 use boot::memory::{self, Kind, MapError};
-
-use super::ram;
+use boot::page_table::PAGE_SIZE;
 
 /// First word of a device tree blob, big-endian (Devicetree Specification 0.4, section 5.2).
 const DEVICE_TREE_MAGIC: u32 = 0xd00d_feed;
@@ -92,7 +91,7 @@ pub(crate) unsafe fn device_tree(at: PhysAddr) -> Result<&'static [u8], BlobErro
     let size = u64::from(bytes).max(size_of_val(&header) as u64);
     let range = Range::from_size(at, size).ok_or(BlobError::NoMemory(at))?;
     memory::map(range, Kind::Normal).map_err(BlobError::Unmappable)?;
-    if let Some(hole) = ram::first_hole(range) {
+    if let Some(hole) = first_hole(range) {
         return Err(BlobError::NoMemory(hole));
     }
     // SAFETY: The range is mapped as memory, every page of it answers, and the caller says that nobody
@@ -106,4 +105,15 @@ fn map_word(at: PhysAddr) -> Result<u32, BlobError> {
     memory::map(word, Kind::Normal).map_err(BlobError::Unmappable)?;
     // SAFETY: The address is aligned, and mapped as memory: reading it has no effect.
     unsafe { load_u32(at) }.ok_or(BlobError::NoMemory(at))
+}
+
+/// The first address in `range`, which is mapped as memory, where no memory answers.
+///
+/// Each page is asked once, as nothing smaller can be absent: bytes beside registers are not mapped as memory.
+fn first_hole(range: Range<PhysAddr>) -> Option<PhysAddr> {
+    let pages =
+        (range.start().0 / PAGE_SIZE..=range.end().0 / PAGE_SIZE).map(|page| PhysAddr(page * PAGE_SIZE));
+    let addresses = pages.map(|page| page.max(PhysAddr(range.start().0 & !3)));
+    // SAFETY: The address is aligned and mapped as memory: reading it has no effect.
+    addresses.into_iter().find(|at| unsafe { load_u32(*at) }.is_none())
 }

@@ -9,10 +9,9 @@
 
 use core::alloc::Layout;
 use core::fmt;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use addr::{PhysAddr, Range};
-use boot::guarded::{holds_u32, load_u32};
+use boot::guarded::holds_u32;
 use boot::memory::{self, Kind, MapError};
 use buddy_system_allocator::{Heap, LockedHeapWithRescue};
 use spin::Mutex;
@@ -81,45 +80,13 @@ fn holds(start: u64, end: u64, size: u64) -> bool {
     start.next_multiple_of(size).checked_add(size).is_some_and(|block_end| block_end <= end)
 }
 
-/// Pieces of the reserve that turned out to be no memory, and the address of the first one.
-static ABSENT_PIECES: AtomicU32 = AtomicU32::new(0);
-static FIRST_ABSENT: AtomicU64 = AtomicU64::new(0);
-
-/// How many pieces of what firmware describes as RAM hold nothing, and where the first one is; none if all did.
-pub(crate) fn absent_pieces() -> Option<(u32, PhysAddr)> {
-    let pieces = ABSENT_PIECES.load(Ordering::Relaxed);
-    (pieces > 0).then(|| (pieces, PhysAddr(FIRST_ABSENT.load(Ordering::Relaxed))))
-}
-
-/// Whether `piece`, which nobody uses, holds what is written to both of its ends.
-fn is_memory(piece: Range<PhysAddr>) -> bool {
-    [piece.start(), PhysAddr(piece.end().0 & !3)].into_iter().all(|at| {
-        let word = at.0 as u32 ^ PATTERN;
-        // SAFETY: The reserve has just given the piece away; both addresses are aligned.
-        unsafe { holds_u32(at, word) }
-    })
-}
-
-/// What is written to see whether memory keeps it: not what an address without memory reads as.
-const PATTERN: u32 = 0x5aa5_c33c;
-
 /// Called by the allocator when it has no block for `layout`: adds a piece of the reserve that has one.
-///
-/// Memory that firmware describes may not be there. A piece that does not hold what is written to it is left out.
 fn grow(heap: &mut Heap<ORDERS>, layout: &Layout) {
     // As the allocator rounds.
     let size = layout.size().next_power_of_two().max(layout.align()).max(size_of::<usize>());
-    loop {
-        let Some(piece) = RESERVE.lock().take(size as u64) else { return };
-        if !is_memory(piece) {
-            if ABSENT_PIECES.fetch_add(1, Ordering::Relaxed) == 0 {
-                FIRST_ABSENT.store(piece.start().0, Ordering::Relaxed);
-            }
-            continue;
-        }
+    if let Some(piece) = RESERVE.lock().take(size as u64) {
         // SAFETY: The reserve holds mapped memory that is ours, and has just given this piece away.
         unsafe { heap.add_to_heap(piece.start().0 as usize, piece.end().0 as usize + 1) };
-        return;
     }
 }
 
@@ -202,12 +169,20 @@ fn whole_pages(start: u64, end: u64, limit: u64) -> Option<Range<PhysAddr>> {
     Range::from_size(PhysAddr(start), end.saturating_sub(start).min(limit))
 }
 
-/// Maps and reserves `piece`, whole pages, if memory answers at both of its ends.
+/// What is written to see whether memory keeps it: not what an address without memory reads as.
+const PATTERN: u32 = 0x5aa5_c33c;
+
+/// Maps and reserves `piece`, whole pages, if both of its ends hold what is written there.
+///
+/// A read alone does not tell: where a PCI window is, QEMU answers with all ones.
 fn reserve(piece: Range<PhysAddr>) -> Result<(), MemoryError> {
     memory::map(piece, Kind::Normal).map_err(MemoryError::Unmappable)?;
     for at in [piece.start(), PhysAddr(piece.end().0 & !3)] {
-        // SAFETY: The address is aligned and mapped as memory, where reading has no effect.
-        unsafe { load_u32(at) }.ok_or(MemoryError::Absent(at))?;
+        // SAFETY: The address is aligned and mapped as memory, and nobody uses it, as the caller of
+        // `add_free_memory` says.
+        if !unsafe { holds_u32(at, at.0 as u32 ^ PATTERN) } {
+            return Err(MemoryError::Absent(at));
+        }
     }
     let added = RESERVE.lock().put(piece.start().0, piece.end().0.saturating_add(1));
     if added { Ok(()) } else { Err(MemoryError::TooManyRanges) }
