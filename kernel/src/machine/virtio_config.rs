@@ -25,6 +25,9 @@ const HAS_CAPABILITIES: u32 = 1 << 20;
 /// Offset of the offset of the first capability.
 const CAPABILITIES: u8 = 0x34;
 
+/// Words of a capability, with what may stand behind it.
+const CAPABILITY_WORDS: usize = 5;
+
 /// Offset of BAR 0.
 const BAR_0: u8 = 0x10;
 
@@ -85,27 +88,28 @@ impl VirtioConfig {
         *shown = Shown { value: address | flags, mask: !(size - 1) | flags, shift: shift as u32 };
     }
 
-    /// The capabilities whose BARs are shown, each with how far into what is shown that BAR's registers begin.
-    fn capabilities(&self) -> impl Iterator<Item = (&VirtioCapability, u32)> {
-        self.capabilities.iter().filter_map(|capability| {
-            let shown = self.bars.get(usize::from(capability.bar))?;
-            (capability.structure != VirtioStructure::Access && shown.mask != 0)
-                .then_some((capability, shown.shift))
-        })
+    /// How far into what is shown the registers of a capability's BAR begin; none if that BAR is not shown.
+    fn shift(&self, capability: &VirtioCapability) -> Option<u32> {
+        let shown = self.bars.get(usize::from(capability.bar))?;
+        let is_shown = capability.structure != VirtioStructure::Access && shown.mask != 0;
+        is_shown.then_some(shown.shift)
+    }
+
+    /// Where the first capability from number `from` on is that is shown; 0 if none is.
+    fn next_shown(&self, from: usize) -> u8 {
+        let rest = self.capabilities.iter().skip(from);
+        rest.into_iter().find(|next| self.shift(next).is_some()).map_or(0, |next| next.offset)
     }
 
     /// The word at `register_offset`, if it is one of a capability that is shown.
     fn capability_word(&self, register_offset: u8) -> Option<u32> {
-        let mut shown = self.capabilities().peekable();
-        while let Some((capability, shift)) = shown.next() {
-            let next = shown.peek().map_or(0, |(next, _)| next.offset);
-            let place = register_offset.checked_sub(capability.offset).map(|bytes| usize::from(bytes / 4));
-            let word = place.and_then(|place| capability.words(shift, next).get(place).copied());
-            if word.is_some() {
-                return word;
-            }
-        }
-        None
+        let place =
+            |capability: &VirtioCapability| usize::from(register_offset.wrapping_sub(capability.offset) / 4);
+        self.capabilities.iter().enumerate().find_map(|(index, capability)| {
+            let place = Some(place(capability)).filter(|place| *place < CAPABILITY_WORDS)?;
+            let words = capability.words(self.shift(capability)?, self.next_shown(index + 1));
+            words.get(place).copied()
+        })
     }
 
     /// What register `number` of the BARs reads as.
@@ -139,9 +143,9 @@ impl ConfigurationAccess for VirtioConfig {
         }
         let word = self.ecam.read32(self.at, u16::from(register_offset));
         match register_offset {
-            COMMAND_STATUS if self.capabilities().next().is_none() => word & !HAS_CAPABILITIES,
+            COMMAND_STATUS if self.next_shown(0) == 0 => word & !HAS_CAPABILITIES,
             COMMAND_STATUS => word | HAS_CAPABILITIES,
-            CAPABILITIES => self.capabilities().next().map_or(0, |(first, _)| first.offset).into(),
+            CAPABILITIES => self.next_shown(0).into(),
             _ => word,
         }
     }
