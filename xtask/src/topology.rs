@@ -175,7 +175,8 @@ pub(crate) struct Expect {
     /// error that is not expected is a failure.
     #[serde(default)]
     pub(crate) findings: Vec<Vec<String>>,
-    /// The same for findings that may be there or not: on the paths of Linux, those that `fixed` expects.
+    /// The same for findings that may be there or not: on the paths of Linux, those that `fixed` expects; in a run that
+    /// ends with an error, those of every machine of this QEMU.
     #[serde(skip)]
     pub(crate) tolerated: Vec<Vec<String>>,
     /// For each expected warning, a part of it.
