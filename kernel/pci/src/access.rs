@@ -1,5 +1,6 @@
 //! The way to configuration space, its registers by name, and the command register.
 
+use core::cell::RefCell;
 use core::fmt;
 
 use addr::PciAddress;
@@ -88,6 +89,20 @@ pub fn enable(
     let before = config.read16(function.address, register::COMMAND);
     config.write16(function.address, register::COMMAND, before | command.bits());
     Ok(())
+}
+
+/// What `read` finds while the function answers neither in I/O space nor in memory; then it answers as before.
+pub fn while_silent<T>(
+    config: &RefCell<dyn ConfigAccess + '_>,
+    function: &Function,
+    read: impl FnOnce() -> T,
+) -> T {
+    let before = config.borrow().read16(function.address, register::COMMAND);
+    let silent = before & !(Command::IO | Command::MEMORY).bits();
+    config.borrow_mut().write16(function.address, register::COMMAND, silent);
+    let found = read();
+    config.borrow_mut().write16(function.address, register::COMMAND, before);
+    found
 }
 
 impl fmt::Display for Command {

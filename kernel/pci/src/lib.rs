@@ -46,7 +46,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Command, ConfigAccess, EnableError, enable};
+pub use access::{Command, ConfigAccess, EnableError, enable, while_silent};
 pub use acs::{AcsFlags, AcsRegisters, AcsVerdict, enable_acs, enable_acs_of, read_acs};
 pub use alias::{Alias, AliasMask};
 pub use bar::{Bar, BarKind, BarRegister};

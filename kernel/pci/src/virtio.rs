@@ -2,8 +2,6 @@
 
 use alloc::vec::Vec;
 
-use addr::PciAddress;
-
 use crate::access::ConfigAccess;
 use crate::bar::BarRegister;
 use crate::function::Function;
@@ -108,21 +106,5 @@ impl VirtioCapability {
         let head = u32::from_le_bytes([VENDOR_SPECIFIC, next, size, kind]);
         // No BAR has so many bytes that a start at the very end would be in it.
         [head, self.bar.into(), self.start.saturating_add(shift), self.length, multiplier]
-    }
-
-    /// Writes the first register of `common` by way of this capability, which is an [`VirtioStructure::Access`]
-    /// (section 4.1.4.9).
-    pub fn write_device_feature_select(
-        &self,
-        config: &mut dyn ConfigAccess,
-        at: PciAddress,
-        common: &Self,
-        value: u32,
-    ) {
-        let register = |offset: u16| u16::from(self.offset) + offset;
-        config.write8(at, register(4), common.bar);
-        config.write32(at, register(8), common.start);
-        config.write32(at, register(12), 4);
-        config.write32(at, register(16), value);
     }
 }
