@@ -82,19 +82,27 @@ pub(crate) fn parse(text: &str) -> Result<Scenario> {
     Ok(scenario)
 }
 
-/// The line in which what is wrong stands last: there it is used, or given a second time.
+/// The line in which what is wrong stands last: there it is used, or given a second time. Of several steps with the same
+/// text it is the one that is meant.
 fn line_of(text: &str, error: &ScenarioError) -> Option<usize> {
-    let is_there = |line: &str| {
+    let times = |line: &str| {
         let code = line.split(" #").next().unwrap_or(line);
-        if matches!(error, ScenarioError::RepeatedDevice(_)) && !code.contains("name =") {
-            return false;
+        if matches!(error, ScenarioError::RepeatedDevice(_) | ScenarioError::RepeatedDriver(_))
+            && !code.contains("name =")
+        {
+            return 0;
         }
         let begins = |before: &str| before.is_empty() || before.ends_with(['"', '\'', ' ', '[', '.']);
         let ends = |rest: &str| rest.is_empty() || rest.starts_with(['"', '\'', ' ', ']', '.']);
         code.match_indices(error.what())
-            .any(|(at, what)| begins(&code[..at]) && ends(&code[at + what.len()..]))
+            .filter(|(at, what)| begins(&code[..*at]) && ends(&code[at + what.len()..]))
+            .count()
     };
-    text.lines().enumerate().filter(|(_, line)| is_there(line)).map(|(place, _)| place + 1).last()
+    let places = (1..).zip(text.lines()).flat_map(|(number, line)| std::iter::repeat_n(number, times(line)));
+    match error {
+        ScenarioError::OutOfOrder { nth, .. } => places.into_iter().nth(*nth),
+        _ => places.last(),
+    }
 }
 
 /// A scenario as a file. Beside each step stands `remarks` of the same place, if it is not empty.

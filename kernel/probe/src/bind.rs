@@ -65,7 +65,7 @@ impl<D> Core<D> {
     pub(crate) fn matching_driver(&self, device: DeviceId, slot: usize) -> Option<DriverId> {
         let device = self.device(device);
         let matches =
-            |slot: &usize| self.drivers[*slot].as_ref().is_some_and(|driver| driver.matches(&device.handle));
+            |slot: &usize| self.drivers[*slot].as_ref().is_some_and(|driver| self.is_for(&**driver, device));
         let slot = (slot..self.drivers.len()).find(matches).filter(|_| device.may_bind())?;
         Some(DriverId(u32::try_from(slot).expect("fewer than 2^32 drivers")))
     }

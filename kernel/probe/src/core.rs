@@ -6,7 +6,7 @@
 //! [`Core::take`] and [`Core::advance`].
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
@@ -47,6 +47,8 @@ pub struct Core<D> {
     /// What [`Core::step`] has begun.
     pub(crate) current: Option<Work>,
     pub(crate) deferred: Vec<Deferred>,
+    /// For devices with these names, the name of the only driver that is for them (Linux: `driver_override`).
+    pub(crate) overrides: BTreeMap<String, String>,
     /// Whether waiting for an IOMMU has been given up (Linux: the deferral timeout has expired).
     pub(crate) deferral_expired: bool,
     /// Linux's paths only: somebody has asked for isolation (Linux: `pci_request_acs`).
@@ -84,6 +86,7 @@ impl<D> Core<D> {
             work: VecDeque::new(),
             current: None,
             deferred: Vec::new(),
+            overrides: BTreeMap::new(),
             deferral_expired: false,
             oops: None,
             events: Vec::new(),
@@ -128,7 +131,7 @@ impl<D> Core<D> {
             .flat_map(|slot| &slot.devices)
             .filter(|device| {
                 let device = self.device(**device);
-                device.may_bind() && driver.matches(&device.handle)
+                device.may_bind() && self.is_for(&*driver, device)
             })
             .copied()
             .collect();
@@ -151,11 +154,27 @@ impl<D> Core<D> {
         self.queue_bind(device);
     }
 
+    /// From now on, only the driver of this name is for the device, whatever it matches otherwise; or as before. A driver
+    /// that is bound stays (Linux: `driver_override`).
+    pub fn override_driver(&mut self, device: DeviceId, driver: Option<&str>) {
+        let name = self.device(device).name.clone();
+        match driver {
+            Some(driver) => self.overrides.insert(name, driver.into()),
+            None => self.overrides.remove(&name),
+        };
+    }
+
+    /// The same for a device that is added later, by its name.
+    pub fn override_driver_of(&mut self, device: String, driver: String) {
+        self.overrides.insert(device, driver);
+    }
+
     /// Removes a device: unbinds it, takes it out of its group, forgets it.
     pub fn remove_device(&mut self, device: DeviceId) {
         self.release_driver(device);
         self.leave_group(device);
         self.deferred.retain(|deferred| deferred.device != device);
+        self.override_driver(device, None);
         let bus = self.device(device).bus;
         self.buses[bus.0 as usize].devices.retain(|other| *other != device);
         self.devices[device.0 as usize] = None;
@@ -276,9 +295,17 @@ impl<D> Core<D> {
     pub(crate) fn queue_bind(&mut self, id: DeviceId) {
         let device = self.device(id);
         let wanted = device.may_bind() && !device.bind_queued && path::lets_bind(self.path, device);
-        if wanted && self.drivers.iter().flatten().any(|driver| driver.matches(&device.handle)) {
+        if wanted && self.drivers.iter().flatten().any(|driver| self.is_for(&**driver, device)) {
             self.device_mut(id).bind_queued = true;
             self.work.push_back(Work::Bind(id));
+        }
+    }
+
+    /// Whether a driver is for a device.
+    pub(crate) fn is_for(&self, driver: &dyn Driver<D>, device: &Device<D>) -> bool {
+        match self.overrides.get(&device.name) {
+            Some(name) => name == driver.name(),
+            None => driver.matches(&device.handle),
         }
     }
 

@@ -28,6 +28,7 @@ impl<D: Clone> Core<D> {
             work: self.work.clone(),
             current: self.current.clone(),
             deferred: self.deferred.clone(),
+            overrides: self.overrides.clone(),
             deferral_expired: self.deferral_expired,
             isolation_requested: self.isolation_requested,
             oops: self.oops.clone(),
@@ -110,6 +111,7 @@ impl<D> Core<D> {
         deferred.sort_unstable_by_key(|(place, _)| *place);
         (queued, held, deferred).hash(state);
         (self.deferral_expired, self.isolation_requested, self.oops.is_some()).hash(state);
+        self.overrides.hash(state);
         self.invariants.broken_ones().hash(state);
     }
 

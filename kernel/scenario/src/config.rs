@@ -29,6 +29,7 @@ impl Space {
             .chain([FunctionKind::Conventional])
             .find(|kind| format!("{kind}") == word)
             .ok_or_else(|| ScenarioError::UnknownKind(word.into()))?;
+        check(at, device, kind)?;
         let mut registers = BTreeMap::new();
         registers.insert(0, 0x0001_1b36);
         let class: u32 = if device.buses.is_some() { 0x06_0400 } else { 0x00_ff00 };
@@ -115,6 +116,29 @@ pub(crate) fn topology(scenario: &Scenario) -> Result<Topology, ScenarioError> {
     match missing {
         Some(device) => Err(ScenarioError::Unreachable(device.name.clone())),
         None => Ok(topology),
+    }
+}
+
+/// The segment of each root bus, in their order.
+pub(crate) fn segments(topology: &Topology) -> impl Iterator<Item = u16> {
+    let roots: BTreeMap<usize, u16> = topology.buses().iter().map(|bus| (bus.root, bus.segment)).collect();
+    roots.into_values()
+}
+
+/// What no function can be.
+fn check(at: PciAddress, device: &Device, kind: FunctionKind) -> Result<(), ScenarioError> {
+    use FunctionKind::{Conventional, DownstreamPort, PcieToPciBridge, RootPort, UpstreamPort};
+    let malformed = |why| Err(ScenarioError::Malformed(device.name.clone(), why));
+    let is_port = matches!(kind, RootPort | UpstreamPort | DownstreamPort);
+    match device.buses {
+        Some((first, last)) if first > last || first <= at.bus => {
+            malformed("the buses behind it must come after its own, the lowest one first")
+        }
+        Some(_) if !is_port && !matches!(kind, Conventional | PcieToPciBridge) => {
+            malformed("only a bridge or a port has buses behind it")
+        }
+        None if is_port => malformed("a port has at least one bus behind it"),
+        _ => Ok(()),
     }
 }
 

@@ -28,6 +28,19 @@ pub enum ScenarioError {
     UnknownKind(String),
     /// The buses do not lead to this function: a bridge is missing, or is no bridge.
     Unreachable(String),
+    /// A name that two drivers have.
+    RepeatedDriver(String),
+    /// A device that cannot be as it is written, and why.
+    Malformed(String, &'static str),
+    /// A step that no machine can do after those before it.
+    OutOfOrder {
+        /// As it is written.
+        step: String,
+        /// How many steps of the same text come before it.
+        nth: usize,
+        /// Why not.
+        why: String,
+    },
     /// A step that cannot be taken now, and why.
     Impossible(String, &'static str),
 }
@@ -48,6 +61,9 @@ impl ScenarioError {
             | Self::NotAnIommu(text)
             | Self::UnknownKind(text)
             | Self::Unreachable(text)
+            | Self::RepeatedDriver(text)
+            | Self::Malformed(text, _)
+            | Self::OutOfOrder { step: text, .. }
             | Self::Impossible(text, _) => text,
         }
     }
@@ -67,6 +83,9 @@ impl fmt::Display for ScenarioError {
             Self::NotAnIommu(name) => write!(f, "`{name}` is referred to as an IOMMU and is none"),
             Self::UnknownKind(kind) => write!(f, "`{kind}` is no kind of PCI function"),
             Self::Unreachable(name) => write!(f, "no bridge leads to `{name}`"),
+            Self::RepeatedDriver(name) => write!(f, "there are two drivers `{name}`"),
+            Self::Malformed(name, why) => write!(f, "`{name}` is not possible: {why}"),
+            Self::OutOfOrder { step, why, .. } => write!(f, "`{step}` is not possible: {why}"),
             Self::Impossible(step, why) => write!(f, "`{step}` is not possible: {why}"),
         }
     }

@@ -8,19 +8,32 @@ use alloc::vec::Vec;
 use addr::{EndpointId, RequesterId};
 use probe::{FirmwareMap, FwNode, InputIds, Manners, MapError, Reference, Translation, Untranslated};
 
+use crate::config;
 use crate::error::ScenarioError;
 use crate::spec::{Firmware, Scenario};
 
-/// The node of a device is its place in the scenario; behind these there is one for the host bridges.
+/// The node of a device is its place in the scenario; behind these there is one for the host bridges of each segment.
 #[derive(Debug)]
 pub(crate) struct Said {
     names: Vec<String>,
     disabled: Vec<bool>,
+    /// For each device, the segment whose host bridge it is, and the segment that it is a function of.
+    segments: Vec<(Option<u16>, Option<u16>)>,
     /// For each device, the IOMMUs and endpoints that are named for it.
     named: Vec<Vec<(usize, u32)>>,
-    maps: Vec<(u16, u16, usize, u32)>,
+    maps: Vec<Entry>,
     manners: Manners,
     has_iommu: bool,
+}
+
+/// One entry of the map.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    segment: u16,
+    first: u16,
+    last: u16,
+    iommu: usize,
+    base: u32,
 }
 
 /// The map as the core holds it.
@@ -42,7 +55,10 @@ impl Said {
             let ids = device.iommus.iter().map(|(name, endpoint)| Ok((iommu(name)?, *endpoint)));
             named.push(ids.collect::<Result<Vec<_>, ScenarioError>>()?);
         }
-        let maps = scenario.maps.iter().map(|map| Ok((map.ids.0, map.ids.1, iommu(&map.iommu)?, map.base)));
+        let maps = scenario.maps.iter().map(|map| {
+            let (iommu, (first, last)) = (iommu(&map.iommu)?, map.ids);
+            Ok(Entry { segment: map.segment, first, last, iommu, base: map.base })
+        });
         let maps = maps.collect::<Result<Vec<_>, ScenarioError>>()?;
         let has_iommu = !maps.is_empty() || named.iter().any(|named| !named.is_empty());
         Ok(Self {
@@ -51,6 +67,11 @@ impl Said {
                 .devices
                 .iter()
                 .map(|device| device.iommu.as_ref().is_some_and(|iommu| iommu.disabled))
+                .collect(),
+            segments: scenario
+                .devices
+                .iter()
+                .map(|device| (device.host_bridge, config::address(device).map(|at| at.segment)))
                 .collect(),
             named,
             maps,
@@ -62,9 +83,9 @@ impl Said {
         })
     }
 
-    /// The node of all host bridges.
-    pub(crate) fn host_bridge(&self) -> FwNode {
-        node(self.names.len())
+    /// The node of all host bridges of a segment.
+    pub(crate) fn host_bridge(&self, segment: u16) -> FwNode {
+        node(self.names.len() + usize::from(segment))
     }
 
     fn reference(&self, iommu: usize, endpoint: u32, input: Option<RequesterId>) -> Reference {
@@ -77,11 +98,13 @@ impl Said {
     }
 
     /// The first entry that has the ID (a device tree), or the last one (VIOT).
-    fn by_map(&self, id: RequesterId) -> Option<Reference> {
-        let has = |(first, last, ..): &&(u16, u16, usize, u32)| (*first..=*last).contains(&id.0);
+    fn by_map(&self, bridge: FwNode, id: RequesterId) -> Option<Reference> {
+        let has = |entry: &&Entry| {
+            self.host_bridge(entry.segment) == bridge && (entry.first..=entry.last).contains(&id.0)
+        };
         let mut entries = self.maps.iter().filter(has);
         let found = if self.manners == Manners::DEVICE_TREE { entries.next() } else { entries.next_back() };
-        let (first, _, iommu, base) = *found?;
+        let Entry { first, iommu, base, .. } = *found?;
         Some(self.reference(iommu, base.wrapping_add(u32::from(id.0 - first)), Some(id)))
     }
 }
@@ -101,7 +124,7 @@ impl FirmwareMap for SaidMap {
                 let named = said.named.get(at.0 as usize).into_iter().flatten();
                 named.map(|(iommu, endpoint)| said.reference(*iommu, *endpoint, None)).collect()
             }
-            InputIds::Requesters(ids) => ids.iter().filter_map(|id| said.by_map(*id)).collect(),
+            InputIds::Requesters(ids) => ids.iter().filter_map(|id| said.by_map(at, *id)).collect(),
         };
         let is_disabled = |reference: &&Reference| said.disabled[reference.iommu.0 as usize];
         if let Some(disabled) = references.iter().find(is_disabled) {
@@ -111,6 +134,14 @@ impl FirmwareMap for SaidMap {
             true => Translation::Nowhere(Untranslated::NotInMap),
             false => Translation::Endpoints(references),
         })
+    }
+
+    fn is_behind(&self, iommu: FwNode, device: FwNode) -> bool {
+        let of = |node: FwNode| self.0.segments.get(node.0 as usize);
+        match (of(iommu), of(device)) {
+            (Some((_, Some(of_function))), Some((Some(of_bridge), _))) => of_function == of_bridge,
+            _ => false,
+        }
     }
 
     fn is_iommu(&self, _: FwNode) -> bool {

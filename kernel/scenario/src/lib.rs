@@ -17,6 +17,7 @@ mod explore;
 mod firmware;
 mod model;
 mod names;
+mod order;
 mod race;
 mod spec;
 mod step;

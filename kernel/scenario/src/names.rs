@@ -53,11 +53,16 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
             has_driver(scenario, driver)?;
         }
     }
+    for (place, driver) in scenario.drivers.iter().enumerate() {
+        if scenario.drivers[..place].iter().any(|other| other.name == driver.name) {
+            return Err(ScenarioError::RepeatedDriver(driver.name.clone()));
+        }
+    }
     for step in scenario.boot.iter().chain(&scenario.steps) {
         if let Some(name) = step.device() {
             has_device(scenario, name)?;
         }
-        if let Step::Register(name) = step {
+        if let Step::Register(name) | Step::Override(_, Some(name)) = step {
             has_driver(scenario, name)?;
         }
     }

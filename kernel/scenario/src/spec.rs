@@ -103,6 +103,9 @@ pub struct Device {
     /// The IOMMUs and endpoints that firmware names for a platform device (`iommus`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub iommus: Vec<(String, u32)>,
+    /// A platform device that is the host bridge of this segment: its functions can be added while it is bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_bridge: Option<u16>,
     /// It is an IOMMU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iommu: Option<Iommu>,
@@ -141,6 +144,9 @@ pub struct Driver {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Map {
+    /// The segment of the functions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub segment: u16,
     /// First and last requester ID.
     pub ids: (u16, u16),
     /// The IOMMU.
@@ -175,6 +181,11 @@ pub struct Expect {
     /// How many partitions the orders end in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<usize>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 fn two() -> usize {

@@ -22,6 +22,9 @@ pub enum Step {
     Unbind(String),
     /// `rebind DEVICE`: a driver is asked to take it again.
     Rebind(String),
+    /// `override DEVICE DRIVER`: from now on the driver of this name alone is for the device, whatever it is otherwise
+    /// for (Linux: `driver_override`); `override DEVICE` takes that back.
+    Override(String, Option<String>),
     /// `expire`: whoever waits for a dependency gives up (Linux: the deferral timeout).
     Expire,
     /// `go DEVICE`: one piece of what is under way or queued for the device: of its arrival, of a bind, or of the
@@ -40,6 +43,7 @@ impl Step {
             | Self::Remove(name)
             | Self::Unbind(name)
             | Self::Rebind(name)
+            | Self::Override(name, _)
             | Self::Go(name, _) => Some(name),
             Self::Register(_) | Self::Expire | Self::Rest => None,
         }
@@ -54,6 +58,8 @@ impl fmt::Display for Step {
             Self::Register(name) => write!(f, "register {name}"),
             Self::Unbind(name) => write!(f, "unbind {name}"),
             Self::Rebind(name) => write!(f, "rebind {name}"),
+            Self::Override(name, None) => write!(f, "override {name}"),
+            Self::Override(name, Some(driver)) => write!(f, "override {name} {driver}"),
             Self::Expire => f.write_str("expire"),
             Self::Go(name, 0) => write!(f, "go {name}"),
             Self::Go(name, nth) => write!(f, "go {name} #{}", nth + 1),
@@ -81,6 +87,10 @@ impl FromStr for Step {
                     Ok(number @ 1..) => Self::Go(name.to_string(), number - 1usize),
                     _ => return Err(ScenarioError::UnknownStep(text.to_string())),
                 },
+            },
+            ("override", Some(name)) => match name.split_once(' ') {
+                None => Self::Override(name, None),
+                Some((device, driver)) => Self::Override(device.to_string(), Some(driver.trim().to_string())),
             },
             ("expire", None) => Self::Expire,
             ("rest", None) => Self::Rest,

@@ -20,9 +20,9 @@ use crate::config;
 use crate::error::ScenarioError;
 use crate::firmware::{Said, SaidMap, node};
 use crate::model::{Handle, Model, Platform};
-use crate::names;
-use crate::spec::{Device, Grain, Scenario};
+use crate::spec::{Device, Grain, Map, Scenario};
 use crate::step::Step;
+use crate::{names, order};
 
 /// Groups, and the devices in each, by name.
 pub type Partition = BTreeSet<BTreeSet<String>>;
@@ -51,7 +51,7 @@ impl Plan {
     /// A name, a kind or a bus in it does not exist.
     pub fn new(scenario: Scenario) -> Result<Self, ScenarioError> {
         names::check(&scenario)?;
-        check_boot(&scenario)?;
+        order::check(&scenario)?;
         let topology = config::topology(&scenario)?;
         let said = Rc::new(Said::new(&scenario)?);
         let driver_names =
@@ -75,15 +75,12 @@ impl Plan {
 
     /// Whether PCI functions lead one to the other: the bridge above, or function 0 of the same slot.
     fn depends_on(&self, device: usize, other: usize) -> bool {
-        let (Some(at), Some(there)) = (self.addresses[device], self.addresses[other]) else { return false };
-        let leads = self.scenario.devices[other]
-            .buses
-            .is_some_and(|(first, last)| at.segment == there.segment && (first..=last).contains(&at.bus));
-        let is_first = (at.segment, at.bus, at.devfn.device())
-            == (there.segment, there.bus, there.devfn.device())
-            && there.devfn.function() == 0
-            && at.devfn.function() != 0;
-        leads || is_first
+        let devices = &self.scenario.devices;
+        let is_first = match (self.addresses[device], self.addresses[other]) {
+            (Some(at), Some(there)) => order::is_first_of(there, at),
+            _ => false,
+        };
+        is_first || order::leads_to(&devices[other], &devices[device])
     }
 }
 
@@ -91,9 +88,10 @@ impl Plan {
 /// registers, or an IOMMU may be behind another one.
 fn takes_away(scenario: &Scenario, addresses: &[Option<PciAddress>]) -> bool {
     let is_behind = |(place, device): (usize, &Device)| {
-        let id = addresses[place].map(|at| at.requester_id().0);
-        let in_map =
-            id.is_some_and(|id| scenario.maps.iter().any(|map| (map.ids.0..=map.ids.1).contains(&id)));
+        let in_map = addresses[place].is_some_and(|at| {
+            let covers = |map: &Map| (map.ids.0..=map.ids.1).contains(&at.requester_id().0);
+            scenario.maps.iter().any(|map| map.segment == at.segment && covers(map))
+        });
         device
             .iommu
             .as_ref()
@@ -101,24 +99,6 @@ fn takes_away(scenario: &Scenario, addresses: &[Option<PciAddress>]) -> bool {
     };
     scenario.steps.iter().any(|step| matches!(step, Step::Remove(_) | Step::Unbind(_)))
         || scenario.devices.iter().enumerate().any(is_behind)
-}
-
-/// Whether each step of the boot is possible when those before it are over.
-fn check_boot(scenario: &Scenario) -> Result<(), ScenarioError> {
-    let mut present: BTreeSet<&str> = BTreeSet::new();
-    for step in &scenario.boot {
-        let why = match step {
-            Step::Add(name) if present.insert(name) => continue,
-            Step::Add(_) => "it is there already",
-            Step::Remove(name) if present.remove(&**name) => continue,
-            Step::Unbind(name) | Step::Rebind(name) if present.contains(&**name) => continue,
-            Step::Remove(_) | Step::Unbind(_) | Step::Rebind(_) => "the device is not there",
-            Step::Register(_) | Step::Expire => continue,
-            Step::Go(..) | Step::Rest => "boot steps are each taken to their end",
-        };
-        return Err(ScenarioError::Impossible(step.to_string(), why));
-    }
-    Ok(())
 }
 
 /// A machine at one moment: its core, and what is under way.
@@ -156,7 +136,8 @@ impl World {
     pub fn new(plan: &Rc<Plan>, path: Path) -> Self {
         let mut core = Core::new(path, Policy::default(), Box::new(SaidMap(plan.said.clone())));
         let platform = core.add_bus(Box::new(Platform));
-        let bridges = plan.topology.buses().iter().map(|_| plan.said.host_bridge()).collect();
+        let bridges =
+            config::segments(&plan.topology).map(|segment| plan.said.host_bridge(segment)).collect();
         let topology = plan.topology.clone();
         let bus = if path == Path::Fixed {
             PciBus::new(topology.fully_isolating(), bridges)
@@ -216,6 +197,7 @@ impl World {
             | Step::Remove(name)
             | Step::Unbind(name)
             | Step::Rebind(name)
+            | Step::Override(name, _)
             | Step::Go(name, _) => {
                 let place = self.plan.place(name)?;
                 return self.begin_at(step, place);
@@ -237,6 +219,9 @@ impl World {
         let impossible = |why| Err(ScenarioError::Impossible(step.to_string(), why));
         let Some(id) = self.present[place] else {
             if let Step::Add(_) = step {
+                if !self.is_host_bound(place) {
+                    return impossible("its host bridge is not bound");
+                }
                 self.add(place);
                 return Ok(());
             }
@@ -256,9 +241,17 @@ impl World {
             }
             Step::Unbind(_) => self.core.unbind(id),
             Step::Rebind(_) => self.core.rebind(id),
+            Step::Override(_, driver) => self.core.override_driver(id, driver.as_deref()),
             Step::Register(_) | Step::Expire | Step::Rest => return impossible("it is about no device"),
         }
         Ok(())
+    }
+
+    /// Whether the host bridge of a function is bound, if it is a device of the scenario.
+    fn is_host_bound(&self, place: usize) -> bool {
+        let devices = &self.plan.scenario.devices;
+        let mut hosts = (0..devices.len()).filter(|host| order::is_host_of(&devices[*host], &devices[place]));
+        hosts.all(|host| self.present[host].is_some_and(|id| self.core.device(id).driver().is_some()))
     }
 
     fn add(&mut self, place: usize) {
@@ -405,6 +398,7 @@ impl World {
                 let needed = (0..self.present.len()).filter(|other| self.plan.depends_on(place, *other));
                 cpu_is_free
                     && self.present[place].is_none()
+                    && self.is_host_bound(place)
                     && needed.into_iter().all(|other| self.present[other].is_some())
             }
             (_, Some(place)) => {

@@ -106,6 +106,7 @@ fn machine(scenario: &Scenario, short: &Short) -> String {
                 format!("to buses {first:02x}-{last:02x}")
             });
         }
+        words.extend(device.host_bridge.map(|segment| format!("host bridge of segment {segment:#x}")));
         words.extend(device.acs.then(|| "ACS".to_owned()));
         words.extend(device.multifunction.then(|| "multifunction".to_owned()));
         if let Some(iommu) = &device.iommu {
@@ -127,9 +128,10 @@ fn machine(scenario: &Scenario, short: &Short) -> String {
     for map in &scenario.maps {
         let (first, last) = map.ids;
         let iommu = short.of_text(&map.iommu);
+        let segment = if map.segment == 0 { String::new() } else { format!("segment {:#x}, ", map.segment) };
         let _ = writeln!(
             text,
-            "  requester IDs {first:#06x} to {last:#06x}: {iommu}, endpoints from {:#x}",
+            "  {segment}requester IDs {first:#06x} to {last:#06x}: {iommu}, endpoints from {:#x}",
             map.base
         );
     }

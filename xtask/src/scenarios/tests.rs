@@ -105,3 +105,98 @@ fn a_malformed_file_is_named() {
     let stop = Named::find(&file.display().to_string()).unwrap_err();
     assert!(stop.message.contains("wrong.toml") && stop.message.contains("line 4"), "{}", stop.message);
 }
+
+/// A port with a device behind it, in which the list of steps is to be filled in.
+const PORT: &str = r#"
+about = "a port and what is behind it"
+steps = [
+STEPS
+]
+device = [
+    { name = "0000:00:02.0", kind = "root-port", buses = [1, 1] },
+    { name = "0000:01:00.0", kind = "endpoint", multifunction = true },
+    { name = "0000:01:00.1", kind = "endpoint" },
+]
+driver = [{ name = "nvme" }]
+"#;
+
+/// What is wrong with these steps, which begin in line 4.
+fn wrong_order(steps: &[&str]) -> String {
+    let steps: Vec<String> = steps.iter().map(|step| format!("    {step:?},")).collect();
+    format!("{:#}", parse(&PORT.replace("STEPS", &steps.join("\n"))).unwrap_err())
+}
+
+#[test]
+fn what_hardware_cannot_do_is_refused_with_its_line() {
+    let boot = ["add 0000:00:02.0", "add 0000:01:00.0", "add 0000:01:00.1"];
+    let then = |more: &[&'static str]| wrong_order(&[&boot[..], more].concat());
+    for (found, expected) in [
+        (
+            wrong_order(&["add 0000:01:00.0"]),
+            "line 4: `add 0000:01:00.0` is not possible: 0000:00:02.0, which leads to it",
+        ),
+        (
+            wrong_order(&["add 0000:00:02.0", "add 0000:01:00.1"]),
+            "line 5: `add 0000:01:00.1` is not possible: 0000:01:00.0, function 0 of its slot",
+        ),
+        (
+            then(&["remove 0000:00:02.0"]),
+            "line 7: `remove 0000:00:02.0` is not possible: 0000:01:00.0, 0000:01:00.1 would go before it",
+        ),
+        (then(&["add 0000:00:02.0"]), "line 7: `add 0000:00:02.0` is not possible: it is there already"),
+        (
+            then(&["remove 0000:01:00.1", "unbind 0000:01:00.1"]),
+            "line 8: `unbind 0000:01:00.1` is not possible: the device is not there",
+        ),
+        (
+            then(&["remove 0000:01:00.1", "remove 0000:01:00.1"]),
+            "line 8: `remove 0000:01:00.1` is not possible: the device is not there",
+        ),
+        (
+            then(&["register nvme", "register nvme"]),
+            "line 8: `register nvme` is not possible: the driver is registered already",
+        ),
+        (then(&["override 0000:01:00.0 vfio-pci"]), "there is no driver `vfio-pci`"),
+    ] {
+        assert!(found.contains(expected), "{found}\nexpected: {expected}");
+    }
+}
+
+#[test]
+fn of_several_steps_with_the_same_text_the_line_is_that_of_the_wrong_one() {
+    let child = "add 0000:01:00.0";
+    let found =
+        wrong_order(&["add 0000:00:02.0", child, "remove 0000:01:00.0", "remove 0000:00:02.0", child, child]);
+    assert!(found.starts_with("line 8: "), "{found}");
+}
+
+#[test]
+fn a_function_that_cannot_be_is_refused() {
+    for (from, to, why) in [
+        (r#"kind = "root-port", buses = [1, 1]"#, r#"kind = "root-port""#, "a port has at least one bus"),
+        (
+            r#"kind = "root-port", buses = [1, 1]"#,
+            r#"kind = "endpoint", buses = [1, 1]"#,
+            "only a bridge or a port",
+        ),
+        ("buses = [1, 1]", "buses = [2, 1]", "must come after its own"),
+        ("buses = [1, 1]", "buses = [0, 1]", "must come after its own"),
+    ] {
+        let text = PORT.replace("STEPS", "").replace(from, to);
+        let found = format!("{:#}", parse(&text).unwrap_err());
+        assert!(found.contains(why) && found.contains("line 7"), "{found}\nexpected: {why}");
+    }
+}
+
+#[test]
+fn removing_function_0_and_bringing_it_back_is_possible() {
+    let steps = [
+        "add 0000:00:02.0",
+        "add 0000:01:00.0",
+        "add 0000:01:00.1",
+        "remove 0000:01:00.0",
+        "add 0000:01:00.0",
+    ];
+    let steps: Vec<String> = steps.iter().map(|step| format!("{step:?},")).collect();
+    parse(&PORT.replace("STEPS", &steps.join("\n"))).unwrap();
+}

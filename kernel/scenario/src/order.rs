@@ -1,0 +1,134 @@
+//! What a machine cannot do, whatever its kernel: a scenario that wants it is refused when it is read.
+//!
+//! A step is looked at as if all steps before it were over. That is the order in which it is written; other orders
+//! of the same steps keep to the same rules ([`World::choices`](crate::World::choices)).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use addr::PciAddress;
+
+use crate::config;
+use crate::error::ScenarioError;
+use crate::spec::{Device, Scenario};
+use crate::step::Step;
+
+/// Whether the bridge `bridge` leads to `function`.
+pub(crate) fn leads_to(bridge: &Device, function: &Device) -> bool {
+    if is_host_of(bridge, function) {
+        return true;
+    }
+    let (Some(at), Some(there)) = (config::address(function), config::address(bridge)) else { return false };
+    let is_behind = |(first, last): (u8, u8)| at.segment == there.segment && (first..=last).contains(&at.bus);
+    bridge.buses.is_some_and(is_behind)
+}
+
+/// Whether `bridge` is the host bridge of `function`.
+pub(crate) fn is_host_of(bridge: &Device, function: &Device) -> bool {
+    bridge.host_bridge.is_some() && bridge.host_bridge == config::address(function).map(|at| at.segment)
+}
+
+/// Whether `first` is function 0 of the slot of `function`, and that another one: without it no scan finds others.
+pub(crate) fn is_first_of(first: PciAddress, function: PciAddress) -> bool {
+    let slot = |at: PciAddress| (at.segment, at.bus, at.devfn.device());
+    slot(first) == slot(function) && first.devfn.function() == 0 && function.devfn.function() != 0
+}
+
+/// Checks the boot and the steps of a scenario whose names exist.
+///
+/// # Errors
+///
+/// The first step that is not possible.
+pub(crate) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
+    let mut machine = Machine { scenario, present: BTreeSet::new(), registered: BTreeSet::new() };
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let steps = scenario.boot.iter().map(|step| (true, step));
+    for (is_boot, step) in steps.chain(scenario.steps.iter().map(|step| (false, step))) {
+        let text = step.to_string();
+        let nth = seen.entry(text.clone()).or_default();
+        let why = match step {
+            Step::Go(..) | Step::Rest if is_boot => Err("boot steps are each taken to their end".to_string()),
+            _ => machine.take(step),
+        };
+        if let Err(why) = why {
+            return Err(ScenarioError::OutOfOrder { step: text, nth: *nth, why });
+        }
+        *nth += 1;
+    }
+    Ok(())
+}
+
+struct Machine<'s> {
+    scenario: &'s Scenario,
+    present: BTreeSet<&'s str>,
+    registered: BTreeSet<&'s str>,
+}
+
+impl<'s> Machine<'s> {
+    fn take(&mut self, step: &'s Step) -> Result<(), String> {
+        match step {
+            Step::Add(name) if self.present.contains(&**name) => Err("it is there already".to_string()),
+            Step::Add(name) => {
+                self.may_add(name)?;
+                self.present.insert(name);
+                Ok(())
+            }
+            Step::Remove(name) => {
+                self.must_be_there(name)?;
+                self.may_remove(name)?;
+                self.present.remove(&**name);
+                Ok(())
+            }
+            Step::Unbind(name) | Step::Rebind(name) | Step::Override(name, _) => self.must_be_there(name),
+            Step::Register(name) => match self.registered.insert(name) {
+                true => Ok(()),
+                false => Err("the driver is registered already".to_string()),
+            },
+            Step::Go(..) | Step::Rest | Step::Expire => Ok(()),
+        }
+    }
+
+    fn must_be_there(&self, name: &str) -> Result<(), String> {
+        if self.present.contains(name) { Ok(()) } else { Err("the device is not there".to_string()) }
+    }
+
+    fn device(&self, name: &str) -> Option<&'s Device> {
+        self.scenario.devices.iter().find(|device| device.name == name)
+    }
+
+    fn may_add(&self, name: &str) -> Result<(), String> {
+        let Some(device) = self.device(name) else { return Ok(()) };
+        let is_absent = |other: &&Device| !self.present.contains(&*other.name);
+        for other in self.scenario.devices.iter().filter(is_absent) {
+            if leads_to(other, device) {
+                return Err(format!("{}, which leads to it, is not there", other.name));
+            }
+            let (first, at) = (config::address(other), config::address(device));
+            if let (Some(first), Some(at)) = (first, at)
+                && is_first_of(first, at)
+            {
+                return Err(format!("{}, function 0 of its slot, is not there", other.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn may_remove(&self, name: &str) -> Result<(), String> {
+        let Some(device) = self.device(name) else { return Ok(()) };
+        let is_present = |other: &&Device| self.present.contains(&*other.name);
+        let behind: Vec<&str> = self
+            .scenario
+            .devices
+            .iter()
+            .filter(is_present)
+            .filter(|other| leads_to(device, other))
+            .map(|other| &*other.name)
+            .collect();
+        match behind[..] {
+            [] => Ok(()),
+            _ => Err(format!("{} would go before it, and is still there", behind.join(", "))),
+        }
+    }
+}
