@@ -12,6 +12,7 @@ mod acpi_handler;
 mod clients;
 mod config_space;
 mod doubts;
+mod driver_choice;
 mod efi;
 mod event_log;
 mod hardware;
@@ -107,12 +108,13 @@ fn probe_machine(
     let (mut core, devices) = registry::machine(&hardware, described.map, options);
     let Devices { first: mut steps, mut virtual_functions } = devices;
     steps.extend(clients::all(&hardware, &iommus, options.path).into_iter().map(Step::Register));
+    options.drivers.apply(&mut steps, &mut core)?;
     if let Some(order) = &options.order {
         steps.append(&mut virtual_functions);
         steps = order.arrange(steps)?;
         log!("order: {}", order::names(&steps));
     }
-    let mut held_back = HeldBack::new(&hardware, &[]);
+    let mut held_back = HeldBack::new(&hardware, &options.drivers.late);
     let mut second_cpu = OnDemand::new(&described.description);
     if options.binds_on_second_cpu {
         let cpu = second_cpu.cpu("binds=second-cpu")?;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use probe::{Path, Policy};
 use report::{Ktap, Report};
 
+use crate::driver_choice::DriverChoice;
 use crate::machine::console::Channel;
 use crate::order::Order;
 
@@ -37,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) virtual_functions: u16,
     /// Another order of devices and drivers than Linux's (`order=`).
     pub(crate) order: Option<Order>,
+    /// Drivers that are left out or late, and devices with a driver of their own (`drivers=`, `driver_override=`).
+    pub(crate) drivers: DriverChoice,
     /// How many pieces two CPUs do, each in each round of their self-test (`smp-test=`).
     pub(crate) smp_test: Option<u32>,
     /// Whether the second CPU binds what is no IOMMU, while the first one walks the buses (`binds=second-cpu`).
@@ -118,6 +121,7 @@ impl Options {
             strict_is_set: false,
             virtual_functions: 0,
             order: None,
+            drivers: DriverChoice::default(),
             smp_test: None,
             binds_on_second_cpu: false,
             race_file: None,
@@ -162,6 +166,16 @@ impl Options {
                 Ok(order) => self.order = Some(order),
                 Err(why) => self.refused = Some(format!("{word}: {why}")),
             },
+            ("drivers", text) => {
+                if let Err(why) = self.drivers.read_drivers(text) {
+                    self.refused = Some(format!("{word}: {why}"));
+                }
+            }
+            ("driver_override", text) => {
+                if let Err(why) = self.drivers.read_overrides(text) {
+                    self.refused = Some(format!("{word}: {why}"));
+                }
+            }
             ("iommu.passthrough" | "iommu.strict", _) => match (name, boolean(value)) {
                 ("iommu.passthrough", Some(on)) => {
                     self.policy.passthrough = on;

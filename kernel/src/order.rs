@@ -22,8 +22,13 @@ pub(crate) enum Step {
 }
 
 impl Step {
+    /// Whether it registers a driver.
+    pub(crate) fn is_driver(&self) -> bool {
+        matches!(self, Self::Register(_))
+    }
+
     /// Name of the device, or of the driver. No device has a driver's name.
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Add(_, device) => &device.name,
             Self::Register(driver) => driver.name(),

@@ -59,6 +59,9 @@ pub(crate) fn all(hardware: &Rc<Hardware>, iommus: &Iommus, path: Path) -> Vec<B
     ];
     drivers.extend(nominal::MODULES.map(nominal));
     drivers.extend(nominal::REFUSING.map(refusing));
+    drivers.extend(
+        nominal::ON_REQUEST.map(|name| Box::new(nominal::OnRequest(name)) as Box<dyn Driver<Handle>>),
+    );
     if Sequence::of(path) == Sequence::IommuFirst {
         // Stable, so that the others stay in their order.
         drivers.sort_by_key(|driver| driver.name() != virtio_iommu::NAME);

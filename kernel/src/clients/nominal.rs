@@ -89,12 +89,39 @@ pub(crate) const REFUSING: [Entry; 1] = [("amdgpu", Rule::VendorClass { vendor: 
 /// an administrator would have to give it some, by commands to its physical function.
 const REFUSING_VIRTUAL: [&str; 1] = ["nvme"];
 
+/// Drivers that are for no device unless one is given to them (`driver_override=`), and that leave its DMA to others.
+pub(crate) const ON_REQUEST: [&str; 2] = ["vfio-pci", "pci-stub"];
+
 impl Rule {
     fn matches(self, function: &Function) -> bool {
         match self {
             Self::Ids(vendor, devices) => function.vendor == vendor && devices.contains(&function.device),
             Self::Class { class, mask } => function.class & mask == class,
             Self::VendorClass { vendor, class } => function.vendor == vendor && function.class == class,
+        }
+    }
+}
+
+/// One of [`ON_REQUEST`].
+pub(crate) struct OnRequest(pub(crate) &'static str);
+
+impl Driver<Handle> for OnRequest {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn matches(&self, _: &Handle) -> bool {
+        false
+    }
+
+    fn manages_dma(&self) -> bool {
+        true
+    }
+
+    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+        match device {
+            Handle::Function(_) => Ok(Provides::Nothing),
+            Handle::Platform(_) => Err(BindError::Declined("not a PCI function".to_string())),
         }
     }
 }
