@@ -43,8 +43,10 @@ fn a_method_without_a_value_is_a_finding_and_never_a_yes() {
         [0x5b, 0x81],
         pkg(aml!("REGN", [0x00], "FLD0", [8]))
     );
-    let cases: [(Vec<u8>, &str); 9] = [
+    let cases: [(Vec<u8>, &str); 11] = [
         (method("_STA", 1, [0xa4, 1]), "a method with 1 arguments"),
+        (method("_STA", 0, [0x70, 0x0a, 0xf, 0x60]), "a method returns nothing"),
+        (method("_STA", 0, [0xa4, 0x60]), "nothing was stored before"),
         (method("_STA", 0, [0xa4]), "ends in the middle"),
         (method("_STA", 0, [0x02]), "0x02 is not an opcode"),
         (method("_STA", 0, aml!([0xa4], "_STA")), "nested deeper than 64"),

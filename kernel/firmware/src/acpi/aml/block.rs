@@ -35,8 +35,8 @@ enum Decision {
 
 /// What comes after a statement.
 pub(super) enum Next<'a> {
-    /// The next one; the value of this one, if it has one.
-    Term(Option<Value>),
+    /// The next one.
+    Term,
     Enter(Block<'a>),
     Break,
     Continue,
@@ -50,20 +50,15 @@ impl<'a> Block<'a> {
 }
 
 impl<'a> Machine<'a> {
-    /// Runs the body of a method: what it returns, or else the value of its last statement or predicate, or 0, as
-    /// Linux has it (`acpi_gbl_enable_interpreter_slack`).
+    /// Runs the body of a method: what it returns, if it returns something. Linux 7.3.4 does not take the value of the
+    /// last statement for it.
     pub(super) fn run(&mut self, body: Cursor<'a>, method: usize) -> Result<Value, Stop> {
         let mut blocks = Vec::from([Block::new(body, method)]);
-        let mut last = Value::Integer(0);
         while let Some(mut block) = blocks.pop() {
             let start = block.terms;
             let next = match self.turn(&mut block) {
                 Ok(Some(next)) => next,
-                Ok(None) => {
-                    // The predicate of a `While` that has ended.
-                    last = if block.again.is_some() { Value::Integer(0) } else { last };
-                    continue;
-                }
+                Ok(None) => continue,
                 Err(stop) => {
                     let again = blocks.iter().chain([&block]).filter_map(|block| block.again);
                     let rest = blocks.iter().map(|block| block.terms).chain([start]).chain(again);
@@ -72,12 +67,8 @@ impl<'a> Machine<'a> {
                 }
             };
             match next {
-                Next::Term(value) => {
-                    last = value.unwrap_or(last);
-                    blocks.push(block);
-                }
+                Next::Term => blocks.push(block),
                 Next::Enter(inner) => {
-                    last = self.truth(true);
                     blocks.push(block);
                     if blocks.len() >= MAX_DEPTH {
                         return Err(Reason::Depth.at((start.table, start.at)));
@@ -89,7 +80,7 @@ impl<'a> Machine<'a> {
                 Next::Return(value) => return Ok(value),
             }
         }
-        Ok(last)
+        Ok(Value::Uninitialized)
     }
 
     /// Runs a table.
@@ -99,7 +90,7 @@ impl<'a> Machine<'a> {
         while let Some(mut block) = blocks.pop() {
             let start = block.terms;
             match self.turn(&mut block) {
-                Ok(Some(Next::Term(_))) => blocks.push(block),
+                Ok(Some(Next::Term)) => blocks.push(block),
                 Ok(Some(Next::Enter(inner))) => {
                     blocks.push(block);
                     if blocks.len() < MAX_DEPTH {
@@ -200,7 +191,7 @@ impl<'a> Machine<'a> {
             return Ok(None);
         }
         block.terms = terms;
-        Ok(Some(Next::Term(None)))
+        Ok(Some(Next::Term))
     }
 
     fn predicate(&mut self, terms: &mut Cursor<'a>, scope: usize) -> Result<bool, Stop> {
@@ -218,7 +209,7 @@ impl<'a> Machine<'a> {
         let (table, scope) = (block.terms.table, block.scope);
         let faulty = of_fault(table);
         if begins_name(block.terms.peek().map_err(&faulty)?) {
-            return self.operand(&mut block.terms, scope).map(|value| Next::Term(Some(value)));
+            return self.operand(&mut block.terms, scope).map(|_| Next::Term);
         }
         let start = block.terms.at;
         let mut ahead = block.terms;
@@ -230,7 +221,7 @@ impl<'a> Machine<'a> {
         match opcode {
             opcode::NOOP | opcode::BREAK_POINT => {
                 block.terms = ahead;
-                Ok(Next::Term(None))
+                Ok(Next::Term)
             }
             opcode::BREAK => Ok(Next::Break),
             opcode::CONTINUE => Ok(Next::Continue),
@@ -244,15 +235,14 @@ impl<'a> Machine<'a> {
                 block.last_if = Some(Decision::Unknown);
                 let is_taken = self.predicate(&mut inside, scope)?;
                 block.last_if = Some(if is_taken { Decision::Taken } else { Decision::NotTaken });
-                let untaken = Next::Term(Some(Value::Integer(0)));
-                Ok(if is_taken { Next::Enter(Block::new(inside, scope)) } else { untaken })
+                Ok(if is_taken { Next::Enter(Block::new(inside, scope)) } else { Next::Term })
             }
             opcode::ELSE => {
                 block.terms = ahead;
                 let inside = block.terms.package().map_err(&faulty)?;
                 match decision {
                     Some(Decision::NotTaken) => Ok(Next::Enter(Block::new(inside, scope))),
-                    Some(_) => Ok(Next::Term(None)),
+                    Some(_) => Ok(Next::Term),
                     None => Err(Reason::Else.at((table, start))),
                 }
             }
@@ -262,22 +252,16 @@ impl<'a> Machine<'a> {
                 let mut inside = again;
                 self.step((table, start))?;
                 if !self.predicate(&mut inside, scope)? {
-                    return Ok(Next::Term(Some(Value::Integer(0))));
+                    return Ok(Next::Term);
                 }
                 Ok(Next::Enter(Block { again: Some(again), ..Block::new(inside, scope) }))
             }
             // Linux goes on behind it (`acpi_ex_opcode_3A_0T_0R`).
             opcode::FATAL => {
                 self.skip_term(&mut block.terms, scope).map_err(&faulty)?;
-                Ok(Next::Term(None))
+                Ok(Next::Term)
             }
-            opcode::NOTIFY
-            | opcode::STALL
-            | opcode::SLEEP
-            | opcode::SIGNAL
-            | opcode::RESET
-            | opcode::RELEASE => self.operand(&mut block.terms, scope).map(|_| Next::Term(None)),
-            _ => self.operand(&mut block.terms, scope).map(|value| Next::Term(Some(value))),
+            _ => self.operand(&mut block.terms, scope).map(|_| Next::Term),
         }
     }
 }

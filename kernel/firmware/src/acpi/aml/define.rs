@@ -94,7 +94,7 @@ impl<'a> Machine<'a> {
             }
             _ => self.buffer_field(terms, scope, opcode, start)?,
         }
-        Ok(Next::Term(None))
+        Ok(Next::Term)
     }
 
     pub(super) fn define(

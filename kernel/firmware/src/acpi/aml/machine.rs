@@ -57,7 +57,7 @@ pub(super) enum Reason {
     Arguments(usize),
     #[error("{0} is not defined")]
     Undefined(NameString),
-    #[error("an element of a package has no value")]
+    #[error("there is no value: a method returns nothing, or nothing was stored before")]
     Uninitialized,
     #[error("{found} stands where {expected} is expected")]
     Type { found: &'static str, expected: &'static str },

@@ -2,7 +2,7 @@
 
 /// What Linux 7.3 answers with "yes": the versions of Windows that ACPICA lists (`acpi_default_supported_interfaces`),
 /// and the features that Linux adds (`osi_setup_entries`). "Linux" is not among them.
-const INTERFACES: [&str; 28] = [
+const INTERFACES: [&str; 27] = [
     "Windows 2000",
     "Windows 2001",
     "Windows 2001 SP1",
@@ -29,7 +29,6 @@ const INTERFACES: [&str; 28] = [
     "Extended Address Space Descriptor",
     "Module Device",
     "Processor Device",
-    "3.0 _SCP Extensions",
     "Processor Aggregator Device",
 ];
 

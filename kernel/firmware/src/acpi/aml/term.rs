@@ -27,8 +27,7 @@ impl<'a> Machine<'a> {
         let opcode = ahead.opcode().map_err(&faulty)?;
         if let Some(slot) = slot(opcode) {
             *terms = ahead;
-            // What was never stored to is 0 (`acpi_ds_method_data_get_value`).
-            return Ok(self.slot(slot).unwrap_or(Value::Integer(0)));
+            return self.slot(slot).ok_or_else(|| Reason::Uninitialized.at(place));
         }
         if matches!(opcode, opcode::STRING | opcode::BUFFER | opcode::PACKAGE | opcode::VAR_PACKAGE) {
             let data = terms.data().map_err(&faulty)?;
@@ -160,7 +159,7 @@ impl<'a> Machine<'a> {
             Reference::Node(node) => self.value_of(node, place),
             Reference::Slot(serial, slot) => {
                 let owner = self.activations.iter().find(|own| own.serial == serial);
-                Ok(owner.and_then(|own| *own.slots.get(slot)?).unwrap_or(Value::Integer(0)))
+                owner.and_then(|own| *own.slots.get(slot)?).ok_or_else(|| Reason::Uninitialized.at(place))
             }
             Reference::Element(package, index) => match self.look(package, place)? {
                 Object::Package(elements) => match elements.get(index) {
