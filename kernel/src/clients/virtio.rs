@@ -9,7 +9,7 @@ use core::ops::RangeInclusive;
 use pci::{BarKind, FunctionIndex, VENDOR_SPECIFIC};
 use probe::{BindError, DmaClaim, Driver, Provides};
 use viommu::{Clock, RESET_DEADLINE_US};
-use virtio_drivers::transport::{DeviceStatus, Transport as _};
+use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport as _};
 
 use super::virtio_legacy;
 use crate::hardware::{Handle, Hardware, Transport, VIRTIO_VENDOR};
@@ -20,6 +20,8 @@ const VERSION_1: u64 = 1 << 32;
 /// `VIRTIO_F_ACCESS_PLATFORM`: the device's DMA goes the way of the platform, that is through the IOMMU. A
 /// device that offers it refuses to work for a driver that does not take it (QEMU 7.2).
 const ACCESS_PLATFORM: u64 = 1 << 33;
+/// `VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE` (virtio 1.2, section 5.15.3).
+const MEM_UNPLUGGED_INACCESSIBLE: u64 = 1 << 1;
 
 /// PCI device IDs of virtio devices, of which the first 64 are transitional (virtio 1.2, section 4.1.2).
 const VIRTIO_DEVICES: RangeInclusive<u16> = 0x1000..=0x107f;
@@ -134,7 +136,8 @@ impl Driver<Handle> for VirtioMmio {
 
 /// Reset, negotiation, DRIVER_OK (virtio 1.2, section 3.1.1).
 ///
-/// No device feature is taken, and no queue set up, so the device does no DMA yet.
+/// No device feature is taken but the one on which a memory device insists (virtio 1.2, section 5.15.6.1; QEMU:
+/// `virtio_mem_validate_features`), and no queue set up, so the device does no DMA yet.
 fn bring_up(transport: &mut Transport) -> Result<(), String> {
     transport.set_status(DeviceStatus::empty());
     let start = MachineClock.now_us();
@@ -149,13 +152,15 @@ fn bring_up(transport: &mut Transport) -> Result<(), String> {
     let mut status = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
     transport.set_status(status);
     let offered = transport.read_device_features();
-    transport.write_driver_features(offered & (VERSION_1 | ACCESS_PLATFORM));
+    let own = if transport.device_type() == DeviceType::Memory { MEM_UNPLUGGED_INACCESSIBLE } else { 0 };
+    let taken = offered & (VERSION_1 | ACCESS_PLATFORM | own);
+    transport.write_driver_features(taken);
     if offered & VERSION_1 != 0 {
         status |= DeviceStatus::FEATURES_OK;
         transport.set_status(status);
         if !transport.get_status().contains(DeviceStatus::FEATURES_OK) {
             transport.set_status(DeviceStatus::FAILED);
-            return Err(format!("offers features {offered:#x} and refuses VERSION_1 with ACCESS_PLATFORM"));
+            return Err(format!("offers features {offered:#x} and refuses to run with {taken:#x} of them"));
         }
     }
     status |= DeviceStatus::DRIVER_OK;
