@@ -5,6 +5,7 @@ mod broken;
 mod functions;
 mod gone;
 mod grouping;
+mod growth;
 mod linux;
 mod model;
 mod numbers;
