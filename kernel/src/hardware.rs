@@ -245,7 +245,7 @@ impl Hardware {
                 };
                 let has_io = function.bars.iter().any(in_io) && self.enable(index, Command::IO).is_ok();
                 // A BAR that cannot be reached matters only if the transport needs it.
-                let mut config = VirtioConfig::new(ecam, function.address, capabilities.clone());
+                let mut config = VirtioConfig::new(ecam, function, capabilities.clone());
                 let mut complaints = String::new();
                 let mut mapped = Vec::new();
                 for bar in function.bars.iter().filter(|bar| bar.kind != BarKind::Io || has_io && in_io(bar))

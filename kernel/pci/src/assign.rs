@@ -50,7 +50,7 @@ pub(crate) fn assign(
         let addresses = core::iter::from_fn(|| placed.next_if(|((function, _), _)| *function == index));
         let addresses: Vec<(usize, u64)> = addresses.map(|((_, bar), address)| (bar, address)).collect();
         let mut write = Write { bars: 0, windows: None };
-        for (number, bar) in function.bars.iter_mut().chain(&mut function.rom).enumerate() {
+        for (number, bar) in function.all_bars_mut().enumerate() {
             let is_kept = outcome.kept[index] & 1 << number != 0;
             let placed = addresses.iter().find(|(bar, _)| *bar == number).map(|(_, address)| *address);
             let address = if is_kept { bar.bus_address } else { placed };
@@ -126,14 +126,14 @@ fn seen_by_cpu(windows: &[addr::PciWindow], bar: &Bar, address: u64) -> Option<R
     let io = bar.kind == BarKind::Io;
     windows.iter().filter(|window| is_io(window) == io).find_map(|window| {
         let start = window.cpu.start().checked_add(address.checked_sub(window.bus_start)?)?;
-        Range::from_size(start, bar.size).filter(|range| window.cpu.encloses(range))
+        Range::from_size(start, bar.span()).filter(|range| window.cpu.encloses(range))
     })
 }
 
 /// What is to be written to one function.
 struct Write<'w> {
-    /// A bit for each BAR; the ROM comes last.
-    bars: u8,
+    /// A bit for each BAR, in the order of [`Function::all_bars`].
+    bars: u16,
     windows: Option<&'w [BridgeWindow]>,
 }
 
@@ -151,7 +151,7 @@ impl Write<'_> {
             config.write16(at, register::COMMAND, command & !decoding);
         }
         let mut wanted = command;
-        for (number, bar) in function.bars.iter_mut().chain(&mut function.rom).enumerate() {
+        for (number, bar) in function.all_bars_mut().enumerate() {
             let write = self.bars & 1 << number != 0;
             if write {
                 bar.write(config, at, header_type);
@@ -164,7 +164,7 @@ impl Write<'_> {
                     bar.write(config, at, header_type);
                 }
             }
-            if bar.bus_address.is_none() && is_written && bar.register != BarRegister::Rom {
+            if bar.bus_address.is_none() && is_written && matches!(bar.register, BarRegister::Bar(_)) {
                 let space = if bar.kind == BarKind::Io { Command::IO } else { Command::MEMORY };
                 wanted &= !space.bits();
             }
@@ -202,7 +202,7 @@ impl Write<'_> {
 fn forget_unreachable(config: &mut dyn ConfigAccess, topology: &mut Topology) {
     for index in 0..topology.functions.len() {
         let is_cut_off = |bar: &Bar| {
-            let range = bar.bus_address.and_then(|address| Range::from_size(address, bar.size));
+            let range = bar.bus_address.and_then(|address| Range::from_size(address, bar.span()));
             range.is_some_and(|range| {
                 let io = bar.kind == BarKind::Io;
                 topology.bridges_above(FunctionIndex(index as u32)).any(|bridge| {
@@ -214,12 +214,13 @@ fn forget_unreachable(config: &mut dyn ConfigAccess, topology: &mut Topology) {
             })
         };
         let function = &topology.functions[index];
-        let cut_off: Vec<bool> = function.bars.iter().chain(&function.rom).map(is_cut_off).collect();
+        let cut_off: Vec<bool> = function.all_bars().map(is_cut_off).collect();
         let function = &mut topology.functions[index];
-        let bars = function.bars.iter_mut().chain(&mut function.rom).zip(cut_off);
+        let (address, header_type) = (function.address, function.header_type);
+        let bars = function.all_bars_mut().zip(cut_off);
         for (bar, _) in bars.filter(|(_, is_cut_off)| *is_cut_off) {
             (bar.bus_address, bar.cpu) = (None, None);
-            bar.write(config, function.address, function.header_type);
+            bar.write(config, address, header_type);
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Bar {
     pub kind: BarKind,
     /// Bytes; a power of two.
     pub size: u64,
+    /// How many of that size lie in a row: those of all virtual functions, else one.
+    pub count: u16,
     /// Its address on the bus; none if no window had room for it.
     pub bus_address: Option<u64>,
     /// The same addresses as the CPU sees them; none if no window of the host bridge covers them.
@@ -30,6 +32,13 @@ pub enum BarRegister {
     Bar(u8),
     /// The expansion ROM's.
     Rom,
+    /// In the SR-IOV capability of a physical function, for all its virtual functions.
+    Virtual {
+        /// The virtual functions' BAR 0 to 5.
+        number: u8,
+        /// Where the register is in config space.
+        offset: u16,
+    },
 }
 
 impl fmt::Display for BarRegister {
@@ -37,6 +46,7 @@ impl fmt::Display for BarRegister {
         match self {
             Self::Bar(number) => write!(f, "BAR {number}"),
             Self::Rom => f.write_str("ROM BAR"),
+            Self::Virtual { number, .. } => write!(f, "VF BAR {number}"),
         }
     }
 }
@@ -68,6 +78,8 @@ const PREFETCHABLE: u32 = 1 << 3;
 const IO_ADDRESS: u32 = !3;
 const MEMORY_ADDRESS: u32 = !0xf;
 const ROM_ADDRESS: u32 = !0x7ff;
+/// BARs of a virtual function.
+const VIRTUAL_BARS: u8 = 6;
 /// Bit 0 of a ROM BAR: the ROM answers (PCI Local Bus 3.0, section 6.2.5.2).
 const ROM_ENABLE: u32 = 1;
 
@@ -93,7 +105,9 @@ pub(crate) fn measure_all(
     }
     let mut number = 0;
     while number < count {
-        let (bar, width) = measure(config, at, number, count, reports);
+        let offset = register::BAR_0 + 4 * u16::from(number);
+        let (bar, width) =
+            measure(config, at, (BarRegister::Bar(number), offset), number + 1 == count, reports);
         bars.extend(bar);
         number += width;
     }
@@ -110,16 +124,36 @@ pub(crate) fn measure_all(
     bars
 }
 
-/// Measures BAR `number`; with it, how many registers it takes.
+/// The BARs of all `total` virtual functions, whose registers begin at `first` and are not decoded yet.
+///
+/// None of them has an address: firmware that placed them has its numbers of virtual functions.
+pub(crate) fn measure_virtual(
+    config: &mut dyn ConfigAccess,
+    at: PciAddress,
+    first: u16,
+    total: u16,
+    reports: &mut Reports,
+) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    let mut number = 0;
+    while number < VIRTUAL_BARS {
+        let offset = first + 4 * u16::from(number);
+        let register = BarRegister::Virtual { number, offset };
+        let (bar, width) = measure(config, at, (register, offset), number + 1 == VIRTUAL_BARS, reports);
+        bars.extend(bar.map(|bar| Bar { count: total, bus_address: None, ..bar }));
+        number += width;
+    }
+    bars
+}
+
+/// Measures the BAR at an offset, which is the last one or not; with it, how many registers it takes.
 fn measure(
     config: &mut dyn ConfigAccess,
     at: PciAddress,
-    number: u8,
-    count: u8,
+    (register, offset): (BarRegister, u16),
+    is_last: bool,
     reports: &mut Reports,
 ) -> (Option<Bar>, u8) {
-    let offset = register::BAR_0 + 4 * u16::from(number);
-    let register = BarRegister::Bar(number);
     let (held, ones) = probe(config, at, offset, u32::MAX);
     // All ones, the flags included, is what is read where nothing answers (Linux: `__pci_read_base`).
     if ones == 0 || ones == u32::MAX {
@@ -136,7 +170,7 @@ fn measure(
     let (mut mask, mut address) = (u64::from(ones & MEMORY_ADDRESS), u64::from(held & MEMORY_ADDRESS));
     match held & WIDTH {
         WIDTH_32 => (bar(register, BarKind::Memory { wide: false, prefetchable }, mask, address), 1),
-        WIDTH_64 if number + 1 < count => {
+        WIDTH_64 if !is_last => {
             let (held, ones) = probe(config, at, offset + 4, u32::MAX);
             mask |= u64::from(ones) << 32;
             address |= u64::from(held) << 32;
@@ -183,14 +217,21 @@ fn probe(config: &mut dyn ConfigAccess, at: PciAddress, offset: u16, ones: u32) 
 fn bar(register: BarRegister, kind: BarKind, mask: u64, held: u64) -> Option<Bar> {
     let size = mask & mask.wrapping_neg();
     let bus_address = Some(held).filter(|address| *address != 0);
-    (size != 0).then_some(Bar { register, kind, size, bus_address, cpu: None })
+    (size != 0).then_some(Bar { register, kind, size, count: 1, bus_address, cpu: None })
 }
 
 impl Bar {
+    /// Bytes of all that lie in a row.
+    #[must_use]
+    pub fn span(&self) -> u64 {
+        self.size.saturating_mul(self.count.into())
+    }
+
     /// Where the register stands in a function with header type `header_type`.
     pub(crate) fn offset(&self, header_type: u8) -> u16 {
         match self.register {
             BarRegister::Bar(number) => register::BAR_0 + 4 * u16::from(number),
+            BarRegister::Virtual { offset, .. } => offset,
             BarRegister::Rom if header_type == 1 => register::BRIDGE_ROM,
             BarRegister::Rom => register::ROM,
         }

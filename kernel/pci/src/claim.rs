@@ -26,8 +26,8 @@ pub(crate) struct Released {
     pub(crate) everything: bool,
 }
 
-/// By function, a bit for each BAR that stays, in the order of [`crate::Function::bars`]; the ROM comes last.
-pub(crate) type Kept = Vec<u8>;
+/// By function, a bit for each BAR that stays, in the order of [`crate::Function::all_bars`].
+pub(crate) type Kept = Vec<u16>;
 
 /// Claims in `space` what firmware placed.
 pub(crate) fn claim(
@@ -49,12 +49,12 @@ pub(crate) fn claim(
         let bus = function.bus.0 as usize;
         if roots[topology.buses[bus].root].windows.is_empty() {
             // Nothing is known of the host bridge's windows, so nothing can be wrong.
-            kept[index] = u8::MAX;
+            kept[index] = u16::MAX;
             continue;
         }
-        for (number, bar) in function.bars.iter().chain(&function.rom).enumerate() {
+        for (number, bar) in function.all_bars().enumerate() {
             let Some(address) = bar.bus_address else { continue };
-            let range = Range::from_size(address, bar.size).filter(|_| address % bar.size == 0);
+            let range = Range::from_size(address, bar.span()).filter(|_| address % bar.size == 0);
             let window = range.and_then(|range| {
                 Some((range, window(space, roots, topology, bus, range, bar.kind == BarKind::Io)?))
             });

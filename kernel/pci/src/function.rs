@@ -56,6 +56,8 @@ pub struct Function {
     pub acs: Option<AcsRegisters>,
     /// The virtual functions that it can have, if it is a physical function.
     pub sriov: Option<Sriov>,
+    /// The BARs of its virtual functions, each for all that it can have.
+    pub virtual_bars: Vec<Bar>,
     /// Its physical function, if it is a virtual function.
     pub physical: Option<FunctionIndex>,
     /// What it forwards, if it is a bridge.
@@ -77,6 +79,16 @@ impl Function {
     #[must_use]
     pub fn bar(&self, number: u8) -> Option<&Bar> {
         self.bars.iter().find(|bar| bar.register == BarRegister::Bar(number))
+    }
+
+    /// All that needs addresses: the BARs, the ROM, then what virtual functions need.
+    pub(crate) fn all_bars(&self) -> impl Iterator<Item = &Bar> {
+        self.bars.iter().chain(&self.rom).chain(&self.virtual_bars)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn all_bars_mut(&mut self) -> impl Iterator<Item = &mut Bar> {
+        self.bars.iter_mut().chain(&mut self.rom).chain(&mut self.virtual_bars)
     }
 
     /// Where the first capability with this ID begins.

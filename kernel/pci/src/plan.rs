@@ -12,7 +12,7 @@ use core::cmp::Reverse;
 
 use addr::Range;
 
-use crate::bar::{Bar, BarKind};
+use crate::bar::{Bar, BarKind, BarRegister};
 use crate::bridge::WindowKind;
 use crate::claim::{self, Kept, Released};
 use crate::enumerate::{Resources, RootBus};
@@ -45,7 +45,7 @@ impl Item {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    /// A BAR: index of the function, and of the BAR in it; the ROM comes after the BARs.
+    /// A BAR: index of the function, and of the BAR in [`Function::all_bars`](crate::Function).
     Bar { function: usize, bar: usize },
     /// The block of the bus with this index, behind a bridge on this bus.
     Block { bus: usize },
@@ -66,7 +66,7 @@ struct Way {
     high: bool,
 }
 
-/// A BAR: index of its function, and of the BAR in it; the ROM comes after the BARs.
+/// A BAR: index of its function, and of the BAR in [`Function::all_bars`](crate::Function).
 pub(crate) type BarIndex = (usize, usize);
 
 /// What one plan does otherwise than the first.
@@ -175,16 +175,16 @@ impl<'m> Plan<'m> {
         let topology = self.topology;
         for function in topology.functions_of(&topology.buses[bus]) {
             let index = function.0 as usize;
-            let rom = topology[function].rom.as_ref().filter(|_| resources == Resources::Assign);
-            for (number, bar) in topology[function].bars.iter().chain(rom).enumerate() {
-                if self.outcome.kept[index] & 1 << number != 0 {
+            for (number, bar) in topology[function].all_bars().enumerate() {
+                let is_unused_rom = bar.register == BarRegister::Rom && resources == Resources::Keep;
+                if is_unused_rom || self.outcome.kept[index] & 1 << number != 0 {
                     continue;
                 }
                 let kind = match bar.kind {
                     BarKind::Io => WindowKind::Io,
                     BarKind::Memory { wide: true, prefetchable: true }
                         if way.high
-                            && bar.size <= pools.largest(Wish::High)
+                            && bar.span() <= pools.largest(Wish::High)
                             && !self.amendment.low.contains(&(index, number)) =>
                     {
                         WindowKind::Prefetchable
@@ -193,16 +193,16 @@ impl<'m> Plan<'m> {
                 };
                 let on_root_bus = topology.buses[bus].parent.is_none();
                 let possible = kind != WindowKind::Io || way.io;
-                if !possible || bar.size > pools.largest(wish(bar, kind, on_root_bus)) {
+                if !possible || bar.span() > pools.largest(wish(bar, kind, on_root_bus)) {
                     self.outcome.failed.push(((index, number), kind));
                     continue;
                 }
                 self.blocks[bus][kind as usize].items.push(Item {
                     what: What::Bar { function: index, bar: number },
-                    size: bar.size,
+                    size: bar.span(),
                     alignment: bar.size,
                     offset: 0,
-                    largest: bar.size,
+                    largest: bar.span(),
                     function: function.0,
                 });
             }
@@ -364,7 +364,7 @@ fn bridge_to<'t>(topology: &'t Topology, bus: &Bus) -> Option<(usize, &'t crate:
 
 pub(crate) fn bar_of(topology: &Topology, (function, bar): BarIndex) -> &Bar {
     let function = &topology.functions[function];
-    function.bars.get(bar).or(function.rom.as_ref()).expect("an item names a BAR that was collected")
+    function.all_bars().nth(bar).expect("an item names a BAR that was collected")
 }
 
 /// Which pools would do for a BAR that counts as `kind`, directly on a root bus or behind bridges.

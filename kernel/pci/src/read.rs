@@ -49,7 +49,7 @@ fn read_tree(
         let parent_kind = bridge.map(|bridge| topology[bridge].kind);
         let start = topology.functions.len();
         for seen in seen.by_ref().take(bus.seen.len()) {
-            let mut function = read_function(config, seen, index, bridge, policy.resources, reports);
+            let mut function = read_function(config, seen, index, bridge, policy, reports);
             policy.quirks.apply(&mut function, parent_kind);
             topology.functions.push(function);
         }
@@ -74,9 +74,10 @@ fn read_function(
     seen: Seen,
     bus: BusIndex,
     parent: Option<FunctionIndex>,
-    resources: Resources,
+    policy: &Policy,
     reports: &mut Reports,
 ) -> Function {
+    let resources = policy.resources;
     let Seen {
         address,
         vendor,
@@ -117,6 +118,12 @@ fn read_function(
     if resources == Resources::Assign {
         bars.iter_mut().for_each(|bar| bar.bus_address = None);
     }
+    let virtual_bars = match sriov {
+        Some(sriov) if policy.virtual_functions > 0 => {
+            bar::measure_virtual(config, address, sriov.first_bar(), sriov.total, reports)
+        }
+        _ => Vec::new(),
+    };
     let rom = bars.pop_if(|bar| bar.register == bar::BarRegister::Rom);
     let mut function = Function {
         address,
@@ -138,6 +145,7 @@ fn read_function(
         extended_capabilities,
         acs: None,
         sriov,
+        virtual_bars,
         physical: None,
         bridge,
         aliases: AliasMask::default(),

@@ -6,11 +6,12 @@
 
 use alloc::vec::Vec;
 
-use addr::{PciAddress, RequesterId};
+use addr::{PciAddress, PhysAddr, Range, RequesterId};
 
 use crate::access::{ConfigAccess, register};
 use crate::acs;
 use crate::alias::AliasMask;
+use crate::bar::{Bar, BarRegister};
 use crate::capability::{self, id};
 use crate::function::{Function, FunctionKind, SubsystemId};
 use crate::quirks;
@@ -31,7 +32,8 @@ mod offset {
     pub(super) const DEVICE_ID: u16 = 0x1a;
     pub(super) const SUPPORTED_PAGES: u16 = 0x1c;
     pub(super) const PAGE_SIZE: u16 = 0x20;
-    /// The last register is the sixth BAR's.
+    pub(super) const FIRST_BAR: u16 = 0x24;
+    /// The sixth BAR's.
     pub(super) const LAST: u16 = 0x38;
 }
 
@@ -56,6 +58,13 @@ pub struct Sriov {
     pub device: u16,
     /// The highest bus number of a virtual function, whatever their number; beyond 255 if there is no such bus.
     pub(crate) last_bus: u16,
+}
+
+impl Sriov {
+    /// Where the BARs of virtual functions begin in config space.
+    pub(crate) fn first_bar(self) -> u16 {
+        self.offset + offset::FIRST_BAR
+    }
 }
 
 /// Puts the SR-IOV capability of `function` into the state in which nothing is switched on, and reads it.
@@ -148,6 +157,8 @@ pub(crate) enum Refusal {
     Bus { bus: u32, last: u8 },
     #[error("First VF Offset or VF Stride is 0")]
     Ids,
+    #[error("{0} has no address")]
+    Address(BarRegister),
 }
 
 /// Gives every physical function `number` virtual functions, which come last in the topology.
@@ -168,7 +179,7 @@ pub(crate) fn enable(
             Ok(ids) => {
                 topology.functions[index].sriov = Some(Sriov { enabled: number, ..sriov });
                 for function in 0..number {
-                    add(config, topology, physical, ids.of(function) as u16, reports);
+                    add(config, topology, physical, (function, ids.of(function) as u16), reports);
                 }
             }
             Err(refusal) => reports.no_virtual_functions(topology[physical].address, number, refusal),
@@ -195,6 +206,9 @@ fn switch_on(
     let migrates = config.read32(at, offset + offset::CAPABILITIES) & VF_MIGRATION != 0;
     if initial > total || !migrates && initial != total {
         return Err(Refusal::Initial { initial, total });
+    }
+    if let Some(bar) = function.virtual_bars.iter().find(|bar| bar.bus_address.is_none()) {
+        return Err(Refusal::Address(bar.register));
     }
     let bus = topology.bus_of(function);
     depends_on(config, topology, bus, function, offset)?;
@@ -234,12 +248,12 @@ fn depends_on(
     if is_physical { Ok(()) } else { Err(Refusal::Dependency(link)) }
 }
 
-/// Adds the virtual function with requester ID `id` (Linux: `pci_iov_add_virtfn`).
+/// Adds virtual function `number`, with requester ID `id` (Linux: `pci_iov_add_virtfn`).
 fn add(
     config: &mut dyn ConfigAccess,
     topology: &mut Topology,
     physical: FunctionIndex,
-    id: u16,
+    (number, id): (u16, u16),
     reports: &mut Reports,
 ) {
     let id = RequesterId(id);
@@ -268,8 +282,9 @@ fn add(
         kind,
         impossible_port: false,
         subsystem: Some(SubsystemId { vendor: ids as u16, device: (ids >> 16) as u16 }),
-        bars: Vec::new(),
+        bars: parent.virtual_bars.iter().filter_map(|bar| bar_of(bar, number)).collect(),
         rom: None,
+        virtual_bars: Vec::new(),
         capabilities,
         extended_capabilities,
         acs: None,
@@ -283,6 +298,15 @@ fn add(
     let members = &topology.buses[bus.0 as usize].functions;
     let place = members.partition_point(|member| topology[*member].address.devfn < address.devfn);
     topology.buses[bus.0 as usize].functions.insert(place, index);
+}
+
+/// The BAR of virtual function `function` in that of all of them.
+fn bar_of(all: &Bar, function: u16) -> Option<Bar> {
+    let BarRegister::Virtual { number, .. } = all.register else { return None };
+    let offset = all.size * u64::from(function);
+    let cpu = all.cpu.and_then(|cpu| Range::from_size(PhysAddr(cpu.start().0 + offset), all.size));
+    let bus_address = all.bus_address.map(|address| address + offset);
+    Some(Bar { register: BarRegister::Bar(number), count: 1, bus_address, cpu, ..*all })
 }
 
 /// The bus `number` for virtual functions of bus `from`: that bus, or one after it, which no bridge leads to

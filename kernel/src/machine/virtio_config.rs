@@ -14,7 +14,7 @@
 use alloc::vec::Vec;
 
 use addr::{PciAddress, PhysAddr, Range};
-use pci::{Bar, BarKind, BarRegister, ConfigAccess, VirtioCapability, VirtioStructure};
+use pci::{Bar, BarKind, BarRegister, ConfigAccess, Function, VirtioCapability, VirtioStructure};
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 
 use super::ecam::Ecam;
@@ -46,6 +46,8 @@ const BAR_ALIGNMENT: u64 = 16;
 pub(crate) struct VirtioConfig {
     ecam: Ecam,
     at: PciAddress,
+    /// Vendor and device ID; a virtual function does not show its own (PCIe 5.0, section 9.3.4.1.1).
+    id: u32,
     bars: [Shown; BAR_COUNT as usize],
     capabilities: Vec<VirtioCapability>,
     /// Register that holds ones, which is how a BAR is measured.
@@ -64,10 +66,11 @@ struct Shown {
 }
 
 impl VirtioConfig {
-    /// The configuration space of the function at `at`, which is in `ecam`, with these capabilities and without any BAR.
-    pub(crate) fn new(ecam: Ecam, at: PciAddress, capabilities: Vec<VirtioCapability>) -> Self {
+    /// The configuration space of `function`, which is in `ecam`, with these capabilities and without any BAR.
+    pub(crate) fn new(ecam: Ecam, function: &Function, capabilities: Vec<VirtioCapability>) -> Self {
         let bars = [Shown::default(); BAR_COUNT as usize];
-        Self { ecam, at, bars, capabilities, measured: None, upper_measured: false }
+        let id = u32::from(function.device) << 16 | u32::from(function.vendor);
+        Self { ecam, at: function.address, id, bars, capabilities, measured: None, upper_measured: false }
     }
 
     /// Shows `bar`, whose registers the CPU finds at `registers`; they are mapped for good.
@@ -135,6 +138,9 @@ fn bar_number(register_offset: u8) -> Option<u8> {
 
 impl ConfigurationAccess for VirtioConfig {
     fn read_word(&self, _: DeviceFunction, register_offset: u8) -> u32 {
+        if register_offset == 0 {
+            return self.id;
+        }
         if let Some(number) = bar_number(register_offset) {
             return self.bar(number);
         }

@@ -5,8 +5,10 @@ extern crate std;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::model::{Model, On, at, finding_ids, partition, virt_root};
-use crate::{FunctionKind, Numbering, Policy, RootBus, Topology, enable_acs, enumerate_with};
+use addr::PciSpace;
+
+use super::model::{Model, On, at, finding_ids, partition, virt_root, window};
+use crate::{FunctionKind, Numbering, Policy, Resources, RootBus, Topology, enable_acs, enumerate_with};
 
 fn with(model: &mut Model, virtual_functions: u16) -> Topology {
     let policy = Policy { virtual_functions, ..Policy::default() };
@@ -49,6 +51,48 @@ fn virtual_functions_come_last_and_are_isolated_alone() {
     assert_eq!(model.cards[card].get32(offset + 8) & 0x19, 9);
     assert_eq!(model.cards[card].get32(offset + 0x20), 1);
     assert_eq!(topology[topology.find(at("01:00.0")).unwrap()].sriov.unwrap().enabled, 3);
+}
+
+#[test]
+fn their_bars_lie_in_a_row_behind_the_port() {
+    for resources in [Resources::Assign, Resources::Keep] {
+        let mut model = Model::virt();
+        let port = model.root_port(On::Root(0), 2);
+        let card = physical(&mut model, On::Behind(port), 0, (8, 128, 2));
+        let policy = Policy { resources, virtual_functions: 3, ..Policy::default() };
+        let topology = enumerate_with(&mut model, &[virt_root()], &policy);
+        let function = |place: &str| &topology[topology.find(at(place)).unwrap()];
+        let all = &function("01:00.0").virtual_bars[0];
+        assert_eq!((all.size, all.count, all.span()), (0x4000, 8, 0x2_0000));
+        let start = all.bus_address.unwrap();
+        assert_eq!(start % 0x4000, 0);
+        let offset = model.cards[card].sriov() + 0x24;
+        assert_eq!(u64::from(model.cards[card].get32(offset) & !0xf), start);
+        let windows = &function("00:02.0").bridge.as_ref().unwrap().windows;
+        let encloses = |address| windows.iter().any(|window| window.range.contains(address));
+        assert!(encloses(start) && encloses(start + all.span() - 1));
+        for (number, place) in ["01:10.0", "01:10.2", "01:10.4"].into_iter().enumerate() {
+            let bar = function(place).bar(0).unwrap();
+            let offset = 0x4000 * number as u64;
+            assert_eq!((bar.size, bar.count, bar.bus_address), (0x4000, 1, Some(start + offset)));
+            assert_eq!(bar.cpu.unwrap().start().0, all.cpu.unwrap().start().0 + offset);
+        }
+    }
+}
+
+#[test]
+fn without_room_for_their_bars_there_are_none() {
+    let mut model = Model::virt();
+    let port = model.root_port(On::Root(0), 2);
+    // A mebibyte has room for 64 of them at most, beside the BAR of the physical function.
+    let card = physical(&mut model, On::Behind(port), 0, (64, 128, 1));
+    let windows = [window(PciSpace::Memory32, 0x1000_0000, 0x1000_0000, 0x10_0000)].into();
+    let policy = Policy { virtual_functions: 3, ..Policy::default() };
+    let topology = enumerate_with(&mut model, &[RootBus { windows, ..virt_root() }], &policy);
+    assert_eq!(finding_ids(&topology), ["bar-does-not-fit", "no-virtual-functions"]);
+    assert!(topology.findings()[1].sentence.contains("VF BAR 0 has no address"));
+    assert!(topology[topology.find(at("01:00.0")).unwrap()].bar(1).unwrap().bus_address.is_some());
+    assert_eq!(model.cards[card].get32(model.cards[card].sriov() + 8), 0);
 }
 
 #[test]
