@@ -76,11 +76,7 @@ impl Hardware {
         }
         let (roots, unusable) = pci_roots::root_buses(description, &host_bridges, map);
         findings.extend(unusable);
-        let mut topology = pci::enumerate_with(&mut config, &roots, policy);
-        // Before anything is grouped: what a port isolates is read from its control register.
-        if description.requests_acs && path == Path::Fixed {
-            pci::enable_acs(&mut config, &mut topology);
-        }
+        let topology = pci::enumerate_with(&mut config, &roots, policy);
 
         let mut virtio_mmio = Vec::new();
         for device in &description.platform_devices {
@@ -99,11 +95,23 @@ impl Hardware {
             virtio_mmio,
             findings,
         };
+        this.mark_external_facing();
+        // Before anything is grouped: what a port isolates is read from its control register.
+        if description.requests_acs && path == Path::Fixed {
+            pci::enable_acs(this.config.get_mut(), &mut this.topology);
+        }
         let of_bridges = doubts::of_host_bridges(&this, map);
         let of_slots = doubts::of_slots(&this, map);
         let of_buses = doubts::of_buses(&this, map);
         this.findings.extend(of_bridges.into_iter().chain(of_slots).chain(of_buses));
         Rc::new(this)
+    }
+
+    /// Tells the topology which ports lead out of the machine, by firmware's word.
+    fn mark_external_facing(&mut self) {
+        let leads_out = |(index, _)| self.node_of(index).is_some_and(|node| node.external_facing);
+        let external: Vec<bool> = self.topology.indexed().map(leads_out).collect();
+        self.topology.mark_external_facing(|index, _| external[index.0 as usize]);
     }
 
     /// Linux's name of a device.

@@ -269,8 +269,9 @@ fn expected_groups(expect: &Expect, linux: Option<&Answer>, found: &mut Vec<Stri
                 for (_, lines) in expect.also_reserved.iter().filter(|(device, _)| members.contains(device)) {
                     reserved.get_or_insert_default().extend(regions(lines));
                 }
+                let own = members.iter().find_map(|device| expect.types.get(device));
                 ExpectedGroup {
-                    kind: expect.kind.unwrap_or(USUAL_TYPE),
+                    kind: own.copied().or(expect.kind).unwrap_or(USUAL_TYPE),
                     reserved,
                     members: members.iter().cloned().collect(),
                 }

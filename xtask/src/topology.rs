@@ -152,6 +152,9 @@ pub(crate) struct Expect {
     /// Type of every group; with a Linux answer, instead of Linux's.
     #[serde(rename = "type")]
     pub(crate) kind: Option<GroupType>,
+    /// Type of the group of a device where it is not that of every group, by the device's name.
+    #[serde(default)]
+    pub(crate) types: BTreeMap<String, GroupType>,
     /// Reserved regions of every group, as Linux lists them.
     pub(crate) reserved: Option<Vec<String>>,
     /// Reserved regions that the group of a device has beside those of every group, by the device's name.

@@ -100,6 +100,8 @@ pub struct FunctionNode {
     pub enabled: bool,
     /// Whether firmware says that the function is an IOMMU.
     pub is_iommu: bool,
+    /// Whether firmware says that this port leads out of the machine (`external-facing`).
+    pub external_facing: bool,
 }
 
 /// How firmware tells the bus of a [`FunctionNode`].

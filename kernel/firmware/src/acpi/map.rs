@@ -165,6 +165,7 @@ impl AcpiMap {
                     node: node(self.devices.len() + index),
                     enabled: true,
                     is_iommu: true,
+                    external_facing: false,
                 }),
                 None => {
                     let what =

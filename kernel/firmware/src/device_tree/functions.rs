@@ -90,7 +90,9 @@ impl Reader<'_, '_> {
         let is_iommu =
             tree.property(node, IOMMU_CELLS).is_some() || tree.is_compatible(node, &IOMMU_FUNCTION);
         let enabled = tree.is_available(node);
-        self.functions.push(FunctionNode { bus, place, node: node.fw_node(), enabled, is_iommu });
+        let external_facing = tree.property(node, "external-facing").is_some();
+        let node = node.fw_node();
+        self.functions.push(FunctionNode { bus, place, node, enabled, is_iommu, external_facing });
     }
 
     fn complain(&mut self, node: NodeIndex, what: &str) {

@@ -87,8 +87,14 @@ fn the_host_bridge_has_ecam_buses_and_windows() {
     assert_eq!(windows, expected);
     let iommu = machine.at("/pcie@10000000/virtio_iommu@3,0");
     let place = DeviceFunction::new(3, 0).unwrap();
-    let expected =
-        FunctionNode { bus: FunctionBus::Number(0), place, node: iommu, enabled: true, is_iommu: true };
+    let expected = FunctionNode {
+        bus: FunctionBus::Number(0),
+        place,
+        node: iommu,
+        enabled: true,
+        is_iommu: true,
+        external_facing: false,
+    };
     assert_eq!(bridge.functions, [expected]);
     assert!(machine.map.is_iommu(iommu) && machine.map.is_available(iommu));
     assert_eq!(machine.map.compatible(iommu).collect::<Vec<_>>(), ["virtio,pci-iommu", "pci1af4,1057"]);
