@@ -114,6 +114,10 @@ impl IommuOps for CountedIommu {
     fn deferred_flush(&self) -> bool {
         true
     }
+
+    fn granule(&self) -> u64 {
+        0x1000
+    }
 }
 
 /// A driver of the IOMMU, or of everything else.
