@@ -312,10 +312,22 @@ impl Suite {
 
     /// Boots every topology, some at a time, and hands over each result as it comes.
     fn boot_all(&self, topologies: &[Topology], kernel: &Kernel, mut done: impl FnMut(Checked)) {
+        let (alone, together): (Vec<_>, Vec<_>) = topologies.iter().partition(|topology| topology.alone);
+        self.boot_at_a_time(AT_A_TIME, &together, kernel, &mut done);
+        self.boot_at_a_time(1, &alone, kernel, &mut done);
+    }
+
+    fn boot_at_a_time(
+        &self,
+        at_a_time: usize,
+        topologies: &[&Topology],
+        kernel: &Kernel,
+        done: &mut impl FnMut(Checked),
+    ) {
         let next = AtomicUsize::new(0);
         let (sender, results) = mpsc::channel();
         thread::scope(|scope| {
-            for _ in 0..AT_A_TIME {
+            for _ in 0..at_a_time {
                 let sender = sender.clone();
                 scope.spawn(|| {
                     let sender = sender;
@@ -327,7 +339,7 @@ impl Suite {
                 });
             }
             drop(sender);
-            results.iter().for_each(&mut done);
+            results.iter().for_each(done);
         });
     }
 

@@ -74,6 +74,9 @@ pub(crate) struct Topology {
     pub(crate) patch: Vec<Patch>,
     /// A scenario that two CPUs play.
     pub(crate) race: Option<Race>,
+    /// Whether no other boot may run at the same time: its CPUs must really run at once on the host's.
+    #[serde(default)]
+    pub(crate) alone: bool,
     /// Seconds after which the run is stopped, if not those of the command line.
     pub(crate) timeout: Option<u64>,
     /// Further routes on which the machine is booted; if the file does not say, those on which Linux has
