@@ -125,16 +125,29 @@ fn cba_comes_before_the_mcfg_and_serves_without_it() {
 }
 
 #[test]
-fn a_host_bridge_of_which_something_is_unknown_is_left_out() {
-    for object in ["_SEG", "_BBN", "_CRS", "_STA", "_CBA"] {
-        // A method that returns what is not defined.
-        let method = [b"\x14\x0b".as_slice(), object.as_bytes(), b"\0\xa4NONE"].concat();
-        let buses = if object == "_CRS" || object == "_BBN" { Vec::new() } else { crs(&[(0, 0xff, 0x100)]) };
-        let machine = with_terms(&bridge_with(&[buses, method].concat()), &[(ECAM, 0, 0, 0xff)]);
-        // Linux goes on with the MCFG if _CBA cannot be evaluated.
-        let count = usize::from(object == "_CBA");
-        assert_eq!(machine.description.host_bridges.len(), count, "{object}: {:?}", machine.finding_ids());
-        assert!(machine.finding("aml-value").sentence.contains("NONE is not defined"));
+fn a_host_bridge_of_which_something_cannot_be_evaluated_is_left_out() {
+    let uninitialized = (b"\xa4\x60".as_slice(), "nothing was stored before", ["_CBA"].as_slice());
+    // Linux treats all of them but _CRS like objects that are not there.
+    let undefined =
+        (b"\xa4NONE".as_slice(), "NONE is not defined", ["_CBA", "_SEG", "_BBN", "_STA"].as_slice());
+    for (body, sentence, missing) in [uninitialized, undefined] {
+        for object in ["_SEG", "_BBN", "_CRS", "_STA", "_CBA"] {
+            let length = [body.len() as u8 + 6];
+            let method = [b"\x14".as_slice(), &length, object.as_bytes(), b"\0", body].concat();
+            let needs_none = object == "_CRS" || object == "_BBN";
+            let buses = if needs_none { Vec::new() } else { crs(&[(0, 0xff, 0x100)]) };
+            let machine = with_terms(&bridge_with(&[buses, method].concat()), &[(ECAM, 0, 0, 0xff)]);
+            let bridges = &machine.description.host_bridges;
+            assert_eq!(
+                bridges.len(),
+                usize::from(missing.contains(&object)),
+                "{object}: {:?}",
+                machine.finding_ids()
+            );
+            let buses = bridges.first().map(|bridge| (bridge.segment, bridge.first_bus, bridge.last_bus));
+            assert!(buses.is_none_or(|buses| buses == (0, 0, 0xff)), "{object}: {buses:?}");
+            assert!(machine.finding("aml-value").sentence.contains(sentence), "{object}");
+        }
     }
 }
 

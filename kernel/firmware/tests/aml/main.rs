@@ -10,4 +10,5 @@ mod forge;
 mod iasl;
 mod methods;
 mod resources;
+mod server;
 mod values;

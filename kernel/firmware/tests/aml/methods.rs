@@ -1,5 +1,7 @@
 //! Methods that only return something count as its value.
 
+use firmware::acpi::aml::Uid;
+
 use crate::aml;
 use crate::forge::*;
 
@@ -43,14 +45,13 @@ fn a_method_without_a_value_is_a_finding_and_never_a_yes() {
         [0x5b, 0x81],
         pkg(aml!("REGN", [0x00], "FLD0", [8]))
     );
-    let cases: [(Vec<u8>, &str); 11] = [
+    let cases: [(Vec<u8>, &str); 10] = [
         (method("_STA", 1, [0xa4, 1]), "a method with 1 arguments"),
         (method("_STA", 0, [0x70, 0x0a, 0xf, 0x60]), "a method returns nothing"),
         (method("_STA", 0, [0xa4, 0x60]), "nothing was stored before"),
         (method("_STA", 0, [0xa4]), "ends in the middle"),
         (method("_STA", 0, [0x02]), "0x02 is not an opcode"),
         (method("_STA", 0, aml!([0xa4], "_STA")), "nested deeper than 64"),
-        (method("_STA", 0, aml!([0xa4], "NONE")), "NONE is not defined"),
         (method("_STA", 0, [0xa4, 0x78, 1, 0, 0, 0]), "Divide by 0"),
         (method("_STA", 0, [0xa2, 2, 1]), "more than 65536 steps"),
         (aml!(field, method("_STA", 0, aml!([0xa4], "FLD0"))), "\\DEV0.FLD0, a field of an operation region"),
@@ -63,4 +64,28 @@ fn a_method_without_a_value_is_a_finding_and_never_a_yes() {
         let found = lines(&found);
         assert!(found.len() == 1 && found[0].contains(sentence), "{sentence}: {found:?}");
     }
+}
+
+#[test]
+fn an_object_that_ends_on_an_undefined_name_counts_as_missing_as_in_linux() {
+    let ends = |object: &str| method(object, 0, aml!([0xa4], "NONE"));
+    let (device, found) =
+        only_device(aml!(ends("_STA"), ends("_SEG"), ends("_BBN"), name("_HID", text("PNP0A03"))));
+    assert_eq!((device.sta, device.seg, device.bbn, device.is_reached), (None, None, None, true));
+    assert_eq!(device.unread, [""; 0]);
+    let found = lines(&found);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(
+        found.iter().all(|line| line.contains("NONE is not defined; the object counts as missing")),
+        "{found:?}"
+    );
+
+    // Its _INI is run like that of a device without _STA.
+    let init = method("_INI", 0, aml!([0x70, 0x0a, 7], "NUMB"));
+    let (device, _) =
+        only_device(aml!(name("NUMB", [0x01]), ends("_STA"), init, method("_UID", 0, aml!([0xa4], "NUMB"))));
+    assert_eq!(device.uid, Some(Uid::Number(7)));
+
+    let (device, _) = only_device(aml!(name("_HID", text("PNP0A03")), ends("_CRS")));
+    assert_eq!(device.unread, ["_CRS"]);
 }

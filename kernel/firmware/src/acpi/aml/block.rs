@@ -154,7 +154,9 @@ impl<'a> Machine<'a> {
         };
         let (id, severity) = match stop.reason {
             Reason::Fault(_) => ("aml-term", Severity::Error),
-            Reason::Refused { .. } | Reason::Undefined(_) => ("aml-name", Severity::Warning),
+            Reason::Refused { .. } | Reason::Undefined(_) | Reason::Valueless(_) => {
+                ("aml-name", Severity::Warning)
+            }
             Reason::Steps | Reason::Depth | Reason::Memory => ("aml-limit", Severity::Warning),
             _ => ("aml-statement", Severity::Warning),
         };

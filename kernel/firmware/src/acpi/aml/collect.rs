@@ -93,6 +93,7 @@ fn is_there(machine: &mut Machine<'_>, mut node: usize) -> bool {
         if let Some(status) = machine.tree.child(node, Segment(*b"_STA")) {
             match machine.evaluate(status) {
                 Ok(Found::Integer(status)) if status & PRESENT_OR_FUNCTIONAL != 0 => {}
+                Err(stop) if counts_as_missing("_STA", &stop.reason) => {}
                 _ => return false,
             }
         }
@@ -184,6 +185,12 @@ impl<'a> Reader<'_, 'a> {
         let place = self.machine.place(node);
         match self.machine.evaluate(node) {
             Ok(value) => Some((value, place)),
+            Err(stop) if counts_as_missing(name, &stop.reason) => {
+                let reason = self.machine.explain(&stop.reason);
+                let reason = format!("{reason}; the object counts as missing, as in Linux");
+                self.find(name, Severity::Warning, stop.place, &reason);
+                None
+            }
             Err(stop) => {
                 self.note(name);
                 let reason = self.machine.explain(&stop.reason);
@@ -299,6 +306,13 @@ impl<'a> Reader<'_, 'a> {
             findings.add("aml-resource", severity, path, place, &format!("_CRS: {remark}"));
         })
     }
+}
+
+/// Whether Linux treats an object whose method ended early like one that the device does not have. `AE_NOT_FOUND` is the
+/// status of both, and where Linux looks at the status, it goes on after this one (`acpi_pci_root_add` for `_SEG`,
+/// `try_get_root_bridge_busnr` for `_BBN`, `acpi_bus_get_status_handle` for `_STA`; tried with Linux 7.3.4).
+fn counts_as_missing(name: &str, reason: &Reason) -> bool {
+    matches!(name, "_SEG" | "_BBN" | "_STA") && matches!(reason, Reason::Undefined(_))
 }
 
 fn segment(name: &str) -> [u8; 4] {

@@ -7,8 +7,8 @@ use super::resource::Resource;
 
 /// A `Device` of the namespace with the objects by which devices are found and configured.
 ///
-/// `None` is an object that is not there, or that cannot be read without running AML: the latter has a
-/// finding and is in [`unread`](Self::unread).
+/// `None` is an object that is not there or that cannot be read. The latter has a finding, and is in
+/// [`unread`](Self::unread) unless Linux treats it as missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AmlDevice {
     /// Its full path, without the underscores that only pad: `\_SB.PCI0`.

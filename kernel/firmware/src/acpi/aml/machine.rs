@@ -57,6 +57,8 @@ pub(super) enum Reason {
     Arguments(usize),
     #[error("{0} is not defined")]
     Undefined(NameString),
+    #[error("{0} is not defined, and the Name that stands for it has no value")]
+    Valueless(NameString),
     #[error("there is no value: a method returns nothing, or nothing was stored before")]
     Uninitialized,
     #[error("{found} stands where {expected} is expected")]
@@ -327,7 +329,12 @@ impl<'a> Machine<'a> {
                 Ok(node.value.unwrap_or(Value::Uninitialized))
             }
             Kind::Data(mut data) => {
-                let value = self.deeper(place, |machine| machine.operand(&mut data, scope))?;
+                let value = self.deeper(place, |machine| machine.operand(&mut data, scope));
+                // Linux has defined the name by then, with nothing in it.
+                let value = value.map_err(|stop| match stop.reason {
+                    Reason::Undefined(name) => Reason::Valueless(name).at(stop.place),
+                    reason => reason.at(stop.place),
+                })?;
                 if matches!(value, Value::Object(_)) {
                     self.set(index, value);
                 }
