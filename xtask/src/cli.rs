@@ -161,7 +161,7 @@ pub(crate) struct DamageArgs {
     /// How many boots.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(crate) boots: u64,
-    /// Boots this one alone, shows its log and keeps its files in target/damage.
+    /// Boots this one alone, shows its log and keeps its files in target/damage [default: all].
     #[arg(long, value_name = "BOOT", conflicts_with = "boots")]
     pub(crate) only: Option<u64>,
     /// Damages this topology's machine; may be repeated [default: eight of different kinds].

@@ -1,7 +1,7 @@
 //! The devices that AML describes (ACPI 6.5, chapters 5, 6 and 20).
 //!
 //! Definition blocks become a tree of named objects, and the objects of each device become values; a small
-//! evaluator ([`machine`]) runs what is to be run for that. Its bounds are constants, and what it does not know is
+//! evaluator (`machine`) runs what is to be run for that. Its bounds are constants, and what it does not know is
 //! never taken for a yes: a finding names the table and the offset.
 //! The order of things is Linux's, whose `acpi_bus_scan` numbers devices by it.
 //!
