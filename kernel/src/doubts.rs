@@ -27,6 +27,16 @@ pub(crate) fn registers(device: &str, node: &str, error: RegistersError) -> Find
     }
 }
 
+/// An entry of `pci=config_acs=` that decides for no function.
+pub(crate) fn config_acs(entry: &str) -> Finding {
+    Finding {
+        id: "config-acs-unused",
+        severity: Severity::Warning,
+        subject: "pci=config_acs=".to_string(),
+        sentence: format!("{entry}: no function with ACS is left that this means; it changes nothing"),
+    }
+}
+
 /// virtio-mmio slots that firmware calls an IOMMU and that hold none.
 pub(crate) fn of_slots(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
     let slots = hardware.virtio_mmio_slots().filter(|(device, _)| map.is_iommu(device.node));

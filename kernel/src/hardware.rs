@@ -10,7 +10,8 @@ use core::ptr::NonNull;
 use addr::{PciAddress, PhysAddr, Range};
 use firmware::{Description, FunctionBus, FunctionNode, HostBridge, LinuxView, PlatformDevice};
 use pci::{
-    AcsRegisters, Bar, BarKind, Command, FunctionIndex, Policy, Topology, VirtioCapability, VirtioStructure,
+    AcsRegisters, Bar, BarKind, Command, ConfigAcs, FunctionIndex, Policy, Topology, VirtioCapability,
+    VirtioStructure,
 };
 use probe::{Finding, FirmwareMap, FwNode, InputIds, Manners, Path, Translation};
 use virtio_drivers::transport::DeviceType;
@@ -55,14 +56,15 @@ pub(crate) struct Hardware {
 }
 
 impl Hardware {
-    /// Numbers all buses, reads all functions and assigns addresses as `policy` says, enables ACS if the path
-    /// does not do that itself.
+    /// Numbers all buses, reads all functions and assigns addresses as `policy` says, sets ACS as
+    /// `config_acs` says, and enables it elsewhere if the path does not do that itself.
     ///
     /// What is not where firmware says costs that host bridge or slot alone, and is a finding.
     pub(crate) fn enumerate(
         description: &Description,
         map: &dyn FirmwareMap,
         policy: &Policy,
+        config_acs: &ConfigAcs,
         path: Path,
     ) -> Rc<Self> {
         let mut findings = Vec::new();
@@ -96,6 +98,8 @@ impl Hardware {
             findings,
         };
         this.mark_external_facing();
+        let unused = pci::config_acs(this.config.get_mut(), &mut this.topology, config_acs);
+        this.findings.extend(unused.iter().map(|entry| doubts::config_acs(entry)));
         // Before anything is grouped: what a port isolates is read from its control register.
         if description.requests_acs && path == Path::Fixed {
             pci::enable_acs(this.config.get_mut(), &mut this.topology);

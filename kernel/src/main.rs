@@ -99,7 +99,13 @@ fn probe_machine(
     summary::add_findings(report, &source::use_memory(handover, handed_over.memory, &described));
 
     let buses = Policy { virtual_functions: options.virtual_functions, ..described.buses };
-    let hardware = Hardware::enumerate(&described.description, &*described.map, &buses, options.path);
+    let hardware = Hardware::enumerate(
+        &described.description,
+        &*described.map,
+        &buses,
+        &options.config_acs,
+        options.path,
+    );
     summary::add_hardware(report, &hardware);
     windows.add_functions(&hardware.topology);
 

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use pci::ConfigAcs;
 use probe::{Path, Policy};
 use report::{Ktap, Report};
 
@@ -36,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) strict_is_set: bool,
     /// How many virtual functions every physical function gets (`sriov=`).
     pub(crate) virtual_functions: u16,
+    /// ACS where the user wants it otherwise (`pci=config_acs=`).
+    pub(crate) config_acs: ConfigAcs,
     /// Another order of devices and drivers than Linux's (`order=`).
     pub(crate) order: Option<Order>,
     /// Drivers that are left out or late, and devices with a driver of their own (`drivers=`, `driver_override=`).
@@ -120,6 +123,7 @@ impl Options {
             passthrough_is_set: false,
             strict_is_set: false,
             virtual_functions: 0,
+            config_acs: ConfigAcs::default(),
             order: None,
             drivers: DriverChoice::default(),
             smp_test: None,
@@ -195,6 +199,7 @@ impl Options {
                 Ok(number) => self.virtual_functions = number,
                 Err(_) => self.warn(word, "expected a number below 65536"),
             },
+            ("pci", parts) => parts.split(',').for_each(|part| self.read_pci(part)),
             ("binds", "second-cpu") => self.binds_on_second_cpu = true,
             ("race", file) if !file.is_empty() => self.race_file = Some(file.to_string()),
             ("rounds", number) => match number.parse() {
@@ -209,6 +214,19 @@ impl Options {
                 self.warn(word, "unknown value")
             }
             _ => self.warn(word, "unknown word"),
+        }
+    }
+
+    /// Reads one part of `pci=`. Linux splits at commas before it looks at a part, so none is inside of a list.
+    fn read_pci(&mut self, part: &str) {
+        let word = format!("pci={part}");
+        let Some(list) = part.strip_prefix("config_acs=") else {
+            return self.warn(&word, "unknown word");
+        };
+        let (choice, unread) = ConfigAcs::parse(list);
+        self.config_acs = choice;
+        if let Some(why) = unread {
+            self.warn("pci=config_acs=", &format!("{why}; this entry and what follows it is ignored"));
         }
     }
 

@@ -36,6 +36,9 @@ impl AcsFlags {
     /// SV, RR, CR, UF: what has to be on for a function to isolate (Linux: `REQ_ACS_FLAGS`).
     pub const ISOLATION: Self = Self::from_bits_retain(0x1d);
 
+    /// SV to DT.
+    pub(crate) const NAMED: Self = Self::from_bits_retain(0x7f);
+
     /// What is switched on in `function` as far as it has it: TB too where requests come from outside of the
     /// machine (Linux: `pci_std_enable_acs`).
     fn wanted(function: &Function) -> Self {
@@ -75,6 +78,8 @@ pub struct AcsRegisters {
     pub capability: AcsFlags,
     /// What is switched on.
     pub control: AcsFlags,
+    /// Whether the user says what is on ([`config_acs`](crate::config_acs)), and nothing else may.
+    pub is_chosen: bool,
 }
 
 /// Whether a function keeps its requests apart from its neighbours'.
@@ -157,7 +162,7 @@ impl Topology {
     pub fn isolate(&mut self, index: FunctionIndex) {
         let Some(function) = self.functions.get_mut(index.0 as usize) else { return };
         let wanted = AcsFlags::wanted(function);
-        if let Some(acs) = &mut function.acs {
+        if let Some(acs) = function.acs.as_mut().filter(|acs| !acs.is_chosen) {
             acs.control |= acs.capability & wanted;
         }
     }
@@ -188,6 +193,7 @@ pub(crate) fn find(config: &dyn ConfigAccess, function: &Function) -> Option<Acs
         offset,
         capability: AcsFlags::from_bits_retain(registers as u16),
         control: AcsFlags::from_bits_retain((registers >> 16) as u16),
+        is_chosen: false,
     })
 }
 
@@ -200,13 +206,13 @@ pub fn read_acs(config: &mut dyn ConfigAccess, function: &Function) -> Option<Ac
 
 /// The same for one function: the step that Linux takes before it groups that function.
 ///
-/// A bit that does not stay on is a finding, and the function counts as not isolating.
+/// A bit that does not stay on is a finding, and the function counts as not isolating. Where the user chose, that stays.
 pub fn enable_acs_of(config: &mut dyn ConfigAccess, topology: &mut Topology, index: FunctionIndex) {
     let Some(function) = topology.functions.get_mut(index.0 as usize) else { return };
     let wanted = AcsFlags::wanted(function);
     let Some(acs) = &mut function.acs else { return };
     let wanted = acs.control | acs.capability & wanted;
-    if wanted == acs.control {
+    if acs.is_chosen || wanted == acs.control {
         return;
     }
     let control = acs.offset + 6;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod broken;
+mod config_acs;
 mod functions;
 mod gone;
 mod grouping;
