@@ -10,7 +10,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use boot::secondary::relax;
 use report::TwoCpus;
@@ -182,6 +182,8 @@ fn count_without_lock(cpu: &mut SecondCpu) -> Unlocked {
                 // Two steps, not one: what the other CPU adds between them is lost.
                 let found = count.load(Ordering::Relaxed);
                 count.store(found + 1, Ordering::Relaxed);
+                // Else the next load is answered from the CPU's own store buffer, and never meets the other CPU.
+                fence(Ordering::SeqCst);
                 meetings += u64::from(left.is_some_and(|left| left != found));
                 left = Some(found + 1);
             }
