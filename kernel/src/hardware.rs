@@ -97,7 +97,7 @@ impl Hardware {
             virtio_mmio,
             findings,
         };
-        this.mark_external_facing();
+        this.mark_ports_that_lead_out(path);
         let unused = pci::config_acs(this.config.get_mut(), &mut this.topology, config_acs);
         this.findings.extend(unused.iter().map(|entry| doubts::config_acs(entry)));
         // Before anything is grouped: what a port isolates is read from its control register.
@@ -111,11 +111,21 @@ impl Hardware {
         Rc::new(this)
     }
 
-    /// Tells the topology which ports lead out of the machine, by firmware's word.
-    fn mark_external_facing(&mut self) {
+    /// Tells the topology which ports lead out of the machine, as firmware describes them and as far as the path
+    /// knows when it enables ACS.
+    ///
+    /// Asked of Linux with `external-facing` in a tree: 7.3.4 sets TB in the port, and devices behind it are trusted.
+    /// 6.16.3 and 6.12.95 enable ACS when the port is found, before its bus is there and the property is read.
+    fn mark_ports_that_lead_out(&mut self, path: Path) {
+        if matches!(path, Path::Regressed | Path::Legacy) {
+            return;
+        }
         let leads_out = |(index, _)| self.node_of(index).is_some_and(|node| node.external_facing);
         let external: Vec<bool> = self.topology.indexed().map(leads_out).collect();
         self.topology.mark_external_facing(|index, _| external[index.0 as usize]);
+        if path == Path::Fixed {
+            self.topology.mark_untrusted();
+        }
     }
 
     /// Linux's name of a device.

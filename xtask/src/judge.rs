@@ -81,6 +81,7 @@ fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Ve
     ungrouped(report, expect, linux, &mut found);
     iommus(report, expect, linux, &mut found);
     drivers(report, expect, &mut found);
+    acs_controls(report, expect, &mut found);
     if let Some(answer) = linux {
         functions(report, answer, &mut found);
     }
@@ -395,6 +396,17 @@ fn drivers(report: &Report, expect: &Expect, found: &mut Vec<String>) {
                 "driver of {name}: expected {wanted}, is {}",
                 is.unwrap_or("that of no device")
             ));
+        }
+    }
+}
+
+/// ACS control registers that the topology names.
+fn acs_controls(report: &Report, expect: &Expect, found: &mut Vec<String>) {
+    for (name, wanted) in &expect.acs {
+        let device = report.devices.iter().find(|device| device.name == *name);
+        let is = device.and_then(|device| device.acs.as_ref()).map(|acs| &*acs.control);
+        if is != Some(wanted) {
+            found.push(format!("ACS control of {name}: expected {wanted}, is {}", is.unwrap_or("absent")));
         }
     }
 }

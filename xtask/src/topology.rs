@@ -172,6 +172,9 @@ pub(crate) struct Expect {
     /// Drivers of devices, by their names; `-` for none. Of others, nothing is expected.
     #[serde(default)]
     pub(crate) drivers: BTreeMap<String, String>,
+    /// ACS control registers of functions, by their names. Of others, nothing is expected.
+    #[serde(default)]
+    pub(crate) acs: BTreeMap<String, String>,
     /// IOMMU instances, in the order in which they arrived.
     pub(crate) iommus: Option<Vec<String>>,
     /// What each of several instances has; one that is not named here may have anything.

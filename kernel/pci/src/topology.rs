@@ -88,21 +88,29 @@ impl Topology {
         &self.findings
     }
 
-    /// Marks the bridges with a bus behind them for which `leads_out` holds as facing outside, and all that is
-    /// behind them as untrusted; comes before ACS is enabled.
+    /// Marks the bridges with a bus behind them for which `leads_out` holds as facing outside; comes before ACS is
+    /// enabled.
     ///
-    /// Linux: `pci_set_bus_of_node`, `set_pcie_untrusted`.
+    /// Linux: `pci_set_bus_of_node`.
     pub fn mark_external_facing(&mut self, leads_out: impl Fn(FunctionIndex, &Function) -> bool) {
-        // A function comes after the bridges that lead to it.
         for index in 0..self.functions.len() {
             let function = &self.functions[index];
-            let above = function.parent.map(|parent| &self[parent]);
-            let untrusted = above.is_some_and(|above| above.untrusted || above.external_facing);
             let has_bus = function.bridge.as_ref().is_some_and(|bridge| bridge.buses.is_some());
             let external_facing = has_bus && leads_out(FunctionIndex(index as u32), function);
-            let function = &mut self.functions[index];
-            function.untrusted = untrusted;
-            function.external_facing = external_facing;
+            self.functions[index].external_facing = external_facing;
+        }
+    }
+
+    /// Marks everything behind a port that faces outside as untrusted; comes before ACS is enabled.
+    ///
+    /// Linux: `set_pcie_untrusted`, up to 6.12. Later it asks the architecture, and Arm's answer is that no device
+    /// can be removed.
+    pub fn mark_untrusted(&mut self) {
+        // A function comes after the bridges that lead to it.
+        for index in 0..self.functions.len() {
+            let above = self.functions[index].parent.map(|parent| &self[parent]);
+            let untrusted = above.is_some_and(|above| above.untrusted || above.external_facing);
+            self.functions[index].untrusted = untrusted;
         }
     }
 

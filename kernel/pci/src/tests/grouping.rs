@@ -67,6 +67,7 @@ fn a_port_that_leads_outside_blocks_translated_requests_and_all_behind_it_is_unt
     let mut topology = enumerate(&mut model, &[virt_root()]);
     // Only a bridge leads anywhere.
     topology.mark_external_facing(|_, function| matches!(function.address.devfn.device(), 0 | 2));
+    topology.mark_untrusted();
     enable_acs(&mut model, &mut topology);
     let untrusted: Vec<_> =
         topology.functions().iter().map(|function| (function.external_facing, function.untrusted)).collect();
