@@ -146,6 +146,9 @@ pub(crate) struct TestArgs {
     /// Results as a JUnit report [default: none].
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Keeps the report of every boot as DIR/NAME.json; the directory is created [default: none].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) reports: Option<PathBuf>,
     /// Stops a boot that takes longer.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,

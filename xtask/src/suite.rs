@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -290,6 +291,8 @@ struct Suite {
     changes: Vec<When>,
     paths: Paths,
     deadline: Duration,
+    /// Where every report is kept.
+    reports: Option<PathBuf>,
 }
 
 impl Suite {
@@ -302,7 +305,12 @@ impl Suite {
         let needed: Vec<Requirement> = topologies.iter().flat_map(Topology::requirements).collect();
         let types = stated.into_iter().chain(&needed).filter_map(Requirement::type_name);
         let qemu = Capabilities::ask(&program, &types.collect::<BTreeSet<_>>())?;
-        Ok(Self { program, qemu, changes, paths, deadline: Duration::from_secs(options.timeout) })
+        if let Some(directory) = &options.reports {
+            fs::create_dir_all(directory)
+                .with_context(|| format!("cannot create {}", directory.display()))?;
+        }
+        let (deadline, reports) = (Duration::from_secs(options.timeout), options.reports.clone());
+        Ok(Self { program, qemu, changes, paths, deadline, reports })
     }
 
     /// Why this QEMU cannot make a topology's machine.
@@ -379,6 +387,12 @@ impl Suite {
         let deadline = topology.timeout.map_or(self.deadline, Duration::from_secs);
         let outcome = boot.run(kernel, Some(deadline), false);
         let outcome = outcome.map_err(|stop| format!("{}: {}", stop.kind.word(), stop.message))?;
+        if let Some(directory) = &self.reports {
+            let file = directory.join(format!("{}.json", topology.name));
+            let written =
+                outcome.to_json().map_err(io::Error::from).and_then(|text| fs::write(&file, text + "\n"));
+            written.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        }
         let mut found = judge::differences_from_any(&outcome, &expect, &answers);
         let run = &outcome.report.run;
         found.extend(run_difference("firmware", topology.firmware.word(), &run.firmware));
