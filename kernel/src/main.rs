@@ -8,27 +8,13 @@
 
 extern crate alloc;
 
-mod acpi_handler;
-mod clients;
-mod config_space;
-mod doubts;
-mod driver_choice;
-mod efi;
-mod event_log;
+mod drivers;
 mod hardware;
-mod held_back;
+mod input;
 mod machine;
-mod options;
-mod order;
-mod pci_roots;
-mod platform_bus;
-mod registry;
-mod source;
-mod stand_in;
-mod summary;
-mod tables;
+mod output;
+mod probing;
 mod two_cpus;
-mod unanswered;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -39,27 +25,28 @@ use pci::Policy;
 use probe::Core;
 use report::{Report, Run};
 
-use crate::clients::Iommus;
+use crate::drivers::Iommus;
 use crate::hardware::{Handle, Hardware};
-use crate::held_back::HeldBack;
+use crate::input::description::{self, HandedOver};
+use crate::input::options::Options;
 use crate::machine::{console, power};
-use crate::options::Options;
-use crate::order::Step;
-use crate::registry::Devices;
-use crate::source::HandedOver;
+use crate::output::unanswered::Windows;
+use crate::output::{event_log, summary};
+use crate::probing::devices::{self, Devices};
+use crate::probing::order::{self, Step};
+use crate::probing::pending::PendingSteps;
 use crate::two_cpus::{OnDemand, binds, race, self_test};
-use crate::unanswered::Windows;
 
 boot::entry!(kernel_main, machine::second_cpu::main, machine::failure::exception);
 
 fn kernel_main(handover: Handover) -> ! {
     machine::init(&handover);
-    let handed_over = source::handed_over(&handover);
+    let handed_over = description::handed_over(&handover);
     let options = Options::parse(&handed_over.command_line);
     console::set_report_channel(options.console);
 
     let mut report = Report::new(Run {
-        firmware: source::route(&handover, &options).to_string(),
+        firmware: description::route(&handover, &options).to_string(),
         path: options.path.to_string(),
         cmdline: handed_over.command_line.clone(),
         exception_level: handover.entry_exception_level,
@@ -93,10 +80,10 @@ fn probe_machine(
     if let Some(refused) = &options.refused {
         return Err(refused.clone());
     }
-    let described = source::chosen(handover, handed_over.start, options)?;
+    let described = description::chosen(handover, handed_over.start, options)?;
     summary::add_description(report, &described.description);
     windows.add_description(&described.description);
-    summary::add_findings(report, &source::use_memory(handover, handed_over.memory, &described));
+    summary::add_findings(report, &description::use_memory(handover, handed_over.memory, &described));
 
     let buses = Policy { virtual_functions: options.virtual_functions, ..described.buses };
     let hardware = Hardware::enumerate(
@@ -111,47 +98,47 @@ fn probe_machine(
 
     event_log::policy(options);
     let iommus = Iommus::default();
-    let (mut core, devices) = registry::machine(&hardware, described.map, options);
-    let Devices { first: mut steps, mut virtual_functions } = devices;
-    steps.extend(clients::all(&hardware, &iommus, options.path).into_iter().map(Step::Register));
+    let (mut core, found) = devices::machine(&hardware, described.map, options);
+    let Devices { first: mut steps, mut virtual_functions } = found;
+    steps.extend(drivers::all(&hardware, &iommus, options.path).into_iter().map(Step::Register));
     options.drivers.apply(&mut steps, &mut core)?;
     if let Some(order) = &options.order {
         steps.append(&mut virtual_functions);
         steps = order.arrange(steps)?;
         log!("order: {}", order::names(&steps));
     }
-    let mut held_back = HeldBack::new(&hardware, &options.drivers.late);
+    let mut pending = PendingSteps::new(&hardware, &options.drivers.late);
     let mut second_cpu = OnDemand::new(&described.description);
     if options.binds_on_second_cpu {
         let cpu = second_cpu.cpu("binds=second-cpu")?;
-        let steps = steps.into_iter().filter_map(|step| held_back.pass(step, &core)).collect();
+        let steps = steps.into_iter().filter_map(|step| pending.pass(step, &core)).collect();
         let did = binds::run(cpu, &mut core, &hardware, steps, options.seed, &mut report.warnings)?;
         summary::add_findings(report, &[did]);
     } else {
         for step in steps {
-            if let Some(step) = held_back.pass(step, &core) {
+            if let Some(step) = pending.pass(step, &core) {
                 step.take(&mut core);
             }
-            run(&mut core, &hardware, &mut held_back, report);
+            run(&mut core, &hardware, &mut pending, report);
             if options.order.is_some() {
                 // Between any two steps too, everything must be as it should.
                 core.settle();
             }
         }
     }
-    settle(&mut core, &hardware, &mut held_back, report);
+    settle(&mut core, &hardware, &mut pending, report);
     for step in virtual_functions {
-        if let Some(step) = held_back.pass(step, &core) {
+        if let Some(step) = pending.pass(step, &core) {
             step.take(&mut core);
         }
-        run(&mut core, &hardware, &mut held_back, report);
+        run(&mut core, &hardware, &mut pending, report);
     }
-    settle(&mut core, &hardware, &mut held_back, report);
+    settle(&mut core, &hardware, &mut pending, report);
     core.expire_deferrals();
-    settle(&mut core, &hardware, &mut held_back, report);
-    for step in held_back.drivers() {
+    settle(&mut core, &hardware, &mut pending, report);
+    for step in pending.drivers() {
         step.take(&mut core);
-        settle(&mut core, &hardware, &mut held_back, report);
+        settle(&mut core, &hardware, &mut pending, report);
     }
 
     summary::add_core(report, &core, &hardware, &iommus);
@@ -169,10 +156,10 @@ fn probe_machine(
 }
 
 /// Does everything that is queued, and adds the functions of host bridges that it has bound.
-fn run(core: &mut Core<Handle>, hardware: &Hardware, held_back: &mut HeldBack, report: &mut Report) {
+fn run(core: &mut Core<Handle>, hardware: &Hardware, pending: &mut PendingSteps, report: &mut Report) {
     loop {
         event_log::run(core, hardware, &mut report.warnings);
-        let functions = held_back.functions(core);
+        let functions = pending.functions(core);
         if functions.is_empty() {
             return;
         }
@@ -183,7 +170,7 @@ fn run(core: &mut Core<Handle>, hardware: &Hardware, held_back: &mut HeldBack, r
 }
 
 /// As [`run`], and checks the invariants that hold at rest.
-fn settle(core: &mut Core<Handle>, hardware: &Hardware, held_back: &mut HeldBack, report: &mut Report) {
-    run(core, hardware, held_back, report);
+fn settle(core: &mut Core<Handle>, hardware: &Hardware, pending: &mut PendingSteps, report: &mut Report) {
+    run(core, hardware, pending, report);
     core.settle();
 }

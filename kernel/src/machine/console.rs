@@ -15,9 +15,9 @@ use boot::memory::MapError;
 use boot::secondary::relax;
 use sync::{TicketLock, Turn};
 
-use super::patience::Patience;
+use super::cpu_owner::CpuOwner;
 use super::pl011::Pl011;
-use super::role::Role;
+use super::spin_deadline::SpinDeadline;
 use super::{clock, failure, semihosting};
 
 /// Where QEMU's `virt` machine has its first UART, until firmware says where it is.
@@ -33,10 +33,10 @@ static REPORT_ON_UART: AtomicBool = AtomicBool::new(false);
 static TURNS: TicketLock = TicketLock::new();
 
 /// Who is writing.
-static WRITER: Role = Role::new();
+static WRITER: CpuOwner = CpuOwner::new();
 
 /// How long a CPU that fails waits for another one's text to end, in microseconds: far longer than that takes.
-const FAILURE_PATIENCE_US: u64 = 200_000;
+const FAILURE_LIMIT_US: u64 = 200_000;
 
 /// A way for text out of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ fn write<const PIECE: usize>(channel: Channel, text: fmt::Arguments<'_>) {
     let _ = pieces.write_fmt(text);
     pieces.flush();
     if turn.is_some() {
-        WRITER.leave();
+        WRITER.release();
     }
 }
 
@@ -146,10 +146,10 @@ fn turn() -> Option<Turn<'static>> {
         return None;
     }
     let turn = if failure::is_being_reported() {
-        let mut patience = Patience::new(FAILURE_PATIENCE_US, "the console");
+        let mut deadline = SpinDeadline::new(FAILURE_LIMIT_US, "the console");
         loop {
             match TURNS.try_acquire() {
-                None if patience.lasts() => {}
+                None if deadline.is_open() => {}
                 turn => break turn?,
             }
         }
@@ -157,7 +157,7 @@ fn turn() -> Option<Turn<'static>> {
         TURNS.acquire(relax)
     };
     // Nobody else has a turn.
-    WRITER.take();
+    WRITER.claim();
     Some(turn)
 }
 

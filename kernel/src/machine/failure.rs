@@ -10,7 +10,7 @@ use boot::exception::Exception;
 use boot::secondary::this_cpu;
 use boot::unanswered;
 
-use super::role::{Played, Role};
+use super::cpu_owner::{Claim, CpuOwner};
 use super::{console, power};
 use crate::log;
 
@@ -18,19 +18,19 @@ use crate::log;
 pub(crate) const STATUS_ERROR: u8 = 1;
 
 /// The report of a failure. A failure of that does not start again.
-static FAILING: Role = Role::new();
+static FAILING: CpuOwner = CpuOwner::new();
 
 /// Whether a failure is being reported.
 pub(crate) fn is_being_reported() -> bool {
-    FAILING.is_taken()
+    FAILING.is_claimed()
 }
 
 /// Whether this CPU is the first that fails; false if it fails again. Another CPU does not get past this.
 fn is_first() -> bool {
-    match FAILING.take() {
-        Played::Mine => true,
-        Played::MineAlready => false,
-        Played::Another => power::park(),
+    match FAILING.claim() {
+        Claim::Ours => true,
+        Claim::AlreadyOurs => false,
+        Claim::Theirs => power::park(),
     }
 }
 

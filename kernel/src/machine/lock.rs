@@ -11,7 +11,7 @@ use core::ops::{Deref, DerefMut};
 
 use sync::{TicketLock, Turn};
 
-use super::patience::Patience;
+use super::spin_deadline::SpinDeadline;
 
 /// Longest wait for a lock, in microseconds: whoever holds one that long will not let go of it.
 const LIMIT_US: u64 = 20_000_000;
@@ -52,8 +52,8 @@ impl<T> Lock<T> {
     ///
     /// The lock is not let go of within [`LIMIT_US`]; so if this CPU has it already.
     pub(crate) fn lock(&self) -> Locked<'_, T> {
-        let mut patience = Patience::new(LIMIT_US, "a lock");
-        self.locked(self.turns.acquire(|| patience.wait()))
+        let mut deadline = SpinDeadline::new(LIMIT_US, "a lock");
+        self.locked(self.turns.acquire(|| deadline.wait()))
     }
 
     /// Waits until the lock is free, or for this CPU's turn if it is not for [`UNQUEUED_US`].
@@ -62,11 +62,11 @@ impl<T> Lock<T> {
     ///
     /// As [`Self::lock`].
     pub(crate) fn lock_unqueued(&self) -> Locked<'_, T> {
-        let mut patience = Patience::new(UNQUEUED_US, "a lock that is free");
+        let mut deadline = SpinDeadline::new(UNQUEUED_US, "a lock that is free");
         loop {
             match self.turns.try_acquire() {
                 Some(turn) => return self.locked(turn),
-                None if patience.lasts() => {}
+                None if deadline.is_open() => {}
                 None => return self.lock(),
             }
         }

@@ -6,21 +6,21 @@
 pub(crate) mod blob;
 pub(crate) mod clock;
 pub(crate) mod console;
+mod cpu_owner;
 pub(crate) mod dma;
 pub(crate) mod ecam;
 pub(crate) mod failure;
 pub(crate) mod fw_cfg;
 pub(crate) mod heap;
 pub(crate) mod lock;
-mod patience;
 mod pl011;
 pub(crate) mod power;
 pub(crate) mod psci;
 pub(crate) mod ram;
 pub(crate) mod registers;
-mod role;
 pub(crate) mod second_cpu;
 pub(crate) mod semihosting;
+mod spin_deadline;
 pub(crate) mod virtio_config;
 pub(crate) mod virtio_transport;
 

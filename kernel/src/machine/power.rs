@@ -4,8 +4,8 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use aarch64_cpu::asm;
 
+use super::cpu_owner::{Claim, CpuOwner};
 use super::psci::Conduit;
-use super::role::{Played, Role};
 use super::semihosting;
 
 const HVC: u8 = 0;
@@ -15,7 +15,7 @@ static CONDUIT: AtomicU8 = AtomicU8::new(HVC);
 
 /// The end of the run, which one CPU brings about: a second way out, tried by another one meanwhile, would have no
 /// status to give.
-static ENDING: Role = Role::new();
+static ENDING: CpuOwner = CpuOwner::new();
 
 /// Ways to end the run that have been tried.
 static TRIED: AtomicU8 = AtomicU8::new(0);
@@ -31,7 +31,7 @@ pub(crate) fn set_conduit(conduit: Conduit) {
 /// A call that comes back, or traps and comes here again through the exception handler, is followed by the
 /// next way, so that this ends.
 pub(crate) fn end(status: u8) -> ! {
-    if ENDING.take() == Played::Another {
+    if ENDING.claim() == Claim::Theirs {
         park();
     }
     loop {

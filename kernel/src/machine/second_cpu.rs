@@ -10,9 +10,9 @@ use boot::secondary::{self, PrepareError};
 use smccc::psci;
 use sync::Mailbox;
 
-use super::patience::Patience;
 use super::power;
 use super::psci::Conduit;
+use super::spin_deadline::SpinDeadline;
 
 /// Microseconds for a CPU to come up; an emulator takes one.
 const COME_UP_LIMIT_US: u64 = 3_000_000;
@@ -100,9 +100,9 @@ impl SecondCpu {
         let start = secondary::prepare()?;
         let refused = |error| SecondCpuError::Refused { cpu: affinity, error };
         conduit.cpu_on(affinity, start).map_err(refused)?;
-        let mut patience = Patience::new(COME_UP_LIMIT_US, "a CPU to come up");
+        let mut deadline = SpinDeadline::new(COME_UP_LIMIT_US, "a CPU to come up");
         while !secondary::is_up() {
-            if !patience.lasts() {
+            if !deadline.is_open() {
                 return Err(SecondCpuError::Silent(affinity));
             }
         }
@@ -133,14 +133,14 @@ impl SecondCpu {
         let mut job: Job<'_> = &mut body;
         let posted = WORK.post((&raw mut job).expose_provenance());
         assert!(posted.is_ok(), "CPU 1 is idle between two closures");
-        let mut patience = Patience::new(BEGIN_LIMIT_US, "CPU 1 to begin");
+        let mut deadline = SpinDeadline::new(BEGIN_LIMIT_US, "CPU 1 to begin");
         while WORK.is_waiting() {
-            patience.wait();
+            deadline.wait();
         }
         let first = first();
-        let mut patience = Patience::new(END_LIMIT_US, "CPU 1 to end what it does");
+        let mut deadline = SpinDeadline::new(END_LIMIT_US, "CPU 1 to end what it does");
         while !WORK.is_empty() {
-            patience.wait();
+            deadline.wait();
         }
         (first, answer.expect("the mailbox is empty when the closure has returned"))
     }

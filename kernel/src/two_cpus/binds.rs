@@ -12,10 +12,10 @@ use scenario::{About, BINDER, Hands, Machine, Stepped, WALKER};
 
 use super::confined::Confined;
 use super::{Pace, Piece, Random, work};
-use crate::event_log;
 use crate::hardware::{Handle, Hardware};
 use crate::machine::second_cpu::SecondCpu;
-use crate::order::Step;
+use crate::output::event_log;
+use crate::probing::order::Step;
 
 /// Longest pause between two pieces, in looks of a waiting CPU: as long as a few requests to a device take.
 const LONGEST_PAUSE: u64 = 1024;

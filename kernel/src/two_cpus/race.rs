@@ -13,9 +13,9 @@ use scenario::{BINDER, Race, Results, Scenario, WALKER};
 
 use super::confined::Confined;
 use super::{Pace, Random, work};
+use crate::input::options::Options;
 use crate::machine::second_cpu::SecondCpu;
 use crate::machine::semihosting;
-use crate::options::Options;
 
 /// Longest pause between two pieces, in looks of a waiting CPU: about as long as a few pieces take.
 const LONGEST_PAUSE: u64 = 64;

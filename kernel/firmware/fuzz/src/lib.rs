@@ -5,7 +5,7 @@
 
 pub mod acpi;
 #[expect(unsafe_code, reason = "it is the image's own, and the `acpi` crate's interface is unsafe")]
-#[path = "../../../src/acpi_handler.rs"]
+#[path = "../../../src/input/acpi_handler.rs"]
 mod acpi_handler;
 pub mod aml;
 mod answers;

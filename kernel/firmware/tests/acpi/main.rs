@@ -1,6 +1,6 @@
 //! The ACPI route from outside: bytes in, description, map and findings out.
 
-#[path = "../../../src/acpi_handler.rs"]
+#[path = "../../../src/input/acpi_handler.rs"]
 mod acpi_handler;
 mod exercise;
 mod fixtures;

@@ -8,7 +8,7 @@ use firmware::Description;
 use firmware::acpi::{self, AcpiMap, Arena, PhysicalMemory, Surroundings, Tables};
 use probe::Finding;
 
-use crate::acpi_handler;
+use crate::input::acpi_handler;
 use crate::log;
 use crate::machine::semihosting;
 

@@ -8,8 +8,8 @@ use pci::Topology;
 use probe::{Core, DeviceId, Event, FwNode, InstanceId, Untranslated};
 
 use crate::hardware::{Handle, Hardware};
+use crate::input::options::Options;
 use crate::log;
-use crate::options::Options;
 
 /// The lines that Linux prints before it adds the first device (`iommu_subsys_init`): what groups get by
 /// default, and how their invalidations are flushed where there are any.

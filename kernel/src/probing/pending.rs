@@ -8,10 +8,10 @@ use core::mem;
 use probe::{Core, FwNode};
 
 use crate::hardware::{Handle, Hardware};
-use crate::order::Step;
+use crate::probing::order::Step;
 
-/// What has been held back so far.
-pub(crate) struct HeldBack {
+/// The steps that wait.
+pub(crate) struct PendingSteps {
     hardware: Rc<Hardware>,
     /// Each with the node of its host bridge.
     functions: Vec<(FwNode, Step)>,
@@ -19,8 +19,8 @@ pub(crate) struct HeldBack {
     late_drivers: Vec<String>,
 }
 
-impl HeldBack {
-    /// Nothing yet; drivers of these names will be held back.
+impl PendingSteps {
+    /// No step yet; drivers of these names will wait.
     pub(crate) fn new(hardware: &Rc<Hardware>, late_drivers: &[String]) -> Self {
         Self {
             hardware: hardware.clone(),
@@ -30,7 +30,7 @@ impl HeldBack {
         }
     }
 
-    /// The step, if it can be taken now; else it is held back.
+    /// The step, if it can be taken now; else it waits.
     pub(crate) fn pass(&mut self, step: Step, core: &Core<Handle>) -> Option<Step> {
         match &step {
             Step::Add(_, device) => {

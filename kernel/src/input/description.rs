@@ -14,12 +14,13 @@ use firmware::{Console, Description, PsciConduit};
 use pci::{Numbering, Policy, Resources};
 use probe::{Finding, FirmwareMap, Path, Severity};
 
+use crate::input::options::{Firmware, Moment, Options};
+use crate::input::{acpi_tables, efi, fw_cfg_tables};
+use crate::log;
 use crate::machine::heap::MemoryError;
 use crate::machine::psci::Conduit;
 use crate::machine::ram::Ram;
 use crate::machine::{blob, console, heap, power, semihosting};
-use crate::options::{Firmware, Moment, Options};
-use crate::{efi, log, stand_in, tables};
 
 /// A description of the machine, in whatever language firmware has it.
 pub(crate) struct Described {
@@ -149,7 +150,10 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
         }
         (Start::Tables { rsdp, surroundings }, None) => {
             let files = &options.table_files;
-            from_tables(tables::describe(rsdp, &Ram, surroundings, Vec::new(), files), Cow::Borrowed(&[]))?
+            from_tables(
+                acpi_tables::describe(rsdp, &Ram, surroundings, Vec::new(), files),
+                Cow::Borrowed(&[]),
+            )?
         }
         (Start::Tree(handed_over), None) => {
             let handed_over = *handed_over?;
@@ -183,11 +187,11 @@ pub(crate) fn chosen(handover: &Handover, start: Start, options: &Options) -> Re
 
 /// Tables in place of `start`, which is for standing in for firmware alone.
 fn from_stand_in(start: Described, options: &Options) -> Result<Described, String> {
-    let loaded = stand_in::load_tables(&start.description, &*start.map, options.numbering)?;
+    let loaded = fw_cfg_tables::load_tables(&start.description, &*start.map, options.numbering)?;
     let Description { memory, reserved, command_line, .. } = start.description;
     let surroundings = Surroundings { memory, reserved, command_line };
     let (odd, files) = (loaded.findings.clone(), &options.table_files);
-    from_tables(tables::describe(loaded.rsdp, &loaded, surroundings, odd, files), start.tree)
+    from_tables(acpi_tables::describe(loaded.rsdp, &loaded, surroundings, odd, files), start.tree)
 }
 
 /// How the Linux of a path reads `iommu-map`.

@@ -11,7 +11,7 @@ use report::{
     Timing, Translation, TwoCpus, VirtualFunctions,
 };
 
-use crate::clients::{Bound, Iommus};
+use crate::drivers::{Bound, Iommus};
 use crate::hardware::{Handle, Hardware};
 use crate::machine::clock;
 

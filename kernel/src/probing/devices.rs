@@ -9,10 +9,10 @@ use firmware::PlatformBus as Which;
 use pci::{PciBus, Topology};
 use probe::{Core, FirmwareMap, FwNode, NewDevice, Path, Unit};
 
+use crate::hardware::platform_bus::PlatformBus;
 use crate::hardware::{Handle, Hardware};
-use crate::options::Options;
-use crate::order::Step;
-use crate::platform_bus::PlatformBus;
+use crate::input::options::Options;
+use crate::probing::order::Step;
 
 /// The devices of a machine, to be added in this order.
 pub(crate) struct Devices {

@@ -15,10 +15,11 @@ use firmware::acpi::table_loader::{self, Loaded, SCRIPT_FILE, Source, Zone};
 use pci::{Numbering, Policy, Resources, RootBus};
 use probe::FirmwareMap;
 
-use crate::config_space::ConfigSpace;
+use crate::hardware::config_space::ConfigSpace;
+use crate::hardware::root_buses;
+use crate::input::options::Moment;
+use crate::log;
 use crate::machine::fw_cfg::FwCfg;
-use crate::options::Moment;
-use crate::{log, pci_roots};
 
 /// `compatible` of the device with the tables.
 const FW_CFG: &str = "qemu,fw-cfg-mmio";
@@ -100,7 +101,7 @@ fn configure_buses(description: &Description, map: &dyn FirmwareMap) -> Result<(
             .add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus)
             .map_err(|error| error.to_string())?;
     }
-    let (roots, _) = pci_roots::root_buses(description, &description.host_bridges, map);
+    let (roots, _) = root_buses::root_buses(description, &description.host_bridges, map);
     let topology = pci::enumerate(&mut config, &roots);
     let hidden = topology.hidden();
     if hidden.is_empty() {

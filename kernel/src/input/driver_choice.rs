@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use probe::Core;
 
 use crate::hardware::Handle;
-use crate::order::Step;
+use crate::probing::order::Step;
 
 /// Before the name of a driver that comes after the deferral timeout.
 const LATE: &str = "late:";

@@ -8,9 +8,9 @@ use pci::ConfigAcs;
 use probe::{Path, Policy};
 use report::{Ktap, Report};
 
-use crate::driver_choice::DriverChoice;
+use crate::input::driver_choice::DriverChoice;
 use crate::machine::console::Channel;
-use crate::order::Order;
+use crate::probing::order::Order;
 
 /// What the command line asks for.
 #[derive(Debug)]

@@ -1,5 +1,10 @@
 //! What drivers need of the machine: configuration space, the PCI topology, platform devices.
 
+pub(crate) mod config_space;
+mod firmware_checks;
+pub(crate) mod platform_bus;
+pub(crate) mod root_buses;
+
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -19,12 +24,11 @@ use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
 
-use crate::config_space::ConfigSpace;
+use self::config_space::ConfigSpace;
 use crate::machine::dma::IdentityHal;
 use crate::machine::registers::{self, RegistersError};
 use crate::machine::virtio_config::VirtioConfig;
 use crate::machine::virtio_transport::{Doorbells, VirtioTransport};
-use crate::{doubts, pci_roots};
 
 /// A transport of any kind, for the lifetime of the machine.
 pub(crate) type Transport = VirtioTransport;
@@ -73,17 +77,19 @@ impl Hardware {
         for bridge in description.host_bridges.iter().filter_map(|bridge| as_seen_by(path, bridge)) {
             match config.add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus) {
                 Ok(()) => host_bridges.push(bridge),
-                Err(error) => findings.push(doubts::ecam(&bridge.name, &map.name(bridge.node), error)),
+                Err(error) => {
+                    findings.push(firmware_checks::ecam(&bridge.name, &map.name(bridge.node), error))
+                }
             }
         }
-        let (roots, unusable) = pci_roots::root_buses(description, &host_bridges, map);
+        let (roots, unusable) = root_buses::root_buses(description, &host_bridges, map);
         findings.extend(unusable);
         let topology = pci::enumerate_with(&mut config, &roots, policy);
 
         let mut virtio_mmio = Vec::new();
         for device in &description.platform_devices {
             virtio_mmio.push(virtio_mmio_type(device).unwrap_or_else(|error| {
-                findings.push(doubts::registers(&device.name, &map.name(device.node), error));
+                findings.push(firmware_checks::registers(&device.name, &map.name(device.node), error));
                 None
             }));
         }
@@ -99,14 +105,14 @@ impl Hardware {
         };
         this.mark_ports_that_lead_out(path);
         let unused = pci::config_acs(this.config.get_mut(), &mut this.topology, config_acs);
-        this.findings.extend(unused.iter().map(|entry| doubts::config_acs(entry)));
+        this.findings.extend(unused.iter().map(|entry| firmware_checks::config_acs(entry)));
         // Before anything is grouped: what a port isolates is read from its control register.
         if description.requests_acs && path == Path::Fixed {
             pci::enable_acs(this.config.get_mut(), &mut this.topology);
         }
-        let of_bridges = doubts::of_host_bridges(&this, map);
-        let of_slots = doubts::of_slots(&this, map);
-        let of_buses = doubts::of_buses(&this, map);
+        let of_bridges = firmware_checks::of_host_bridges(&this, map);
+        let of_slots = firmware_checks::of_slots(&this, map);
+        let of_buses = firmware_checks::of_buses(&this, map);
         this.findings.extend(of_bridges.into_iter().chain(of_slots).chain(of_buses));
         Rc::new(this)
     }
