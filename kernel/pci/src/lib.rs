@@ -15,51 +15,32 @@
 
 extern crate alloc;
 
-mod access;
-mod acs;
-mod alias;
-mod ari;
-mod assign;
-mod bar;
-mod bridge;
-mod capability;
-mod claim;
-mod config_acs;
+mod config;
 mod enumerate;
+mod findings;
 mod function;
-mod group;
-mod number;
-mod parking;
 mod pci_bus;
-mod plan;
-mod pool;
-mod quirks;
+mod place;
 mod read;
-mod reports;
-mod scan;
-mod space;
-mod sriov;
+mod rules;
 mod topology;
-mod tree;
-mod virtio;
-mod window;
 
 #[cfg(test)]
 mod tests;
 
-pub use access::{Command, ConfigAccess, EnableError, enable, while_silent};
-pub use acs::{AcsFlags, AcsRegisters, AcsVerdict, enable_acs, enable_acs_of, read_acs};
-pub use alias::{Alias, AliasMask};
-pub use bar::{Bar, BarKind, BarRegister};
-pub use bridge::{BridgeInfo, BridgeWindow, BusNumbers, WindowKind};
-pub use capability::{Capability, ExtendedCapability};
-pub use config_acs::{ConfigAcs, config_acs};
+pub use config::access::{Command, ConfigAccess, EnableError, enable, while_silent};
 pub use enumerate::{Numbering, Policy, Resources, RootBus, enumerate, enumerate_with};
+pub use function::bridge::{BridgeInfo, BridgeWindow, BusNumbers, WindowKind};
 pub use function::{Function, FunctionKind, SubsystemId};
-pub use group::{IsolationClass, Join};
 pub use pci_bus::{Isolate, PciBus};
-pub use quirks::Quirks;
-pub use sriov::Sriov;
+pub use place::host_window::{Occupied, WindowError, WindowFault, review_windows};
+pub use read::bar::{Bar, BarKind, BarRegister};
+pub use read::capability::{Capability, ExtendedCapability};
+pub use read::sriov::Sriov;
+pub use read::virtio::{VENDOR_SPECIFIC, VirtioCapability, VirtioStructure, virtio_capabilities};
+pub use rules::acs::{AcsFlags, AcsRegisters, AcsVerdict, enable_acs, enable_acs_of, read_acs};
+pub use rules::alias::{Alias, AliasMask};
+pub use rules::config_acs::{ConfigAcs, config_acs};
+pub use rules::group::{IsolationClass, Join};
+pub use rules::quirks::Quirks;
 pub use topology::{Bus, BusIndex, FunctionIndex, HiddenRoot, Topology};
-pub use virtio::{VENDOR_SPECIFIC, VirtioCapability, VirtioStructure, virtio_capabilities};
-pub use window::{Occupied, WindowError, WindowFault, review_windows};

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use probe::{FwNode, GroupId, Grouping, InputIds, Joining, Unit};
 
-use crate::group::{IsolationClass, Join};
+use crate::rules::group::{IsolationClass, Join};
 use crate::topology::{FunctionIndex, Topology};
 
 /// Switches on ACS of one function, in the hardware and in the topology.

@@ -4,13 +4,13 @@ use alloc::vec::Vec;
 
 use addr::{DeviceFunction, PciAddress};
 
-use crate::access::{ConfigAccess, register};
-use crate::ari;
-use crate::bridge::BusNumbers;
-use crate::capability::{self, Capability, ExtendedCapability, id};
+use crate::config::access::{ConfigAccess, register};
+use crate::findings::Reports;
 use crate::function::FunctionKind;
-use crate::reports::Reports;
-use crate::sriov::{self, Sriov};
+use crate::function::bridge::BusNumbers;
+use crate::read::ari;
+use crate::read::capability::{self, Capability, ExtendedCapability, id};
+use crate::read::sriov::{self, Sriov};
 
 /// Base class and sub-class of a host bridge.
 const HOST_BRIDGE: u32 = 0x0600;

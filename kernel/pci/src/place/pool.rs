@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use addr::{PciSpace, PciWindow, Range};
 
-use crate::bridge::WindowKind;
+use crate::function::bridge::WindowKind;
 
 const GIB_4: u64 = 1 << 32;
 /// I/O addresses below are left to legacy devices (Linux: `PCIBIOS_MIN_IO`), and bridges without 32-bit

@@ -5,8 +5,8 @@ use core::fmt;
 
 use addr::{PciAddress, PhysAddr, Range};
 
-use crate::access::{Command, ConfigAccess, register};
-use crate::reports::Reports;
+use crate::config::access::{Command, ConfigAccess, register};
+use crate::findings::Reports;
 
 /// One implemented base address register.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,16 +1,18 @@
 //! One function, as config space describes it.
 
+pub(crate) mod bridge;
+
 use alloc::vec::Vec;
 use core::fmt;
 
 use addr::PciAddress;
 
-use crate::acs::AcsRegisters;
-use crate::alias::AliasMask;
-use crate::bar::{Bar, BarRegister};
-use crate::bridge::BridgeInfo;
-use crate::capability::{Capability, ExtendedCapability};
-use crate::sriov::Sriov;
+use crate::function::bridge::BridgeInfo;
+use crate::read::bar::{Bar, BarRegister};
+use crate::read::capability::{Capability, ExtendedCapability};
+use crate::read::sriov::Sriov;
+use crate::rules::acs::AcsRegisters;
+use crate::rules::alias::AliasMask;
 use crate::topology::{BusIndex, FunctionIndex};
 
 /// One function, as config space describes it.

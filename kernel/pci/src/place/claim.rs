@@ -9,13 +9,13 @@ use alloc::vec::Vec;
 
 use addr::Range;
 
-use crate::bar::{Bar, BarKind};
-use crate::bridge::WindowKind;
 use crate::enumerate::RootBus;
-use crate::reports::Reports;
-use crate::space::{Space, Window};
+use crate::findings::Reports;
+use crate::function::bridge::WindowKind;
+use crate::place::host_window::{bus_range, is_io};
+use crate::place::space::{Space, Window};
+use crate::read::bar::{Bar, BarKind};
 use crate::topology::{FunctionIndex, Topology};
-use crate::window::{bus_range, is_io};
 
 /// What is given up although firmware placed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

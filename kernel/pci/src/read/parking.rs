@@ -7,10 +7,10 @@
 
 use alloc::vec::Vec;
 
-use crate::access::{ConfigAccess, register};
-use crate::reports::Reports;
-use crate::scan::{Seen, scan_bus};
-use crate::tree::{Gap, Tree};
+use crate::config::access::{ConfigAccess, register};
+use crate::findings::Reports;
+use crate::read::scan::{Seen, scan_bus};
+use crate::read::tree::{Gap, Tree};
 
 /// Bridges of one root bus that are visited at most to be parked; a bus number each allows 255 at once.
 const MAX_VISITS: usize = 1024;

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use addr::PciAddress;
 
-use crate::alias::AliasMask;
+use crate::rules::alias::AliasMask;
 use crate::topology::{FunctionIndex, Topology};
 
 /// Which group a function joins, and which rule decided.

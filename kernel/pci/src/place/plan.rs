@@ -12,13 +12,13 @@ use core::cmp::Reverse;
 
 use addr::Range;
 
-use crate::bar::{Bar, BarKind, BarRegister};
-use crate::bridge::WindowKind;
-use crate::claim::{self, Kept, Released};
 use crate::enumerate::{Resources, RootBus};
-use crate::pool::{Pools, Wish};
-use crate::reports::Reports;
-use crate::space::{Space, Window};
+use crate::findings::Reports;
+use crate::function::bridge::WindowKind;
+use crate::place::claim::{self, Kept, Released};
+use crate::place::pool::{Pools, Wish};
+use crate::place::space::{Space, Window};
+use crate::read::bar::{Bar, BarKind, BarRegister};
 use crate::topology::{Bus, Topology};
 
 /// Something that needs addresses on a bus.
@@ -357,7 +357,10 @@ fn ways(topology: &Topology, pools: &[Pools]) -> Vec<Way> {
 }
 
 /// The bus above and the bridge that lead to `bus`.
-fn bridge_to<'t>(topology: &'t Topology, bus: &Bus) -> Option<(usize, &'t crate::bridge::BridgeInfo)> {
+fn bridge_to<'t>(
+    topology: &'t Topology,
+    bus: &Bus,
+) -> Option<(usize, &'t crate::function::bridge::BridgeInfo)> {
     let bridge = topology[bus.bridge?].bridge.as_ref()?;
     Some((bus.parent?.0 as usize, bridge))
 }

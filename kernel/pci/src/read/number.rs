@@ -9,13 +9,13 @@ use alloc::vec::Vec;
 
 use addr::{DeviceFunction, PciAddress};
 
-use crate::access::ConfigAccess;
+use crate::config::access::ConfigAccess;
 use crate::enumerate::{Numbering, RootBus};
-use crate::parking;
-use crate::reports::Reports;
-use crate::scan::answers;
+use crate::findings::Reports;
+use crate::read::parking;
+use crate::read::scan::answers;
+use crate::read::tree::{Gap, Tree, number_root};
 use crate::topology::HiddenRoot;
-use crate::tree::{Gap, Tree, number_root};
 
 /// All root buses with everything behind them, numbered.
 pub(crate) struct Numbered {

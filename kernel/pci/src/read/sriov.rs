@@ -8,15 +8,15 @@ use alloc::vec::Vec;
 
 use addr::{PciAddress, PhysAddr, Range, RequesterId};
 
-use crate::access::{ConfigAccess, register};
-use crate::acs;
-use crate::alias::AliasMask;
-use crate::bar::{Bar, BarRegister};
-use crate::capability::{self, id};
+use crate::config::access::{ConfigAccess, register};
+use crate::findings::Reports;
 use crate::function::{Function, FunctionKind, SubsystemId};
-use crate::quirks;
-use crate::reports::Reports;
-use crate::scan::Seen;
+use crate::read::bar::{Bar, BarRegister};
+use crate::read::capability::{self, id};
+use crate::read::scan::Seen;
+use crate::rules::acs;
+use crate::rules::alias::AliasMask;
+use crate::rules::quirks;
 use crate::topology::{Bus, BusIndex, FunctionIndex, Topology};
 
 /// Registers of the SR-IOV capability (PCIe 5.0, section 9.3.3), from its beginning.

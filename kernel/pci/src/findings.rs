@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 use addr::PciAddress;
 use probe::{Finding, Severity};
 
-use crate::acs::AcsFlags;
-use crate::bar::{BarKind, BarRegister};
-use crate::bridge::{BridgeWindow, WindowKind};
 use crate::function::FunctionKind;
-use crate::sriov::Refusal;
+use crate::function::bridge::{BridgeWindow, WindowKind};
+use crate::read::bar::{BarKind, BarRegister};
+use crate::read::sriov::Refusal;
+use crate::rules::acs::AcsFlags;
 
 /// Findings of one topology at most; a machine that has more is broken in one way many times.
 pub(crate) const MAX_FINDINGS: usize = 512;

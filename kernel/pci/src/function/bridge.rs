@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use addr::{PciAddress, Range};
 
-use crate::access::{Command, ConfigAccess, register};
+use crate::config::access::{Command, ConfigAccess, register};
 use crate::enumerate::Resources;
 
 /// The bridge half of a function with header type 1.

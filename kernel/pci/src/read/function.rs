@@ -2,18 +2,18 @@
 
 use alloc::vec::Vec;
 
-use crate::access::{ConfigAccess, register};
-use crate::acs;
-use crate::alias::AliasMask;
-use crate::bar;
-use crate::bridge;
+use crate::config::access::{ConfigAccess, register};
 use crate::enumerate::{Policy, Resources};
+use crate::findings::Reports;
+use crate::function::bridge;
 use crate::function::{Function, SubsystemId};
-use crate::number::Numbered;
-use crate::reports::Reports;
-use crate::scan::{Header, Seen};
+use crate::read::bar;
+use crate::read::number::Numbered;
+use crate::read::scan::{Header, Seen};
+use crate::read::tree::Tree;
+use crate::rules::acs;
+use crate::rules::alias::AliasMask;
 use crate::topology::{Bus, BusIndex, FunctionIndex, Topology};
-use crate::tree::Tree;
 
 /// Base class and sub-class of a PCI-to-PCI bridge.
 const PCI_BRIDGE: u32 = 0x0604;

@@ -2,11 +2,11 @@
 
 use core::fmt;
 
-use crate::access::ConfigAccess;
-use crate::capability::{self, id};
+use crate::config::access::ConfigAccess;
+use crate::findings::Reports;
 use crate::function::{Function, FunctionKind};
-use crate::quirks;
-use crate::reports::Reports;
+use crate::read::capability::{self, id};
+use crate::rules::quirks;
 use crate::topology::{FunctionIndex, Topology};
 
 bitflags::bitflags! {

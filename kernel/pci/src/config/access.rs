@@ -5,8 +5,8 @@ use core::fmt;
 
 use addr::PciAddress;
 
-use crate::bar::{BarKind, BarRegister};
 use crate::function::Function;
+use crate::read::bar::{BarKind, BarRegister};
 
 /// Access to configuration space, 4,096 bytes a function.
 ///

@@ -5,11 +5,11 @@
 
 use addr::{DeviceFunction, PciAddress};
 
-use crate::access::ConfigAccess;
-use crate::capability::{id, in_extended_space};
+use crate::config::access::ConfigAccess;
+use crate::findings::Reports;
 use crate::function::FunctionKind;
-use crate::reports::Reports;
-use crate::scan::{BridgeAbove, Seen, answers};
+use crate::read::capability::{id, in_extended_space};
+use crate::read::scan::{BridgeAbove, Seen, answers};
 
 /// Registers of the PCIe capability (PCIe 5.0, section 7.5.3), from its beginning.
 const FLAGS: u16 = 0x02;

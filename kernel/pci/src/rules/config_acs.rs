@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use addr::DeviceFunction;
 
-use crate::access::ConfigAccess;
-use crate::acs::AcsFlags;
+use crate::config::access::ConfigAccess;
 use crate::function::Function;
+use crate::rules::acs::AcsFlags;
 use crate::topology::{FunctionIndex, Topology};
 
 /// For which functions ACS is as the user says. For one that several entries match, the first one counts.

@@ -4,12 +4,13 @@ use alloc::vec::Vec;
 
 use addr::PciWindow;
 
-use crate::access::ConfigAccess;
-use crate::number::number_all;
-use crate::quirks::Quirks;
-use crate::reports::Reports;
+use crate::config::access::ConfigAccess;
+use crate::findings::Reports;
+use crate::place::assign;
+use crate::read::number::number_all;
+use crate::read::{function, sriov};
+use crate::rules::quirks::Quirks;
 use crate::topology::Topology;
-use crate::{assign, read, sriov};
 
 /// One host bridge as firmware describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub fn enumerate(config: &mut dyn ConfigAccess, roots: &[RootBus]) -> Topology {
 pub fn enumerate_with(config: &mut dyn ConfigAccess, roots: &[RootBus], policy: &Policy) -> Topology {
     let mut reports = Reports::default();
     let numbered = number_all(config, roots, policy.numbering, &mut reports);
-    let mut topology = read::functions(config, numbered, policy, &mut reports);
+    let mut topology = function::functions(config, numbered, policy, &mut reports);
     assign::assign(config, roots, &mut topology, policy.resources, &mut reports);
     if policy.virtual_functions > 0 {
         let last_bus = |root: usize| roots[root].last_bus;

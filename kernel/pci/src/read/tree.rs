@@ -8,11 +8,11 @@ use core::ops::Range;
 
 use addr::PciAddress;
 
-use crate::access::{ConfigAccess, register};
-use crate::bridge::BusNumbers;
-use crate::reports::Reports;
-use crate::scan::{Seen, scan_bus};
-use crate::sriov;
+use crate::config::access::{ConfigAccess, register};
+use crate::findings::Reports;
+use crate::function::bridge::BusNumbers;
+use crate::read::scan::{Seen, scan_bus};
+use crate::read::sriov;
 
 /// One root bus and what is behind it, in device order.
 #[derive(Default)]

@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use addr::Range;
 
-use crate::bridge::WindowKind;
 use crate::enumerate::RootBus;
-use crate::pool::{Pools, Wish};
+use crate::function::bridge::WindowKind;
+use crate::place::pool::{Pools, Wish};
 use crate::topology::Topology;
 
 /// A bus and one of the three windows that lead to it. On a root bus, where the windows are the host bridge's,

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use addr::PciAddress;
 
-use crate::access::{ConfigAccess, register};
+use crate::config::access::{ConfigAccess, register};
+use crate::findings::Reports;
 use crate::function::FunctionKind;
-use crate::reports::Reports;
 
 /// Entries that fit in 192 bytes.
 const MAX_CAPABILITIES: usize = 48;

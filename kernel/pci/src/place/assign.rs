@@ -9,16 +9,16 @@ use alloc::vec::Vec;
 
 use addr::{PhysAddr, Range};
 
-use crate::access::{Command, ConfigAccess, register};
-use crate::bar::{Bar, BarKind, BarRegister};
-use crate::bridge::{self, BridgeWindow, WindowKind};
+use crate::config::access::{Command, ConfigAccess, register};
 use crate::enumerate::{Resources, RootBus};
+use crate::findings::Reports;
 use crate::function::Function;
-use crate::plan::{Amendment, Outcome, Plan, bar_of};
-use crate::reports::Reports;
-use crate::space::Window;
+use crate::function::bridge::{self, BridgeWindow, WindowKind};
+use crate::place::host_window::is_io;
+use crate::place::plan::{Amendment, Outcome, Plan, bar_of};
+use crate::place::space::Window;
+use crate::read::bar::{Bar, BarKind, BarRegister};
 use crate::topology::{FunctionIndex, Topology};
-use crate::window::is_io;
 
 /// Places all BARs and bridge windows, or those that firmware left; writes them, and lets bridges forward.
 pub(crate) fn assign(
