@@ -9,12 +9,13 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::core::Core;
-use crate::device::{DeviceId, DmaState};
-use crate::firmware::FwNode;
-use crate::group::GroupId;
-use crate::instance::InstanceId;
+use crate::fixed;
 use crate::linux::{Arrival, Binding, Registration};
-use crate::path::{self, fixed};
+use crate::path;
+use crate::table::device::{DeviceId, DmaState};
+use crate::table::group::GroupId;
+use crate::table::instance::InstanceId;
+use crate::traits::firmware::FwNode;
 
 /// Something that has been begun or can be: a replay, a bind, a device's arrival.
 #[derive(Clone, Debug, PartialEq, Hash)]

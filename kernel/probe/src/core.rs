@@ -12,18 +12,18 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::activity::{Activity, Deferred, Work};
-use crate::bus::Bus;
-use crate::device::{Device, DeviceId, DriverId, NewDevice};
-use crate::domain::Policy;
-use crate::driver::Driver;
-use crate::event::Event;
-use crate::finding::Finding;
-use crate::firmware::{FirmwareMap, FwNode, IsolationRequest};
-use crate::group::{Group, Groups, merge_reserved};
-use crate::instance::{Instance, InstanceId, InstanceState};
-use crate::invariant::{Invariants, Verdict};
-use crate::iommu::{IommuOps, ReservedRegion};
+use crate::check::{Invariants, Verdict};
+use crate::data::event::Event;
+use crate::data::finding::Finding;
 use crate::path::{self, Path};
+use crate::phase1::domain::Policy;
+use crate::table::device::{Device, DeviceId, DriverId, NewDevice};
+use crate::table::group::{Group, Groups, merge_reserved};
+use crate::table::instance::{Instance, InstanceId, InstanceState};
+use crate::traits::bus::Bus;
+use crate::traits::driver::Driver;
+use crate::traits::firmware::{FirmwareMap, FwNode, IsolationRequest};
+use crate::traits::iommu::{IommuOps, ReservedRegion};
 
 /// A bus, by identity; in the order in which the buses were added, which is the order of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

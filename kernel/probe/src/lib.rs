@@ -10,51 +10,46 @@
 //! firmware language, no bus and no driver by name: they come in through the traits [`Bus`],
 //! [`FirmwareMap`], [`IommuOps`] and [`Driver`], and what happened goes out as [`Event`]s.
 
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 mod activity;
-mod bind;
-mod bus;
+mod check;
 mod core;
-mod device;
-mod direct;
-mod domain;
-mod driver;
-mod event;
-mod finding;
-mod firmware;
-mod fork;
-mod group;
-mod instance;
-mod invariant;
-mod iommu;
-mod join;
+mod data;
+mod fixed;
 mod linux;
 mod path;
+mod phase1;
+mod phase2;
 mod reason;
-mod regroup;
-mod resolve;
-mod ring;
+mod snapshot;
+mod table;
+mod traits;
 
 pub use self::core::{BusId, Core};
 pub use activity::Activity;
-pub use bus::{Bus, Grouping, InputIds, Joining, Unit};
-pub use device::{Device, DeviceId, DmaState, DriverId, Fwspec, LinuxFwspec, Membership, NewDevice, Trigger};
-pub use domain::Policy;
-pub use driver::{BindError, DmaClaim, Driver, Provides};
-pub use event::Event;
-pub use finding::{Finding, Severity};
-pub use firmware::{
+pub use check::Verdict;
+pub use data::event::Event;
+pub use data::finding::{Finding, Severity};
+pub use path::Path;
+pub use phase1::domain::Policy;
+pub use reason::NoGroup;
+pub use table::device::{
+    Device, DeviceId, DmaState, DriverId, Fwspec, LinuxFwspec, Membership, NewDevice, Trigger,
+};
+pub use table::group::{DomainType, Group, GroupId};
+pub use table::instance::{Instance, InstanceId, InstanceState};
+pub use traits::bus::{Bus, Grouping, InputIds, Joining, Unit};
+pub use traits::driver::{BindError, DmaClaim, Driver, Provides};
+pub use traits::firmware::{
     FirmwareMap, FwNode, IsolationRequest, Manners, MapError, Reference, Translation, Untranslated,
 };
-pub use group::{DomainType, Group, GroupId};
-pub use instance::{Instance, InstanceId, InstanceState};
-pub use invariant::Verdict;
-pub use iommu::{
+pub use traits::iommu::{
     Accepted, DomainHandle, DomainKind, IommuOps, Prot, Refusal, RefusalCause, ReservedKind, ReservedRegion,
 };
-pub use path::Path;
-pub use reason::NoGroup;
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::core::Core;
-use crate::device::{Device, DmaState};
-use crate::firmware::{FwNode, Translation, Untranslated};
-use crate::instance::InstanceState;
+use crate::table::device::{Device, DmaState};
+use crate::table::instance::InstanceState;
+use crate::traits::firmware::{FwNode, Translation, Untranslated};
 
 /// Why a device has no group. Every device without one has exactly one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]

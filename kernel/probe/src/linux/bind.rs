@@ -4,12 +4,12 @@ use alloc::vec;
 use core::hash::Hash;
 
 use crate::activity::{Until, Work};
-use crate::bind::Outcome;
 use crate::core::Core;
-use crate::device::{DeviceId, DriverId, Trigger};
 use crate::linux::configure::{Caller, Configured};
 use crate::linux::probe::{Domain, Probe, Progress};
 use crate::linux::register::Registration;
+use crate::phase2::bind::Outcome;
+use crate::table::device::{DeviceId, DriverId, Trigger};
 
 /// A bind between two pieces. The device's driver is set.
 #[derive(Clone, Debug, PartialEq, Hash)]

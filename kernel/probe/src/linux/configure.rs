@@ -3,13 +3,13 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::bus::InputIds;
 use crate::core::Core;
-use crate::device::{DeviceId, DmaState, LinuxFwspec};
-use crate::event::Event;
-use crate::firmware::{FwNode, IsolationRequest, Reference, Translation, Untranslated};
-use crate::instance::InstanceState;
+use crate::data::event::Event;
 use crate::linux::{IsolationTime, LinuxPath};
+use crate::table::device::{DeviceId, DmaState, LinuxFwspec};
+use crate::table::instance::InstanceState;
+use crate::traits::bus::InputIds;
+use crate::traits::firmware::{FwNode, IsolationRequest, Reference, Translation, Untranslated};
 
 /// Who has firmware asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,16 +3,16 @@
 use alloc::collections::BTreeMap;
 use alloc::vec;
 
-use crate::bus::{Joining, Unit};
+use crate::check::Id;
 use crate::core::Core;
-use crate::device::{DeviceId, Fwspec, LinuxFwspec, Membership, Trigger};
-use crate::event::Event;
-use crate::group::{DefaultDomain, GroupId};
-use crate::instance::InstanceId;
-use crate::invariant::Id;
-use crate::iommu::Refusal;
+use crate::data::event::Event;
 use crate::linux::LinuxPath;
 use crate::linux::probe::Domain;
+use crate::table::device::{DeviceId, Fwspec, LinuxFwspec, Membership, Trigger};
+use crate::table::group::{DefaultDomain, GroupId};
+use crate::table::instance::InstanceId;
+use crate::traits::bus::{Joining, Unit};
+use crate::traits::iommu::Refusal;
 
 impl<D> Core<D> {
     /// The IOMMU's driver takes a device, and its bus finds or makes its group (Linux: `iommu_init_device` from
@@ -99,7 +99,7 @@ impl<D> Core<D> {
 
     fn refused(&mut self, device: DeviceId, refusal: Refusal) -> Refusal {
         self.find_refusal(device, &refusal);
-        self.set_dma(device, crate::device::DmaState::Refused(refusal.detail.clone()));
+        self.set_dma(device, crate::table::device::DmaState::Refused(refusal.detail.clone()));
         refusal
     }
 }

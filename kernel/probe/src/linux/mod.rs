@@ -10,14 +10,17 @@
 mod bind;
 mod configure;
 mod group;
+pub(crate) mod legacy;
 mod probe;
 mod register;
+pub(crate) mod regressed;
+pub(crate) mod upstream;
 
 pub(crate) use bind::Binding;
 pub(crate) use probe::Arrival;
 pub(crate) use register::Registration;
 
-use crate::firmware::Manners;
+use crate::traits::firmware::Manners;
 
 /// What one Linux does in its own way.
 pub(crate) trait LinuxPath {

@@ -4,12 +4,12 @@ use core::hash::Hash;
 
 use crate::activity::Work;
 use crate::core::Core;
-use crate::device::{DeviceId, DmaState, LinuxFwspec, Trigger};
-use crate::event::Event;
-use crate::group::GroupId;
-use crate::iommu::Refusal;
+use crate::data::event::Event;
 use crate::linux::configure::{Caller, Configured};
 use crate::linux::{IsolationTime, LinuxPath, SelfLookup};
+use crate::table::device::{DeviceId, DmaState, LinuxFwspec, Trigger};
+use crate::table::group::GroupId;
+use crate::traits::iommu::Refusal;
 
 /// The domain of a group that this probe makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -184,7 +184,7 @@ impl<D> Core<D> {
 
     /// An IOMMU without a node was found for a device without a fwspec, which its driver then reads
     /// (`viommu_probe_device`). The kernel dies with the probe lock held.
-    fn die(&mut self, device: DeviceId, instance: crate::instance::InstanceId) {
+    fn die(&mut self, device: DeviceId, instance: crate::table::instance::InstanceId) {
         let name = &self.device(device).name;
         let iommu = self.iommu_name(instance);
         let detail = alloc::format!(

@@ -8,14 +8,14 @@ use alloc::string::String;
 use core::hash::Hash;
 
 use crate::activity::Work;
+use crate::check::Id;
 use crate::core::Core;
-use crate::device::{DeviceId, DmaState, DriverId, Trigger};
-use crate::event::Event;
-use crate::group::GroupId;
-use crate::instance::{InstanceId, InstanceState};
-use crate::invariant::Id;
-use crate::iommu::{IommuOps, Refusal};
+use crate::data::event::Event;
 use crate::linux::probe::{Domain, Probe, Progress};
+use crate::table::device::{DeviceId, DmaState, DriverId, Trigger};
+use crate::table::group::GroupId;
+use crate::table::instance::{InstanceId, InstanceState};
+use crate::traits::iommu::{IommuOps, Refusal};
 
 /// A registration between two pieces.
 #[derive(Clone, Debug, PartialEq, Hash)]

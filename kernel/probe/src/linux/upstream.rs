@@ -1,0 +1,54 @@
+//! `upstream`: Linux 6.17 to 7.3, as 7.3.4 does it.
+//!
+//! Phase 1 asks firmware when a device is added and when an IOMMU registers, and an IOMMU finds itself
+//! while it does. What remains: one endpoint's error takes the whole IOMMU down; a device that names
+//! two IOMMUs is held up by the first alone; where nobody replays, a bind leaves a device without a group.
+
+use crate::linux::{IsolationTime, LinuxPath, SelfLookup};
+use crate::traits::firmware::Manners;
+
+pub(crate) struct Upstream;
+
+impl LinuxPath for Upstream {
+    /// Phase 1 asks, unless a bind has done it or is about to (6.15, bcb81ac6ae3c; "Avoid introducing more
+    /// races", 6.15.1).
+    fn asks_firmware(&self, has_driver: bool, is_translated: bool) -> bool {
+        !has_driver && !is_translated
+    }
+
+    /// Only where firmware's adapter still does it, and only if phase 1 is not under way: both are told by
+    /// whether the device had IOMMU state before (6.15, bcb81ac6ae3c).
+    fn probes_at_bind(&self, manners: Manners, had_state: bool) -> bool {
+        manners.probes_at_bind && !had_state
+    }
+
+    /// A bind waits until the walk is over, and a bind is who comes without IOMMU state (6.15.1, da33e87bd2bf).
+    fn waits_until_ready(&self, has_state: bool) -> bool {
+        !has_state
+    }
+
+    /// On the virtio bus, where it is since it was added (6.16.4, 72b6f7cd89ce).
+    fn self_lookup(&self) -> SelfLookup {
+        SelfLookup::AmongDevices
+    }
+
+    /// Said once the IOMMU has taken the device (6.15, 73d2f10957f5).
+    fn warns_of_late_probe(&self) -> bool {
+        true
+    }
+
+    /// Just before the device is grouped (7.0, c41e2fb67e26).
+    fn isolation_time(&self) -> IsolationTime {
+        IsolationTime::AtTranslation
+    }
+
+    /// A bind is put off until the walk has given the group its domain (6.15, b46064a18810).
+    fn waits_for_default_domain(&self) -> bool {
+        true
+    }
+
+    /// Not before `device_add` is over (7.2).
+    fn binds_while_arriving(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,123 @@
+//! Direct mappings: addresses that a device's firmware or IOMMU wants mapped one to one in its domain, before the
+//! device is attached (Linux: `iommu_create_device_direct_mappings`).
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use addr::{Iova, PhysAddr, Range};
+
+use crate::core::Core;
+use crate::table::device::DeviceId;
+use crate::table::group::{DomainType, GroupId};
+use crate::table::instance::InstanceId;
+use crate::traits::iommu::{DomainHandle, Prot, Refusal, ReservedKind, ReservedRegion};
+
+impl<D> Core<D> {
+    /// Maps what firmware says must be reachable one to one (Linux: `iommu_create_device_direct_mappings`).
+    pub(crate) fn map_direct_regions(&mut self, group: GroupId, member: DeviceId) -> Result<(), Refusal> {
+        if self.groups.get(group).domain_type() == Some(DomainType::Identity) {
+            return Ok(());
+        }
+        let Some(membership) = self.membership(member).cloned() else {
+            return Ok(());
+        };
+        let members = self.groups.get(group).members.iter();
+        let earlier: Vec<ReservedRegion> = members
+            .take_while(|other| **other != member)
+            .filter_map(|other| self.membership(*other))
+            .flat_map(|other| other.reserved.iter().copied())
+            .collect();
+        let is_direct = |region: &&ReservedRegion| region.kind == ReservedKind::Direct;
+        for fwspec in &membership.fwspecs {
+            let Some(domain) = self.domain_on(group, fwspec.instance) else { continue };
+            let granule = self.instance(fwspec.instance).ops.granule();
+            let mut mapped: Vec<Range<Iova>> =
+                earlier.iter().filter(is_direct).filter_map(|region| whole(region.range, granule)).collect();
+            for region in membership.reserved.iter().filter(is_direct) {
+                let Some(range) = whole(region.range, granule) else { continue };
+                for piece in without(range, &mapped) {
+                    self.map_direct(fwspec.instance, domain, piece)?;
+                }
+                mapped.push(range);
+            }
+        }
+        Ok(())
+    }
+
+    fn map_direct(
+        &mut self,
+        instance: InstanceId,
+        domain: DomainHandle,
+        range: Range<Iova>,
+    ) -> Result<(), Refusal> {
+        let both = Prot { read: true, write: true, mmio: false };
+        let mapped = self.instance_mut(instance).ops.map(domain, range, PhysAddr(range.start().0), both);
+        mapped.map_err(|refusal| {
+            let detail = format!("direct mapping of {range}: {}", refusal.detail);
+            self.refusal_by(instance, Refusal { detail, ..refusal })
+        })
+    }
+}
+
+/// The range in whole granules, which are a power of two: both ends rounded up, as Linux does; none if nothing is
+/// left, or no such range is an address range.
+fn whole(range: Range<Iova>, granule: u64) -> Option<Range<Iova>> {
+    let start = range.start().0.checked_next_multiple_of(granule)?;
+    let end = match range.end().0.checked_add(1) {
+        Some(next) => next.checked_next_multiple_of(granule)?.checked_sub(1)?,
+        None => u64::MAX,
+    };
+    Range::new(Iova(start), Iova(end))
+}
+
+/// What is left of `range` without `taken`, in order.
+fn without(range: Range<Iova>, taken: &[Range<Iova>]) -> Vec<Range<Iova>> {
+    let mut left = vec![range];
+    for hole in taken {
+        left = left
+            .into_iter()
+            .flat_map(|piece| {
+                if !piece.overlaps(hole) {
+                    return [Some(piece), None];
+                }
+                let before =
+                    hole.start().0.checked_sub(1).and_then(|end| Range::new(piece.start(), Iova(end)));
+                let after =
+                    hole.end().0.checked_add(1).and_then(|start| Range::new(Iova(start), piece.end()));
+                [before, after]
+            })
+            .flatten()
+            .collect();
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: u64, end: u64) -> Range<Iova> {
+        Range::new(Iova(start), Iova(end)).unwrap()
+    }
+
+    #[test]
+    fn both_ends_of_a_region_are_rounded_up() {
+        assert_eq!(whole(range(0x1000, 0x2fff), 0x1000), Some(range(0x1000, 0x2fff)));
+        assert_eq!(whole(range(0x1001, 0x2fff), 0x1000), Some(range(0x2000, 0x2fff)));
+        assert_eq!(whole(range(0x1000, 0x2000), 0x1000), Some(range(0x1000, 0x2fff)));
+        assert_eq!(whole(range(0x1001, 0x1fff), 0x1000), None, "less than a granule");
+        assert_eq!(whole(range(1, u64::MAX), 0x1000), Some(range(0x1000, u64::MAX)));
+        assert_eq!(whole(range(u64::MAX - 5, u64::MAX), 0x1000), None);
+        assert_eq!(whole(range(0x1000, u64::MAX - 0x10), 0x1000), None, "it would leave the address space");
+    }
+
+    #[test]
+    fn what_is_mapped_already_is_left_out() {
+        let taken = [range(0x2000, 0x2fff), range(0x5000, 0x7fff)];
+        assert_eq!(without(range(0x1000, 0x6fff), &taken), [range(0x1000, 0x1fff), range(0x3000, 0x4fff)]);
+        assert_eq!(without(range(0x5000, 0x7fff), &taken), []);
+        assert_eq!(without(range(0, u64::MAX), &[range(0, u64::MAX)]), []);
+        assert_eq!(without(range(0x8000, 0x8fff), &taken), [range(0x8000, 0x8fff)]);
+    }
+}

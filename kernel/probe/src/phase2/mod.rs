@@ -1,0 +1,3 @@
+//! Phase 2: a driver binds.
+
+pub(crate) mod bind;

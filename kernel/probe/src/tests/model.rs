@@ -1,0 +1,383 @@
+//! A machine on the host: firmware, buses, IOMMUs and drivers that only remember what was asked of them.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::{
+    Accepted, BindError, Bus, BusId, Core, DeviceId, DmaClaim, DomainHandle, DomainKind, Driver, Finding,
+    FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Path, Policy, Prot, Provides,
+    Reference, Refusal, RefusalCause, ReservedKind, ReservedRegion, Severity, Translation, Unit,
+    Untranslated,
+};
+use addr::{EndpointId, Iova, PhysAddr, Range};
+
+/// A device of the machine; also the handle that the core passes to drivers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spec {
+    pub(crate) name: &'static str,
+    /// Which driver is for it.
+    pub(crate) driver: &'static str,
+    /// Its own firmware node.
+    pub(crate) node: Option<u32>,
+    /// Leader of its isolation class, by name; itself if empty.
+    pub(crate) leader: &'static str,
+    /// (IOMMU node, endpoint) that firmware names for it.
+    pub(crate) refs: Vec<(u32, u32)>,
+    /// What firmware says where it names none.
+    pub(crate) nowhere: Option<Untranslated>,
+    pub(crate) platform: bool,
+    pub(crate) disabled: bool,
+    pub(crate) untrusted: bool,
+    /// A device that must be bound first.
+    pub(crate) needs: Option<&'static str>,
+}
+
+/// A function on the bus, behind IOMMU node 100, as endpoint `endpoint`.
+pub(crate) fn function(name: &'static str, endpoint: u32) -> Spec {
+    Spec { name, driver: "client", refs: vec![(100, endpoint)], ..Spec::default() }
+}
+
+/// An IOMMU with a node, which firmware puts behind nothing.
+pub(crate) fn iommu(name: &'static str, node: u32) -> Spec {
+    Spec { name, driver: "iommu", node: Some(node), ..Spec::default() }
+}
+
+/// What one IOMMU has been asked, and how it answers.
+#[derive(Debug, Default)]
+pub(crate) struct Iommu {
+    pub(crate) unknown: BTreeSet<u32>,
+    pub(crate) refuse_attach: BTreeSet<u32>,
+    pub(crate) no_identity: bool,
+    pub(crate) no_flush_queue: bool,
+    pub(crate) domains: BTreeMap<u32, DomainKind>,
+    pub(crate) attached: BTreeMap<u32, u32>,
+    pub(crate) mapped: Vec<(u32, Range<Iova>)>,
+    pub(crate) reserved: Vec<ReservedRegion>,
+    pub(crate) log: Vec<String>,
+}
+
+pub(crate) type SharedIommu = Rc<RefCell<Iommu>>;
+
+struct Ops(SharedIommu);
+
+fn refusal(cause: RefusalCause, endpoint: EndpointId, what: &str) -> Refusal {
+    Refusal { cause, endpoint: Some(endpoint), detail: format!("{what} of endpoint {endpoint}: {cause}") }
+}
+
+impl IommuOps for Ops {
+    fn probe_device(&mut self, endpoints: &[EndpointId]) -> Result<Accepted, Refusal> {
+        let mut this = self.0.borrow_mut();
+        this.log.push(format!("probe {endpoints:?}"));
+        let mut accepted = Accepted { reserved: this.reserved.clone(), ..Accepted::default() };
+        for endpoint in endpoints {
+            if this.unknown.contains(&endpoint.0) {
+                accepted.refused.push(refusal(RefusalCause::NoEntry, *endpoint, "PROBE"));
+            } else {
+                accepted.endpoints.push(*endpoint);
+            }
+        }
+        if accepted.endpoints.is_empty() { Err(accepted.refused.remove(0)) } else { Ok(accepted) }
+    }
+
+    fn alloc_domain(&mut self, kind: DomainKind) -> Result<DomainHandle, Refusal> {
+        let mut this = self.0.borrow_mut();
+        if kind == DomainKind::Identity && this.no_identity {
+            return Err(Refusal {
+                cause: RefusalCause::Unsupported,
+                endpoint: None,
+                detail: "no identity domains".into(),
+            });
+        }
+        let id = (1..).find(|id| !this.domains.contains_key(id)).expect("numbers do not end");
+        this.domains.insert(id, kind);
+        Ok(DomainHandle(id))
+    }
+
+    fn free_domain(&mut self, domain: DomainHandle) {
+        let mut this = self.0.borrow_mut();
+        assert!(this.attached.values().all(|on| *on != domain.0), "a domain in use is freed");
+        this.domains.remove(&domain.0).expect("a domain is freed once");
+    }
+
+    fn attach(&mut self, domain: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
+        let mut this = self.0.borrow_mut();
+        assert!(this.domains.contains_key(&domain.0), "attached to a domain that does not exist");
+        if this.refuse_attach.contains(&endpoint.0) {
+            return Err(refusal(RefusalCause::Range, endpoint, "ATTACH"));
+        }
+        this.attached.insert(endpoint.0, domain.0);
+        Ok(())
+    }
+
+    fn detach(&mut self, domain: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
+        let mut this = self.0.borrow_mut();
+        assert_eq!(this.attached.remove(&endpoint.0), Some(domain.0), "detached from where it was");
+        Ok(())
+    }
+
+    fn map(&mut self, domain: DomainHandle, iova: Range<Iova>, _: PhysAddr, _: Prot) -> Result<(), Refusal> {
+        self.0.borrow_mut().mapped.push((domain.0, iova));
+        Ok(())
+    }
+
+    fn unmap(&mut self, _: DomainHandle, _: Range<Iova>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn granule(&self) -> u64 {
+        4096
+    }
+
+    fn deferred_flush(&self) -> bool {
+        !self.0.borrow().no_flush_queue
+    }
+}
+
+/// A driver that binds what names it.
+struct ModelDriver {
+    name: &'static str,
+    /// What it brings for an IOMMU, by device name.
+    iommus: BTreeMap<&'static str, SharedIommu>,
+    fails: BTreeSet<&'static str>,
+    declines: BTreeSet<&'static str>,
+    manages_dma: bool,
+    /// Devices that any driver has bound once.
+    bound: Rc<RefCell<BTreeSet<&'static str>>>,
+}
+
+impl Driver<Spec> for ModelDriver {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn matches(&self, device: &Spec) -> bool {
+        device.driver == self.name
+    }
+
+    fn manages_dma(&self) -> bool {
+        self.manages_dma
+    }
+
+    fn bind(&mut self, device: &Spec, _: &DmaClaim) -> Result<Provides, BindError> {
+        if self.fails.contains(device.name) {
+            return Err(BindError::Failed("will not".into()));
+        }
+        if self.declines.contains(device.name) {
+            return Err(BindError::Declined("not one of mine".into()));
+        }
+        if let Some(needed) = device.needs
+            && !self.bound.borrow().contains(needed)
+        {
+            return Err(BindError::Defer(format!("needs {needed}")));
+        }
+        self.bound.borrow_mut().insert(device.name);
+        Ok(match self.iommus.get(device.name) {
+            Some(iommu) => Provides::Iommu(Box::new(Ops(iommu.clone()))),
+            None => Provides::Nothing,
+        })
+    }
+}
+
+struct ModelBus {
+    name: &'static str,
+    specs: Rc<Vec<Spec>>,
+}
+
+/// Every device's firmware parent is a node of its own, so that each test says per device what firmware says.
+fn parent_of(unit: Unit) -> FwNode {
+    FwNode(1000 + unit.0)
+}
+
+impl Bus for ModelBus {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn input_ids(&self, _: Unit) -> InputIds {
+        InputIds::Node
+    }
+
+    fn firmware_parent(&self, unit: Unit) -> Option<FwNode> {
+        Some(parent_of(unit))
+    }
+
+    fn is_untrusted(&self, unit: Unit) -> bool {
+        self.specs[unit.0 as usize].untrusted
+    }
+
+    fn grouping(&self, unit: Unit) -> Grouping {
+        let leader = self.specs[unit.0 as usize].leader;
+        let position = self.specs.iter().position(|spec| spec.name == leader);
+        Grouping { leader: Unit(position.map_or(unit.0, |leader| leader as u32)), why: "test".into() }
+    }
+}
+
+struct ModelFirmware(Rc<Vec<Spec>>);
+
+impl FirmwareMap for ModelFirmware {
+    fn translate(&self, at: FwNode, _: &InputIds) -> Result<Translation, MapError> {
+        let spec = &self.0[(at.0 - 1000) as usize];
+        if spec.name == "malformed" {
+            let finding = Finding {
+                id: "bad-map",
+                severity: Severity::Error,
+                subject: spec.name.into(),
+                sentence: "its map is wrong".into(),
+            };
+            return Err(MapError { finding });
+        }
+        if spec.refs.is_empty() {
+            return Ok(Translation::Nowhere(spec.nowhere.unwrap_or(Untranslated::NotInMap)));
+        }
+        Ok(Translation::Endpoints(
+            spec.refs
+                .iter()
+                .map(|(iommu, endpoint)| Reference {
+                    iommu: FwNode(*iommu),
+                    endpoint: EndpointId(*endpoint),
+                    input: None,
+                    source: "model",
+                })
+                .collect(),
+        ))
+    }
+
+    fn name(&self, node: FwNode) -> String {
+        format!("/node@{}", node.0)
+    }
+}
+
+/// What a test does to the machine, one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Add(usize),
+    Register(&'static str),
+    Unbind(&'static str),
+    Rebind(&'static str),
+    Remove(&'static str),
+    Expire,
+}
+
+pub(crate) struct Machine {
+    pub(crate) core: Core<Spec>,
+    pub(crate) specs: Rc<Vec<Spec>>,
+    pub(crate) iommus: BTreeMap<&'static str, SharedIommu>,
+    pub(crate) fails: BTreeSet<&'static str>,
+    pub(crate) declines: BTreeSet<&'static str>,
+    bound_once: Rc<RefCell<BTreeSet<&'static str>>>,
+    platform: BusId,
+    pci: BusId,
+}
+
+impl Machine {
+    pub(crate) fn new(specs: Vec<Spec>, policy: Policy) -> Self {
+        let specs = Rc::new(specs);
+        let mut core = Core::new(Path::Fixed, policy, Box::new(ModelFirmware(specs.clone())));
+        let platform = core.add_bus(Box::new(ModelBus { name: "platform", specs: specs.clone() }));
+        let pci = core.add_bus(Box::new(ModelBus { name: "pci", specs: specs.clone() }));
+        let is_iommu = |spec: &&Spec| spec.driver.starts_with("iommu");
+        let iommus = specs.iter().filter(is_iommu).map(|spec| (spec.name, SharedIommu::default())).collect();
+        let (fails, declines) = (BTreeSet::new(), BTreeSet::new());
+        Self { core, specs, iommus, fails, declines, bound_once: Rc::default(), platform, pci }
+    }
+
+    pub(crate) fn act(&mut self, action: Action) {
+        match action {
+            Action::Add(index) => {
+                let spec = self.specs[index].clone();
+                let bus = if spec.platform { self.platform } else { self.pci };
+                let unit = Unit(index as u32);
+                let new = NewDevice {
+                    unit,
+                    name: spec.name.into(),
+                    node: spec.node.map(FwNode),
+                    enabled: !spec.disabled,
+                    handle: spec,
+                };
+                self.core.add_device(bus, new);
+            }
+            Action::Register(name) => {
+                let (iommus, fails, declines) =
+                    (self.iommus.clone(), self.fails.clone(), self.declines.clone());
+                let manages_dma = name == "port";
+                self.core.register_driver(Box::new(ModelDriver {
+                    name,
+                    iommus,
+                    fails,
+                    declines,
+                    manages_dma,
+                    bound: self.bound_once.clone(),
+                }));
+            }
+            Action::Unbind(name) => self.core.unbind(self.id(name)),
+            Action::Rebind(name) => self.core.rebind(self.id(name)),
+            Action::Remove(name) => self.core.remove_device(self.id(name)),
+            Action::Expire => self.core.expire_deferrals(),
+        }
+    }
+
+    /// Adds every device in order, registers the drivers that they need, lets everything settle.
+    pub(crate) fn boot(&mut self) {
+        for index in 0..self.specs.len() {
+            self.act(Action::Add(index));
+        }
+        for driver in ["iommu", "port", "client"] {
+            self.act(Action::Register(driver));
+        }
+        self.core.settle();
+    }
+
+    pub(crate) fn id(&self, name: &str) -> DeviceId {
+        self.core.devices().find(|device| device.name() == name).expect("the device was added").id()
+    }
+
+    pub(crate) fn iommu(&self, name: &str) -> std::cell::RefMut<'_, Iommu> {
+        self.iommus[name].borrow_mut()
+    }
+
+    /// Groups as sorted lists of sorted names: what must not depend on any order.
+    pub(crate) fn partition(&self) -> Vec<Vec<&str>> {
+        let names = |members: &[DeviceId]| {
+            let mut names: Vec<&str> =
+                members.iter().map(|member| self.core.device(*member).handle().name).collect();
+            names.sort_unstable();
+            names
+        };
+        let mut groups: Vec<_> = self.core.groups().map(|group| names(group.members())).collect();
+        groups.sort();
+        groups
+    }
+
+    /// Devices that a driver has bound, sorted.
+    pub(crate) fn bound(&self) -> Vec<&str> {
+        let bound = self.core.devices().filter(|device| device.driver().is_some());
+        let mut names: Vec<&str> = bound.map(|device| device.handle().name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(crate) fn why_not(&self, name: &str) -> String {
+        let device = self.core.device(self.id(name));
+        self.core.no_group(device).map_or_else(|| "in a group".into(), |reason| reason.to_string())
+    }
+
+    /// Whether its reason to be without a group means that isolation is lost.
+    pub(crate) fn is_lost(&self, name: &str) -> bool {
+        self.core.no_group(self.core.device(self.id(name))).is_some_and(|reason| reason.is_loss())
+    }
+
+    pub(crate) fn finding_ids(&self) -> Vec<&'static str> {
+        self.core.findings().iter().map(|finding| finding.id).collect()
+    }
+
+    pub(crate) fn assert_invariants(&self) {
+        for verdict in self.core.invariants() {
+            assert_eq!(verdict.broken_by, None, "{}", verdict.id);
+        }
+    }
+}
+
+pub(crate) fn msi(start: u64, end: u64) -> ReservedRegion {
+    ReservedRegion { range: Range::new(Iova(start), Iova(end)).unwrap(), kind: ReservedKind::Msi }
+}

@@ -1,7 +1,0 @@
-//! The probe path on a machine that exists on the host only.
-
-mod fixed;
-mod instances;
-mod links;
-mod model;
-mod orders;
