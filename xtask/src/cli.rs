@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Damage(DamageArgs),
     /// Compares the time of a boot with that of an Image whose first instructions exit.
     Speed(SpeedArgs),
+    /// Counts guest instructions on machines with more and more PCI functions.
+    Growth(GrowthArgs),
 }
 
 /// Options that every command which builds or boots has.
@@ -181,6 +183,25 @@ pub(crate) struct DamageArgs {
     pub(crate) json: Option<PathBuf>,
     /// A boot that takes longer is stopped, and has failed.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+}
+
+/// Options of `cargo xtask growth`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GrowthArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Functions of the largest machine.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(32..=crate::growth::MOST as u64))]
+    pub(crate) functions: usize,
+    /// Where the description of the machine comes from.
+    #[arg(long, value_name = "WHERE", default_value = "dt")]
+    pub(crate) firmware: Firmware,
+    /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+    /// Stops a boot that takes longer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
 }
 

@@ -10,6 +10,7 @@ mod damage;
 mod expectation;
 mod explore;
 mod firmware;
+mod growth;
 mod image;
 mod judge;
 mod linux;
@@ -75,6 +76,10 @@ fn main() -> ExitCode {
             Err(stop) => (None, Err(stop)),
         },
         Command::Damage(options) => match damage::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+        Command::Growth(options) => match growth::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),
         },
