@@ -7,28 +7,26 @@ use alloc::vec::Vec;
 use addr::PciAddress;
 use probe::{Finding, Severity};
 
-use crate::function::FunctionKind;
+use crate::function::acs::AcsFlags;
+use crate::function::bar::{BarKind, BarRegister};
 use crate::function::bridge::{BridgeWindow, WindowKind};
-use crate::read::bar::{BarKind, BarRegister};
-use crate::read::sriov::Refusal;
-use crate::rules::acs::AcsFlags;
+use crate::function::kind::FunctionKind;
+use crate::function::sriov::Refusal;
 
 /// Findings of one topology at most; a machine that has more is broken in one way many times.
 pub(crate) const MAX_FINDINGS: usize = 512;
 
 /// Collects findings, up to a limit and then only their number.
 #[derive(Default)]
-pub(crate) struct Reports {
+pub(crate) struct Findings {
     findings: Vec<Finding>,
     left_out: usize,
 }
 
-impl Reports {
-    /// Lets `say` add to findings collected before.
-    pub(crate) fn append_to(findings: &mut Vec<Finding>, say: impl FnOnce(&mut Self)) {
-        let mut reports = Self { findings: core::mem::take(findings), left_out: 0 };
-        say(&mut reports);
-        *findings = reports.finish();
+impl Findings {
+    /// Continues a list that was finished.
+    pub(crate) fn after(findings: Vec<Finding>) -> Self {
+        Self { findings, left_out: 0 }
     }
 
     pub(crate) fn finish(mut self) -> Vec<Finding> {

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use probe::{FwNode, GroupId, Grouping, InputIds, Joining, Unit};
 
+use crate::function::index::FunctionIndex;
 use crate::rules::group::{IsolationClass, Join};
-use crate::topology::{FunctionIndex, Topology};
+use crate::topology::Topology;
 
 /// Switches on ACS of one function, in the hardware and in the topology.
 pub type Isolate = Rc<dyn Fn(&mut Topology, FunctionIndex)>;
@@ -47,16 +48,15 @@ impl PciBus {
         &self.topology
     }
 
-    /// The unit of a function.
-    #[must_use]
-    pub fn unit(function: FunctionIndex) -> Unit {
-        Unit(function.0)
+    fn function(unit: Unit) -> FunctionIndex {
+        FunctionIndex::new(unit.0 as usize)
     }
+}
 
-    /// The function of a unit.
-    #[must_use]
-    pub fn function(unit: Unit) -> FunctionIndex {
-        FunctionIndex(unit.0)
+/// The probe core's name for a function is its index.
+impl From<FunctionIndex> for Unit {
+    fn from(function: FunctionIndex) -> Self {
+        Self(function.place() as u32)
     }
 }
 
@@ -82,17 +82,17 @@ impl probe::Bus for PciBus {
     }
 
     fn grouping(&self, unit: Unit) -> Grouping {
-        let class = &self.classes[unit.0 as usize];
-        Grouping { leader: Self::unit(class.leader), why: class.why.clone() }
+        let class = &self.classes[Self::function(unit).place()];
+        Grouping { leader: class.leader.into(), why: class.why.clone() }
     }
 
     fn joining(&self, unit: Unit, arriving: bool, group_of: &dyn Fn(Unit) -> Option<GroupId>) -> Joining {
         let index = Self::function(unit);
-        let group_of = |other: FunctionIndex| group_of(Self::unit(other));
+        let group_of = |other: FunctionIndex| group_of(other.into());
         let function = &self.topology[index];
         let join = if arriving && function.multifunction != function.multifunction_by_header {
             let mut as_added = Topology::clone(&self.topology);
-            as_added.functions[unit.0 as usize].multifunction = function.multifunction_by_header;
+            as_added.function_mut(index).multifunction = function.multifunction_by_header;
             as_added.group(index, &group_of)
         } else {
             self.topology.group(index, &group_of)

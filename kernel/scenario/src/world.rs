@@ -259,7 +259,7 @@ impl World {
         let (bus, unit) = match self.plan.addresses[place] {
             Some(at) => {
                 let function = self.plan.topology.find(at).expect("the plan has found every function");
-                (self.pci, PciBus::unit(function))
+                (self.pci, function.into())
             }
             None => (self.platform, Unit(node(place).0)),
         };

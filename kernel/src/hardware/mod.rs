@@ -126,9 +126,10 @@ impl Hardware {
         if matches!(path, Path::Regressed | Path::Legacy) {
             return;
         }
-        let leads_out = |(index, _)| self.node_of(index).is_some_and(|node| node.external_facing);
-        let external: Vec<bool> = self.topology.indexed().map(leads_out).collect();
-        self.topology.mark_external_facing(|index, _| external[index.0 as usize]);
+        let indices = self.topology.indexed().map(|(index, _)| index);
+        let leads_out = |index: &FunctionIndex| self.node_of(*index).is_some_and(|node| node.external_facing);
+        let external: Vec<FunctionIndex> = indices.filter(leads_out).collect();
+        self.topology.mark_external_facing(&external);
         if path == Path::Fixed {
             self.topology.mark_untrusted();
         }

@@ -53,7 +53,7 @@ pub(crate) fn machine(
     let functions = hardware.topology.indexed().map(|(index, function)| {
         let node = hardware.node_of(index);
         let new = NewDevice {
-            unit: Unit(index.0),
+            unit: index.into(),
             name: function.address.to_string(),
             node: node.map(|entry| entry.node),
             enabled: node.is_none_or(|entry| entry.enabled),

@@ -1,19 +1,26 @@
 //! One function, as config space describes it.
 
+pub(crate) mod acs;
+pub(crate) mod alias_mask;
+pub(crate) mod bar;
 pub(crate) mod bridge;
+pub(crate) mod capability;
+pub(crate) mod index;
+pub(crate) mod kind;
+pub(crate) mod sriov;
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use addr::PciAddress;
 
+use crate::function::acs::AcsRegisters;
+use crate::function::alias_mask::AliasMask;
+use crate::function::bar::{Bar, BarRegister};
 use crate::function::bridge::BridgeInfo;
-use crate::read::bar::{Bar, BarRegister};
-use crate::read::capability::{Capability, ExtendedCapability};
-use crate::read::sriov::Sriov;
-use crate::rules::acs::AcsRegisters;
-use crate::rules::alias::AliasMask;
-use crate::topology::{BusIndex, FunctionIndex};
+use crate::function::capability::{Capability, ExtendedCapability};
+use crate::function::index::{BusIndex, FunctionIndex};
+use crate::function::kind::FunctionKind;
+use crate::function::sriov::Sriov;
 
 /// One function, as config space describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,74 +120,4 @@ pub struct SubsystemId {
     pub vendor: u16,
     /// Which card; for virtio, the transitional device type.
     pub device: u16,
-}
-
-/// What a function is in the PCIe hierarchy (PCIe 5.0, section 7.5.3.2, device/port type).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FunctionKind {
-    /// No PCIe capability: conventional PCI, host bridges, virtio on a root bus.
-    Conventional,
-    /// Type 0.
-    Endpoint,
-    /// Type 1.
-    LegacyEndpoint,
-    /// Type 4.
-    RootPort,
-    /// Type 5, the switch port towards the root.
-    UpstreamPort,
-    /// Type 6, a switch port away from the root.
-    DownstreamPort,
-    /// Type 7.
-    PcieToPciBridge,
-    /// Type 8.
-    PciToPcieBridge,
-    /// Type 9, an endpoint integrated in the root complex.
-    RcEndpoint,
-    /// Type 10.
-    RcEventCollector,
-    /// A type that the specification leaves reserved.
-    Reserved(u8),
-}
-
-impl FunctionKind {
-    /// From the type field of the PCIe capability.
-    #[must_use]
-    pub const fn from_port_type(value: u8) -> Self {
-        match value {
-            0 => Self::Endpoint,
-            1 => Self::LegacyEndpoint,
-            4 => Self::RootPort,
-            5 => Self::UpstreamPort,
-            6 => Self::DownstreamPort,
-            7 => Self::PcieToPciBridge,
-            8 => Self::PciToPcieBridge,
-            9 => Self::RcEndpoint,
-            10 => Self::RcEventCollector,
-            other => Self::Reserved(other),
-        }
-    }
-
-    /// Whether the bus behind it is a PCIe link, on which only device 0 exists (PCIe 5.0, section 7.3.1).
-    #[must_use]
-    pub const fn leads_to_a_link(self) -> bool {
-        matches!(self, Self::RootPort | Self::DownstreamPort | Self::PciToPcieBridge)
-    }
-}
-
-impl fmt::Display for FunctionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Conventional => "conventional",
-            Self::Endpoint => "endpoint",
-            Self::LegacyEndpoint => "legacy-endpoint",
-            Self::RootPort => "root-port",
-            Self::UpstreamPort => "upstream-port",
-            Self::DownstreamPort => "downstream-port",
-            Self::PcieToPciBridge => "pcie-to-pci-bridge",
-            Self::PciToPcieBridge => "pci-to-pcie-bridge",
-            Self::RcEndpoint => "rc-endpoint",
-            Self::RcEventCollector => "rc-event-collector",
-            Self::Reserved(value) => return write!(f, "reserved-type-{value}"),
-        })
-    }
 }

@@ -9,13 +9,14 @@ use alloc::vec::Vec;
 
 use addr::Range;
 
-use crate::enumerate::RootBus;
-use crate::findings::Reports;
+use crate::findings::Findings;
+use crate::function::bar::{Bar, BarKind};
 use crate::function::bridge::WindowKind;
+use crate::function::index::{BusIndex, FunctionIndex};
 use crate::place::host_window::{bus_range, is_io};
 use crate::place::space::{Space, Window};
-use crate::read::bar::{Bar, BarKind};
-use crate::topology::{FunctionIndex, Topology};
+use crate::topology::Topology;
+use crate::topology::root_bus::RootBus;
 
 /// What is given up although firmware placed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,21 +36,22 @@ pub(crate) fn claim(
     roots: &[RootBus],
     topology: &Topology,
     released: &Released,
-    reports: &mut Reports,
+    findings: &mut Findings,
 ) -> Kept {
-    let mut kept = vec![0; topology.functions.len()];
+    let mut kept = vec![0; topology.functions().len()];
     if released.everything {
         return kept;
     }
     // A bus comes after the one that leads to it.
-    for index in 0..topology.buses.len() {
+    for index in topology.bus_indices() {
         open_windows(space, roots, topology, index, released);
     }
-    for (index, function) in topology.functions.iter().enumerate() {
-        let bus = function.bus.0 as usize;
-        if roots[topology.buses[bus].root].windows.is_empty() {
+    for (index, function) in topology.indexed() {
+        let kept = &mut kept[index.place()];
+        let bus = function.bus;
+        if roots[topology[bus].root].windows.is_empty() {
             // Nothing is known of the host bridge's windows, so nothing can be wrong.
-            kept[index] = u16::MAX;
+            *kept = u16::MAX;
             continue;
         }
         for (number, bar) in function.all_bars().enumerate() {
@@ -62,14 +64,14 @@ pub(crate) fn claim(
                 // Firmware may leave there the ones that it measured with (EDK2 2022.11).
                 let last = address | (bar.size - 1);
                 if last != u64::MAX && last != u64::from(u32::MAX) {
-                    reports.bar_unreachable(function.address, bar.register, address);
+                    findings.bar_unreachable(function.address, bar.register, address);
                 }
                 continue;
             };
             if space.claim(topology, window, range) {
-                kept[index] |= 1 << number;
+                *kept |= 1 << number;
             } else {
-                reports.bar_overlaps(function.address, bar.register, address);
+                findings.bar_overlaps(function.address, bar.register, address);
             }
         }
     }
@@ -81,10 +83,10 @@ fn open_windows(
     space: &mut Space,
     roots: &[RootBus],
     topology: &Topology,
-    index: usize,
+    index: BusIndex,
     released: &Released,
 ) {
-    let bus = &topology.buses[index];
+    let bus = &topology[index];
     let (Some(at), Some(parent)) = (bus.bridge, bus.parent) else { return };
     let bridge = topology[at].bridge.as_ref();
     for window_of_bridge in bridge.into_iter().flat_map(|bridge| &bridge.windows) {
@@ -94,7 +96,7 @@ fn open_windows(
         if is_unused || released.windows.contains(&(index, kind)) {
             continue;
         }
-        let on = window(space, roots, topology, parent.0 as usize, range, kind == WindowKind::Io);
+        let on = window(space, roots, topology, parent, range, kind == WindowKind::Io);
         if let Some(on) = on
             && space.claim(topology, on, range)
         {
@@ -117,14 +119,14 @@ fn window(
     space: &Space,
     roots: &[RootBus],
     topology: &Topology,
-    bus: usize,
+    bus: BusIndex,
     range: Range<u64>,
     io: bool,
 ) -> Option<Window> {
-    if topology.buses[bus].parent.is_some() {
+    if topology[bus].parent.is_some() {
         return space.enclosing(bus, range, io).map(|kind| (bus, kind));
     }
-    let windows = &roots[topology.buses[bus].root].windows;
+    let windows = &roots[topology[bus].root].windows;
     let leads_there = windows
         .iter()
         .filter(|window| is_io(window) == io)

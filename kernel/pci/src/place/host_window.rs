@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use addr::{PciSpace, PciWindow, PhysAddr, Range};
 
-use crate::enumerate::RootBus;
+use crate::topology::root_bus::RootBus;
 
 /// Bits in which an address on the bus and the CPU's address for it cannot differ: the CPU maps whole pages, and a
 /// BAR is aligned to its own size on the bus.

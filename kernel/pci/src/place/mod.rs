@@ -1,8 +1,11 @@
-//! Addresses for BARs and bridge windows.
+//! Addresses for BARs and bridge windows: which are free, what firmware placed, what is planned, and what is written.
 
 pub(crate) mod assign;
+pub(crate) mod block;
 pub(crate) mod claim;
 pub(crate) mod host_window;
 pub(crate) mod plan;
 pub(crate) mod pool;
+pub(crate) mod reach;
 pub(crate) mod space;
+pub(crate) mod write;

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use addr::{PciSpace, PciWindow, Range};
 
+use crate::function::bar::{Bar, BarKind};
 use crate::function::bridge::WindowKind;
 
 const GIB_4: u64 = 1 << 32;
@@ -38,6 +39,20 @@ impl Wish {
             WindowKind::Io => Self::Io,
             WindowKind::Memory => Self::Low,
             WindowKind::Prefetchable => Self::High,
+        }
+    }
+
+    /// Which pools would do for a BAR that counts as `kind`, directly on a root bus or behind bridges.
+    pub(crate) fn bar(bar: &Bar, kind: WindowKind, on_root_bus: bool) -> Self {
+        if !on_root_bus {
+            return Self::block(kind);
+        }
+        match bar.kind {
+            BarKind::Io => Self::Io,
+            BarKind::Memory { wide: true, prefetchable: true } => Self::HighOrLow,
+            BarKind::Memory { wide: true, prefetchable: false } => Self::LowOrHigh,
+            BarKind::Memory { wide: false, prefetchable: true } => Self::LowPrefetchable,
+            BarKind::Memory { wide: false, prefetchable: false } => Self::Low,
         }
     }
 

@@ -5,14 +5,15 @@ use alloc::vec::Vec;
 
 use addr::Range;
 
-use crate::enumerate::RootBus;
 use crate::function::bridge::WindowKind;
+use crate::function::index::BusIndex;
 use crate::place::pool::{Pools, Wish};
 use crate::topology::Topology;
+use crate::topology::root_bus::RootBus;
 
 /// A bus and one of the three windows that lead to it. On a root bus, where the windows are the host bridge's,
 /// both kinds of memory count as [`WindowKind::Memory`].
-pub(crate) type Window = (usize, WindowKind);
+pub(crate) type Window = (BusIndex, WindowKind);
 
 /// Who has which addresses on the bus.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub(crate) struct Space {
 impl Space {
     /// With all windows of all bridges closed.
     pub(crate) fn new(roots: &[RootBus], topology: &Topology) -> Self {
-        let buses = topology.buses.len();
+        let buses = topology.buses().len();
         Self {
             windows: vec![[None; 3]; buses],
             taken: vec![Default::default(); buses],
@@ -38,16 +39,16 @@ impl Space {
 
     /// The open window.
     pub(crate) fn window(&self, (bus, kind): Window) -> Option<Range<u64>> {
-        self.windows[bus][kind as usize]
+        self.windows[bus.place()][kind as usize]
     }
 
     /// Opens a window; the addresses are taken already on the bus above.
     pub(crate) fn open(&mut self, (bus, kind): Window, range: Range<u64>) {
-        self.windows[bus][kind as usize] = Some(range);
+        self.windows[bus.place()][kind as usize] = Some(range);
     }
 
     /// The open window to `bus` that all of `range` lies in.
-    pub(crate) fn enclosing(&self, bus: usize, range: Range<u64>, io: bool) -> Option<WindowKind> {
+    pub(crate) fn enclosing(&self, bus: BusIndex, range: Range<u64>, io: bool) -> Option<WindowKind> {
         WindowKind::ALL
             .into_iter()
             .filter(|kind| (*kind == WindowKind::Io) == io)
@@ -56,14 +57,14 @@ impl Space {
 
     /// Takes `range` in a window, unless some of it is taken.
     pub(crate) fn claim(&mut self, topology: &Topology, (bus, kind): Window, range: Range<u64>) -> bool {
-        let taken = &mut self.taken[bus][kind as usize];
+        let taken = &mut self.taken[bus.place()][kind as usize];
         let place = taken.partition_point(|other| other.end() < range.start());
         if taken.get(place).is_some_and(|other| other.overlaps(&range)) {
             return false;
         }
         taken.insert(place, range);
-        if topology.buses[bus].parent.is_none() {
-            self.pools[topology.buses[bus].root].reserve(range, kind == WindowKind::Io);
+        if topology[bus].parent.is_none() {
+            self.pools[topology[bus].root].reserve(range, kind == WindowKind::Io);
         }
         true
     }
@@ -76,7 +77,7 @@ impl Space {
     /// Takes room in an open window of a bridge, which grows if it must and can.
     pub(crate) fn take(&mut self, topology: &Topology, at: Window, size: u64, alignment: u64) -> Option<u64> {
         let window = self.window(at)?;
-        let taken = &self.taken[at.0][at.1 as usize];
+        let taken = &self.taken[at.0.place()][at.1 as usize];
         let (first, last) = (taken.first().copied(), taken.last().copied());
         let candidates = [
             gap(window, taken, size, alignment),
@@ -109,20 +110,20 @@ impl Space {
             let (Some(added), Some(wider)) = (added, Range::new(start, end)) else { return false };
             let io = kind == WindowKind::Io;
             grown.push((at, wider));
-            let Some(parent) = topology.buses[bus].parent.map(|parent| parent.0 as usize) else {
+            let Some(parent) = topology[bus].parent else {
                 return false;
             };
-            if topology.buses[parent].parent.is_none() {
+            if topology[parent].parent.is_none() {
                 let kind = if io { WindowKind::Io } else { WindowKind::Memory };
                 claimed.push(((parent, kind), added));
-                break Some((topology.buses[parent].root, added, io));
+                break Some((topology[parent].root, added, io));
             }
             let Some(kind) = self.enclosing(parent, window, io) else { return false };
             claimed.push(((parent, kind), added));
             (at, range) = ((parent, kind), added);
         };
         let is_taken = |((bus, kind), added): &(Window, Range<u64>)| {
-            self.taken[*bus][*kind as usize].iter().any(|other| other.overlaps(added))
+            self.taken[bus.place()][*kind as usize].iter().any(|other| other.overlaps(added))
         };
         if claimed.iter().any(is_taken) {
             return false;

@@ -5,11 +5,12 @@
 
 use addr::{DeviceFunction, PciAddress};
 
-use crate::config::access::ConfigAccess;
-use crate::findings::Reports;
-use crate::function::FunctionKind;
-use crate::read::capability::{id, in_extended_space};
-use crate::read::scan::{BridgeAbove, Seen, answers};
+use crate::config::access::{ConfigAccess, answers};
+use crate::findings::Findings;
+use crate::function::capability::id;
+use crate::function::kind::FunctionKind;
+use crate::read::capability::in_extended_space;
+use crate::read::scanned::{BridgeAbove, ScannedFunction};
 
 /// Registers of the PCIe capability (PCIe 5.0, section 7.5.3), from its beginning.
 const FLAGS: u16 = 0x02;
@@ -25,7 +26,7 @@ const ARI_CAPABILITY: u16 = 4;
 /// Switches ARI forwarding of the port `above` on if function 0 of its device has ARI, else off. True if it is on.
 ///
 /// Linux: `pci_configure_ari`.
-pub(crate) fn configure(config: &mut dyn ConfigAccess, above: BridgeAbove, first: &Seen) -> bool {
+pub(crate) fn configure(config: &mut dyn ConfigAccess, above: BridgeAbove, first: &ScannedFunction) -> bool {
     let Some(express) = above.express.map(u16::from) else { return false };
     if first.kind == FunctionKind::Conventional || express + DEVICE_CONTROL_2 >= 0x100 {
         return false;
@@ -46,33 +47,37 @@ pub(crate) fn configure(config: &mut dyn ConfigAccess, above: BridgeAbove, first
 }
 
 /// The function after `function` in its chain; numbers have to grow (Linux: `next_ari_fn`).
-pub(crate) fn next_function(config: &dyn ConfigAccess, function: &Seen, number: u8) -> Option<u8> {
+pub(crate) fn next_function(config: &dyn ConfigAccess, function: &ScannedFunction, number: u8) -> Option<u8> {
     named_next(config, function).filter(|next| *next > number)
 }
 
-fn named_next(config: &dyn ConfigAccess, function: &Seen) -> Option<u8> {
+fn named_next(config: &dyn ConfigAccess, function: &ScannedFunction) -> Option<u8> {
     let offset = function.extended_capability(id::ARI)?;
     let register = in_extended_space(offset + ARI_CAPABILITY)?;
     Some((config.read16(function.address, register) >> 8) as u8)
 }
 
-/// Reports functions that answer and that a port which forwards by ARI does not lead to.
-pub(crate) fn report_skipped(config: &dyn ConfigAccess, seen: &[Seen], reports: &mut Reports) {
+/// Findings functions that answer and that a port which forwards by ARI does not lead to.
+pub(crate) fn report_skipped(config: &dyn ConfigAccess, seen: &[ScannedFunction], findings: &mut Findings) {
     let Some(first) = seen.first().filter(|first| first.multifunction_by_header) else { return };
     let PciAddress { segment, bus, .. } = first.address;
     for number in 1..8 {
         let address = PciAddress { segment, bus, devfn: DeviceFunction::from_bits(number) };
         if !seen.iter().any(|seen| seen.address == address) && answers(config, address) {
-            reports.not_in_ari_chain(address);
+            findings.not_in_ari_chain(address);
         }
     }
 }
 
-/// Reports functions that only ARI reaches, where no port forwards by it (PCIe 5.0, section 7.8.8.2).
-pub(crate) fn report_unreachable(config: &dyn ConfigAccess, seen: &[Seen], reports: &mut Reports) {
+/// Findings functions that only ARI reaches, where no port forwards by it (PCIe 5.0, section 7.8.8.2).
+pub(crate) fn report_unreachable(
+    config: &dyn ConfigAccess,
+    seen: &[ScannedFunction],
+    findings: &mut Findings,
+) {
     for function in seen {
         if let Some(next) = named_next(config, function).filter(|next| *next > 7) {
-            reports.ari(function.address, next);
+            findings.ari(function.address, next);
         }
     }
 }

@@ -1,69 +1,15 @@
 //! Base address registers: what they are, and how their size is measured.
 
 use alloc::vec::Vec;
-use core::fmt;
 
-use addr::{PciAddress, PhysAddr, Range};
+use addr::PciAddress;
 
-use crate::config::access::{Command, ConfigAccess, register};
-use crate::findings::Reports;
-
-/// One implemented base address register.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bar {
-    /// Which register.
-    pub register: BarRegister,
-    /// What it decodes.
-    pub kind: BarKind,
-    /// Bytes; a power of two.
-    pub size: u64,
-    /// How many of that size lie in a row: those of all virtual functions, else one.
-    pub count: u16,
-    /// Its address on the bus; none if no window had room for it.
-    pub bus_address: Option<u64>,
-    /// The same addresses as the CPU sees them; none if no window of the host bridge covers them.
-    pub cpu: Option<Range<PhysAddr>>,
-}
-
-/// The register that a [`Bar`] stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum BarRegister {
-    /// BAR 0 to 5; for a 64-bit one, the lower half's number.
-    Bar(u8),
-    /// The expansion ROM's.
-    Rom,
-    /// In the SR-IOV capability of a physical function, for all its virtual functions.
-    Virtual {
-        /// The virtual functions' BAR 0 to 5.
-        number: u8,
-        /// Where the register is in config space.
-        offset: u16,
-    },
-}
-
-impl fmt::Display for BarRegister {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bar(number) => write!(f, "BAR {number}"),
-            Self::Rom => f.write_str("ROM BAR"),
-            Self::Virtual { number, .. } => write!(f, "VF BAR {number}"),
-        }
-    }
-}
-
-/// What a BAR decodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BarKind {
-    /// I/O space.
-    Io,
-    /// Memory space.
-    Memory {
-        /// Whether it takes addresses above 4 GiB.
-        wide: bool,
-        /// Whether reads have no side effects.
-        prefetchable: bool,
-    },
-}
+use crate::config::access::ConfigAccess;
+use crate::config::bar::{IO_ADDRESS, MEMORY_ADDRESS, ROM_ADDRESS};
+use crate::config::command::Command;
+use crate::config::register;
+use crate::findings::Findings;
+use crate::function::bar::{Bar, BarKind, BarRegister};
 
 /// Bit 0 of a BAR: I/O space.
 const IO_SPACE: u32 = 1;
@@ -74,10 +20,6 @@ const WIDTH_1_MIB: u32 = 1 << 1;
 const WIDTH_64: u32 = 2 << 1;
 /// Bit 3 of a memory BAR.
 const PREFETCHABLE: u32 = 1 << 3;
-/// Address bits of each kind of register.
-const IO_ADDRESS: u32 = !3;
-const MEMORY_ADDRESS: u32 = !0xf;
-const ROM_ADDRESS: u32 = !0x7ff;
 /// BARs of a virtual function.
 const VIRTUAL_BARS: u8 = 6;
 /// Bit 0 of a ROM BAR: the ROM answers (PCI Local Bus 3.0, section 6.2.5.2).
@@ -92,7 +34,7 @@ pub(crate) fn measure_all(
     at: PciAddress,
     count: u8,
     rom: Option<u16>,
-    reports: &mut Reports,
+    findings: &mut Findings,
 ) -> Vec<Bar> {
     let mut bars = Vec::new();
     if count == 0 && rom.is_none() {
@@ -107,7 +49,7 @@ pub(crate) fn measure_all(
     while number < count {
         let offset = register::BAR_0 + 4 * u16::from(number);
         let (bar, width) =
-            measure(config, at, (BarRegister::Bar(number), offset), number + 1 == count, reports);
+            measure(config, at, (BarRegister::Bar(number), offset), number + 1 == count, findings);
         bars.extend(bar);
         number += width;
     }
@@ -132,14 +74,14 @@ pub(crate) fn measure_virtual(
     at: PciAddress,
     first: u16,
     total: u16,
-    reports: &mut Reports,
+    findings: &mut Findings,
 ) -> Vec<Bar> {
     let mut bars = Vec::new();
     let mut number = 0;
     while number < VIRTUAL_BARS {
         let offset = first + 4 * u16::from(number);
         let register = BarRegister::Virtual { number, offset };
-        let (bar, width) = measure(config, at, (register, offset), number + 1 == VIRTUAL_BARS, reports);
+        let (bar, width) = measure(config, at, (register, offset), number + 1 == VIRTUAL_BARS, findings);
         bars.extend(bar.map(|bar| Bar { count: total, bus_address: None, ..bar }));
         number += width;
     }
@@ -152,7 +94,7 @@ fn measure(
     at: PciAddress,
     (register, offset): (BarRegister, u16),
     is_last: bool,
-    reports: &mut Reports,
+    findings: &mut Findings,
 ) -> (Option<Bar>, u8) {
     let (held, ones) = probe(config, at, offset, u32::MAX);
     // All ones, the flags included, is what is read where nothing answers (Linux: `__pci_read_base`).
@@ -177,7 +119,7 @@ fn measure(
             (bar(register, BarKind::Memory { wide: true, prefetchable }, mask, address), 2)
         }
         WIDTH_64 => {
-            reports.bar_malformed(at, register, "says that it is 64 bits wide, and has no upper half");
+            findings.bar_malformed(at, register, "says that it is 64 bits wide, and has no upper half");
             (None, 1)
         }
         width => {
@@ -186,7 +128,7 @@ fn measure(
             } else {
                 "has a reserved width"
             };
-            reports.bar_malformed(at, register, wrong);
+            findings.bar_malformed(at, register, wrong);
             (None, 1)
         }
     }
@@ -218,46 +160,4 @@ fn bar(register: BarRegister, kind: BarKind, mask: u64, held: u64) -> Option<Bar
     let size = mask & mask.wrapping_neg();
     let bus_address = Some(held).filter(|address| *address != 0);
     (size != 0).then_some(Bar { register, kind, size, count: 1, bus_address, cpu: None })
-}
-
-impl Bar {
-    /// Bytes of all that lie in a row.
-    #[must_use]
-    pub fn span(&self) -> u64 {
-        self.size.saturating_mul(self.count.into())
-    }
-
-    /// Where the register stands in a function with header type `header_type`.
-    pub(crate) fn offset(&self, header_type: u8) -> u16 {
-        match self.register {
-            BarRegister::Bar(number) => register::BAR_0 + 4 * u16::from(number),
-            BarRegister::Virtual { offset, .. } => offset,
-            BarRegister::Rom if header_type == 1 => register::BRIDGE_ROM,
-            BarRegister::Rom => register::ROM,
-        }
-    }
-
-    /// Writes the address; zero if there is none. A ROM stays switched off.
-    pub(crate) fn write(&self, config: &mut dyn ConfigAccess, at: PciAddress, header_type: u8) {
-        let (offset, address) = (self.offset(header_type), self.bus_address.unwrap_or(0));
-        config.write32(at, offset, address as u32);
-        if let BarKind::Memory { wide: true, .. } = self.kind {
-            config.write32(at, offset + 4, (address >> 32) as u32);
-        }
-    }
-
-    /// The address that the register holds.
-    pub(crate) fn held(&self, config: &dyn ConfigAccess, at: PciAddress, header_type: u8) -> u64 {
-        let offset = self.offset(header_type);
-        let mask = match (self.register, self.kind) {
-            (BarRegister::Rom, _) => ROM_ADDRESS,
-            (_, BarKind::Io) => IO_ADDRESS,
-            (_, BarKind::Memory { .. }) => MEMORY_ADDRESS,
-        };
-        let low = u64::from(config.read32(at, offset) & mask);
-        match self.kind {
-            BarKind::Memory { wide: true, .. } => u64::from(config.read32(at, offset + 4)) << 32 | low,
-            _ => low,
-        }
-    }
 }

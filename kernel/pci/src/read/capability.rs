@@ -4,9 +4,11 @@ use alloc::vec::Vec;
 
 use addr::PciAddress;
 
-use crate::config::access::{ConfigAccess, register};
-use crate::findings::Reports;
-use crate::function::FunctionKind;
+use crate::config::access::ConfigAccess;
+use crate::config::register;
+use crate::findings::Findings;
+use crate::function::capability::{Capability, ExtendedCapability, id};
+use crate::function::kind::FunctionKind;
 
 /// Entries that fit in 192 bytes.
 const MAX_CAPABILITIES: usize = 48;
@@ -17,41 +19,11 @@ const EXTENDED_SPACE: u16 = 0x100;
 /// Last offset at which either kind can begin.
 const LAST_EXTENDED: u16 = 0xffc;
 
-/// Capability IDs that this crate reads itself.
-pub(crate) mod id {
-    /// PCIe (PCI Code and ID Assignment 1.11, section 2).
-    pub(crate) const PCIE: u8 = 0x10;
-    /// ACS (the same, section 3).
-    pub(crate) const ACS: u16 = 0x0d;
-    /// Alternative routing ID interpretation.
-    pub(crate) const ARI: u16 = 0x0e;
-    /// Single root I/O virtualisation.
-    pub(crate) const SRIOV: u16 = 0x10;
-}
-
-/// An entry of the capability list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capability {
-    /// Capability ID.
-    pub id: u8,
-    /// Where in config space it begins.
-    pub offset: u8,
-}
-
-/// An entry of the extended capability list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExtendedCapability {
-    /// Extended capability ID.
-    pub id: u16,
-    /// Where in config space it begins.
-    pub offset: u16,
-}
-
 /// The capability list of a function, and what the PCIe capability in it says of the function's kind.
 pub(crate) fn read_list(
     config: &dyn ConfigAccess,
     at: PciAddress,
-    reports: &mut Reports,
+    findings: &mut Findings,
 ) -> (Vec<Capability>, FunctionKind) {
     const LIST: &str = "capability list";
     const HAS_LIST: u32 = 1 << 20;
@@ -63,11 +35,11 @@ pub(crate) fn read_list(
     let mut offset = config.read8(at, register::CAPABILITIES) & !3;
     while offset != 0 {
         if offset < 0x40 {
-            reports.capability_list(at, LIST, offset.into(), "points into the header");
+            findings.capability_list(at, LIST, offset.into(), "points into the header");
             break;
         }
         if list.len() == MAX_CAPABILITIES {
-            reports.capability_list(
+            findings.capability_list(
                 at,
                 LIST,
                 offset.into(),
@@ -78,11 +50,11 @@ pub(crate) fn read_list(
         let head = config.read32(at, offset.into());
         let id = head as u8;
         if id == 0xff {
-            reports.capability_list(at, LIST, offset.into(), "has no entry");
+            findings.capability_list(at, LIST, offset.into(), "has no entry");
             break;
         }
         if list.iter().any(|seen: &Capability| seen.offset == offset) {
-            reports.capability_list(at, LIST, offset.into(), "runs in a circle");
+            findings.capability_list(at, LIST, offset.into(), "runs in a circle");
             break;
         }
         list.push(Capability { id, offset });
@@ -92,7 +64,7 @@ pub(crate) fn read_list(
         offset = (head >> 8) as u8 & !3;
     }
     if let Some(FunctionKind::Reserved(value)) = kind {
-        reports.reserved_kind(at, value);
+        findings.reserved_kind(at, value);
     }
     (list, kind.unwrap_or(FunctionKind::Conventional))
 }
@@ -101,7 +73,7 @@ pub(crate) fn read_list(
 pub(crate) fn read_extended_list(
     config: &dyn ConfigAccess,
     at: PciAddress,
-    reports: &mut Reports,
+    findings: &mut Findings,
 ) -> Vec<ExtendedCapability> {
     const LIST: &str = "extended capability list";
     let mut list = Vec::new();
@@ -114,18 +86,18 @@ pub(crate) fn read_extended_list(
         // Linux: pci_find_next_ext_capability). Without extended space there are all ones.
         if head == 0 || head == u32::MAX {
             if head != 0 && offset != EXTENDED_SPACE {
-                reports.capability_list(at, LIST, offset, "has no entry");
+                findings.capability_list(at, LIST, offset, "has no entry");
             }
             break;
         }
         let (word, bit) = (usize::from(offset >> 8), 1u64 << (offset >> 2 & 63));
         if visited[word] & bit != 0 {
-            reports.capability_list(at, LIST, offset, "runs in a circle");
+            findings.capability_list(at, LIST, offset, "runs in a circle");
             break;
         }
         visited[word] |= bit;
         if list.len() == MAX_EXTENDED_CAPABILITIES {
-            reports.capability_list(at, LIST, offset, "has no end (480 entries is the limit); it goes on");
+            findings.capability_list(at, LIST, offset, "has no end (480 entries is the limit); it goes on");
             break;
         }
         list.push(ExtendedCapability { id, offset });
@@ -134,7 +106,7 @@ pub(crate) fn read_extended_list(
             break;
         }
         if offset < EXTENDED_SPACE {
-            reports.capability_list(at, LIST, offset, "points below 0x100");
+            findings.capability_list(at, LIST, offset, "points below 0x100");
             break;
         }
     }

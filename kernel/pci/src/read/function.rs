@@ -2,18 +2,20 @@
 
 use alloc::vec::Vec;
 
-use crate::config::access::{ConfigAccess, register};
-use crate::enumerate::{Policy, Resources};
-use crate::findings::Reports;
-use crate::function::bridge;
+use crate::config::access::ConfigAccess;
+use crate::config::register;
+use crate::findings::Findings;
+use crate::function::alias_mask::AliasMask;
+use crate::function::bar::BarRegister;
+use crate::function::index::{BusIndex, FunctionIndex};
 use crate::function::{Function, SubsystemId};
-use crate::read::bar;
-use crate::read::number::Numbered;
-use crate::read::scan::{Header, Seen};
-use crate::read::tree::Tree;
-use crate::rules::acs;
-use crate::rules::alias::AliasMask;
-use crate::topology::{Bus, BusIndex, FunctionIndex, Topology};
+use crate::policy::{Policy, Resources};
+use crate::read::numbering::Numbered;
+use crate::read::numbering::tree::Tree;
+use crate::read::scanned::{Header, ScannedFunction};
+use crate::read::{acs, bar, bridge};
+use crate::topology::Topology;
+use crate::topology::bus::Bus;
 
 /// Base class and sub-class of a PCI-to-PCI bridge.
 const PCI_BRIDGE: u32 = 0x0604;
@@ -23,62 +25,53 @@ pub(crate) fn functions(
     config: &mut dyn ConfigAccess,
     numbered: Numbered,
     policy: &Policy,
-    reports: &mut Reports,
+    findings: &mut Findings,
 ) -> Topology {
-    let mut topology = Topology { hidden: numbered.hidden, ..Topology::default() };
+    let mut topology = Topology::new(numbered.hidden);
     for (root, tree) in numbered.trees {
-        read_tree(config, root, tree, policy, &mut topology, reports);
+        read_tree(config, root, tree, policy, &mut topology, findings);
     }
     topology
 }
 
+/// Appends a root bus with all functions behind it.
 fn read_tree(
     config: &mut dyn ConfigAccess,
     root: usize,
     tree: Tree,
     policy: &Policy,
     topology: &mut Topology,
-    reports: &mut Reports,
+    findings: &mut Findings,
 ) {
-    let (first_bus, first_function) = (topology.buses.len(), topology.functions.len());
-    let mut seen = tree.seen.into_iter();
+    let (first_bus, first_function) = (topology.buses().len(), topology.functions().len());
+    let mut scanned = tree.functions.into_iter();
     for bus in tree.buses {
-        let index = BusIndex(topology.buses.len() as u32);
-        let bridge = bus.above.map(|above| FunctionIndex((first_function + above.bridge) as u32));
-        let parent = bus.above.map(|above| BusIndex((first_bus + above.bus) as u32));
-        let parent_kind = bridge.map(|bridge| topology[bridge].kind);
-        let start = topology.functions.len();
-        for seen in seen.by_ref().take(bus.seen.len()) {
-            let mut function = read_function(config, seen, index, bridge, policy, reports);
-            policy.quirks.apply(&mut function, parent_kind);
-            topology.functions.push(function);
-        }
-        let here = &topology.functions[start..];
-        let mut members: Vec<FunctionIndex> =
-            (start..topology.functions.len()).map(|index| FunctionIndex(index as u32)).collect();
-        members.sort_by_key(|index| topology[*index].address.devfn);
-        topology.buses.push(Bus {
+        let bridge = bus.above.map(|above| above.bridge.after(first_function));
+        let index = topology.add_bus(Bus {
             segment: bus.segment,
             number: bus.number,
             root,
             bridge,
-            parent,
-            has_aliases: here.iter().any(|function| !function.aliases.is_empty()),
-            functions: members,
+            parent: bus.above.map(|above| above.bus.after(first_bus)),
+            functions: Vec::new(),
+            has_aliases: false,
         });
+        for scanned in scanned.by_ref().take(bus.functions.len()) {
+            let function = read_function(config, scanned, (index, bridge), policy, findings);
+            topology.add_function(function);
+        }
     }
 }
 
 fn read_function(
     config: &mut dyn ConfigAccess,
-    seen: Seen,
-    bus: BusIndex,
-    parent: Option<FunctionIndex>,
+    scanned: ScannedFunction,
+    (bus, parent): (BusIndex, Option<FunctionIndex>),
     policy: &Policy,
-    reports: &mut Reports,
+    findings: &mut Findings,
 ) -> Function {
     let resources = policy.resources;
-    let Seen {
+    let ScannedFunction {
         address,
         vendor,
         device,
@@ -91,11 +84,11 @@ fn read_function(
         capabilities,
         extended_capabilities,
         sriov,
-    } = seen;
+    } = scanned;
     let (class, revision) = (class_revision >> 8, class_revision as u8);
     let header_type = header.number();
     if (class >> 8 == PCI_BRIDGE) != (header_type == 1) && header_type != 2 {
-        reports.class_without_header(address, class, header_type);
+        findings.class_without_header(address, class, header_type);
     }
     let (bar_count, rom_register) = match header {
         Header::Normal => (6, Some(register::ROM)),
@@ -107,24 +100,24 @@ fn read_function(
         SubsystemId { vendor: ids as u16, device: (ids >> 16) as u16 }
     });
     let bridge = match header {
-        Header::Bridge(seen) => Some(bridge::read(config, address, seen.buses, resources)),
+        Header::Bridge(scanned) => Some(bridge::read(config, address, scanned.buses, resources)),
         Header::Normal => None,
         Header::Cardbus => {
-            reports.cardbus(address);
+            findings.cardbus(address);
             None
         }
     };
-    let mut bars = bar::measure_all(config, address, bar_count, rom_register, reports);
+    let mut bars = bar::measure_all(config, address, bar_count, rom_register, findings);
     if resources == Resources::Assign {
         bars.iter_mut().for_each(|bar| bar.bus_address = None);
     }
     let virtual_bars = match sriov {
         Some(sriov) if policy.virtual_functions > 0 => {
-            bar::measure_virtual(config, address, sriov.first_bar(), sriov.total, reports)
+            bar::measure_virtual(config, address, sriov.first_bar(), sriov.total, findings)
         }
         _ => Vec::new(),
     };
-    let rom = bars.pop_if(|bar| bar.register == bar::BarRegister::Rom);
+    let rom = bars.pop_if(|bar| bar.register == BarRegister::Rom);
     let mut function = Function {
         address,
         bus,

@@ -1,12 +1,14 @@
 //! What config space contains: which functions exist, the bus numbers that lead to them, capabilities and BARs.
 
+pub(crate) mod acs;
 pub(crate) mod ari;
 pub(crate) mod bar;
+pub(crate) mod bridge;
 pub(crate) mod capability;
 pub(crate) mod function;
-pub(crate) mod number;
-pub(crate) mod parking;
+pub(crate) mod numbering;
+pub(crate) mod port_type;
 pub(crate) mod scan;
+pub(crate) mod scanned;
 pub(crate) mod sriov;
-pub(crate) mod tree;
 pub(crate) mod virtio;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::config::access::ConfigAccess;
 use crate::function::Function;
-use crate::read::bar::BarRegister;
+use crate::function::bar::BarRegister;
 
 /// Capability ID of vendor-specific capabilities (PCI Code and ID Assignment 1.11, section 2).
 pub const VENDOR_SPECIFIC: u8 = 0x09;

@@ -3,84 +3,13 @@
 use core::fmt;
 
 use crate::config::access::ConfigAccess;
-use crate::findings::Reports;
-use crate::function::{Function, FunctionKind};
-use crate::read::capability::{self, id};
+use crate::findings::Findings;
+use crate::function::Function;
+use crate::function::acs::AcsFlags;
+use crate::function::index::FunctionIndex;
+use crate::function::kind::FunctionKind;
 use crate::rules::quirks;
-use crate::topology::{FunctionIndex, Topology};
-
-bitflags::bitflags! {
-    /// Bits of the ACS capability and control registers (PCIe 5.0, section 7.7.8).
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct AcsFlags: u16 {
-        /// SV: requests with a wrong requester ID are dropped.
-        const SOURCE_VALIDATION = 1 << 0;
-        /// TB: requests that claim to be translated already are blocked.
-        const TRANSLATION_BLOCKING = 1 << 1;
-        /// RR: peer requests go up to the root.
-        const REQUEST_REDIRECT = 1 << 2;
-        /// CR: peer completions go up to the root.
-        const COMPLETION_REDIRECT = 1 << 3;
-        /// UF: what is addressed upstream is forwarded there.
-        const UPSTREAM_FORWARDING = 1 << 4;
-        /// EC: a table says which peers may be reached.
-        const EGRESS_CONTROL = 1 << 5;
-        /// DT: translated peer requests may go directly.
-        const DIRECT_TRANSLATED = 1 << 6;
-        /// Bits that later specifications define.
-        const _ = !0;
-    }
-}
-
-impl AcsFlags {
-    /// SV, RR, CR, UF: what has to be on for a function to isolate (Linux: `REQ_ACS_FLAGS`).
-    pub const ISOLATION: Self = Self::from_bits_retain(0x1d);
-
-    /// SV to DT.
-    pub(crate) const NAMED: Self = Self::from_bits_retain(0x7f);
-
-    /// What is switched on in `function` as far as it has it: TB too where requests come from outside of the
-    /// machine (Linux: `pci_std_enable_acs`).
-    fn wanted(function: &Function) -> Self {
-        let outside = function.external_facing || function.untrusted;
-        if outside { Self::ISOLATION | Self::TRANSLATION_BLOCKING } else { Self::ISOLATION }
-    }
-
-    /// The named bits, in register order, with the specification's abbreviations.
-    const NAMES: [(Self, &'static str); 7] = [
-        (Self::SOURCE_VALIDATION, "SV"),
-        (Self::TRANSLATION_BLOCKING, "TB"),
-        (Self::REQUEST_REDIRECT, "RR"),
-        (Self::COMPLETION_REDIRECT, "CR"),
-        (Self::UPSTREAM_FORWARDING, "UF"),
-        (Self::EGRESS_CONTROL, "EC"),
-        (Self::DIRECT_TRANSLATED, "DT"),
-    ];
-}
-
-impl fmt::Display for AcsFlags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut space = "";
-        for (_, name) in Self::NAMES.iter().filter(|(flag, _)| self.contains(*flag)) {
-            write!(f, "{space}{name}")?;
-            space = " ";
-        }
-        Ok(())
-    }
-}
-
-/// The ACS capability of a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AcsRegisters {
-    /// Where the extended capability begins.
-    pub offset: u16,
-    /// What it can.
-    pub capability: AcsFlags,
-    /// What is switched on.
-    pub control: AcsFlags,
-    /// Whether the user says what is on ([`config_acs`](crate::config_acs)), and nothing else may.
-    pub is_chosen: bool,
-}
+use crate::topology::Topology;
 
 /// Whether a function keeps its requests apart from its neighbours'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,15 +81,15 @@ impl Topology {
     #[must_use]
     pub fn fully_isolating(&self) -> Self {
         let mut copy = self.clone();
-        for index in 0..copy.functions.len() {
-            copy.isolate(FunctionIndex(index as u32));
+        for index in copy.indices() {
+            copy.isolate(index);
         }
         copy
     }
 
     /// Switches ACS of one function on in this copy alone, as [`enable_acs_of`] does in the machine.
     pub fn isolate(&mut self, index: FunctionIndex) {
-        let Some(function) = self.functions.get_mut(index.0 as usize) else { return };
+        let function = self.function_mut(index);
         let wanted = AcsFlags::wanted(function);
         if let Some(acs) = function.acs.as_mut().filter(|acs| !acs.is_chosen) {
             acs.control |= acs.capability & wanted;
@@ -176,39 +105,28 @@ impl Topology {
     }
 }
 
-/// Switches on SV, RR, CR and UF in every function that has them; in a port that leads out of the machine and
-/// in what is behind it TB as well.
-pub fn enable_acs(config: &mut dyn ConfigAccess, topology: &mut Topology) {
-    for index in 0..topology.functions.len() {
-        enable_acs_of(config, topology, FunctionIndex(index as u32));
+impl AcsFlags {
+    /// What is switched on in `function` as far as it has it: TB too where requests come from outside of the
+    /// machine (Linux: `pci_std_enable_acs`).
+    fn wanted(function: &Function) -> Self {
+        let outside = function.external_facing || function.untrusted;
+        if outside { Self::ISOLATION | Self::TRANSLATION_BLOCKING } else { Self::ISOLATION }
     }
 }
 
-/// The ACS registers of a function, if there is that capability.
-pub(crate) fn find(config: &dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
-    // The registers follow the header of the capability; one at the very end has no room for them.
-    let offset = function.extended_capability(id::ACS)?;
-    let registers = config.read32(function.address, capability::in_extended_space(offset + 4)?);
-    Some(AcsRegisters {
-        offset,
-        capability: AcsFlags::from_bits_retain(registers as u16),
-        control: AcsFlags::from_bits_retain((registers >> 16) as u16),
-        is_chosen: false,
-    })
-}
-
-/// The ACS registers of a function as they are now.
-pub fn read_acs(config: &mut dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
-    let acs = function.acs?;
-    let control = AcsFlags::from_bits_retain(config.read16(function.address, acs.offset + 6));
-    Some(AcsRegisters { control, ..acs })
+/// Switches on SV, RR, CR and UF in every function that has them; in a port that leads out of the machine and
+/// in what is behind it TB as well.
+pub fn enable_acs(config: &mut dyn ConfigAccess, topology: &mut Topology) {
+    for index in topology.indices() {
+        enable_acs_of(config, topology, index);
+    }
 }
 
 /// The same for one function: the step that Linux takes before it groups that function.
 ///
 /// A bit that does not stay on is a finding, and the function counts as not isolating. Where the user chose, that stays.
 pub fn enable_acs_of(config: &mut dyn ConfigAccess, topology: &mut Topology, index: FunctionIndex) {
-    let Some(function) = topology.functions.get_mut(index.0 as usize) else { return };
+    let function = topology.function_mut(index);
     let wanted = AcsFlags::wanted(function);
     let Some(acs) = &mut function.acs else { return };
     let wanted = acs.control | acs.capability & wanted;
@@ -220,8 +138,9 @@ pub fn enable_acs_of(config: &mut dyn ConfigAccess, topology: &mut Topology, ind
     acs.control = AcsFlags::from_bits_retain(config.read16(function.address, control));
     let refused = wanted - acs.control;
     if !refused.is_empty() {
-        Reports::append_to(&mut topology.findings, |reports| {
-            reports.acs_refused(function.address, refused);
-        });
+        let address = function.address;
+        let mut findings = Findings::after(core::mem::take(&mut topology.findings));
+        findings.acs_refused(address, refused);
+        topology.findings = findings.finish();
     }
 }

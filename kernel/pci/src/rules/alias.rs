@@ -4,39 +4,10 @@ use alloc::vec::Vec;
 
 use addr::{DeviceFunction, RequesterId};
 
-use crate::function::{Function, FunctionKind};
-use crate::topology::{FunctionIndex, Topology};
-
-/// A set of devices and functions of one bus.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AliasMask([u64; 4]);
-
-impl AliasMask {
-    /// Puts `devfn` into the set; false if it was there already.
-    pub fn insert(&mut self, devfn: DeviceFunction) -> bool {
-        let (word, bit) = (usize::from(devfn.bits() >> 6), 1u64 << (devfn.bits() & 63));
-        let new = self.0[word] & bit == 0;
-        self.0[word] |= bit;
-        new
-    }
-
-    /// Whether `devfn` is in the set.
-    #[must_use]
-    pub fn contains(&self, devfn: DeviceFunction) -> bool {
-        self.0[usize::from(devfn.bits() >> 6)] & 1u64 << (devfn.bits() & 63) != 0
-    }
-
-    /// Whether nothing is in the set.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0 == [0; 4]
-    }
-
-    /// The members, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = DeviceFunction> + '_ {
-        (0..=255).map(DeviceFunction::from_bits).filter(|devfn| self.contains(*devfn))
-    }
-}
+use crate::function::Function;
+use crate::function::index::FunctionIndex;
+use crate::function::kind::FunctionKind;
+use crate::topology::Topology;
 
 /// One ID under which a function's requests can arrive, and who puts it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,11 +55,6 @@ impl Topology {
             None::<()>
         });
         ids
-    }
-
-    /// The bridges from `function`'s bus to the root, nearest first.
-    pub fn bridges_above(&self, function: FunctionIndex) -> impl Iterator<Item = FunctionIndex> + '_ {
-        core::iter::successors(self[function].parent, |bridge| self[*bridge].parent)
     }
 
     /// Whether one of the two does DMA under the other's ID; they are on one bus.

@@ -8,8 +8,8 @@ use addr::DeviceFunction;
 
 use crate::config::access::ConfigAccess;
 use crate::function::Function;
-use crate::rules::acs::AcsFlags;
-use crate::topology::{FunctionIndex, Topology};
+use crate::function::acs::AcsFlags;
+use crate::topology::Topology;
 
 /// For which functions ACS is as the user says. For one that several entries match, the first one counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,8 +136,8 @@ fn hex(text: &str) -> Option<u16> {
 /// [`enable_acs`]: crate::enable_acs
 pub fn config_acs(config: &mut dyn ConfigAccess, topology: &mut Topology, choice: &ConfigAcs) -> Vec<String> {
     let mut unused: Vec<bool> = choice.0.iter().map(|_| true).collect();
-    for index in 0..topology.functions.len() {
-        let function = &topology[FunctionIndex(index as u32)];
+    for index in topology.indices() {
+        let function = &topology[index];
         let matching = choice.0.iter().position(|entry| entry.device.matches(topology, function));
         let (Some(mut acs), Some(number)) = (function.acs, matching) else { continue };
         let (entry, address) = (&choice.0[number], function.address);
@@ -146,7 +146,7 @@ pub fn config_acs(config: &mut dyn ConfigAccess, topology: &mut Topology, choice
         config.write16(address, acs.offset + 6, wanted.bits());
         acs.control = AcsFlags::from_bits_retain(config.read16(address, acs.offset + 6));
         acs.is_chosen = true;
-        topology.functions[index].acs = Some(acs);
+        topology.function_mut(index).acs = Some(acs);
     }
     let unused = choice.0.iter().zip(unused).filter(|(_, unused)| *unused);
     unused.map(|(entry, _)| entry.text.clone()).collect()

@@ -11,8 +11,9 @@ use alloc::vec::Vec;
 
 use addr::PciAddress;
 
-use crate::rules::alias::AliasMask;
-use crate::topology::{FunctionIndex, Topology};
+use crate::function::alias_mask::AliasMask;
+use crate::function::index::FunctionIndex;
+use crate::topology::Topology;
 
 /// Which group a function joins, and which rule decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +74,10 @@ impl Topology {
     /// The isolation class of every function, by index. Depends on the topology alone, ACS control included.
     #[must_use]
     pub fn isolation_classes(&self) -> Vec<IsolationClass> {
-        let mut classes: Vec<IsolationClass> = Vec::with_capacity(self.functions.len());
-        for (index, _) in self.indexed() {
+        let mut classes: Vec<IsolationClass> = Vec::with_capacity(self.functions().len());
+        for index in self.indices() {
             // Whoever comes later has no class yet: that is what makes the order the topology's.
-            let join = self.group(index, &|other| classes.get(other.0 as usize).map(|class| class.leader));
+            let join = self.group(index, &|other| classes.get(other.place()).map(|class| class.leader));
             classes.push(match join {
                 Join::Existing { group: leader, why } => IsolationClass { leader, why },
                 Join::New { why } => IsolationClass { leader: index, why },

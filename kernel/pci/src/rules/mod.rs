@@ -5,3 +5,4 @@ pub(crate) mod alias;
 pub(crate) mod config_acs;
 pub(crate) mod group;
 pub(crate) mod quirks;
+pub(crate) mod trust;

@@ -2,11 +2,10 @@
 //!
 //! Linux has long tables; here is what QEMU can emulate, and a way for tests to inject the rest.
 
-use alloc::vec::Vec;
-
-use addr::{DeviceFunction, PciAddress};
-
-use crate::function::{Function, FunctionKind};
+use crate::function::Function;
+use crate::function::kind::FunctionKind;
+use crate::policy::Quirks;
+use crate::topology::Topology;
 
 const INTEL: u16 = 0x8086;
 /// 82576 (igb): its functions do not talk to each other.
@@ -14,30 +13,25 @@ const INTEL_82576: u16 = 0x10c9;
 /// 82801 mobile PCI bridge: a PCIe-to-PCI bridge that does not say so.
 const INTEL_82801: u16 = 0x244e;
 
-/// What is known about single functions beyond their config space.
-#[derive(Clone, Debug, Default)]
-pub struct Quirks {
-    /// A function does DMA also under another ID of its bus (Linux: `pci_add_dma_alias`).
-    pub dma_aliases: Vec<(PciAddress, DeviceFunction)>,
-    /// A PCIe-to-PCI bridge that leaves requester IDs alone (Linux: the bridge alias quirks).
-    pub keeps_requester_ids: Vec<PciAddress>,
-}
-
-impl Quirks {
-    /// Writes what is known of `function` into it, before anything is decided on it.
-    pub(crate) fn apply(&self, function: &mut Function, parent: Option<FunctionKind>) {
+/// Writes what is known of single functions into the topology, before anything is decided on it.
+pub(crate) fn apply(quirks: &Quirks, topology: &mut Topology) {
+    for index in topology.indices() {
+        let function = &topology[index];
         let address = function.address;
-        for (_, devfn) in self.dma_aliases.iter().filter(|(at, _)| *at == address) {
-            function.aliases.insert(*devfn);
-        }
-        function.keeps_requester_ids = self.keeps_requester_ids.contains(&address);
+        let parent = function.parent.map(|parent| topology[parent].kind);
         // Linux: quirk_use_pcie_bridge_dma_alias; behind a PCIe port only, for there its bus is really a link.
-        function.hides_pcie = (function.vendor, function.device) == (INTEL, INTEL_82801)
+        let hides_pcie = (function.vendor, function.device) == (INTEL, INTEL_82801)
             && function.bridge.is_some()
             && function.kind == FunctionKind::Conventional
             && parent.is_some_and(|kind| {
                 !matches!(kind, FunctionKind::Conventional | FunctionKind::PcieToPciBridge)
             });
+        let function = topology.function_mut(index);
+        function.hides_pcie = hides_pcie;
+        function.keeps_requester_ids = quirks.keeps_requester_ids.contains(&address);
+        for (_, devfn) in quirks.dma_aliases.iter().filter(|(at, _)| *at == address) {
+            topology.add_alias(index, *devfn);
+        }
     }
 }
 

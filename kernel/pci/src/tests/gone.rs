@@ -8,8 +8,8 @@ use addr::PciAddress;
 
 use super::model::{Model, On, virt_root};
 use crate::{
-    Command, ConfigAccess, FunctionIndex, FunctionKind, Numbering, Policy, Resources, enable, enable_acs,
-    enumerate_with, read_acs, virtio_capabilities,
+    Command, ConfigAccess, FunctionKind, Numbering, Policy, Resources, enable, enable_acs, enumerate_with,
+    read_acs, virtio_capabilities,
 };
 
 /// A model that is gone after so many accesses.
@@ -75,8 +75,7 @@ fn machine() -> Model {
 fn use_all(config: &mut Fading, policy: &Policy) -> usize {
     let mut topology = enumerate_with(config, &[virt_root()], policy);
     enable_acs(config, &mut topology);
-    for index in 0..topology.functions().len() {
-        let function = &topology[FunctionIndex(index as u32)];
+    for function in topology.functions() {
         let _ = enable(config, function, Command::MEMORY | Command::BUS_MASTER);
         let _ = read_acs(config, function);
         let _ = virtio_capabilities(config, function);

@@ -26,14 +26,14 @@ fn isolated_with(model: &mut Model, policy: &Policy) -> Topology {
 }
 
 fn why(topology: &Topology, place: &str) -> String {
-    topology.isolation_classes()[topology.find(at(place)).unwrap().0 as usize].why.clone()
+    topology.isolation_classes()[topology.find(at(place)).unwrap().place()].why.clone()
 }
 
 fn ids(topology: &Topology, place: &str) -> Vec<u16> {
     let function = topology.find(at(place)).unwrap();
     let bus = PciBus::new(topology.clone(), Vec::from([FwNode(7)]));
-    assert_eq!(bus.firmware_parent(PciBus::unit(function)), Some(FwNode(7)));
-    let InputIds::Requesters(ids) = bus.input_ids(PciBus::unit(function)) else { panic!() };
+    assert_eq!(bus.firmware_parent(function.into()), Some(FwNode(7)));
+    let InputIds::Requesters(ids) = bus.input_ids(function.into()) else { panic!() };
     ids.into_iter().map(|RequesterId(id)| id).collect()
 }
 
@@ -66,7 +66,9 @@ fn a_port_that_leads_outside_blocks_translated_requests_and_all_behind_it_is_unt
     model.device(On::Behind(inside), 0, 0, FunctionKind::Endpoint);
     let mut topology = enumerate(&mut model, &[virt_root()]);
     // Only a bridge leads anywhere.
-    topology.mark_external_facing(|_, function| matches!(function.address.devfn.device(), 0 | 2));
+    let marked = topology.indexed().filter(|(_, function)| matches!(function.address.devfn.device(), 0 | 2));
+    let marked: Vec<FunctionIndex> = marked.map(|(index, _)| index).collect();
+    topology.mark_external_facing(&marked);
     topology.mark_untrusted();
     enable_acs(&mut model, &mut topology);
     let untrusted: Vec<_> =
@@ -251,7 +253,7 @@ fn a_described_pxb_root_comes_in_firmware_order_with_groups_of_its_own() {
     assert_eq!(partition(&topology), "20:00.0 | 21:00.0 | 00.0 | 02.0 | 03.0");
     let bus = PciBus::new(topology.clone(), Vec::from([FwNode(1), FwNode(2)]));
     let parents: Vec<_> =
-        topology.indexed().map(|(index, _)| bus.firmware_parent(PciBus::unit(index)).unwrap().0).collect();
+        topology.indexed().map(|(index, _)| bus.firmware_parent(index.into()).unwrap().0).collect();
     assert_eq!(parents, [1, 1, 2, 2, 2]);
     assert_eq!(finding_ids(&topology), [""; 0]);
 }
@@ -274,7 +276,7 @@ fn grouping_one_by_one_in_topology_order_gives_the_isolation_classes() {
             Join::New { why } => (index, why),
         };
         groups.insert(index, leader);
-        let class = &classes[index.0 as usize];
+        let class = &classes[index.place()];
         assert_eq!((class.leader, &class.why), (leader, &why), "{}", function.address);
     }
 }

@@ -153,7 +153,7 @@ fn asked(topology: Topology) -> usize {
     let names: Vec<String> =
         topology.functions().iter().map(|function| function.address.to_string()).collect();
     let groups = topology.isolation_classes().into_iter().enumerate();
-    let groups = groups.filter(|(index, class)| class.leader.0 as usize == *index).count();
+    let groups = groups.filter(|(index, class)| class.leader.place() == *index).count();
     let bus = PciBus::new(topology, Vec::from([HOST_BRIDGE]));
     let bus = core.add_bus(Box::new(CountedBus(bus, count.clone())));
     for (index, name) in names.into_iter().enumerate() {

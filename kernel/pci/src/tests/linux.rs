@@ -115,7 +115,7 @@ fn every_machine_gets_linux_groups() {
         let mut topology = enumerate(&mut model, &[virt_root()]);
         enable_acs(&mut model, &mut topology);
         let classes = topology.isolation_classes();
-        let class = |line: &Line| &classes[topology.find(line.address).unwrap().0 as usize];
+        let class = |line: &Line| &classes[topology.find(line.address).unwrap().place()];
         for one in lines.iter().filter(|line| line.group.parse::<u32>().is_ok()) {
             for other in lines.iter().filter(|line| line.group.parse::<u32>().is_ok()) {
                 assert_eq!(

@@ -471,7 +471,7 @@ pub(super) fn partition(topology: &crate::Topology) -> String {
         } else {
             format!("{:02x}:{}", address.bus, address.devfn)
         };
-        let leader = classes[index.0 as usize].leader;
+        let leader = classes[index.place()].leader;
         match groups.iter_mut().find(|(other, _)| *other == leader) {
             Some((_, members)) => members.push(name),
             None => groups.push((leader, vec![name])),

@@ -7,10 +7,13 @@
 
 use alloc::vec::Vec;
 
-use crate::config::access::{ConfigAccess, register};
-use crate::findings::Reports;
-use crate::read::scan::{Seen, scan_bus};
-use crate::read::tree::{Gap, Tree};
+use crate::config::access::ConfigAccess;
+use crate::config::register;
+use crate::findings::Findings;
+use crate::read::numbering::gap::Gap;
+use crate::read::numbering::tree::Tree;
+use crate::read::scan::scan_bus;
+use crate::read::scanned::ScannedFunction;
 
 /// Bridges of one root bus that are visited at most to be parked; a bus number each allows 255 at once.
 const MAX_VISITS: usize = 1024;
@@ -20,28 +23,28 @@ pub(crate) fn number<'t>(trees: impl Iterator<Item = &'t Tree>) -> u8 {
     let (mut taken, mut inhabited) = ([false; 256], [false; 256]);
     for bus in trees.flat_map(|tree| &tree.buses) {
         taken[usize::from(bus.number)] = true;
-        inhabited[usize::from(bus.number)] |= !bus.seen.is_empty();
+        inhabited[usize::from(bus.number)] |= !bus.functions.is_empty();
     }
     let last_without = |set: &[bool; 256]| (0..=u8::MAX).rev().find(|number| !set[usize::from(*number)]);
     last_without(&taken).or_else(|| last_without(&inhabited)).unwrap_or(u8::MAX)
 }
 
 /// Parks every closed bridge of `tree`.
-pub(crate) fn park_closed(config: &mut dyn ConfigAccess, tree: &mut Tree, parking: u8) {
-    let closed: Vec<usize> = tree.closed().collect();
-    for index in closed {
-        park(config, &tree.seen[index], parking);
+pub(crate) fn park_closed(config: &mut dyn ConfigAccess, tree: &Tree, parking: u8) {
+    for bridge in tree.closed() {
+        park(config, bridge, parking);
     }
 }
 
 /// Parks all bridges behind a root bus of which nothing but itself is in `tree`, lending them the numbers
 /// of `gap` on the way down. As many levels are reached as there are numbers.
 pub(crate) fn park_all_below(config: &mut dyn ConfigAccess, tree: &Tree, gap: Gap, parking: u8) {
-    let bridges_in = |seen: &[Seen]| -> Vec<Seen> {
+    let bridges_in = |seen: &[ScannedFunction]| -> Vec<ScannedFunction> {
         seen.iter().filter(|seen| seen.bridge().is_some()).rev().cloned().collect()
     };
     // For each bus on the way down, its bridges that are still to be visited, and the one that is open.
-    let mut path: Vec<(Vec<Seen>, Option<Seen>)> = Vec::from([(bridges_in(&tree.seen), None)]);
+    let mut path: Vec<(Vec<ScannedFunction>, Option<ScannedFunction>)> =
+        Vec::from([(bridges_in(&tree.functions), None)]);
     let mut visits = 0;
     while let Some((bridges, open)) = path.last_mut() {
         if let Some(done) = open.take() {
@@ -59,18 +62,18 @@ pub(crate) fn park_all_below(config: &mut dyn ConfigAccess, tree: &Tree, gap: Ga
         let mut seen = Vec::new();
         // Whatever is odd there was or will be reported when the bus has a number of its own.
         let above = Some(bridge.as_bridge_above());
-        scan_bus(config, (bridge.address.segment, number), above, &mut Reports::default(), &mut seen);
+        scan_bus(config, (bridge.address.segment, number), above, &mut Findings::default(), &mut seen);
         let below = bridges_in(&seen);
         below.iter().for_each(|bridge| park(config, bridge, parking));
         path.push((below, None));
     }
 }
 
-fn park(config: &mut dyn ConfigAccess, bridge: &Seen, parking: u8) {
+fn park(config: &mut dyn ConfigAccess, bridge: &ScannedFunction, parking: u8) {
     write(config, bridge, parking, 0);
 }
 
-fn write(config: &mut dyn ConfigAccess, bridge: &Seen, secondary: u8, subordinate: u8) {
+fn write(config: &mut dyn ConfigAccess, bridge: &ScannedFunction, secondary: u8, subordinate: u8) {
     let address = bridge.address;
     let latency_timer = bridge.bridge().map_or(0, |bridge| bridge.register & 0xff00_0000);
     let numbers = u32::from(subordinate) << 16 | u32::from(secondary) << 8 | u32::from(address.bus);

@@ -1,0 +1,76 @@
+//! The window registers of a bridge (PCI-to-PCI Bridge 1.2, section 3.2.5).
+
+use addr::{PciAddress, Range};
+
+use crate::config::access::ConfigAccess;
+use crate::config::command::Command;
+use crate::config::register;
+use crate::function::bridge::{BridgeInfo, BridgeWindow, WindowKind};
+
+/// Type bits in the lowest digit of a window register: addresses go beyond the register.
+pub(crate) const WIDE: u16 = 1;
+
+/// What is open in one of the windows, by its registers.
+pub(crate) fn read_window(
+    config: &dyn ConfigAccess,
+    at: PciAddress,
+    kind: WindowKind,
+) -> Option<BridgeWindow> {
+    let (base, limit) = match kind {
+        WindowKind::Io => {
+            let window = config.read16(at, register::IO_WINDOW);
+            (u64::from(window & 0xf0) << 8, u64::from(window & 0xf000))
+        }
+        WindowKind::Memory => halves(config.read32(at, register::MEMORY_WINDOW)),
+        WindowKind::Prefetchable => {
+            let window = config.read32(at, register::PREFETCH_WINDOW);
+            let (base, limit) = halves(window);
+            if window as u16 & 0xf == WIDE {
+                let upper = |offset| u64::from(config.read32(at, offset)) << 32;
+                (base | upper(register::PREFETCH_BASE_UPPER), limit | upper(register::PREFETCH_LIMIT_UPPER))
+            } else {
+                (base, limit)
+            }
+        }
+    };
+    // An open window at 0 is what reset leaves. Firmware puts none there, except for I/O, which the bridge then
+    // forwards.
+    let is_placed = |range: &Range<u64>| {
+        let forwards_io = || config.read16(at, register::COMMAND) & Command::IO.bits() != 0;
+        range.start() != 0 || kind == WindowKind::Io && forwards_io()
+    };
+    let range = Range::new(base, limit | (kind.granule() - 1)).filter(is_placed)?;
+    Some(BridgeWindow { kind, range })
+}
+
+fn halves(register: u32) -> (u64, u64) {
+    (u64::from(register & 0xfff0) << 16, u64::from(register & 0xfff0_0000))
+}
+
+impl BridgeInfo {
+    /// Writes all three windows; those that are not open are closed, with the base above the limit.
+    pub(crate) fn write_windows(&self, config: &mut dyn ConfigAccess, at: PciAddress) {
+        let range = |kind| self.window(kind);
+        if self.has_io {
+            let io = range(WindowKind::Io)
+                .map_or(0x00f0, |range| (range.start() >> 8 & 0xf0 | range.end() & 0xf000) as u16);
+            config.write16(at, register::IO_WINDOW, io);
+            config.write32(at, register::IO_WINDOW_UPPER, 0);
+        }
+        let register_of =
+            |range: Range<u64>| (range.start() >> 16 & 0xfff0 | range.end() & 0xfff0_0000) as u32;
+        let memory = range(WindowKind::Memory).map_or(0x0000_fff0, register_of);
+        config.write32(at, register::MEMORY_WINDOW, memory);
+        let prefetch = range(WindowKind::Prefetchable);
+        // Closed first, so that no half-written window is ever open.
+        config.write32(at, register::PREFETCH_WINDOW, 0x0000_fff0);
+        if self.wide_prefetch {
+            let (base, limit) = prefetch.map_or((0, 0), |range| (range.start(), range.end()));
+            config.write32(at, register::PREFETCH_BASE_UPPER, (base >> 32) as u32);
+            config.write32(at, register::PREFETCH_LIMIT_UPPER, (limit >> 32) as u32);
+        }
+        if let Some(range) = prefetch {
+            config.write32(at, register::PREFETCH_WINDOW, register_of(range));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a bus needs of one kind of addresses, packed into one block.
+
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use crate::function::bar::Bar;
+use crate::function::bridge::WindowKind;
+use crate::function::index::{BusIndex, FunctionIndex};
+use crate::topology::Topology;
+
+/// A BAR of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BarIndex {
+    pub(crate) function: FunctionIndex,
+    /// Its place in [`Function::all_bars`](crate::Function).
+    pub(crate) place: usize,
+}
+
+impl BarIndex {
+    /// The BAR itself.
+    pub(crate) fn of(self, topology: &Topology) -> &Bar {
+        topology[self.function].all_bars().nth(self.place).expect("the index is from the same topology")
+    }
+}
+
+/// Something that needs addresses on a bus.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item {
+    pub(crate) what: What,
+    pub(crate) size: u64,
+    pub(crate) alignment: u64,
+    /// Where in the block, once it is packed.
+    pub(crate) offset: u64,
+    /// The largest BAR in it.
+    pub(crate) largest: u64,
+    /// Index of its function, or of the bridge to it: of two alike, the later one goes without.
+    pub(crate) function: Option<FunctionIndex>,
+}
+
+impl Item {
+    /// Largest alignment first, then what ends where the next can begin, then largest size, then device order.
+    pub(crate) fn order(&self) -> (Reverse<u64>, bool, Reverse<u64>, Option<FunctionIndex>) {
+        let ragged = !self.size.is_multiple_of(self.alignment);
+        (Reverse(self.alignment), ragged, Reverse(self.size), self.function)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    Bar(BarIndex),
+    /// The block of the bus with this index, behind a bridge on this bus.
+    Block(BusIndex),
+}
+
+/// What a bus holds of one kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Block {
+    pub(crate) items: Vec<Item>,
+    pub(crate) size: u64,
+    pub(crate) alignment: u64,
+}
+
+impl Block {
+    /// Lays out the items, largest alignment first, and rounds up to what a window can express.
+    pub(crate) fn pack(&mut self, kind: WindowKind) {
+        self.items.sort_by_key(Item::order);
+        let mut end: u64 = 0;
+        self.alignment = kind.granule();
+        for item in &mut self.items {
+            // Sums beyond 64 bits become the largest size, which fits nowhere.
+            item.offset = end.checked_next_multiple_of(item.alignment).unwrap_or(u64::MAX);
+            end = item.offset.saturating_add(item.size);
+            self.alignment = self.alignment.max(item.alignment);
+        }
+        self.size = end.checked_next_multiple_of(kind.granule()).unwrap_or(u64::MAX);
+    }
+
+    pub(crate) fn largest(&self) -> u64 {
+        self.items.iter().map(|item| item.largest).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,117 @@
+//! Writing addresses into BARs and bridge windows, and reading them back.
+//!
+//! A BAR or window counts only if its register holds what was written: nothing else may be accessed.
+
+use alloc::vec::Vec;
+
+use addr::Range;
+
+use crate::config::access::ConfigAccess;
+use crate::config::command::Command;
+use crate::config::register;
+use crate::config::window::read_window;
+use crate::findings::Findings;
+use crate::function::Function;
+use crate::function::bar::{Bar, BarKind, BarRegister};
+use crate::function::bridge::{BridgeWindow, WindowKind};
+use crate::topology::Topology;
+
+/// What is to be written to one function.
+pub(crate) struct Write<'w> {
+    /// A bit for each BAR, in the order of [`Function::all_bars`].
+    pub(crate) bars: u16,
+    pub(crate) windows: Option<&'w [BridgeWindow]>,
+}
+
+impl Write<'_> {
+    /// Writes, reads back, and lets a bridge forward. A register that does not hold what it should is a finding,
+    /// and counts as without an address. False if that is a window.
+    pub(crate) fn to(
+        self,
+        config: &mut dyn ConfigAccess,
+        function: &mut Function,
+        findings: &mut Findings,
+    ) -> bool {
+        let (at, header_type) = (function.address, function.header_type);
+        let forwards = self.windows.is_some_and(|windows| !windows.is_empty())
+            || function.bridge.as_ref().is_some_and(|bridge| !bridge.windows.is_empty());
+        let is_written = self.bars != 0 || self.windows.is_some();
+        let command = if is_written || forwards { config.read16(at, register::COMMAND) } else { 0 };
+        let decoding = (Command::IO | Command::MEMORY).bits();
+        if is_written && command & decoding != 0 {
+            config.write16(at, register::COMMAND, command & !decoding);
+        }
+        let mut wanted = command;
+        for (number, bar) in function.all_bars_mut().enumerate() {
+            let write = self.bars & 1 << number != 0;
+            if write {
+                bar.write(config, at, header_type);
+            }
+            if let Some(address) = bar.bus_address {
+                let held = bar.held(config, at, header_type);
+                if held != address {
+                    findings.bar_not_kept(at, bar.register, address, held);
+                    (bar.bus_address, bar.cpu) = (None, None);
+                    bar.write(config, at, header_type);
+                }
+            }
+            if bar.bus_address.is_none() && is_written && matches!(bar.register, BarRegister::Bar(_)) {
+                let space = if bar.kind == BarKind::Io { Command::IO } else { Command::MEMORY };
+                wanted &= !space.bits();
+            }
+        }
+        let mut holds = true;
+        if let Some(bridge) = &mut function.bridge {
+            if let Some(windows) = self.windows {
+                bridge.windows = windows.to_vec();
+                bridge.write_windows(config, at);
+                bridge.windows.retain(|window| {
+                    let held = read_window(config, at, window.kind);
+                    let is_held = held == Some(*window);
+                    if !is_held {
+                        findings.window_not_kept(at, *window);
+                        holds = false;
+                    }
+                    is_held
+                });
+            }
+            if self.windows.is_some() || forwards {
+                wanted |= (Command::MEMORY | Command::BUS_MASTER).bits();
+                if bridge.window(WindowKind::Io).is_some() {
+                    wanted |= Command::IO.bits();
+                }
+            }
+        }
+        if wanted != command || is_written && command & decoding != 0 {
+            config.write16(at, register::COMMAND, wanted);
+        }
+        holds
+    }
+}
+
+/// Takes the addresses from BARs that a bridge does not forward to.
+pub(crate) fn forget_unreachable(config: &mut dyn ConfigAccess, topology: &mut Topology) {
+    for index in topology.indices() {
+        let is_cut_off = |bar: &Bar| {
+            let range = bar.bus_address.and_then(|address| Range::from_size(address, bar.span()));
+            range.is_some_and(|range| {
+                let io = bar.kind == BarKind::Io;
+                topology.bridges_above(index).any(|bridge| {
+                    let windows = topology[bridge].bridge.iter().flat_map(|bridge| &bridge.windows);
+                    !windows
+                        .into_iter()
+                        .any(|window| (window.kind == WindowKind::Io) == io && window.range.encloses(&range))
+                })
+            })
+        };
+        let function = &topology[index];
+        let cut_off: Vec<bool> = function.all_bars().map(is_cut_off).collect();
+        let function = topology.function_mut(index);
+        let (address, header_type) = (function.address, function.header_type);
+        let bars = function.all_bars_mut().zip(cut_off);
+        for (bar, _) in bars.filter(|(_, is_cut_off)| *is_cut_off) {
+            (bar.bus_address, bar.cpu) = (None, None);
+            bar.write(config, address, header_type);
+        }
+    }
+}

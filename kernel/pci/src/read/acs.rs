@@ -1,0 +1,27 @@
+//! The ACS capability of a function.
+
+use crate::config::access::ConfigAccess;
+use crate::function::Function;
+use crate::function::acs::{AcsFlags, AcsRegisters};
+use crate::function::capability::id;
+use crate::read::capability;
+
+/// The ACS registers of a function, if there is that capability.
+pub(crate) fn find(config: &dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
+    // The registers follow the header of the capability; one at the very end has no room for them.
+    let offset = function.extended_capability(id::ACS)?;
+    let registers = config.read32(function.address, capability::in_extended_space(offset + 4)?);
+    Some(AcsRegisters {
+        offset,
+        capability: AcsFlags::from_bits_retain(registers as u16),
+        control: AcsFlags::from_bits_retain((registers >> 16) as u16),
+        is_chosen: false,
+    })
+}
+
+/// The ACS registers of a function as they are now.
+pub fn read_acs(config: &mut dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
+    let acs = function.acs?;
+    let control = AcsFlags::from_bits_retain(config.read16(function.address, acs.offset + 6));
+    Some(AcsRegisters { control, ..acs })
+}

@@ -1,0 +1,34 @@
+//! What a bridge can forward, and what it does.
+
+use alloc::vec::Vec;
+
+use addr::PciAddress;
+
+use crate::config::access::ConfigAccess;
+use crate::config::register;
+use crate::config::window::{WIDE, read_window};
+use crate::function::bridge::{BridgeInfo, BusNumbers, WindowKind};
+use crate::policy::Resources;
+
+/// Reads what a bridge can forward, and under [`Resources::Keep`] what it does.
+pub(crate) fn read(
+    config: &mut dyn ConfigAccess,
+    at: PciAddress,
+    buses: Option<BusNumbers>,
+    resources: Resources,
+) -> BridgeInfo {
+    let mut io = config.read16(at, register::IO_WINDOW);
+    if io == 0 {
+        // Zero is also what an open window at 0 reads: only writing tells whether there is one.
+        config.write16(at, register::IO_WINDOW, 0xe0f0);
+        io = config.read16(at, register::IO_WINDOW);
+        config.write16(at, register::IO_WINDOW, 0);
+    }
+    let has_io = io != 0;
+    let wide_prefetch = config.read16(at, register::PREFETCH_WINDOW) & 0xf == WIDE;
+    let mut windows = Vec::new();
+    if resources == Resources::Keep {
+        windows.extend(WindowKind::ALL.into_iter().filter_map(|kind| read_window(config, at, kind)));
+    }
+    BridgeInfo { buses, windows, has_io, wide_prefetch }
+}

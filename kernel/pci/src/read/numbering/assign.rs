@@ -1,0 +1,114 @@
+//! New bus numbers for all bridges behind one root bus.
+//!
+//! A bridge is opened for one bus at a time, that bus is scanned, and what is below is numbered before the next
+//! bridge: numbers grow on the way, and each bridge ends with the range that it needs.
+
+use alloc::vec::Vec;
+
+use crate::config::access::ConfigAccess;
+use crate::findings::Findings;
+use crate::function::bridge::BusNumbers;
+use crate::function::index::{BusIndex, FunctionIndex};
+use crate::read::numbering::gap::Gap;
+use crate::read::numbering::tree::{Above, ROOT, Tree};
+
+/// Numbers all bridges of a root bus and everything behind them.
+///
+/// The buses behind one bridge need numbers in a row, so each bridge on the root bus goes into the first
+/// gap that takes all that is behind it, or else into the largest.
+pub(crate) fn number_root(
+    config: &mut dyn ConfigAccess,
+    tree: &mut Tree,
+    mut gaps: Vec<Gap>,
+    findings: &mut Findings,
+) {
+    let Some(root) = tree.buses.first() else { return };
+    let number = root.number;
+    for bridge in tree.bridges_on(ROOT) {
+        let usable: Vec<usize> = (0..gaps.len()).filter(|gap| gaps[*gap].room() > 0).collect();
+        let largest = usable.iter().copied().max_by_key(|gap| (gaps[*gap].room(), usize::MAX - gap));
+        let Some(largest) = largest else {
+            findings.buses_exhausted(tree[bridge].address, gaps.last().map_or(number, |gap| gap.end));
+            continue;
+        };
+        let mut is_numbered = false;
+        // With one gap there is nothing to choose from, and no need to scan twice.
+        for gap in usable.iter().copied().filter(|_| usable.len() > 1) {
+            let (mark, buses, before) = (findings.mark(), tree.buses.len(), gaps[gap]);
+            if number_below(config, tree, bridge, &mut gaps[gap], findings) {
+                is_numbered = true;
+                break;
+            }
+            gaps[gap] = before;
+            tree.close(config, bridge);
+            tree.truncate(buses);
+            findings.roll_back(mark);
+        }
+        if !is_numbered {
+            number_below(config, tree, bridge, &mut gaps[largest], findings);
+        }
+    }
+}
+
+/// Gives the bus behind `bridge`, which is on the root bus, the next number of `gap`, and so on below it. False if
+/// `gap` did not suffice; each bridge that got no number is a finding then, and stays closed.
+fn number_below(
+    config: &mut dyn ConfigAccess,
+    tree: &mut Tree,
+    bridge: FunctionIndex,
+    gap: &mut Gap,
+    findings: &mut Findings,
+) -> bool {
+    let mut complete = true;
+    // The buses between the root bus and here, each with its bridges that are still to be opened, the first one last.
+    // Numbers grow on the way, so there are at most 255.
+    let mut path: Vec<(BusIndex, Vec<FunctionIndex>)> = Vec::new();
+    let mut from = (ROOT, bridge);
+    loop {
+        match open(config, tree, from, gap, findings) {
+            Some(bus) => {
+                let mut bridges = tree.bridges_on(bus);
+                bridges.reverse();
+                path.push((bus, bridges));
+            }
+            None => complete = false,
+        }
+        from = loop {
+            let Some((bus, bridges)) = path.last_mut() else { return complete };
+            let bus = *bus;
+            if let Some(bridge) = bridges.pop() {
+                break (bus, bridge);
+            }
+            narrow(config, tree, bus, gap);
+            path.pop();
+        };
+    }
+}
+
+/// Opens a bridge for one new bus and all that may come below it, and scans that bus.
+fn open(
+    config: &mut dyn ConfigAccess,
+    tree: &mut Tree,
+    (on, bridge): (BusIndex, FunctionIndex),
+    gap: &mut Gap,
+    findings: &mut Findings,
+) -> Option<BusIndex> {
+    let Some(secondary) = gap.take() else {
+        findings.buses_exhausted(tree[bridge].address, gap.end);
+        return None;
+    };
+    let (segment, primary) = (tree[on].segment, tree[on].number);
+    tree.write_numbers(config, bridge, primary, Some(BusNumbers { secondary, subordinate: gap.end }));
+    let bus = tree.add_bus(config, segment, secondary, Some(Above { bridge, bus: on }), findings);
+    gap.next += tree.reserved_buses(bus).min(gap.room());
+    tree.close_bridges(config, bus);
+    Some(bus)
+}
+
+/// Narrows the bridge to `bus` to what turned out to be behind it.
+fn narrow(config: &mut dyn ConfigAccess, tree: &mut Tree, bus: BusIndex, gap: &Gap) {
+    let Some(above) = tree[bus].above else { return };
+    let (primary, secondary) = (tree[above.bus].number, tree[bus].number);
+    let subordinate = u8::try_from(gap.next - 1).unwrap_or(u8::MAX);
+    tree.write_numbers(config, above.bridge, primary, Some(BusNumbers { secondary, subordinate }));
+}

@@ -1,0 +1,173 @@
+//! The root buses of the machine: those that firmware describes, and others that answer.
+
+use alloc::vec::Vec;
+
+use addr::{DeviceFunction, PciAddress};
+
+use crate::config::access::{ConfigAccess, answers};
+use crate::findings::Findings;
+use crate::policy::Numbering;
+use crate::read::numbering::gap::Gap;
+use crate::read::numbering::keep;
+use crate::read::numbering::tree::{ROOT, Tree};
+use crate::topology::root_bus::RootBus;
+
+/// A root bus on its way to being numbered.
+pub(crate) struct Root {
+    /// Index in firmware's list; none if it is not there.
+    pub(crate) described: Option<usize>,
+    pub(crate) segment: u16,
+    pub(crate) number: u8,
+    pub(crate) last: u8,
+    pub(crate) tree: Tree,
+    /// Its tree is complete, with the numbers that firmware left.
+    pub(crate) kept: bool,
+}
+
+/// The root buses that firmware describes, each with its own bus scanned and its bridges closed or kept.
+pub(crate) fn described_roots(
+    config: &mut dyn ConfigAccess,
+    described: &[RootBus],
+    numbering: Numbering,
+    findings: &mut Findings,
+) -> Vec<Root> {
+    let mut roots: Vec<Root> = Vec::new();
+    for (index, root) in described.iter().enumerate() {
+        let at = root_address(root.segment, root.first_bus);
+        if root.last_bus < root.first_bus {
+            findings.root_range_empty(at, root.last_bus);
+        } else if roots.iter().any(|other| (other.segment, other.number) == (root.segment, root.first_bus)) {
+            findings.root_twice(at);
+        } else {
+            let others: Vec<u8> = described
+                .iter()
+                .filter(|other| other.segment == root.segment && other.first_bus > root.first_bus)
+                .map(|other| other.first_bus)
+                .collect();
+            // A range that runs into the next root bus ends before it.
+            let last = others.into_iter().map(|first| first - 1).fold(root.last_bus, u8::min);
+            roots.push(start_root(
+                config,
+                Some(index),
+                (root.segment, root.first_bus),
+                last,
+                numbering,
+                findings,
+            ));
+        }
+    }
+    roots
+}
+
+/// Scans one root bus. Keeps its tree as firmware numbered it, or closes its bridges.
+fn start_root(
+    config: &mut dyn ConfigAccess,
+    described: Option<usize>,
+    (segment, number): (u16, u8),
+    last: u8,
+    numbering: Numbering,
+    findings: &mut Findings,
+) -> Root {
+    let mut tree = Tree::default();
+    tree.add_bus(config, segment, number, None, findings);
+    let mut kept = false;
+    if numbering == Numbering::Keep {
+        match keep::follow(config, &mut tree, last, findings) {
+            Ok(()) => kept = true,
+            Err(contradiction) => {
+                tree.truncate(1);
+                findings.buses_renumbered(contradiction.bridge, contradiction.register);
+            }
+        }
+    }
+    if !kept {
+        tree.close_bridges(config, ROOT);
+    }
+    Root { described, segment, number, last, tree, kept }
+}
+
+/// Looks for root buses that firmware does not describe: whatever answers while all bridges are closed.
+pub(crate) fn find_hidden(
+    config: &mut dyn ConfigAccess,
+    segment: u16,
+    numbering: Numbering,
+    roots: &mut Vec<Root>,
+    findings: &mut Findings,
+) {
+    let described = roots.len();
+    for number in 0..=u8::MAX {
+        let known = roots.iter().any(|root| root.segment == segment && root.holds(number));
+        if known || !(0..32).any(|device| answers(config, slot(segment, number, device))) {
+            continue;
+        }
+        roots.push(start_root(config, None, (segment, number), u8::MAX, numbering, findings));
+    }
+    // One that was found through a bridge of a later one, still open then, is silent now.
+    let mut index = described;
+    while index < roots.len() {
+        let still = roots[index].tree.functions.first().is_some_and(|first| answers(config, first.address));
+        if still {
+            index += 1;
+        } else {
+            roots.remove(index);
+        }
+    }
+}
+
+impl Root {
+    /// Whether `bus` is this root bus or behind one of its bridges.
+    fn holds(&self, bus: u8) -> bool {
+        bus == self.number || self.tree.ranges().any(|range| range.contains(&bus))
+    }
+}
+
+/// The numbers that root `index` may give out: its own range without what other roots hold.
+pub(crate) fn gaps_of(roots: &[Root], index: usize) -> Vec<Gap> {
+    let own = &roots[index];
+    let others: Vec<&Root> =
+        roots.iter().filter(|other| other.segment == own.segment && other.number != own.number).collect();
+    let mut last = own.last;
+    if own.described.is_none() {
+        // Next to its own number, inside the described range that it stands in, up to the next root bus.
+        let around = others.iter().filter(|other| other.described.is_some());
+        last = around
+            .filter(|other| other.number < own.number && own.number <= other.last)
+            .map(|other| other.last)
+            .fold(last, u8::min);
+        last = others
+            .iter()
+            .filter(|other| other.number > own.number)
+            .map(|other| other.number - 1)
+            .fold(last, u8::min);
+    }
+    let mut taken = [false; 256];
+    for other in others {
+        let first = usize::from(other.number);
+        let reserved = first + usize::from(other.tree.reserved_buses(ROOT));
+        taken[first..=reserved.min(255)].fill(true);
+        for range in other.tree.ranges() {
+            taken[usize::from(*range.start())..=usize::from(*range.end())].fill(true);
+        }
+    }
+    let mut gaps: Vec<Gap> = Vec::new();
+    let first = u16::from(own.number) + 1 + own.tree.reserved_buses(ROOT);
+    for number in first..=u16::from(last) {
+        if taken[usize::from(number)] {
+            continue;
+        }
+        match gaps.last_mut() {
+            Some(gap) if u16::from(gap.end) + 1 == number => gap.end = number as u8,
+            _ => gaps.push(Gap { next: number, end: number as u8 }),
+        }
+    }
+    gaps
+}
+
+/// A root bus as a subject of findings: its first place.
+pub(crate) fn root_address(segment: u16, bus: u8) -> PciAddress {
+    PciAddress { segment, bus, devfn: DeviceFunction::from_bits(0) }
+}
+
+fn slot(segment: u16, bus: u8, device: u8) -> PciAddress {
+    PciAddress { segment, bus, devfn: DeviceFunction::from_bits(device << 3) }
+}

@@ -1,0 +1,155 @@
+//! One root bus with all that is behind it, while its bridges get their numbers.
+
+use alloc::vec::Vec;
+use core::ops::{Index, IndexMut, Range, RangeInclusive};
+
+use crate::config::access::ConfigAccess;
+use crate::config::register;
+use crate::findings::Findings;
+use crate::function::bridge::BusNumbers;
+use crate::function::index::{BusIndex, FunctionIndex};
+use crate::read::scan::scan_bus;
+use crate::read::scanned::ScannedFunction;
+use crate::read::sriov;
+
+/// One root bus and what is behind it, in device order. Its indices count from its own first function and bus.
+#[derive(Default)]
+pub(crate) struct Tree {
+    pub(crate) buses: Vec<ScannedBus>,
+    pub(crate) functions: Vec<ScannedFunction>,
+}
+
+/// A bus with its functions, a range of [`Tree::functions`].
+pub(crate) struct ScannedBus {
+    pub(crate) segment: u16,
+    pub(crate) number: u8,
+    /// What leads here; none for the root bus.
+    pub(crate) above: Option<Above>,
+    pub(crate) functions: Range<usize>,
+}
+
+/// The bridge that leads to a bus, and the bus that it is on.
+#[derive(Clone, Copy)]
+pub(crate) struct Above {
+    pub(crate) bridge: FunctionIndex,
+    pub(crate) bus: BusIndex,
+}
+
+/// The root bus.
+pub(crate) const ROOT: BusIndex = BusIndex::new(0);
+
+impl Tree {
+    /// Scans a bus and appends it.
+    pub(crate) fn add_bus(
+        &mut self,
+        config: &mut dyn ConfigAccess,
+        segment: u16,
+        number: u8,
+        above: Option<Above>,
+        findings: &mut Findings,
+    ) -> BusIndex {
+        let bridge = above.map(|above| self[above.bridge].as_bridge_above());
+        let first = self.functions.len();
+        scan_bus(config, (segment, number), bridge, findings, &mut self.functions);
+        self.buses.push(ScannedBus { segment, number, above, functions: first..self.functions.len() });
+        BusIndex::new(self.buses.len() - 1)
+    }
+
+    /// The bridges on a bus, in device order.
+    pub(crate) fn bridges_on(&self, bus: BusIndex) -> Vec<FunctionIndex> {
+        let functions = self[bus].functions.clone().map(FunctionIndex::new);
+        functions.filter(|index| self[*index].bridge().is_some()).collect()
+    }
+
+    /// How many numbers after that of a bus are left to virtual functions.
+    pub(crate) fn reserved_buses(&self, bus: BusIndex) -> u16 {
+        let ScannedBus { number, functions, .. } = &self[bus];
+        sriov::reserved_buses(*number, &self.functions[functions.clone()])
+    }
+
+    /// Forgets all buses but the first `buses`.
+    pub(crate) fn truncate(&mut self, buses: usize) {
+        self.buses.truncate(buses);
+        self.functions.truncate(self.buses.last().map_or(0, |bus| bus.functions.end));
+        for bridge in self.functions.iter_mut().filter_map(ScannedFunction::bridge_mut) {
+            let reachable = |buses: &BusNumbers| self.buses.iter().any(|bus| bus.number == buses.secondary);
+            bridge.buses = bridge.buses.filter(reachable);
+        }
+    }
+
+    /// The bus ranges of the bridges on the root bus.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u8>> + '_ {
+        let on_root = self.buses.first().map_or(0..0, |bus| bus.functions.clone());
+        self.functions[on_root]
+            .iter()
+            .filter_map(|scanned| scanned.bridge()?.buses)
+            .map(|buses| buses.secondary..=buses.subordinate)
+    }
+
+    /// The highest bus number in use.
+    pub(crate) fn last_bus(&self) -> Option<u8> {
+        self.buses.iter().map(|bus| bus.number).max()
+    }
+
+    /// Makes every bridge on a bus forward nothing, so that two never claim the same number.
+    pub(crate) fn close_bridges(&mut self, config: &mut dyn ConfigAccess, bus: BusIndex) {
+        for bridge in self.bridges_on(bus) {
+            if self[bridge].bridge().is_some_and(|bridge| bridge.register & 0x00ff_ffff != 0) {
+                self.close(config, bridge);
+            }
+        }
+    }
+
+    /// Makes a bridge forward nothing.
+    pub(crate) fn close(&mut self, config: &mut dyn ConfigAccess, bridge: FunctionIndex) {
+        self.write_numbers(config, bridge, 0, None);
+    }
+
+    /// The bridges that forward nothing.
+    pub(crate) fn closed(&self) -> impl Iterator<Item = &ScannedFunction> {
+        let closed =
+            |scanned: &&ScannedFunction| scanned.bridge().is_some_and(|bridge| bridge.buses.is_none());
+        self.functions.iter().filter(closed)
+    }
+
+    /// Writes the bus numbers of a bridge on bus `primary`; zeros where it forwards nothing.
+    pub(crate) fn write_numbers(
+        &mut self,
+        config: &mut dyn ConfigAccess,
+        bridge: FunctionIndex,
+        primary: u8,
+        buses: Option<BusNumbers>,
+    ) {
+        let scanned = &mut self[bridge];
+        let address = scanned.address;
+        let Some(bridge) = scanned.bridge_mut() else { return };
+        let (secondary, subordinate) = buses.map_or((0, 0), |buses| (buses.secondary, buses.subordinate));
+        let latency_timer = bridge.register & 0xff00_0000;
+        bridge.register =
+            latency_timer | u32::from(subordinate) << 16 | u32::from(secondary) << 8 | u32::from(primary);
+        bridge.buses = buses;
+        config.write32(address, register::BUS_NUMBERS, bridge.register);
+    }
+}
+
+impl Index<FunctionIndex> for Tree {
+    type Output = ScannedFunction;
+
+    fn index(&self, index: FunctionIndex) -> &ScannedFunction {
+        &self.functions[index.place()]
+    }
+}
+
+impl IndexMut<FunctionIndex> for Tree {
+    fn index_mut(&mut self, index: FunctionIndex) -> &mut ScannedFunction {
+        &mut self.functions[index.place()]
+    }
+}
+
+impl Index<BusIndex> for Tree {
+    type Output = ScannedBus;
+
+    fn index(&self, index: BusIndex) -> &ScannedBus {
+        &self.buses[index.place()]
+    }
+}
