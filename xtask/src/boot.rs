@@ -195,7 +195,8 @@ impl Boot {
         boot.start.append.extend(words.kernel);
         boot.start.gdb = options.gdb;
         boot.start.console = agreed("console", options.console, words.console)?.unwrap_or(boot.start.console);
-        boot.form = words.form.unwrap_or_default();
+        let form = if options.common.verbose { Form::Verbose } else { Form::Text };
+        boot.form = words.form.unwrap_or(form);
         if let Some(file) = &options.dtb {
             boot.tree = Tree::File(file.clone(), read_blob("--dtb", file)?);
             boot.start.own_tree = true;

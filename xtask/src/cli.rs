@@ -49,7 +49,7 @@ pub(crate) struct Common {
     /// Installs nothing; stops with the command that would, if something is missing.
     #[arg(long)]
     pub(crate) no_setup: bool,
-    /// Shows every command that is run, ready to be pasted.
+    /// Prints every command before it runs, and every device of a report in a line of its own.
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
@@ -323,9 +323,11 @@ pub(crate) fn asked_of(arguments: &[String]) -> Asked {
 /// Form in which the report is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
-    /// For people.
+    /// Text.
     #[default]
     Text,
+    /// Text with every device in a line of its own.
+    Verbose,
     /// As `--json`.
     Json,
     /// As Linux's test harnesses read it.

@@ -112,6 +112,7 @@ const STANDARD_OUTPUT: &str = "-";
 fn shown(outcome: &Outcome, form: Form) -> String {
     match form {
         Form::Ktap => report::Ktap(&outcome.report).to_string(),
+        Form::Verbose => report::Verbose(&outcome.report).to_string(),
         Form::Text | Form::Json => outcome.report.to_string(),
     }
 }

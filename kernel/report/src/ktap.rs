@@ -1,14 +1,14 @@
-//! The report as a kernel test, in KTAP version 1 (Linux: Documentation/dev-tools/ktap.rst).
+//! The report as a kernel test result, in KTAP version 1 (Linux: Documentation/dev-tools/ktap.rst).
 
 use core::fmt::{self, Write as _};
 
 use crate::{Device, Report, Verdict};
 
-/// Writes a report as KTAP: a line an invariant, a line a device, the verdict last.
+/// Writes a report as KTAP: a line for each invariant, a line for each device, the verdict last.
 ///
-/// A line is `not ok` only if the verdict is not a pass: a device without a group is `ok`, with the
-/// reason behind it, and `not ok` if its isolation is lost or a broken invariant names it. Groups, findings,
-/// warnings and the reasons of a failure are diagnostics.
+/// A line is `not ok` only if the verdict is not a pass: a device without a group is `ok`, followed by the reason,
+/// and `not ok` if its isolation is lost or a violated invariant names it. Groups, findings, warnings and the reasons
+/// for a failure are diagnostics.
 #[derive(Clone, Copy, Debug)]
 pub struct Ktap<'a>(pub &'a Report);
 
@@ -42,11 +42,7 @@ impl fmt::Display for Ktap<'_> {
             f.write_char('\n')?;
         }
         for finding in &report.findings {
-            let (severity, id) = (finding.severity, &finding.id);
-            diagnostic(
-                f,
-                format_args!("finding ({severity}, {id}): {}: {}", finding.device, finding.sentence),
-            )?;
+            diagnostic(f, format_args!("{finding}"))?;
         }
         for warning in &report.warnings {
             diagnostic(f, format_args!("warning: {warning}"))?;
@@ -64,27 +60,27 @@ impl fmt::Display for Ktap<'_> {
     }
 }
 
-/// Whether a broken invariant names the device.
+/// Whether a violated invariant names the device.
 fn is_blamed(report: &Report, device: &Device) -> bool {
     let names = |word: &str| word.trim_matches([',', '.', ':', ';', '(', ')']) == device.name;
     let broken = report.invariants.iter().filter(|invariant| !invariant.holds);
     broken.filter_map(|invariant| invariant.broken_by.as_ref()).any(|cause| cause.split(' ').any(names))
 }
 
-/// A result's line without its end. `#` would begin the directive, so that a name cannot have it.
+/// A result line without its line end. `#` would begin a directive, so names are written without it.
 fn result(f: &mut fmt::Formatter<'_>, ok: bool, number: usize, name: fmt::Arguments<'_>) -> fmt::Result {
     write!(f, "{}ok {number} ", if ok { "" } else { "not " })?;
     write!(Name(f), "{name}")
 }
 
-/// A line that test harnesses show and do not judge.
+/// A line that test harnesses show but do not evaluate.
 fn diagnostic(f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
     f.write_str("# ")?;
     write!(OneLine(f), "{text}")?;
     f.write_char('\n')
 }
 
-/// Writes what came from outside so that it cannot end its line.
+/// Writes text from outside so that it cannot end its line.
 struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for OneLine<'_, '_> {
@@ -93,7 +89,7 @@ impl fmt::Write for OneLine<'_, '_> {
     }
 }
 
-/// Writes a name so that it can neither end its line nor begin a directive.
+/// Writes a name so that it cannot end its line or begin a directive.
 struct Name<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for Name<'_, '_> {

@@ -1,7 +1,7 @@
 //! The report of one run: its types, its text form and its verdict.
 //!
-//! The kernel makes it, `cargo xtask` reads it. The JSON form is the contract that others script
-//! against: fields keep their names and meaning, new ones may be added.
+//! The kernel writes it and `cargo xtask` reads it. The JSON form is a contract for scripts: fields keep
+//! their names and meaning, and new ones may be added.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -19,4 +19,5 @@ mod verdict;
 mod verdict_tests;
 
 pub use ktap::Ktap;
+pub use text::Verbose;
 pub use types::*;

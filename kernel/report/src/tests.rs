@@ -71,17 +71,40 @@ fn the_text_shows_groups_then_the_rest_then_the_verdict() {
          \t0000:00:02.0 [0200]: 1af4:1000 virtio-pci\n\
          Without a group:\n\
          \t0000:00:01.0 [0200]: 1af4:1000 virtio-pci: is the IOMMU\n\
-         \ta000000.virtio_mmio: virtio,mmio to a004000.virtio_mmio, 5 devices, each: not in the firmware's map\n\
+         \t5 platform devices that no firmware map mentions (--verbose or report=verbose lists them)\n\
          PASS: 1 group, 7 devices (6 without a group), 0 IOMMUs, 0 findings, 0 warnings, 12.3 ms\n"
     );
 }
 
 #[test]
-fn few_like_devices_are_shown_one_by_one() {
+fn verbose_text_has_a_line_for_each_device() {
+    let text = Verbose(&sample()).to_string();
+    assert_eq!(text.matches("virtio_mmio: virtio,mmio: not in the firmware's map\n").count(), 5, "{text}");
+    assert!(!text.contains("no firmware map mentions"), "{text}");
+}
+
+#[test]
+fn a_platform_device_that_lost_its_isolation_is_not_folded() {
     let mut report = sample();
-    report.devices.truncate(5);
+    report.devices[3].isolation_lost = true;
+    report.devices[3].why = "not in the firmware's map: iommus-dangling".to_string();
     let text = report.to_string();
-    assert_eq!(text.matches("virtio_mmio: virtio,mmio: not in").count(), 3, "{text}");
+    assert!(
+        text.contains("\ta001000.virtio_mmio: virtio,mmio: not in the firmware's map: iommus-dang"),
+        "{text}"
+    );
+    assert!(text.contains("\t4 platform devices that no firmware map"), "{text}");
+}
+
+#[test]
+fn alike_pci_devices_are_shown_in_one_line_from_four_on() {
+    let mut report = sample();
+    report.devices = (0..3).map(|slot| device(&format!("0000:00:0{slot}.0"), None, "bus bypasses")).collect();
+    assert_eq!(report.to_string().matches("virtio-pci: bus bypasses\n").count(), 3);
+    report.devices.push(device("0000:00:03.0", None, "bus bypasses"));
+    let folded =
+        "\t0000:00:00.0 [0200]: 1af4:1000 virtio-pci to 0000:00:03.0, 4 devices, each: bus bypasses\n";
+    assert!(report.to_string().contains(folded), "{report}");
 }
 
 #[test]
@@ -94,9 +117,9 @@ fn a_broken_invariant_is_named_with_its_cause() {
     };
     report.judge();
     let text = report.to_string();
-    assert!(text.contains("Invariant I4 is broken: 0000:00:01.0 has a group\n"), "{text}");
+    assert!(text.contains("invariant I4 violated: 0000:00:01.0 has a group\n"), "{text}");
     let last = text.lines().last().unwrap();
-    assert!(last.starts_with("FAIL: invariant I4 is broken: 0000:00:01.0 has a group; 1 group, "), "{text}");
+    assert!(last.starts_with("FAIL: invariant I4 violated: 0000:00:01.0 has a group; 1 group, "), "{text}");
     assert_eq!(report.exit_status(), 1);
 }
 
@@ -105,7 +128,7 @@ fn an_error_is_said_before_the_last_line() {
     let text = Report::of_error(Run::default(), "no memory node".to_string()).to_string();
     assert_eq!(
         text,
-        "Error: no memory node\n\
+        "error: no memory node\n\
          ERROR: 0 groups, 0 devices (0 without a group), 0 IOMMUs, 0 findings, 0 warnings, 0.0 ms\n"
     );
 }
@@ -117,13 +140,13 @@ fn findings_and_warnings_are_in_the_text() {
     report.findings.push(Finding {
         id: "map-covers-iommu".to_string(),
         severity: Severity::Warning,
-        device: "/pcie@10000000".to_string(),
-        sentence: "iommu-map covers 0000:00:01.0.".to_string(),
+        device: "/pcie@10000000:iommu-map".to_string(),
+        sentence: "covers 0000:00:01.0".to_string(),
     });
     let text = report.to_string();
     assert!(text.contains(
-        "Finding (warning, map-covers-iommu): /pcie@10000000: iommu-map covers 0000:00:01.0.\n\
-         Warning: unknown word on the command line: foo\n"
+        "warning[map-covers-iommu] /pcie@10000000:iommu-map: covers 0000:00:01.0\n\
+         warning: unknown word on the command line: foo\n"
     ));
 }
 
@@ -207,8 +230,8 @@ fn a_race_says_what_broke_how_often_and_what_was_not_provoked() {
     let text = report.to_string();
     for part in [
         "Race on upstream, 100 rounds, seed 7: two CPUs\n",
-        "\tI3 was broken in 12 rounds, first in round 5: late\n",
-        "\tI2 was not provoked in 100 rounds, though some order of the steps breaks it\n",
+        "\tI3 was violated in 12 rounds, first in round 5: late\n",
+        "\tI2 was not reproduced in 100 rounds, although some order of the steps violates it\n",
         "\t100 rounds ended in: a | b c\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in {text}");

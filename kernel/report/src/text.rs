@@ -1,55 +1,67 @@
-//! The report for people: groups as listings of groups look, then what is in none and why, then
+//! The report as text: groups as group listings show them, then devices without a group and why, then
 //! findings and warnings, then the verdict as the last line, with the reason if it is not a pass.
 //!
-//! The kernel prints it and so does `cargo xtask`; both write through [`fmt::Display`].
+//! The kernel and `cargo xtask` both print it through [`fmt::Display`].
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{BrokenInRace, Device, Group, GroupType, Race, ReachedInRace, Report, ReservedRegion, Severity};
+use crate::{
+    BrokenInRace, Device, Finding, Group, GroupType, Race, ReachedInRace, Report, ReservedRegion, Severity,
+};
 
-/// As many devices that differ in nothing but their names are shown in one line.
+/// This many devices that differ only in their names are shown in one line.
 const FOLD_FROM: usize = 4;
+
+/// The text form with every device in a line of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Verbose<'a>(pub &'a Report);
+
+impl fmt::Display for Verbose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(f, true)
+    }
+}
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, false)
+    }
+}
+
+impl Report {
+    fn write(&self, f: &mut fmt::Formatter<'_>, verbose: bool) -> fmt::Result {
         let named = self.devices.iter().map(|device| (device.name.as_str(), device)).collect();
         for group in &self.groups {
             self.write_group(f, group, &named)?;
         }
-        self.write_ungrouped(f)?;
+        self.write_ungrouped(f, verbose)?;
         for finding in &self.findings {
-            writeln!(
-                f,
-                "Finding ({}, {}): {}: {}",
-                finding.severity, finding.id, finding.device, finding.sentence
-            )?;
+            writeln!(f, "{finding}")?;
         }
         for warning in &self.warnings {
-            writeln!(f, "Warning: {warning}")?;
+            writeln!(f, "warning: {warning}")?;
         }
         if let Some(race) = &self.race {
             write!(f, "{race}")?;
         }
         for invariant in self.invariants.iter().filter(|invariant| !invariant.holds) {
-            let cause = invariant.broken_by.as_deref().unwrap_or("the run did not say by what");
-            writeln!(f, "Invariant {} is broken: {cause}", invariant.id)?;
+            let cause = invariant.broken_by.as_deref().unwrap_or("cause unknown");
+            writeln!(f, "invariant {} violated: {cause}", invariant.id)?;
         }
         if let Some(error) = &self.error {
-            writeln!(f, "Error: {error}")?;
+            writeln!(f, "error: {error}")?;
         }
         if self.failed_because.len() > 1 {
             for reason in &self.failed_because {
-                writeln!(f, "Failed because: {}", one_line(reason))?;
+                writeln!(f, "failed because: {}", one_line(reason))?;
             }
         }
         self.write_last_line(f)
     }
-}
 
-impl Report {
     fn write_group(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -70,16 +82,19 @@ impl Report {
         Ok(())
     }
 
-    fn write_ungrouped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut kin: BTreeMap<Likeness<'_>, Vec<&Device>> = BTreeMap::new();
-        for device in self.ungrouped() {
-            kin.entry(likeness(device)).or_default().push(device);
-        }
-        if !kin.is_empty() {
+    fn write_ungrouped(&self, f: &mut fmt::Formatter<'_>, verbose: bool) -> fmt::Result {
+        if self.ungrouped().next().is_some() {
             writeln!(f, "Without a group:")?;
         }
-        for device in self.ungrouped() {
-            match kin.get(&likeness(device)).map(Vec::as_slice) {
+        if verbose {
+            return self.ungrouped().try_for_each(|device| writeln!(f, "\t{device}: {}", device.why));
+        }
+        let mut alike: BTreeMap<Likeness<'_>, Vec<&Device>> = BTreeMap::new();
+        for device in self.ungrouped().filter(|device| !is_unmentioned(device)) {
+            alike.entry(likeness(device)).or_default().push(device);
+        }
+        for device in self.ungrouped().filter(|device| !is_unmentioned(device)) {
+            match alike.get(&likeness(device)).map(Vec::as_slice) {
                 Some(alike @ [first, .., last]) if alike.len() >= FOLD_FROM => {
                     if core::ptr::eq(*first, device) {
                         let count = alike.len();
@@ -89,7 +104,14 @@ impl Report {
                 _ => writeln!(f, "\t{device}: {}", device.why)?,
             }
         }
-        Ok(())
+        match self.ungrouped().filter(|device| is_unmentioned(device)).count() {
+            0 => Ok(()),
+            count => writeln!(
+                f,
+                "\t{} that no firmware map mentions (--verbose or report=verbose lists them)",
+                Count(count, "platform device")
+            ),
+        }
     }
 
     fn write_last_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,19 +142,25 @@ impl Report {
     }
 }
 
-/// All that a line shows of a device, except its name.
+/// Whether it is a platform device to which no map of the firmware refers, as most of them are.
+fn is_unmentioned(device: &Device) -> bool {
+    let is_in_no_map = device.why.starts_with("not in the firmware's map") && !device.isolation_lost;
+    device.kind == "platform" && (is_in_no_map || device.why == "no IOMMU in this machine")
+}
+
+/// What a line shows of a device besides its name.
 type Likeness<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>, &'a str);
 
 fn likeness(device: &Device) -> Likeness<'_> {
     (&device.bus, &device.id, device.class.as_deref(), device.driver.as_deref(), &device.why)
 }
 
-/// A reason without what would end its line: sentences of findings come from outside.
+/// A reason without control characters, which would end its line: findings contain text from outside.
 fn one_line(reason: &str) -> String {
     reason.replace(char::is_control, " ")
 }
 
-/// A number and its noun.
+/// A number and a noun.
 struct Count(usize, &'static str);
 
 impl fmt::Display for Count {
@@ -146,22 +174,19 @@ impl fmt::Display for Race {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { about, path, seed, rounds, pieces: [walks, binds], switches, .. } = self;
         writeln!(f, "Race on {path}, {rounds} rounds, seed {seed}: {about}")?;
-        writeln!(
-            f,
-            "\tthe CPUs did {walks} and {binds} pieces, and {switches} times one followed the other"
-        )?;
+        writeln!(f, "\tthe CPUs completed {walks} and {binds} work items and alternated {switches} times")?;
         for broken in &self.broken {
             let BrokenInRace { id, rounds: times, first_round, broken_by } = broken;
-            writeln!(f, "\t{id} was broken in {times} rounds, first in round {first_round}: {broken_by}")?;
+            writeln!(f, "\t{id} was violated in {times} rounds, first in round {first_round}: {broken_by}")?;
         }
         for id in &self.not_provoked {
             writeln!(
                 f,
-                "\t{id} was not provoked in {rounds} rounds, though some order of the steps breaks it"
+                "\t{id} was not reproduced in {rounds} rounds, although some order of the steps violates it"
             )?;
         }
         if self.broken.is_empty() && self.not_provoked.is_empty() {
-            writeln!(f, "\tno invariant was broken")?;
+            writeln!(f, "\tno invariant was violated")?;
         }
         for ReachedInRace { groups, rounds: times } in &self.partitions {
             let groups: Vec<_> = groups.iter().map(|members| members.join(" ")).collect();
@@ -188,6 +213,13 @@ impl fmt::Display for Device {
             write!(f, " (virtual function of {physical})")?;
         }
         Ok(())
+    }
+}
+
+/// `warning[map-covers-iommu] /pcie@10000000:iommu-map: what; consequence`
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}] {}: {}", self.severity, self.id, self.device, self.sentence)
     }
 }
 

@@ -2,16 +2,16 @@
 
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::{Device, Report, Severity, Verdict};
 
-/// As many devices are named in a reason; of more, their number is given.
+/// Up to this many devices are named in a reason; otherwise they are counted.
 const NAMED_DEVICES: usize = 3;
 
 impl Report {
-    /// Sets the verdict by what the report contains: an error, else reasons to fail, else a pass.
+    /// Derives the verdict from the report: an error, else reasons to fail, else a pass.
     pub fn judge(&mut self) {
         self.failed_because = if self.error.is_some() { Vec::new() } else { self.reasons_to_fail() };
         self.result = match &self.error {
@@ -21,8 +21,8 @@ impl Report {
         };
     }
 
-    /// Fails the run for reasons that are not in the report itself: what was expected of it. They come last: that
-    /// isolation is lost explains more than that a group is missing.
+    /// Fails the run for reasons that are not in the report itself: unmet expectations. They come last, because lost
+    /// isolation explains more than a missing group.
     ///
     /// A run that could not be completed stays an error.
     pub fn fail_for(&mut self, reasons: Vec<String>) {
@@ -32,7 +32,7 @@ impl Report {
         }
     }
 
-    /// Exit status that agrees with the verdict: 0 for pass, 1 for everything else.
+    /// Exit status for the verdict: 0 for pass, 1 otherwise.
     pub fn exit_status(&self) -> u8 {
         match self.result {
             Verdict::Pass => 0,
@@ -40,22 +40,20 @@ impl Report {
         }
     }
 
-    /// Lost isolation, then broken invariants, then findings of severity error.
+    /// Lost isolation, then violated invariants, then findings of severity error.
     fn reasons_to_fail(&self) -> Vec<String> {
         let mut reasons = self.lost_isolation();
         reasons.extend(self.invariants.iter().filter(|invariant| !invariant.holds).map(|invariant| {
-            let cause = invariant.broken_by.as_deref().unwrap_or("the run did not say by what");
-            format!("invariant {} is broken: {cause}", invariant.id)
+            let cause = invariant.broken_by.as_deref().unwrap_or("cause unknown");
+            format!("invariant {} violated: {cause}", invariant.id)
         }));
         let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        reasons.extend(
-            errors.map(|finding| format!("{}: {}: {}", finding.id, finding.device, finding.sentence)),
-        );
+        reasons.extend(errors.map(ToString::to_string));
         reasons
     }
 
-    /// The devices that firmware means to be translated and that are not: a sentence for each kind of cause, the one
-    /// that costs most devices first.
+    /// Devices that should be translated according to the firmware but are not: one sentence for each kind of cause,
+    /// the cause that affects most devices first.
     fn lost_isolation(&self) -> Vec<String> {
         let mut by_kind: BTreeMap<&str, Vec<&Device>> = BTreeMap::new();
         for device in self.devices.iter().filter(|device| device.isolation_lost) {
@@ -67,7 +65,7 @@ impl Report {
         by_kind.iter().map(|(kind, devices)| self.lost_by(kind, devices)).collect()
     }
 
-    /// Whose isolation is lost by one kind of cause, and the whole cause: of the first device, if they differ.
+    /// The devices that lost isolation by one kind of cause, and the full cause (the first device's if they differ).
     fn lost_by(&self, kind: &str, devices: &[&Device]) -> String {
         let whose = if devices.len() <= NAMED_DEVICES {
             let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use pci::ConfigAcs;
 use probe::{Path, Policy};
-use report::{Ktap, Report};
+use report::{Ktap, Report, Verbose};
 
 use crate::input::driver_choice::DriverChoice;
 use crate::machine::console::Channel;
@@ -89,8 +89,10 @@ pub(crate) enum Moment {
 /// Form of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// For people.
+    /// Text.
     Text,
+    /// Text with every device in a line of its own.
+    Verbose,
     /// One JSON object on one line.
     Json,
     /// KTAP, as Linux's test harnesses read it.
@@ -102,6 +104,7 @@ impl Form {
     pub(crate) fn render(self, report: &Report) -> String {
         match self {
             Self::Text => report.to_string(),
+            Self::Verbose => Verbose(report).to_string(),
             // The types give serialisation no reason to fail; if it did, the text says more than nothing.
             Self::Json => report.to_json_line().map_or_else(|_| report.to_string(), |line| line + "\n"),
             Self::Ktap => Ktap(report).to_string(),
@@ -146,6 +149,7 @@ impl Options {
             ("console", "semihosting") => self.console = Channel::Semihosting,
             ("console", "pl011") => self.console = Channel::Uart,
             ("report", "text") => self.form = Form::Text,
+            ("report", "verbose") => self.form = Form::Verbose,
             ("report", "json") => self.form = Form::Json,
             ("report", "ktap") => self.form = Form::Ktap,
             ("dtb", file) if !file.is_empty() => self.device_tree_file = Some(file.to_string()),

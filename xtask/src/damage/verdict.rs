@@ -54,7 +54,7 @@ pub(super) fn judge(outcome: &Outcome, whole: &Outcome) -> Verdict {
             let broken = report.invariants.iter().find(|invariant| !invariant.holds);
             if let Some(broken) = broken.filter(|_| whole.report.invariants.iter().all(|whole| whole.holds)) {
                 let by = broken.broken_by.as_deref().unwrap_or_default();
-                return failed(&format!("invariant {} is broken: {by}", broken.id));
+                return failed(&format!("invariant {} violated: {by}", broken.id));
             }
             let is_noted = report.findings.iter().any(|finding| !whole.report.findings.contains(finding))
                 || report.warnings.iter().any(|warning| !whole.report.warnings.contains(warning))

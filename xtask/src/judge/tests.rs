@@ -293,7 +293,7 @@ fn a_broken_or_silent_invariant_is_seen() {
 
 #[test]
 fn the_wrong_verdict_is_seen() {
-    seen(&["verdict: expected pass, is FAIL (invariant I1 is broken"], |report| {
+    seen(&["verdict: expected pass, is FAIL (invariant I1 violated"], |report| {
         report.invariants[0].holds = false;
     });
     let found = judge_as_it_is(&expect(), Report { error: Some("why".into()), ..right() });
