@@ -35,7 +35,7 @@ pub(crate) type Transport = VirtioTransport;
 
 /// A device, as drivers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Handle {
+pub enum Handle {
     /// A PCI function.
     Function(FunctionIndex),
     /// A platform device, by its place in [`Hardware::platform`].
@@ -43,7 +43,7 @@ pub(crate) enum Handle {
 }
 
 /// The machine's devices and the ways to them.
-pub(crate) struct Hardware {
+pub struct Hardware {
     pub(crate) config: RefCell<ConfigSpace>,
     pub(crate) topology: Topology,
     /// Those whose configuration space answers, in the order of the topology's root buses.
@@ -175,7 +175,7 @@ impl Hardware {
     }
 
     /// Whether the device is a virtio-iommu.
-    pub(crate) fn is_iommu(&self, handle: Handle) -> bool {
+    pub fn is_iommu(&self, handle: Handle) -> bool {
         self.virtio_type(handle) == Some(IOMMU_TYPE)
     }
 

@@ -23,9 +23,11 @@ use crate::machine::ram::Ram;
 use crate::machine::{blob, console, heap, power, semihosting};
 
 /// A description of the machine, in whatever language firmware has it.
-pub(crate) struct Described {
-    pub(crate) description: Description,
-    pub(crate) map: Box<dyn FirmwareMap>,
+pub struct Described {
+    /// What firmware describes.
+    pub description: Description,
+    /// Which IOMMU translates what, as firmware describes it.
+    pub map: Box<dyn FirmwareMap>,
     /// The device tree that it was read from; empty if it was not.
     pub(crate) tree: Cow<'static, [u8]>,
     /// Whether buses are numbered and BARs placed already.
@@ -41,7 +43,7 @@ pub(crate) enum Start {
 }
 
 /// What was handed over at entry.
-pub(crate) struct HandedOver {
+pub struct HandedOver {
     /// The description, or where it is to be read.
     pub(crate) start: Start,
     /// From EFI load options or the file in their place, or else from the description, and then read however broken the rest of it is.

@@ -4,11 +4,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use probe::Core;
-
-use crate::hardware::Handle;
-use crate::probing::order::Step;
-
 /// Before the name of a driver that comes after the deferral timeout.
 const LATE: &str = "late:";
 
@@ -16,11 +11,11 @@ const LATE: &str = "late:";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DriverChoice {
     /// Drivers that are left out.
-    left_out: Vec<String>,
+    pub(crate) left_out: Vec<String>,
     /// Drivers that come after the deferral timeout.
     pub(crate) late: Vec<String>,
     /// Devices, each with the only driver that is for it.
-    overrides: Vec<(String, String)>,
+    pub(crate) overrides: Vec<(String, String)>,
 }
 
 impl DriverChoice {
@@ -51,33 +46,6 @@ impl DriverChoice {
                 _ => return Err(format!("{entry:?}: expected DEVICE:DRIVER")),
             }
         }
-        Ok(())
-    }
-
-    /// Leaves drivers out, and gives devices their only driver before there is one.
-    ///
-    /// # Errors
-    ///
-    /// There is no such driver, or no such device: the machine is another one than the user thinks.
-    pub(crate) fn apply(&self, steps: &mut Vec<Step>, core: &mut Core<Handle>) -> Result<(), String> {
-        let names: Vec<&str> = steps.iter().filter(|step| step.is_driver()).map(Step::name).collect();
-        let is_known = |name: &String| names.contains(&&**name);
-        if let Some(unknown) = self.left_out.iter().chain(&self.late).find(|name| !is_known(name)) {
-            return Err(format!("drivers=: there is no driver {unknown}; there are {}", names.join(", ")));
-        }
-        for (device, driver) in &self.overrides {
-            if !steps.iter().any(|step| !step.is_driver() && step.name() == device) {
-                return Err(format!("driver_override=: there is no device {device}"));
-            }
-            if !is_known(driver) {
-                return Err(format!(
-                    "driver_override=: there is no driver {driver}; there are {}",
-                    names.join(", ")
-                ));
-            }
-            core.override_driver_of(device.clone(), driver.clone());
-        }
-        steps.retain(|step| !step.is_driver() || !self.left_out.iter().any(|name| name == step.name()));
         Ok(())
     }
 }

@@ -7,3 +7,4 @@ pub(crate) mod driver_choice;
 pub(crate) mod efi;
 pub(crate) mod fw_cfg_tables;
 pub(crate) mod options;
+pub(crate) mod order;

@@ -9,12 +9,12 @@ use probe::{Path, Policy};
 use report::{Ktap, Report, Verbose};
 
 use crate::input::driver_choice::DriverChoice;
+use crate::input::order::Order;
 use crate::machine::console::Channel;
-use crate::probing::order::Order;
 
 /// What the command line asks for.
 #[derive(Debug)]
-pub(crate) struct Options {
+pub struct Options {
     /// Which channel carries the report (`console=`).
     pub(crate) console: Channel,
     /// In which form (`report=`).
@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// Whether buses get their numbers before the tables are taken, or only then (`number=`).
     pub(crate) numbering: Moment,
     /// Which way probing goes (`path=`).
-    pub(crate) path: Path,
+    pub path: Path,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
     pub(crate) policy: Policy,
     /// Whether the command line says `iommu.passthrough=`.
@@ -43,30 +43,16 @@ pub(crate) struct Options {
     pub(crate) order: Option<Order>,
     /// Drivers that are left out or late, and devices with a driver of their own (`drivers=`, `driver_override=`).
     pub(crate) drivers: DriverChoice,
-    /// How many pieces two CPUs do, each in each round of their self-test (`smp-test=`).
-    pub(crate) smp_test: Option<u32>,
-    /// Whether the second CPU binds what is no IOMMU, while the first one walks the buses (`binds=second-cpu`).
-    pub(crate) binds_on_second_cpu: bool,
-    /// A scenario in a file of the host, which two CPUs play (`race=`).
-    pub(crate) race_file: Option<String>,
-    /// How often (`rounds=`).
-    pub(crate) rounds: u64,
-    /// Where pauses and choices of two CPUs come from (`seed=`).
-    pub(crate) seed: u64,
+    /// Words that only the image for two CPUs has: [`TWO_CPU_WORDS`] with their values.
+    pub two_cpu_words: Vec<String>,
     /// Words that mean nothing, or nothing here.
     pub(crate) warnings: Vec<String>,
     /// A word that asks for what this image cannot do, and that the run must not go on without.
     pub(crate) refused: Option<String>,
 }
 
-/// Most pieces of a self-test: a few seconds' worth.
-const SMP_TEST_LIMIT: u32 = 100_000;
-
-/// Most rounds of a race: minutes' worth.
-const ROUNDS_LIMIT: u64 = 1_000_000;
-
-/// Rounds of a race that does not say how many.
-const ROUNDS: u64 = 1000;
+/// Names of words that ask for a second CPU, or for something of what it does.
+const TWO_CPU_WORDS: [&str; 5] = ["smp-test", "binds", "race", "rounds", "seed"];
 
 /// Where the description of the machine comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,11 +115,7 @@ impl Options {
             config_acs: ConfigAcs::default(),
             order: None,
             drivers: DriverChoice::default(),
-            smp_test: None,
-            binds_on_second_cpu: false,
-            race_file: None,
-            rounds: ROUNDS,
-            seed: 0,
+            two_cpu_words: Vec::new(),
             warnings: Vec::new(),
             refused: None,
         };
@@ -195,28 +177,13 @@ impl Options {
                 }
                 (_, None) => self.warn(word, "expected 0 or 1"),
             },
-            ("smp-test", number) => match number.parse() {
-                Ok(pieces @ 1..=SMP_TEST_LIMIT) => self.smp_test = Some(pieces),
-                _ => self.warn(word, &format!("expected a number from 1 to {SMP_TEST_LIMIT}")),
-            },
             ("sriov", number) => match number.parse() {
                 Ok(number) => self.virtual_functions = number,
                 Err(_) => self.warn(word, "expected a number below 65536"),
             },
             ("pci", parts) => parts.split(',').for_each(|part| self.read_pci(part)),
-            ("binds", "second-cpu") => self.binds_on_second_cpu = true,
-            ("race", file) if !file.is_empty() => self.race_file = Some(file.to_string()),
-            ("rounds", number) => match number.parse() {
-                Ok(rounds @ 1..=ROUNDS_LIMIT) => self.rounds = rounds,
-                _ => self.warn(word, &format!("expected a number from 1 to {ROUNDS_LIMIT}")),
-            },
-            ("seed", number) => match number.parse() {
-                Ok(seed) => self.seed = seed,
-                Err(_) => self.warn(word, "expected a number below 2^64"),
-            },
-            ("console" | "report" | "dtb" | "tables" | "number" | "binds" | "race", _) => {
-                self.warn(word, "unknown value")
-            }
+            (name, _) if TWO_CPU_WORDS.contains(&name) => self.two_cpu_words.push(word.to_string()),
+            ("console" | "report" | "dtb" | "tables" | "number", _) => self.warn(word, "unknown value"),
             _ => self.warn(word, "unknown word"),
         }
     }

@@ -7,7 +7,7 @@ use aarch64_cpu::registers::{CNTFRQ_EL0, CNTVCT_EL0, Readable};
 
 /// Microseconds since reset.
 #[must_use]
-pub(crate) fn micros() -> u64 {
+pub fn micros() -> u64 {
     let ticks = CNTVCT_EL0.get();
     // Firmware sets the frequency; a zero would only make all times wrong, not divide by it.
     let per_second = CNTFRQ_EL0.get().max(1);

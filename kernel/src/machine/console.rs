@@ -113,7 +113,7 @@ pub(crate) fn write_report(text: &str) {
 }
 
 /// Writes one line to the log, with the time since reset before it. Called by [`log!`](crate::log).
-pub(crate) fn write_log(line: fmt::Arguments<'_>) {
+pub fn write_log(line: fmt::Arguments<'_>) {
     let now = clock::micros();
     write::<LOG_PIECE>(
         log_channel(),
@@ -206,6 +206,6 @@ impl<const PIECE: usize> Write for Pieces<PIECE> {
 #[macro_export]
 macro_rules! log {
     ($($text:tt)*) => {
-        $crate::machine::console::write_log(format_args!($($text)*))
+        $crate::write_log(format_args!($($text)*))
     };
 }

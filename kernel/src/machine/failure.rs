@@ -47,7 +47,7 @@ impl fmt::Display for Place {
 }
 
 /// Reports an exception and ends the run as an error. Called by `boot`, on a stack for exceptions.
-pub(crate) fn exception(exception: &Exception) -> ! {
+pub fn exception(exception: &Exception) -> ! {
     if !is_first() {
         // The first report was cut short: one line more, without what it may have stumbled over.
         log!("ERROR: {Place}{} while an error was reported, at {:#x}", exception.class_name(), exception.elr);

@@ -4,7 +4,7 @@
 //! mapped before it is used, every wait has a bound, and what may be absent is asked for, not assumed.
 
 pub(crate) mod blob;
-pub(crate) mod clock;
+pub mod clock;
 pub(crate) mod console;
 mod cpu_owner;
 pub(crate) mod dma;
@@ -12,15 +12,13 @@ pub(crate) mod ecam;
 pub(crate) mod failure;
 pub(crate) mod fw_cfg;
 pub(crate) mod heap;
-pub(crate) mod lock;
 mod pl011;
-pub(crate) mod power;
-pub(crate) mod psci;
+pub mod power;
+pub mod psci;
 pub(crate) mod ram;
 pub(crate) mod registers;
-pub(crate) mod second_cpu;
-pub(crate) mod semihosting;
-mod spin_deadline;
+pub mod semihosting;
+pub mod spin_deadline;
 pub(crate) mod virtio_config;
 pub(crate) mod virtio_transport;
 

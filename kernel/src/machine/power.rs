@@ -48,7 +48,7 @@ pub(crate) fn end(status: u8) -> ! {
 }
 
 /// This CPU does nothing any more.
-pub(crate) fn park() -> ! {
+pub fn park() -> ! {
     loop {
         asm::wfi();
     }

@@ -7,7 +7,7 @@ use smccc::{Hvc, Smc};
 
 /// How PSCI is called: by the instruction that traps to a hypervisor, or to the secure monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Conduit {
+pub enum Conduit {
     /// `HVC`.
     Hvc,
     /// `SMC`.
@@ -42,7 +42,7 @@ impl Conduit {
     /// # Errors
     ///
     /// As firmware answers: there is no such CPU, it is on already, the address is bad.
-    pub(crate) fn cpu_on(self, cpu: CpuAffinity, start: Start) -> Result<(), Error> {
+    pub fn cpu_on(self, cpu: CpuAffinity, start: Start) -> Result<(), Error> {
         let Start { entry, context } = start;
         match self {
             Self::Hvc => psci::cpu_on::<Hvc>(cpu.bits(), entry.0, context),

@@ -36,7 +36,7 @@ pub(crate) fn is_present() -> bool {
 
 /// Why the host did not do what was asked.
 #[derive(Debug)]
-pub(crate) enum HostError {
+pub enum HostError {
     /// Nobody answers semihosting calls.
     NoHost,
     /// The name cannot be a file's: it contains a NUL.
@@ -98,7 +98,7 @@ pub(crate) fn write_console(text: &CStr) {
 /// # Errors
 ///
 /// See [`HostError`].
-pub(crate) fn read_file(name: &str) -> Result<Vec<u8>, HostError> {
+pub fn read_file(name: &str) -> Result<Vec<u8>, HostError> {
     if !is_present() {
         return Err(HostError::NoHost);
     }

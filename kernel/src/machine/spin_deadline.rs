@@ -8,7 +8,7 @@ use super::clock;
 const LOOKS: u32 = 256;
 
 /// A wait with an end.
-pub(crate) struct SpinDeadline {
+pub struct SpinDeadline {
     /// What is waited for, in words.
     what: &'static str,
     limit_us: u64,
@@ -19,12 +19,12 @@ pub(crate) struct SpinDeadline {
 
 impl SpinDeadline {
     /// Waits at most `limit_us` for `what`.
-    pub(crate) fn new(limit_us: u64, what: &'static str) -> Self {
+    pub fn new(limit_us: u64, what: &'static str) -> Self {
         Self { what, limit_us, began_us: None, looks: 0 }
     }
 
     /// Lets a moment pass; false when the time is over.
-    pub(crate) fn is_open(&mut self) -> bool {
+    pub fn is_open(&mut self) -> bool {
         relax();
         self.looks += 1;
         if !self.looks.is_multiple_of(LOOKS) {
@@ -39,7 +39,7 @@ impl SpinDeadline {
     /// # Panics
     ///
     /// The time is over: another CPU hangs, by our own fault.
-    pub(crate) fn wait(&mut self) {
+    pub fn wait(&mut self) {
         assert!(self.is_open(), "waited for {} longer than {} ms", self.what, self.limit_us / 1000);
     }
 }

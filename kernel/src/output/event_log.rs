@@ -36,7 +36,7 @@ pub(crate) fn run(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut V
 }
 
 /// Logs what has happened since the last call, and adds what a user is to be warned of to `warnings`.
-pub(crate) fn write(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
+pub fn write(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
     for event in core.take_events() {
         line(core, hardware, &event);
         warnings.extend(warning(core, &event));

@@ -1,5 +1,5 @@
 //! What the kernel reports: the log while things happen, the report at the end.
 
-pub(crate) mod event_log;
-pub(crate) mod summary;
+pub mod event_log;
+pub mod summary;
 pub(crate) mod unanswered;

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use firmware::Description;
 use probe::{Core, DomainType, InstanceState, Severity};
 use report::{
-    Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Race, Report, ReservedRegion,
-    Timing, Translation, TwoCpus, VirtualFunctions,
+    Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Report, ReservedRegion, Timing,
+    Translation, VirtualFunctions,
 };
 
 use crate::drivers::{Bound, Iommus};
@@ -29,7 +29,7 @@ pub(crate) fn add_description(report: &mut Report, description: &Description) {
 }
 
 /// Adds what was found out about the machine.
-pub(crate) fn add_findings(report: &mut Report, findings: &[probe::Finding]) {
+pub fn add_findings(report: &mut Report, findings: &[probe::Finding]) {
     report.findings.extend(findings.iter().map(finding));
 }
 
@@ -64,38 +64,6 @@ pub(crate) fn add_core(report: &mut Report, core: &Core<Handle>, hardware: &Hard
             broken_by: verdict.broken_by,
         })
         .collect();
-}
-
-/// Adds what two CPUs did together.
-pub(crate) fn add_two_cpus(report: &mut Report, did: TwoCpus) {
-    let TwoCpus { rounds, pieces: [here, there], counted, switches, unlocked, lost_unlocked, .. } = &did;
-    let (severity, time) = if did.at_the_same_time {
-        (report::Severity::Info, "at the same time")
-    } else {
-        (report::Severity::Warning, "in turn, as far as was seen")
-    };
-    report.findings.push(Finding {
-        id: "two-cpus".to_string(),
-        severity,
-        device: format!("CPU 1 (affinity {})", did.affinity),
-        sentence: format!(
-            "both CPUs run {time}: in {rounds} rounds they did {here} and {there} pieces under a lock, changed \
-             {switches} times and counted {counted}; of {unlocked} increments without it they lost {lost_unlocked}"
-        ),
-    });
-    report.two_cpus = Some(did);
-}
-
-/// Adds what came of a scenario that two CPUs played. What it broke is broken in this run.
-pub(crate) fn add_race(report: &mut Report, race: Race) {
-    for broken in &race.broken {
-        let invariant = report.invariants.iter_mut().find(|invariant| invariant.id == broken.id);
-        if let Some(invariant) = invariant.filter(|invariant| invariant.holds) {
-            invariant.holds = false;
-            invariant.broken_by = Some(format!("race, round {}: {}", broken.first_round, broken.broken_by));
-        }
-    }
-    report.race = Some(race);
 }
 
 fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Iommu {

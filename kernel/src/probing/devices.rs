@@ -12,7 +12,7 @@ use probe::{Core, FirmwareMap, FwNode, NewDevice, Path, Unit};
 use crate::hardware::platform_bus::PlatformBus;
 use crate::hardware::{Handle, Hardware};
 use crate::input::options::Options;
-use crate::probing::order::Step;
+use crate::probing::Step;
 
 /// The devices of a machine, to be added in this order.
 pub(crate) struct Devices {

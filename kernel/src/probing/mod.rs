@@ -1,5 +1,137 @@
 //! What is done to the core, and in which order: devices are added, drivers are registered.
 
-pub(crate) mod devices;
-pub(crate) mod order;
-pub(crate) mod pending;
+mod devices;
+mod driver_choice;
+mod pending;
+mod step;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+use probe::{Core, FirmwareMap};
+use report::Report;
+
+use self::devices::Devices;
+use self::pending::PendingSteps;
+pub use self::step::Step;
+use crate::drivers::{self, Iommus};
+use crate::hardware::{Handle, Hardware};
+use crate::input::options::Options;
+use crate::log;
+use crate::output::{event_log, summary};
+
+/// A machine that is being probed: the core, and the steps that it is still to take.
+pub struct Probing {
+    /// The core.
+    pub core: Core<Handle>,
+    /// What the drivers work on.
+    pub hardware: Rc<Hardware>,
+    iommus: Iommus,
+    steps: Vec<Step>,
+    /// Steps for when all others are taken and the core is at rest.
+    virtual_functions: Vec<Step>,
+    pending: PendingSteps,
+    /// Whether the invariants are checked after each step, as if the core were at rest.
+    settles_after_each_step: bool,
+}
+
+impl Probing {
+    /// All devices and drivers, as steps in the order that `options` ask for.
+    ///
+    /// # Errors
+    ///
+    /// The options name a device or a driver that there is not.
+    pub(crate) fn new(
+        hardware: &Rc<Hardware>,
+        map: Box<dyn FirmwareMap>,
+        options: &Options,
+    ) -> Result<Self, String> {
+        let iommus = Iommus::default();
+        let (mut core, devices) = devices::machine(hardware, map, options);
+        let Devices { first: mut steps, mut virtual_functions } = devices;
+        steps.extend(drivers::all(hardware, &iommus, options.path).into_iter().map(Step::Register));
+        driver_choice::apply(&options.drivers, &mut steps, &mut core)?;
+        if let Some(order) = &options.order {
+            steps.append(&mut virtual_functions);
+            steps = order.arrange(steps, Step::name)?;
+            log!("order: {}", step::names(&steps));
+        }
+        Ok(Self {
+            core,
+            hardware: hardware.clone(),
+            iommus,
+            steps,
+            virtual_functions,
+            pending: PendingSteps::new(hardware, &options.drivers.late),
+            settles_after_each_step: options.order.is_some(),
+        })
+    }
+
+    /// Takes all steps that need not wait for others; after each it does what is queued.
+    pub fn take_steps(&mut self, report: &mut Report) {
+        for step in mem::take(&mut self.steps) {
+            self.take(step, report);
+            if self.settles_after_each_step {
+                self.core.settle();
+            }
+        }
+    }
+
+    /// The steps that need not wait for others, for someone else to take.
+    pub fn ready_steps(&mut self) -> Vec<Step> {
+        let (pending, core) = (&mut self.pending, &self.core);
+        mem::take(&mut self.steps).into_iter().filter_map(|step| pending.pass(step, core)).collect()
+    }
+
+    /// Brings the core to rest, and then takes the steps that come after: virtual functions, late drivers.
+    pub fn take_late_steps(&mut self, report: &mut Report) {
+        self.settle(report);
+        for step in mem::take(&mut self.virtual_functions) {
+            self.take(step, report);
+        }
+        self.settle(report);
+        self.core.expire_deferrals();
+        self.settle(report);
+        for step in self.pending.drivers() {
+            step.take(&mut self.core);
+            self.settle(report);
+        }
+    }
+
+    /// Adds the result to the report.
+    pub fn finish(self, report: &mut Report) {
+        summary::add_core(report, &self.core, &self.hardware, &self.iommus);
+        // The run is over. Taking everything down in order, which resets every device, would only cost time.
+        mem::forget(self);
+    }
+
+    fn take(&mut self, step: Step, report: &mut Report) {
+        if let Some(step) = self.pending.pass(step, &self.core) {
+            step.take(&mut self.core);
+        }
+        self.run(report);
+    }
+
+    /// Does everything that is queued, and adds the functions of host bridges that it has bound.
+    fn run(&mut self, report: &mut Report) {
+        loop {
+            event_log::run(&mut self.core, &self.hardware, &mut report.warnings);
+            let functions = self.pending.functions(&self.core);
+            if functions.is_empty() {
+                return;
+            }
+            for step in functions {
+                step.take(&mut self.core);
+            }
+        }
+    }
+
+    /// As [`Self::run`], and checks the invariants that hold at rest.
+    fn settle(&mut self, report: &mut Report) {
+        self.run(report);
+        self.core.settle();
+    }
+}

@@ -8,7 +8,7 @@ use core::mem;
 use probe::{Core, FwNode};
 
 use crate::hardware::{Handle, Hardware};
-use crate::probing::order::Step;
+use crate::probing::Step;
 
 /// The steps that wait.
 pub(crate) struct PendingSteps {

@@ -7,15 +7,13 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use kernel::{Handle, Hardware, Probing, Random, Step, event_log};
 use probe::{Activity, Core, Finding, Severity};
 use scenario::{About, BINDER, Hands, Machine, Stepped, WALKER};
 
-use super::confined::Confined;
-use super::{Pace, Piece, Random, work};
-use crate::hardware::{Handle, Hardware};
-use crate::machine::second_cpu::SecondCpu;
-use crate::output::event_log;
-use crate::probing::order::Step;
+use crate::confined::Confined;
+use crate::rounds::{Pace, Piece, work};
+use crate::second_cpu::SecondCpu;
 
 /// Longest pause between two pieces, in looks of a waiting CPU: as long as a few requests to a device take.
 const LONGEST_PAUSE: u64 = 1024;
@@ -27,33 +25,32 @@ const HESITATION: u64 = 4;
 const LIMIT_US: u64 = 600_000_000;
 
 /// The core, and what is done to it.
-struct Probing<'a> {
+struct Shared<'a> {
     core: &'a mut Core<Handle>,
     hardware: Rc<Hardware>,
     steps: vec::IntoIter<Step>,
     warnings: &'a mut Vec<String>,
 }
 
-/// Takes `steps`, and does all that follows from them, on two CPUs; what they did, for the report.
+/// Takes the steps of `probing` that are ready, and does all that follows from them, on two CPUs; what they did, for the report.
 ///
 /// # Errors
 ///
 /// They were not done in time, in words.
 pub(crate) fn run(
     cpu: &mut SecondCpu,
-    core: &mut Core<Handle>,
-    hardware: &Rc<Hardware>,
-    steps: Vec<Step>,
+    probing: &mut Probing,
     seed: u64,
     warnings: &mut Vec<String>,
 ) -> Result<Finding, String> {
     // Fair throughout: there are only some hundred pieces, and each CPU is to come in between the other's.
     let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: LIMIT_US, limit_us: LIMIT_US };
     let (mut coin, mut dice) = (Random(seed), Random(!seed));
-    let probing = Probing { core, hardware: hardware.clone(), steps: steps.into_iter(), warnings };
+    let steps = probing.ready_steps().into_iter();
+    let machine = Shared { core: &mut probing.core, hardware: probing.hardware.clone(), steps, warnings };
     // SAFETY: What the core, its drivers, the steps and the hardware share with others, those reach who wait for
     // this function; and it does nothing but wait until the CPUs are done and the value is back.
-    let shared = unsafe { Confined::new((probing, Hands::default())) };
+    let shared = unsafe { Confined::new((machine, Hands::default())) };
     let (shared, tally) = work(
         cpu,
         shared,
@@ -77,14 +74,14 @@ pub(crate) fn run(
     })
 }
 
-fn turn(shared: &mut (Probing<'_>, Hands), cpu: usize, eager: bool) -> Piece {
-    let (probing, hands) = shared;
-    let turn = hands.turn(probing, cpu, eager);
-    event_log::write(probing.core, &probing.hardware, probing.warnings);
+fn turn(shared: &mut (Shared<'_>, Hands), cpu: usize, eager: bool) -> Piece {
+    let (machine, hands) = shared;
+    let turn = hands.turn(machine, cpu, eager);
+    event_log::write(machine.core, &machine.hardware, machine.warnings);
     turn.into()
 }
 
-impl Machine for Probing<'_> {
+impl Machine for Shared<'_> {
     fn step(&mut self) -> Stepped {
         match self.steps.next() {
             Some(step) => Stepped::Taken(step.begin(self.core)),

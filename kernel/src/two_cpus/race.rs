@@ -7,15 +7,16 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use kernel::Random;
+use kernel::machine::semihosting;
 use probe::Path;
 use report::{BrokenInRace, ReachedInRace};
 use scenario::{BINDER, Race, Results, Scenario, WALKER};
 
-use super::confined::Confined;
-use super::{Pace, Random, work};
-use crate::input::options::Options;
-use crate::machine::second_cpu::SecondCpu;
-use crate::machine::semihosting;
+use crate::confined::Confined;
+use crate::options::TwoCpuOptions;
+use crate::rounds::{Pace, work};
+use crate::second_cpu::SecondCpu;
 
 /// Longest pause between two pieces, in looks of a waiting CPU: about as long as a few pieces take.
 const LONGEST_PAUSE: u64 = 64;
@@ -30,13 +31,18 @@ const FAIR_US: u64 = 5_000_000;
 /// Microseconds for all rounds.
 const LIMIT_US: u64 = 600_000_000;
 
-/// Plays the scenario in `file`, on the path and for as many rounds as `options` say.
+/// Plays the scenario in `file`, on `path` and for as many rounds as `options` say.
 ///
 /// # Errors
 ///
 /// The file cannot be read or is no scenario, or the rounds were not over in time; in words.
-pub(crate) fn run(cpu: &mut SecondCpu, file: &str, options: &Options) -> Result<report::Race, String> {
-    let Options { path, rounds, seed, .. } = *options;
+pub(crate) fn run(
+    cpu: &mut SecondCpu,
+    file: &str,
+    path: Path,
+    options: &TwoCpuOptions,
+) -> Result<report::Race, String> {
+    let TwoCpuOptions { rounds, seed, .. } = *options;
     let text = semihosting::read_file(file).map_err(|error| format!("race={file}: {error}"))?;
     let scenario: Scenario =
         serde_json::from_slice(&text).map_err(|error| format!("race={file}: {error}"))?;

@@ -13,11 +13,11 @@ use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use boot::secondary::relax;
+use kernel::machine::clock;
 use report::TwoCpus;
 
-use super::{Pace, Piece, Tally, work};
-use crate::machine::clock;
-use crate::machine::second_cpu::SecondCpu;
+use crate::rounds::{Pace, Piece, Tally, work};
+use crate::second_cpu::SecondCpu;
 
 /// Rounds with the lock, each with a seed of its own.
 const ROUNDS: u64 = 8;

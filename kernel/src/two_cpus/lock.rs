@@ -9,9 +9,8 @@ use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
+use kernel::machine::spin_deadline::SpinDeadline;
 use sync::{TicketLock, Turn};
-
-use super::spin_deadline::SpinDeadline;
 
 /// Longest wait for a lock, in microseconds: whoever holds one that long will not let go of it.
 const LIMIT_US: u64 = 20_000_000;

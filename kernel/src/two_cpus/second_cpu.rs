@@ -7,12 +7,11 @@ use core::fmt;
 
 use addr::CpuAffinity;
 use boot::secondary::{self, PrepareError};
+use kernel::machine::power;
+use kernel::machine::psci::Conduit;
+use kernel::machine::spin_deadline::SpinDeadline;
 use smccc::psci;
 use sync::Mailbox;
-
-use super::power;
-use super::psci::Conduit;
-use super::spin_deadline::SpinDeadline;
 
 /// Microseconds for a CPU to come up; an emulator takes one.
 const COME_UP_LIMIT_US: u64 = 3_000_000;

@@ -4,60 +4,14 @@
 //! each piece a CPU pauses for a moment of pseudo-random length, so that rounds with different seeds interleave
 //! differently, and one seed does so in much the same way again.
 
-pub(crate) mod binds;
-mod confined;
-pub(crate) mod race;
-pub(crate) mod self_test;
-
-use alloc::format;
-use alloc::string::String;
-
 use boot::secondary::relax;
-use firmware::{Description, PsciConduit};
+use kernel::Random;
+use kernel::machine::clock;
 use scenario::Turn;
 use sync::Latch;
 
-use crate::log;
-use crate::machine::clock;
-use crate::machine::lock::Lock;
-use crate::machine::psci::Conduit;
-use crate::machine::second_cpu::{SecondCpu, SecondCpuError};
-
-/// The second CPU, started when somebody needs it first.
-pub(crate) struct OnDemand<'a> {
-    description: &'a Description,
-    started: Option<SecondCpu>,
-}
-
-impl<'a> OnDemand<'a> {
-    /// The second CPU that `description` names.
-    pub(crate) fn new(description: &'a Description) -> Self {
-        Self { description, started: None }
-    }
-
-    /// The CPU, for what `word` of the command line asks for.
-    ///
-    /// # Errors
-    ///
-    /// There is none, in words.
-    pub(crate) fn cpu(&mut self, word: &str) -> Result<&mut SecondCpu, String> {
-        let cpu = match self.started.take() {
-            Some(cpu) => cpu,
-            None => self.start().map_err(|error| format!("{word}: {error}"))?,
-        };
-        Ok(self.started.insert(cpu))
-    }
-
-    fn start(&self) -> Result<SecondCpu, SecondCpuError> {
-        let conduit = self.description.psci.map(|conduit| match conduit {
-            PsciConduit::Hvc => Conduit::Hvc,
-            PsciConduit::Smc => Conduit::Smc,
-        });
-        let cpu = SecondCpu::start(&self.description.affinities, conduit)?;
-        log!("CPU 1 (affinity {}) is up", cpu.affinity());
-        Ok(cpu)
-    }
-}
+use crate::lock::Lock;
+use crate::second_cpu::SecondCpu;
 
 /// What one look at the value came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,24 +120,5 @@ impl<T> Round<'_, T> {
                 relax();
             }
         }
-    }
-}
-
-/// Numbers that look random and are the same for the same seed (SplitMix64: Steele, Lea and Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    /// True once in `times`, on average.
-    fn one_in(&mut self, times: u64) -> bool {
-        self.up_to(times - 1) == 0
-    }
-
-    /// A number from 0 to `bound`, both included.
-    fn up_to(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % bound.saturating_add(1)
     }
 }

@@ -1,0 +1,58 @@
+//! One step of the boot: a device is added, or a driver is registered.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use probe::{Activity, BusId, Core, Driver, NewDevice};
+
+use crate::hardware::Handle;
+
+/// One thing that is done to the core before it is at rest. An IOMMU arrives with the later one of its device
+/// and its driver.
+pub enum Step {
+    /// A device is put on its bus.
+    Add(BusId, NewDevice<Handle>),
+    /// A driver is registered.
+    Register(Box<dyn Driver<Handle>>),
+}
+
+impl Step {
+    /// Whether it registers a driver.
+    pub(crate) fn is_driver(&self) -> bool {
+        matches!(self, Self::Register(_))
+    }
+
+    /// Name of the device, or of the driver. No device has a driver's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Add(_, device) => &device.name,
+            Self::Register(driver) => driver.name(),
+        }
+    }
+
+    /// Does it.
+    pub(crate) fn take(self, core: &mut Core<Handle>) {
+        let mut rest = self.begin(core);
+        while let Some(activity) = rest {
+            rest = core.advance(activity);
+        }
+    }
+
+    /// Begins it; what is left of it, if anything is.
+    pub fn begin(self, core: &mut Core<Handle>) -> Option<Activity> {
+        match self {
+            Self::Add(bus, device) => core.begin_add_device(bus, device).1,
+            Self::Register(driver) => {
+                core.register_driver(driver);
+                None
+            }
+        }
+    }
+}
+
+/// The names of steps, in their order, as the option `order=` takes them.
+pub(crate) fn names(steps: &[Step]) -> String {
+    let names: Vec<&str> = steps.iter().map(Step::name).collect();
+    names.join(",")
+}

@@ -1,0 +1,104 @@
+//! A run of the kernel, from the handover to the report, in steps that an image's main function puts together.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+
+use boot::Handover;
+use pci::Policy;
+use probe::FirmwareMap;
+use report::{Report, Run as RunRecord};
+
+use crate::hardware::Hardware;
+use crate::input::description::{self, Described, HandedOver};
+use crate::input::options::Options;
+use crate::log;
+use crate::machine::{self, console, power};
+use crate::output::unanswered::Windows;
+use crate::output::{event_log, summary};
+use crate::probing::Probing;
+
+/// What is known all through a run.
+pub struct Run {
+    handover: Handover,
+    /// What the command line asks for.
+    pub options: Options,
+    /// What was found out so far, also if the run cannot be completed.
+    pub report: Report,
+    /// Which device has registers where, for accesses that nothing answers.
+    windows: Windows,
+}
+
+impl Run {
+    /// Makes the machine usable, reads the command line and begins the report.
+    #[must_use]
+    pub fn begin(handover: Handover) -> (Self, HandedOver) {
+        machine::init(&handover);
+        let handed_over = description::handed_over(&handover);
+        let options = Options::parse(&handed_over.command_line);
+        console::set_report_channel(options.console);
+
+        let mut report = Report::new(RunRecord {
+            firmware: description::route(&handover, &options).to_string(),
+            path: options.path.to_string(),
+            cmdline: handed_over.command_line.clone(),
+            exception_level: handover.entry_exception_level,
+            order: options.order.as_ref().map(ToString::to_string),
+            ..RunRecord::default()
+        });
+        log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
+        report.warnings.extend(handed_over.warnings.iter().chain(&options.warnings).cloned());
+        summary::add_findings(&mut report, handed_over.console_absent.as_slice());
+        (Self { handover, options, report, windows: Windows::default() }, handed_over)
+    }
+
+    /// Reads the description of the machine, and gives its free memory to the heap.
+    ///
+    /// # Errors
+    ///
+    /// There is no description, or not the one that the command line asks for.
+    pub fn describe(&mut self, handed_over: HandedOver) -> Result<Described, String> {
+        if let Some(refused) = &self.options.refused {
+            return Err(refused.clone());
+        }
+        let described = description::chosen(&self.handover, handed_over.start, &self.options)?;
+        summary::add_description(&mut self.report, &described.description);
+        self.windows.add_description(&described.description);
+        let memory = description::use_memory(&self.handover, handed_over.memory, &described);
+        summary::add_findings(&mut self.report, &memory);
+        Ok(described)
+    }
+
+    /// Finds all PCI functions and platform devices, and places what has no address yet.
+    pub fn enumerate(&mut self, described: &Described) -> Rc<Hardware> {
+        let Options { virtual_functions, config_acs, path, .. } = &self.options;
+        let buses = Policy { virtual_functions: *virtual_functions, ..described.buses.clone() };
+        let hardware =
+            Hardware::enumerate(&described.description, &*described.map, &buses, config_acs, *path);
+        summary::add_hardware(&mut self.report, &hardware);
+        self.windows.add_functions(&hardware.topology);
+        hardware
+    }
+
+    /// Makes the steps of the probe path, one for each device and each driver.
+    ///
+    /// # Errors
+    ///
+    /// The command line names a device or a driver that there is not.
+    pub fn prepare(&self, hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>) -> Result<Probing, String> {
+        event_log::policy(&self.options);
+        Probing::new(hardware, map, &self.options)
+    }
+
+    /// Writes the report and ends the run.
+    pub fn end(mut self, outcome: Result<(), String>) -> ! {
+        if let Err(error) = outcome {
+            log!("ERROR: {error}");
+            self.report.error = Some(error);
+        }
+        summary::add_findings(&mut self.report, &self.windows.unanswered());
+        summary::close(&mut self.report);
+        console::write_report(&self.options.form.render(&self.report));
+        power::end(self.report.exit_status())
+    }
+}

@@ -1,0 +1,49 @@
+//! The second CPU, started when it is needed first.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::CpuAffinity;
+use firmware::{Description, PsciConduit};
+use kernel::log;
+use kernel::machine::psci::Conduit;
+
+use crate::second_cpu::{SecondCpu, SecondCpuError};
+
+/// The second CPU, started when it is needed first.
+pub(crate) struct OnDemand {
+    affinities: Vec<CpuAffinity>,
+    conduit: Option<Conduit>,
+    started: Option<SecondCpu>,
+}
+
+impl OnDemand {
+    /// The second CPU that `description` names.
+    pub(crate) fn new(description: &Description) -> Self {
+        let conduit = description.psci.map(|conduit| match conduit {
+            PsciConduit::Hvc => Conduit::Hvc,
+            PsciConduit::Smc => Conduit::Smc,
+        });
+        Self { affinities: description.affinities.clone(), conduit, started: None }
+    }
+
+    /// The CPU, for what `word` of the command line asks for.
+    ///
+    /// # Errors
+    ///
+    /// There is no second CPU, or it does not come up.
+    pub(crate) fn cpu(&mut self, word: &str) -> Result<&mut SecondCpu, String> {
+        let cpu = match self.started.take() {
+            Some(cpu) => cpu,
+            None => self.start().map_err(|error| format!("{word}: {error}"))?,
+        };
+        Ok(self.started.insert(cpu))
+    }
+
+    fn start(&self) -> Result<SecondCpu, SecondCpuError> {
+        let cpu = SecondCpu::start(&self.affinities, self.conduit)?;
+        log!("CPU 1 (affinity {}) is up", cpu.affinity());
+        Ok(cpu)
+    }
+}

@@ -1,0 +1,62 @@
+//! The words of the command line that only this image has.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// What the command line asks two CPUs for.
+#[derive(Debug)]
+pub(crate) struct TwoCpuOptions {
+    /// How many pieces each CPU does in each round of the self-test (`smp-test=`).
+    pub(crate) smp_test: Option<u32>,
+    /// Whether the second CPU binds all devices but IOMMUs, while the first one walks the buses (`binds=second-cpu`).
+    pub(crate) binds_on_second_cpu: bool,
+    /// A scenario in a file of the host, which two CPUs run (`race=`).
+    pub(crate) race_file: Option<String>,
+    /// How often (`rounds=`).
+    pub(crate) rounds: u64,
+    /// Where pauses and choices of both CPUs come from (`seed=`).
+    pub(crate) seed: u64,
+}
+
+/// Most pieces of a self-test: a few seconds' worth.
+const SMP_TEST_LIMIT: u32 = 100_000;
+
+/// Most rounds of a race: minutes' worth.
+const ROUNDS_LIMIT: u64 = 1_000_000;
+
+/// Rounds of a race that does not say how many.
+const ROUNDS: u64 = 1000;
+
+impl TwoCpuOptions {
+    /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
+    pub(crate) fn parse(words: &[String], warnings: &mut Vec<String>) -> Self {
+        let mut options =
+            Self { smp_test: None, binds_on_second_cpu: false, race_file: None, rounds: ROUNDS, seed: 0 };
+        for word in words {
+            if let Err(why) = options.read(word) {
+                warnings.push(format!("command line: {word}: {why}"));
+            }
+        }
+        options
+    }
+
+    fn read(&mut self, word: &str) -> Result<(), String> {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match name {
+            "smp-test" => match value.parse() {
+                Ok(pieces @ 1..=SMP_TEST_LIMIT) => self.smp_test = Some(pieces),
+                _ => return Err(format!("expected a number from 1 to {SMP_TEST_LIMIT}")),
+            },
+            "rounds" => match value.parse() {
+                Ok(rounds @ 1..=ROUNDS_LIMIT) => self.rounds = rounds,
+                _ => return Err(format!("expected a number from 1 to {ROUNDS_LIMIT}")),
+            },
+            "seed" => self.seed = value.parse().map_err(|_| "expected a number below 2^64".to_string())?,
+            "binds" if value == "second-cpu" => self.binds_on_second_cpu = true,
+            "race" if !value.is_empty() => self.race_file = Some(value.to_string()),
+            _ => return Err("unknown value".to_string()),
+        }
+        Ok(())
+    }
+}
