@@ -413,13 +413,13 @@ pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Sto
     let boot = Boot::of_options(options, &program)?;
     let expectation = Expectation::of_options(options, &boot.start)?;
     if options.dry_run {
-        boot.shell_lines(&image::expected()).iter().for_each(|line| println!("{line}"));
+        boot.shell_lines(&image::expected(boot.start.binary())).iter().for_each(|line| println!("{line}"));
         return Ok(None);
     }
     let firmware = boot.start.firmware;
     let needs = [Need::Target, Need::Qemu, Need::Firmware];
     setup::provide(&needs[..if firmware.is_uefi() { 3 } else { 2 }], &options.common)?;
-    let kernel = image::build(options.common.verbose)?;
+    let kernel = image::build(boot.start.binary(), options.common.verbose)?;
     if options.common.verbose {
         boot.shell_lines(&kernel).iter().for_each(|line| eprintln!("+ {line}"));
     } else {

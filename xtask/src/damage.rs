@@ -26,7 +26,7 @@ use self::machines::{Subject, USUAL};
 use self::verdict::{Verdict, judge};
 use crate::boot::{self, Boot};
 use crate::cli::{DamageArgs, Firmware};
-use crate::image::{self, Kernel};
+use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Outcome, Stop};
 use crate::output;
 use crate::run;
@@ -55,7 +55,7 @@ pub(crate) fn command(options: &DamageArgs) -> Result<Kind, Stop> {
     let needs = [Need::Target, Need::Qemu, Need::Firmware];
     let with_uefi = firmware.iter().any(|firmware| firmware.is_uefi());
     setup::provide(&needs[..if with_uefi { 3 } else { 2 }], &options.common)?;
-    let kernel = image::build(options.common.verbose)?;
+    let kernel = image::build(Binary::Main, options.common.verbose)?;
     let figures = run_all(options, &kernel)?;
     let only_json = options.json.as_deref() == Some(Path::new("-"));
     if !only_json {

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::boot::{self, Boot};
 use crate::cli::GrowthArgs;
-use crate::image::{self, Kernel};
+use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};
 use crate::run;
 use crate::setup::{self, Need};
@@ -94,7 +94,7 @@ pub(crate) fn command(options: &GrowthArgs) -> Result<Kind, Stop> {
     let mut needs = vec![Need::Target, Need::Qemu];
     needs.extend(options.firmware.is_uefi().then_some(Need::Firmware));
     setup::provide(&needs, &options.common)?;
-    let kernel = image::build(options.common.verbose)?;
+    let kernel = image::build(Binary::Main, options.common.verbose)?;
     let only_json = options.json.as_deref() == Some(Path::new("-"));
     let say = |text: String| if only_json { eprintln!("{text}") } else { println!("{text}") };
     say(format!(

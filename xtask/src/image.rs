@@ -1,5 +1,6 @@
-//! The kernel: built by cargo, turned from ELF into the flat Image that QEMU's `-kernel` starts.
+//! The kernel's images: built by cargo, turned from ELF into the flat Image that QEMU's `-kernel` starts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,27 @@ pub(crate) struct Kernel {
     pub(crate) image: PathBuf,
 }
 
-/// The arguments of the cargo command that builds the kernel.
+/// The binaries that the kernel is built as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Binary {
+    /// The kernel.
+    #[default]
+    Main,
+    /// The kernel with what takes a second CPU.
+    TwoCpus,
+}
+
+impl Binary {
+    /// Its name for cargo.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Main => "iogroups",
+            Self::TwoCpus => "iogroups-smp",
+        }
+    }
+}
+
+/// The arguments of the cargo command that builds the kernel, but for the binaries.
 const BUILD: [&str; 6] = ["build", "--release", "--package", "kernel", "--target", TARGET];
 
 /// One of the messages by which cargo says what it built.
@@ -35,14 +56,23 @@ struct Message {
     executable: Option<PathBuf>,
 }
 
-/// Builds the kernel and its Image; what is up to date is left alone.
+/// Builds one binary and its Image; what is up to date is left alone.
 ///
 /// # Errors
 ///
-/// The kernel does not compile, or the ELF cannot become an Image.
-pub(crate) fn build(verbose: bool) -> Result<Kernel> {
+/// As [`build_all`].
+pub(crate) fn build(binary: Binary, verbose: bool) -> Result<Kernel> {
+    build_all(&BTreeSet::from([binary]), verbose)?.remove(&binary).context("no binary was built")
+}
+
+/// Builds binaries and their Images; what is up to date is left alone.
+///
+/// # Errors
+///
+/// The kernel does not compile, or an ELF cannot become an Image.
+pub(crate) fn build_all(binaries: &BTreeSet<Binary>, verbose: bool) -> Result<BTreeMap<Binary, Kernel>> {
     let mut cargo = Command::new(output::cargo());
-    cargo.args(BUILD).args(["--message-format", "json-render-diagnostics"]);
+    cargo.args(arguments(binaries)).args(["--message-format", "json-render-diagnostics"]);
     if !verbose {
         cargo.arg("--quiet");
     }
@@ -54,31 +84,46 @@ pub(crate) fn build(verbose: bool) -> Result<Kernel> {
         .output()
         .context("cargo cannot be started")?;
     ensure!(built.status.success(), "the kernel does not build");
-    let elf = String::from_utf8_lossy(&built.stdout)
+    let executables: Vec<PathBuf> = String::from_utf8_lossy(&built.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
         .filter(|message| message.reason == "compiler-artifact")
         .filter_map(|message| message.executable)
-        .next_back()
-        .context("cargo built no executable from package kernel")?;
+        .collect();
+    let kernel = |binary: &Binary| {
+        let elf = executables.iter().find(|elf| elf.ends_with(binary.name()));
+        let elf = elf.with_context(|| format!("cargo built no executable {}", binary.name()))?.clone();
+        Ok((*binary, Kernel { image: flat(&elf)?, elf }))
+    };
+    binaries.iter().map(kernel).collect()
+}
+
+/// The Image of an ELF file, beside it.
+fn flat(elf: &Path) -> Result<PathBuf> {
     let image = elf.with_extension("Image");
-    if !is_newer(&image, &elf) {
-        let bytes = fs::read(&elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    if !is_newer(&image, elf) {
+        let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
         let flat = flatten(&bytes).with_context(|| format!("{} cannot become an Image", elf.display()))?;
         fs::write(&image, flat).with_context(|| format!("cannot write {}", image.display()))?;
     }
-    Ok(Kernel { elf, image })
+    Ok(image)
 }
 
-/// What to paste to build the kernel without us.
-pub(crate) fn command_line() -> String {
-    format!("cargo {}", output::shell_line(BUILD))
+/// The arguments of the cargo command that builds these binaries.
+fn arguments(binaries: &BTreeSet<Binary>) -> impl Iterator<Item = &'static str> {
+    let binaries = binaries.iter().flat_map(|binary| ["--bin", binary.name()]);
+    BUILD.into_iter().chain(binaries)
 }
 
-/// Where the Image will be, for a command that is only shown.
-pub(crate) fn expected() -> Kernel {
+/// What to paste to build binaries without us.
+pub(crate) fn command_line(binaries: &BTreeSet<Binary>) -> String {
+    format!("cargo {}", output::shell_line(arguments(binaries)))
+}
+
+/// Where the Image of a binary will be, for a command that is only shown.
+pub(crate) fn expected(binary: Binary) -> Kernel {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let elf = output::workspace().join(target).join(TARGET).join("release/iogroups");
+    let elf = output::workspace().join(target).join(TARGET).join("release").join(binary.name());
     Kernel { image: elf.with_extension("Image"), elf }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::cli::{Console, Firmware, ProbePath};
+use crate::image::Binary;
 use crate::{firmware, output};
 
 /// File in the run directory that semihosting writes the report to.
@@ -30,7 +31,7 @@ pub(crate) const DEFAULT_MEMORY: &str = "512M";
 /// A machine for QEMU to make.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Machine {
-    /// Program, by path or name.
+    /// Binary, by path or name.
     pub(crate) program: String,
     /// Options of `-M virt`, each `K=V[,K=V]`.
     pub(crate) options: Vec<String>,
@@ -78,6 +79,9 @@ pub(crate) struct Rounds {
     pub(crate) seed: u64,
 }
 
+/// Beginnings of the words of the command line that the binary for two CPUs alone has.
+const TWO_CPU_WORDS: [&str; 5] = ["smp-test=", "binds=", "race=", "rounds=", "seed="];
+
 /// Name of an ACPI table of our own, in the run directory.
 pub(crate) fn table_file(number: usize) -> String {
     format!("table-{number}")
@@ -88,6 +92,16 @@ impl Start {
     /// the other way out is used; only files of our own cannot be read without it.
     pub(crate) fn has_semihosting(&self) -> bool {
         self.console == Console::Semihosting || self.own_tree || self.tables > 0 || self.race.is_some()
+    }
+
+    /// The binary that knows all words of the command line.
+    pub(crate) fn binary(&self) -> Binary {
+        let takes_two_cpus = |word: &String| TWO_CPU_WORDS.iter().any(|name| word.starts_with(name));
+        if self.race.is_some() || self.append.iter().any(takes_two_cpus) {
+            Binary::TwoCpus
+        } else {
+            Binary::Main
+        }
     }
 
     /// The kernel's command line.

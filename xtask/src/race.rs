@@ -46,11 +46,11 @@ pub(crate) fn command(options: &RaceArgs) -> Result<Option<Outcome>, Stop> {
     let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
     let boot = boot(options, &program)?;
     if options.dry_run {
-        boot.shell_lines(&image::expected()).iter().for_each(|line| println!("{line}"));
+        boot.shell_lines(&image::expected(boot.start.binary())).iter().for_each(|line| println!("{line}"));
         return Ok(None);
     }
     setup::provide(&[Need::Target, Need::Qemu], &options.common)?;
-    let kernel = image::build(options.common.verbose)?;
+    let kernel = image::build(boot.start.binary(), options.common.verbose)?;
     if options.common.verbose {
         boot.shell_lines(&kernel).iter().for_each(|line| eprintln!("+ {line}"));
     }

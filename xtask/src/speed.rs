@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::boot::{self, Boot};
 use crate::cli::{Firmware, SpeedArgs};
-use crate::image::{self, Kernel};
+use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};
 use crate::setup::{self, Need};
 use crate::topology::Topology;
@@ -55,7 +55,7 @@ pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
     let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
     let topology = Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
     setup::provide(&[Need::Target, Need::Qemu, Need::Firmware], &options.common)?;
-    let kernel = image::build(options.common.verbose)?;
+    let kernel = image::build(Binary::Main, options.common.verbose)?;
     let place = tempfile::tempdir().context("no directory for the Image")?;
     let floor = Kernel { elf: kernel.elf.clone(), image: place.path().join("floor.Image") };
     fs::write(&floor.image, image::that_exits()).context("cannot write the Image that exits")?;

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check in one list, each with a name, a verdict and, if it failed, the
 //! exact command and what differs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::boot::{self, Boot};
 use crate::capabilities::Capabilities;
 use crate::cli::{DamageArgs, ProbePath, TestArgs};
 use crate::damage;
-use crate::image::{self, Kernel, TARGET};
+use crate::image::{self, Binary, Kernel, TARGET};
 use crate::judge;
 use crate::linux::Answer;
 use crate::outcome::{Kind, Stop};
@@ -145,13 +145,14 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
             None => true,
         });
         let started = Instant::now();
-        match image::build(options.common.verbose) {
-            Ok(kernel) => suite.boot_all(&topologies, &kernel, keep),
+        let binaries = topologies.iter().map(|topology| suite.boot(topology).start.binary()).collect();
+        match image::build_all(&binaries, options.common.verbose) {
+            Ok(kernels) => suite.boot_all(&topologies, &kernels, keep),
             Err(error) => keep(Checked {
                 name: "image".into(),
                 layer: Layer::Boot,
                 took: started.elapsed(),
-                command: image::command_line(),
+                command: image::command_line(&binaries),
                 verdict: Verdict::Failed(vec![format!("{error:#}, so that nothing could be booted")]),
             }),
         }
@@ -271,7 +272,7 @@ fn boot_damaged(options: &TestArgs) -> Checked {
         timeout: options.timeout,
     };
     let started = Instant::now();
-    let kernel = image::build(options.common.verbose).map_err(Stop::from);
+    let kernel = image::build(Binary::Main, options.common.verbose).map_err(Stop::from);
     let checked = kernel.and_then(|kernel| damage::check(&damage, &kernel));
     let differences = checked.unwrap_or_else(|stop| vec![format!("{}: {}", stop.kind.word(), stop.message)]);
     Checked {
@@ -282,6 +283,9 @@ fn boot_damaged(options: &TestArgs) -> Checked {
         verdict: Verdict::of(differences),
     }
 }
+
+/// The binaries that the boots of a run need.
+type Kernels = BTreeMap<Binary, Kernel>;
 
 /// What every boot of a run shares.
 struct Suite {
@@ -319,17 +323,17 @@ impl Suite {
     }
 
     /// Boots every topology, some at a time, and hands over each result as it comes.
-    fn boot_all(&self, topologies: &[Topology], kernel: &Kernel, mut done: impl FnMut(Checked)) {
+    fn boot_all(&self, topologies: &[Topology], kernels: &Kernels, mut done: impl FnMut(Checked)) {
         let (alone, together): (Vec<_>, Vec<_>) = topologies.iter().partition(|topology| topology.alone);
-        self.boot_at_a_time(AT_A_TIME, &together, kernel, &mut done);
-        self.boot_at_a_time(1, &alone, kernel, &mut done);
+        self.boot_at_a_time(AT_A_TIME, &together, kernels, &mut done);
+        self.boot_at_a_time(1, &alone, kernels, &mut done);
     }
 
     fn boot_at_a_time(
         &self,
         at_a_time: usize,
         topologies: &[&Topology],
-        kernel: &Kernel,
+        kernels: &Kernels,
         done: &mut impl FnMut(Checked),
     ) {
         let next = AtomicUsize::new(0);
@@ -340,7 +344,7 @@ impl Suite {
                 scope.spawn(|| {
                     let sender = sender;
                     while let Some(topology) = topologies.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if run::interrupted() || sender.send(self.boot_one(topology, kernel)).is_err() {
+                        if run::interrupted() || sender.send(self.boot_one(topology, kernels)).is_err() {
                             break;
                         }
                     }
@@ -351,9 +355,15 @@ impl Suite {
         });
     }
 
-    fn boot_one(&self, topology: &Topology, kernel: &Kernel) -> Checked {
+    /// The boot of a topology.
+    fn boot(&self, topology: &Topology) -> Boot {
+        Boot::of_topology(topology, &self.program)
+    }
+
+    fn boot_one(&self, topology: &Topology, kernels: &Kernels) -> Checked {
         let started = Instant::now();
-        let boot = Boot::of_topology(topology, &self.program);
+        let boot = self.boot(topology);
+        let kernel = &kernels[&boot.start.binary()];
         let differences = self.differences(topology, &boot, kernel).unwrap_or_else(|error| vec![error]);
         Checked {
             name: topology.name.clone(),

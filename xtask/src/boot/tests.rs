@@ -2,6 +2,7 @@ use clap::Parser;
 
 use super::*;
 use crate::cli::{Cli, Command as Subcommand, Firmware};
+use crate::image::Binary;
 use crate::outcome::Kind;
 
 fn boot(line: &str) -> Result<Boot, Stop> {
@@ -185,4 +186,17 @@ fn a_disk_is_made_by_lines_that_can_be_pasted_and_needs_uefi_firmware() {
     let stop = boot("--topology uefi-disk --firmware acpi").unwrap_err();
     assert_eq!(stop.kind, Kind::Usage);
     assert!(stop.message.contains("disk"), "{}", stop.message);
+}
+
+#[test]
+fn words_for_two_cpus_choose_the_binary_that_has_them() {
+    let binary = |words: &[&str]| {
+        let append = words.iter().map(ToString::to_string).collect();
+        Start { append, ..Start::default() }.binary()
+    };
+    assert_eq!(binary(&["iommu.strict=0"]), Binary::Main);
+    assert_eq!(binary(&["iommu.strict=0", "smp-test=1"]), Binary::TwoCpus);
+    assert_eq!(binary(&["binds=second-cpu"]), Binary::TwoCpus);
+    let race = Some(Rounds { rounds: 1, seed: 0 });
+    assert_eq!(Start { race, ..Start::default() }.binary(), Binary::TwoCpus);
 }
