@@ -28,18 +28,20 @@ impl PciBus {
     ///
     /// `nodes` are the firmware nodes of the root buses, in the order in which `enumerate` got those.
     #[must_use]
-    pub fn new(topology: Topology, nodes: Vec<FwNode>) -> Self {
+    pub fn new(topology: impl Into<Rc<Topology>>, nodes: Vec<FwNode>) -> Self {
+        let topology = topology.into();
         let classes = topology.isolation_classes().into();
-        Self { topology: Rc::new(topology), nodes: nodes.into(), classes, isolate: None }
+        Self { topology, nodes: nodes.into(), classes, isolate: None }
     }
 
     /// The bus of `topology`, whose functions are isolated one after the other, when the core says so.
     ///
     /// The isolation classes are those that come of it when all of them are.
     #[must_use]
-    pub fn isolated_later(topology: Topology, nodes: Vec<FwNode>, isolate: Isolate) -> Self {
+    pub fn isolated_later(topology: impl Into<Rc<Topology>>, nodes: Vec<FwNode>, isolate: Isolate) -> Self {
+        let topology = topology.into();
         let classes = topology.fully_isolating().isolation_classes().into();
-        Self { topology: Rc::new(topology), nodes: nodes.into(), classes, isolate: Some(isolate) }
+        Self { topology, nodes: nodes.into(), classes, isolate: Some(isolate) }
     }
 
     /// The functions behind the units.

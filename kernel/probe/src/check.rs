@@ -3,19 +3,19 @@
 //! I3, I4 and I5 are looked at in the step that could break them, the others whenever the machine has
 //! come to rest. What breaks one is remembered, the first time, and never forgiven in the same run.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::activity::Until;
-use crate::core::{BusId, Core};
+use crate::core::Core;
 use crate::path::Path;
+use crate::phase1::regroup::{First, Link};
 use crate::phase1::resolve::{Asker, Resolution};
 use crate::table::device::{Device, DeviceId, DmaState};
 use crate::table::group::GroupId;
 use crate::table::instance::{Attachment, Instance, InstanceId, InstanceState};
-use crate::traits::bus::Unit;
 use crate::traits::firmware::FwNode;
 
 /// Which invariant.
@@ -103,15 +103,14 @@ impl<D> Core<D> {
     }
 
     fn check_classes(&self, broken: &mut Vec<(Id, String)>) {
-        let mut group_of: BTreeMap<(BusId, Unit), (GroupId, DeviceId)> = BTreeMap::new();
+        let mut firsts = First::new();
         for device in self.devices() {
             let Some(membership) = self.membership(device.id) else {
                 continue;
             };
             let leader = self.buses[device.bus.0 as usize].bus.grouping(device.unit).leader;
-            let (group, first) =
-                *group_of.entry((device.bus, leader)).or_insert((membership.group, device.id));
-            if group != membership.group {
+            let first = *firsts.entry(Link::Class(device.bus, leader)).or_insert(device.id);
+            if self.membership(first).is_some_and(|other| other.group != membership.group) {
                 let first = &self.device(first).name;
                 broken.push((
                     Id::I1,
@@ -184,14 +183,14 @@ impl<D> Core<D> {
     }
 
     fn check_groups(&self, broken: &mut Vec<(Id, String)>) {
-        let mut owners: BTreeMap<GroupId, u32> = BTreeMap::new();
+        let mut owners = vec![0; self.groups.numbers()];
         for binding in self.devices().filter_map(|device| device.driver.as_ref()) {
-            if let Some(group) = binding.owns {
-                *owners.entry(group).or_default() += 1;
+            if let Some(count) = binding.owns.and_then(|group| owners.get_mut(group.0 as usize)) {
+                *count += 1;
             }
         }
         for group in self.groups() {
-            let bound = owners.get(&group.id).copied().unwrap_or(0);
+            let bound = owners[group.id.0 as usize];
             if bound != group.owners {
                 broken.push((
                     Id::I8,
@@ -224,14 +223,13 @@ impl<D> Core<D> {
     }
 
     fn check_instances(&self, broken: &mut Vec<(Id, String)>) {
-        let mut users: BTreeMap<InstanceId, u32> = BTreeMap::new();
+        let mut users = vec![0; self.instances.len()];
         for fwspec in self.devices().filter_map(|d| self.membership(d.id)).flat_map(|m| &m.fwspecs) {
-            *users.entry(fwspec.instance).or_default() +=
-                u32::try_from(fwspec.endpoints.len()).unwrap_or(u32::MAX);
+            users[fwspec.instance.0 as usize] += u32::try_from(fwspec.endpoints.len()).unwrap_or(u32::MAX);
         }
         for instance in self.instances() {
             let counted: u32 = instance.endpoints.values().map(|attachment| attachment.users).sum();
-            if counted != users.get(&instance.id).copied().unwrap_or(0) {
+            if counted != users[instance.id.0 as usize] {
                 let name = self.iommu_name(instance.id);
                 broken.push((Id::I9, format!("{name} still has endpoints of devices without a group")));
             }
@@ -254,14 +252,5 @@ impl<D> Core<D> {
                 broken.push((Id::I11, format!("{name} is left waiting for an IOMMU that is ready")));
             }
         }
-    }
-
-    /// The groups as they are: for every device that has one, the first device added that shares it.
-    fn partition(&self) -> BTreeMap<DeviceId, DeviceId> {
-        let mut first: BTreeMap<GroupId, DeviceId> = BTreeMap::new();
-        self.devices()
-            .filter_map(|device| Some((device.id, self.membership(device.id)?.group)))
-            .map(|(device, group)| (device, *first.entry(group).or_insert(device)))
-            .collect()
     }
 }

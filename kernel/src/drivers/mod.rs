@@ -55,16 +55,16 @@ pub(crate) fn all(hardware: &Rc<Hardware>, iommus: &Iommus, path: Path) -> Vec<B
         nominal(nominal::SERIAL),
         Box::new(virtio::VirtioPci::new(hardware.clone())),
         Box::new(virtio::VirtioMmio::new(hardware.clone())),
-        Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone())),
     ];
-    drivers.extend(nominal::MODULES.map(nominal));
-    drivers.extend(nominal::REFUSING.map(refusing));
-    drivers.extend(
-        nominal::ON_REQUEST.map(|name| Box::new(nominal::OnRequest(name)) as Box<dyn Driver<Handle>>),
-    );
-    if Sequence::of(path) == Sequence::IommuFirst {
-        // Stable, so that the others stay in their order.
-        drivers.sort_by_key(|driver| driver.name() != virtio_iommu::NAME);
+    let iommu = Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone()));
+    match Sequence::of(path) {
+        Sequence::IommuFirst => drivers.insert(0, iommu),
+        Sequence::Linux => drivers.push(iommu),
+    }
+    drivers.extend(nominal::MODULES.iter().map(|entry| nominal(*entry)));
+    drivers.extend(nominal::REFUSING.iter().map(|entry| refusing(*entry)));
+    for name in nominal::ON_REQUEST {
+        drivers.push(Box::new(nominal::OnRequest(name)));
     }
     drivers
 }

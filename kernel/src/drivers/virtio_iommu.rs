@@ -15,7 +15,7 @@ use crate::machine::clock::MachineClock;
 use crate::machine::dma::IdentityHal;
 
 /// The driver's name.
-pub(super) const NAME: &str = "virtio-iommu";
+const NAME: &str = "virtio-iommu";
 
 /// A virtio-iommu on any transport.
 pub(crate) type Instance = Viommu<IdentityHal, Transport, MachineClock>;

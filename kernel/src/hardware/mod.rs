@@ -45,7 +45,8 @@ pub enum Handle {
 /// The machine's devices and the ways to them.
 pub struct Hardware {
     pub(crate) config: RefCell<ConfigSpace>,
-    pub(crate) topology: Topology,
+    /// Shared with the PCI bus of the core.
+    pub(crate) topology: Rc<Topology>,
     /// Those whose configuration space answers, in the order of the topology's root buses.
     pub(crate) host_bridges: Vec<HostBridge>,
     pub(crate) platform: Vec<PlatformDevice>,
@@ -95,7 +96,7 @@ impl Hardware {
         }
         let mut this = Self {
             config: RefCell::new(config),
-            topology,
+            topology: Rc::new(topology),
             waiting_bridges: waiting_bridges(&host_bridges, map),
             bridge_nodes: host_bridges.iter().map(|bridge| map.name(bridge.node)).collect(),
             host_bridges,
@@ -104,11 +105,12 @@ impl Hardware {
             findings,
         };
         this.mark_ports_that_lead_out(path);
-        let unused = pci::config_acs(this.config.get_mut(), &mut this.topology, config_acs);
+        let topology = unshared(&mut this.topology);
+        let unused = pci::config_acs(this.config.get_mut(), topology, config_acs);
         this.findings.extend(unused.iter().map(|entry| firmware_checks::config_acs(entry)));
         // Before anything is grouped: what a port isolates is read from its control register.
         if description.requests_acs && path == Path::Fixed {
-            pci::enable_acs(this.config.get_mut(), &mut this.topology);
+            pci::enable_acs(this.config.get_mut(), topology);
         }
         let of_bridges = firmware_checks::of_host_bridges(&this, map);
         let of_slots = firmware_checks::of_slots(&this, map);
@@ -129,9 +131,10 @@ impl Hardware {
         let indices = self.topology.indexed().map(|(index, _)| index);
         let leads_out = |index: &FunctionIndex| self.node_of(*index).is_some_and(|node| node.external_facing);
         let external: Vec<FunctionIndex> = indices.filter(leads_out).collect();
-        self.topology.mark_external_facing(&external);
+        let topology = unshared(&mut self.topology);
+        topology.mark_external_facing(&external);
         if path == Path::Fixed {
-            self.topology.mark_untrusted();
+            topology.mark_untrusted();
         }
     }
 
@@ -358,6 +361,11 @@ fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, RegistersErr
     // (virtio 1.2, section 4.2.2).
     let kind = unsafe { core::ptr::read_volatile((range.start().0 + VIRTIO_MMIO_DEVICE_ID) as *const u32) };
     Ok((kind != 0).then_some(kind))
+}
+
+/// The topology while it is read and set up.
+fn unshared(topology: &mut Rc<Topology>) -> &mut Topology {
+    Rc::get_mut(topology).expect("the core gets the topology when it is complete")
 }
 
 /// A host bridge as the paths of Linux see it, or `fixed`.

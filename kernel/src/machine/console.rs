@@ -109,16 +109,17 @@ pub(crate) fn log_channel() -> Channel {
 
 /// Writes a piece of the report.
 pub(crate) fn write_report(text: &str) {
-    write::<REPORT_PIECE>(report_channel(), format_args!("{text}"));
+    let mut buffer = [0; REPORT_PIECE];
+    write(report_channel(), &mut buffer, |pieces| pieces.write_str(text));
 }
 
 /// Writes one line to the log, with the time since reset before it. Called by [`log!`](crate::log).
 pub fn write_log(line: fmt::Arguments<'_>) {
     let now = clock::micros();
-    write::<LOG_PIECE>(
-        log_channel(),
-        format_args!("[{:5}.{:06}] {line}\n", now / 1_000_000, now % 1_000_000),
-    );
+    let mut buffer = [0; LOG_PIECE];
+    write(log_channel(), &mut buffer, |pieces| {
+        writeln!(pieces, "[{:5}.{:06}] {line}", now / 1_000_000, now % 1_000_000)
+    });
 }
 
 /// Bytes of the log that go out at a time.
@@ -127,12 +128,12 @@ const LOG_PIECE: usize = 512;
 /// Bytes of the report that go out at a time.
 const REPORT_PIECE: usize = 16 << 10;
 
-/// Writes `text` to `channel`, `PIECE` bytes at a time, without the heap.
-fn write<const PIECE: usize>(channel: Channel, text: fmt::Arguments<'_>) {
+/// Writes to `channel` what `text` writes, a full `buffer` at a time, without the heap.
+fn write(channel: Channel, buffer: &mut [u8], text: impl FnOnce(&mut Pieces<'_>) -> fmt::Result) {
     let turn = turn();
-    let mut pieces = Pieces::<PIECE> { channel, buffer: [0; PIECE], length: 0 };
+    let mut pieces = Pieces { channel, buffer, length: 0 };
     // Formatting fails only if a `Display` does; what it wrote until then is still shown.
-    let _ = pieces.write_fmt(text);
+    let _ = text(&mut pieces);
     pieces.flush();
     if turn.is_some() {
         WRITER.release();
@@ -162,14 +163,14 @@ fn turn() -> Option<Turn<'static>> {
 }
 
 /// Collects text, as formatting makes many short pieces and each call to the host costs much.
-struct Pieces<const PIECE: usize> {
+struct Pieces<'a> {
     channel: Channel,
     /// One byte more than text is kept for the end of a C string.
-    buffer: [u8; PIECE],
+    buffer: &'a mut [u8],
     length: usize,
 }
 
-impl<const PIECE: usize> Pieces<PIECE> {
+impl Pieces<'_> {
     fn flush(&mut self) {
         match self.channel {
             Channel::Uart => UART.write(&self.buffer[..self.length]),
@@ -186,14 +187,15 @@ impl<const PIECE: usize> Pieces<PIECE> {
     }
 }
 
-impl<const PIECE: usize> Write for Pieces<PIECE> {
+impl Write for Pieces<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
-            if self.length == PIECE - 1 {
+            let room = self.buffer.len() - 1;
+            if self.length == room {
                 self.flush();
             }
-            let (now, later) = rest.split_at(rest.len().min(PIECE - 1 - self.length));
+            let (now, later) = rest.split_at(rest.len().min(room - self.length));
             self.buffer[self.length..][..now.len()].copy_from_slice(now);
             self.length += now.len();
             rest = later;

@@ -7,7 +7,7 @@
 //! Any CPU may use it: the allocator is behind a lock, and so is the reserve, which is taken inside of it and
 //! never the other way round.
 
-use core::alloc::Layout;
+use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
 
 use addr::{PhysAddr, Range};
@@ -29,8 +29,28 @@ pub(crate) const RESERVE_LIMIT: u64 = 256 << 20;
 /// Ranges that the reserve can consist of; more are left out.
 const RANGE_LIMIT: usize = 256;
 
-#[global_allocator]
 static HEAP: LockedHeapWithRescue<ORDERS> = LockedHeapWithRescue::new(grow);
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+/// [`HEAP`], by calls that are not inlined: there are hundreds of them, and each would name the heap.
+struct Allocator;
+
+// SAFETY: All of it is the heap's, which is a `GlobalAlloc`.
+unsafe impl GlobalAlloc for Allocator {
+    #[inline(never)]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: The caller's duties are the same.
+        unsafe { HEAP.alloc(layout) }
+    }
+
+    #[inline(never)]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: The caller's duties are the same.
+        unsafe { HEAP.dealloc(block, layout) }
+    }
+}
 
 /// Mapped memory that is ours and that nobody uses.
 static RESERVE: Mutex<Reserve> = Mutex::new(Reserve { ranges: [None; RANGE_LIMIT] });

@@ -5,12 +5,32 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::mem;
+
+use addr::EndpointId;
 
 use crate::activity::Until;
-use crate::core::Core;
+use crate::core::{BusId, Core};
 use crate::data::event::Event;
 use crate::table::device::{Binding, DeviceId, DmaState};
 use crate::table::group::GroupId;
+use crate::table::instance::InstanceId;
+use crate::traits::bus::Unit;
+
+/// What several devices can have in common.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Link {
+    Class(BusId, Unit),
+    Endpoint(InstanceId, EndpointId),
+    Group(GroupId),
+}
+
+/// For each thing that devices have in common, the first of them. One kind of map for all, as each kind costs the
+/// emulator a translation of its own.
+pub(crate) type First = BTreeMap<Link, DeviceId>;
+
+/// For each device, by number, the lowest of those that it is connected with; itself if it has no group.
+type Leaders = Vec<DeviceId>;
 
 impl<D> Core<D> {
     /// Makes two groups one, under the lower number, and says which that is.
@@ -42,7 +62,7 @@ impl<D> Core<D> {
         let leaders = self.connected(self.groups.get(group).members.iter().copied());
         let mut parts: BTreeMap<DeviceId, Vec<DeviceId>> = BTreeMap::new();
         for member in self.groups.get(group).members.clone() {
-            parts.entry(leaders[&member]).or_default().push(member);
+            parts.entry(leaders[member.0 as usize]).or_default().push(member);
         }
         let has_domain = self.groups.get(group).default_domain.is_some();
         for members in parts.into_values().skip(1) {
@@ -94,42 +114,58 @@ impl<D> Core<D> {
 
     /// For each of `devices` that has a group, the lowest of those that it is connected with: by an isolation
     /// class or by an endpoint.
-    pub(crate) fn connected(&self, devices: impl Iterator<Item = DeviceId>) -> BTreeMap<DeviceId, DeviceId> {
-        let mut leader: BTreeMap<DeviceId, DeviceId> = BTreeMap::new();
-        let mut by_class = BTreeMap::new();
-        let mut by_endpoint = BTreeMap::new();
+    pub(crate) fn connected(&self, devices: impl Iterator<Item = DeviceId>) -> Leaders {
+        let mut leaders = self.unconnected();
+        let mut first = First::new();
         for device in devices {
-            let (Some(class), Some(membership)) = (self.class_of(device), self.membership(device)) else {
-                continue;
-            };
-            leader.insert(device, device);
-            unite(&mut leader, device, *by_class.entry(class).or_insert(device));
+            let Some(membership) = self.membership(device) else { continue };
+            let mut link = |link| unite(&mut leaders, device, *first.entry(link).or_insert(device));
+            link(Link::Class(self.device(device).bus, membership.leader));
             for fwspec in &membership.fwspecs {
                 for endpoint in &fwspec.endpoints {
-                    let key = (fwspec.instance, *endpoint);
-                    unite(&mut leader, device, *by_endpoint.entry(key).or_insert(device));
+                    link(Link::Endpoint(fwspec.instance, *endpoint));
                 }
             }
         }
-        let devices: Vec<DeviceId> = leader.keys().copied().collect();
-        devices.into_iter().map(|device| (device, find(&mut leader, device))).collect()
+        for number in 0..leaders.len() {
+            leaders[number] = find(&mut leaders, DeviceId(number as u32));
+        }
+        leaders
+    }
+
+    /// The groups as they are, in the same form: for every device the first that shares its group.
+    pub(crate) fn partition(&self) -> Leaders {
+        let mut leaders = self.unconnected();
+        let mut first = First::new();
+        for device in self.devices() {
+            if let Some(membership) = self.membership(device.id) {
+                let link = Link::Group(membership.group);
+                leaders[device.id.0 as usize] = *first.entry(link).or_insert(device.id);
+            }
+        }
+        leaders
+    }
+
+    /// Every device by itself.
+    fn unconnected(&self) -> Leaders {
+        (0..self.devices.len() as u32).map(DeviceId).collect()
     }
 }
 
 /// The lowest device of the set that `device` is in; shortens the way there.
-fn find(leader: &mut BTreeMap<DeviceId, DeviceId>, device: DeviceId) -> DeviceId {
+fn find(leaders: &mut Leaders, device: DeviceId) -> DeviceId {
     let mut root = device;
-    while leader[&root] != root {
-        root = leader[&root];
+    while leaders[root.0 as usize] != root {
+        root = leaders[root.0 as usize];
     }
     let mut at = device;
     while at != root {
-        at = leader.insert(at, root).expect("every device on the way has a leader");
+        at = mem::replace(&mut leaders[at.0 as usize], root);
     }
     root
 }
 
-fn unite(leader: &mut BTreeMap<DeviceId, DeviceId>, a: DeviceId, b: DeviceId) {
-    let (a, b) = (find(leader, a), find(leader, b));
-    leader.insert(a.max(b), a.min(b));
+fn unite(leaders: &mut Leaders, a: DeviceId, b: DeviceId) {
+    let (a, b) = (find(leaders, a), find(leaders, b));
+    leaders[a.max(b).0 as usize] = a.min(b);
 }

@@ -94,29 +94,29 @@ impl Group {
 /// All groups, by number and by isolation class.
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Groups {
-    groups: BTreeMap<GroupId, Group>,
+    /// By number.
+    groups: Vec<Option<Group>>,
     by_class: BTreeMap<(BusId, Unit), GroupId>,
-    /// Numbers below `next` that are free.
+    /// Numbers in `groups` that are free.
     free: BTreeSet<u32>,
-    next: u32,
 }
 
 impl Groups {
     /// Makes a group under the lowest free number.
     pub(crate) fn create(&mut self) -> GroupId {
         let number = self.free.pop_first().unwrap_or_else(|| {
-            self.next += 1;
-            self.next - 1
+            self.groups.push(None);
+            self.groups.len() as u32 - 1
         });
         let id = GroupId(number);
         let group = Group { id, members: Vec::new(), classes: Vec::new(), default_domain: None, owners: 0 };
-        self.groups.insert(id, group);
+        self.groups[number as usize] = Some(group);
         id
     }
 
     /// Removes an empty group and everything that led to it.
     pub(crate) fn remove(&mut self, id: GroupId) {
-        if let Some(group) = self.groups.remove(&id) {
+        if let Some(group) = self.groups.get_mut(id.0 as usize).and_then(Option::take) {
             for class in group.classes {
                 if self.by_class.get(&class) == Some(&id) {
                     self.by_class.remove(&class);
@@ -146,31 +146,36 @@ impl Groups {
     }
 
     pub(crate) fn contains(&self, id: GroupId) -> bool {
-        self.groups.contains_key(&id)
+        self.groups.get(id.0 as usize).is_some_and(Option::is_some)
     }
 
     pub(crate) fn get(&self, id: GroupId) -> &Group {
-        &self.groups[&id]
+        self.groups[id.0 as usize].as_ref().expect("a group ID is held only while its group exists")
     }
 
     pub(crate) fn get_mut(&mut self, id: GroupId) -> &mut Group {
-        self.groups.get_mut(&id).expect("a group ID is held only while its group exists")
+        self.groups[id.0 as usize].as_mut().expect("a group ID is held only while its group exists")
+    }
+
+    /// One more than the largest number that was given out.
+    pub(crate) fn numbers(&self) -> usize {
+        self.groups.len()
     }
 
     /// Whether the numbers in use and the free ones together are all numbers given out so far.
     pub(crate) fn numbers_are_complete(&self) -> bool {
-        self.groups.len() + self.free.len() == self.next as usize
-            && self.free.iter().all(|free| !self.groups.contains_key(&GroupId(*free)))
+        let unused = self.groups.iter().filter(|group| group.is_none()).count();
+        self.free.len() == unused && self.free.iter().all(|free| !self.contains(GroupId(*free)))
     }
 
     /// A defect for the test of invariant I7.
     #[cfg(test)]
     pub(crate) fn pass_over_a_number(&mut self) {
-        self.next += 1;
+        self.groups.push(None);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
-        self.groups.values()
+        self.groups.iter().flatten()
     }
 }
 
