@@ -23,7 +23,7 @@ use crate::table::instance::{Instance, InstanceId, InstanceState};
 use crate::traits::bus::Bus;
 use crate::traits::driver::Driver;
 use crate::traits::firmware::{FirmwareMap, FwNode, IsolationRequest};
-use crate::traits::iommu::{IommuOps, ReservedRegion};
+use crate::traits::iommu::ReservedRegion;
 
 /// A bus, by identity; in the order in which the buses were added, which is the order of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -259,15 +259,6 @@ impl<D> Core<D> {
     /// If it was unpublished.
     pub fn instance(&self, id: InstanceId) -> &Instance {
         self.instances[id.0 as usize].as_ref().expect("an instance ID is used only while its instance exists")
-    }
-
-    /// The driver of an instance, for what the core has no use for: its faults, its registers.
-    ///
-    /// # Panics
-    ///
-    /// If the instance was unpublished.
-    pub fn ops_mut(&mut self, id: InstanceId) -> &mut dyn IommuOps {
-        self.instance_mut(id).ops.as_mut()
     }
 
     /// Name of a bus.

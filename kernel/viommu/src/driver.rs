@@ -58,7 +58,6 @@ pub struct Viommu<H: Hal, T: Transport, C: Clock> {
     pub(crate) link: Link<H, T, C>,
     pub(crate) config: Config,
     features: Features,
-    offered: u64,
     pub(crate) domains: Domains,
     /// What PROBE said, for each endpoint that was asked about.
     pub(crate) reserved: BTreeMap<EndpointId, Vec<ReservedRegion>>,
@@ -87,7 +86,6 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
                 remarks: start_remarks(offered, &config),
                 config,
                 features,
-                offered,
                 reserved: BTreeMap::new(),
                 events_lost: false,
                 counters: Counters::default(),
@@ -114,11 +112,6 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     /// The features that driver and device agreed on.
     pub fn features(&self) -> Features {
         self.features
-    }
-
-    /// All feature bits that the device offered.
-    pub fn offered_features(&self) -> u64 {
-        self.offered
     }
 
     /// Whether endpoints without a domain bypass, as the device says now; `None` without `BYPASS_CONFIG`.

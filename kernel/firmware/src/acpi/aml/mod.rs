@@ -77,12 +77,6 @@ impl Namespace {
     pub fn device(&self, path: &str) -> Option<&AmlDevice> {
         self.devices.iter().find(|device| device.path == path)
     }
-
-    /// The findings, for those who only want them.
-    #[must_use]
-    pub fn into_findings(self) -> Vec<Finding> {
-        self.findings
-    }
 }
 
 /// Reads the definition blocks `tables`: the DSDT, then the SSDTs in the order of the XSDT.
