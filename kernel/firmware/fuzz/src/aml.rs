@@ -62,8 +62,11 @@ pub fn devices(aml: &[u8]) -> Vec<Vec<u8>> {
     items.iter().map(|item| package(SCOPE, &[name, item].concat())).collect()
 }
 
-/// The first scope's name, its devices without those that only repeat others, and what is behind it.
-fn scope(aml: &[u8]) -> Option<(&[u8], Vec<Vec<u8>>, &[u8])> {
+/// A scope's name, its devices, and what is behind it.
+type Scope<'a> = (&'a [u8], Vec<Vec<u8>>, &'a [u8]);
+
+/// The first scope, without devices that only repeat others.
+fn scope(aml: &[u8]) -> Option<Scope<'_>> {
     let (content, rest) = split_package(aml.strip_prefix(SCOPE)?)?;
     let devices_at = content.windows(2).position(|window| window == DEVICE)?;
     let (name, mut content) = content.split_at(devices_at);
