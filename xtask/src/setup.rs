@@ -35,73 +35,33 @@ pub(crate) enum Need {
 /// All that any command needs.
 pub(crate) const EVERYTHING: [Need; 4] = [Need::Target, Need::Checkers, Need::Qemu, Need::Firmware];
 
-/// A package manager, and what it calls QEMU for aarch64.
-struct PackageManager {
-    program: &'static str,
-    /// Commands in their order, without the program; packages follow the last one.
-    commands: &'static [&'static [&'static str]],
-    /// QEMU.
-    qemu: &'static [&'static str],
-    /// Option ROMs, where QEMU's package does not have them.
-    roms: &'static [&'static str],
-    /// UEFI firmware, where QEMU's package does not have it.
-    firmware: &'static [&'static str],
-    /// Whether it wants to be root.
-    root: bool,
+/// The package manager that installs what is not Rust's, where it is there: that of Debian and Ubuntu, as root.
+const PACKAGE_MANAGER: &str = "apt-get";
+
+/// What a system without [`PACKAGE_MANAGER`] calls it, or whoever has no package of it: so much is known anywhere.
+struct Package {
+    /// Its name in Debian and Ubuntu.
+    name: &'static str,
+    /// What is needed, and where it is looked for.
+    wanted: &'static str,
 }
 
-/// The package managers that we know, the first one found is used. Only `apt-get` has been tried; the
-/// commands and package names of the others are from their distributions' package lists.
-const PACKAGE_MANAGERS: [PackageManager; 6] = [
-    PackageManager {
-        program: "apt-get",
-        commands: &[&["update"], &["install", "--yes", "--no-install-recommends"]],
-        qemu: &["qemu-system-arm"],
-        roms: &["ipxe-qemu"],
-        firmware: &["qemu-efi-aarch64"],
-        root: true,
-    },
-    PackageManager {
-        program: "dnf",
-        commands: &[&["install", "--assumeyes"]],
-        qemu: &["qemu-system-aarch64-core"],
-        roms: &["ipxe-roms-qemu"],
-        firmware: &["edk2-aarch64"],
-        root: true,
-    },
-    PackageManager {
-        program: "pacman",
-        commands: &[&["--sync", "--noconfirm", "--needed"]],
-        qemu: &["qemu-system-aarch64"],
-        roms: &["qemu-common"],
-        firmware: &["edk2-aarch64"],
-        root: true,
-    },
-    PackageManager {
-        program: "apk",
-        commands: &[&["add"]],
-        qemu: &["qemu-system-aarch64"],
-        roms: &[],
-        firmware: &["aavmf"],
-        root: true,
-    },
-    PackageManager {
-        program: "zypper",
-        commands: &[&["--non-interactive", "install"]],
-        qemu: &["qemu-arm"],
-        roms: &["qemu-ipxe"],
-        firmware: &["qemu-uefi-aarch64"],
-        root: true,
-    },
-    PackageManager {
-        program: "brew",
-        commands: &[&["install"]],
-        qemu: &["qemu"],
-        roms: &[],
-        firmware: &[],
-        root: false,
-    },
-];
+/// QEMU.
+const QEMU_PACKAGE: Package = Package {
+    name: "qemu-system-arm",
+    wanted: "QEMU for aarch64, 7.2 or newer, in PATH or named with --qemu",
+};
+/// Option ROMs.
+const ROM_PACKAGE: Package = Package {
+    name: "ipxe-qemu",
+    wanted: "iPXE's option ROMs for QEMU (efi-virtio.rom and others), in one of the directories of `qemu-system-aarch64 -L help`",
+};
+/// UEFI firmware.
+const FIRMWARE_PACKAGE: Package = Package {
+    name: "qemu-efi-aarch64",
+    wanted: "EDK2 for QEMU's aarch64 machines, as QEMU_EFI.fd in one of /usr/share/{qemu-efi-aarch64,edk2/aarch64,AAVMF} or as \
+             edk2-aarch64-code.fd among QEMU's data files",
+};
 
 /// One thing that is missing, and the commands that install it.
 struct Missing {
@@ -184,7 +144,7 @@ fn missing(need: Need, options: &Common) -> Option<Missing> {
         Need::Firmware => {
             let qemu = options.qemu.as_deref().map_or(QEMU.into(), boot::absolute);
             let missing = firmware::find(&qemu).is_none();
-            missing.then(|| package("UEFI firmware for QEMU".to_owned(), |manager| manager.firmware.to_vec()))
+            missing.then(|| package("UEFI firmware for QEMU".to_owned(), &[FIRMWARE_PACKAGE]))
         }
     }
 }
@@ -219,24 +179,52 @@ fn missing_qemu(chosen: Option<&Path>) -> Option<Missing> {
             possible: false,
         });
     }
-    let (what, pick): (_, fn(&PackageManager) -> Vec<&'static str>) = match in_path(QEMU) {
-        None => (QEMU.to_owned(), |manager| [manager.qemu, manager.roms].concat()),
+    match in_path(QEMU) {
+        None => Some(package(QEMU.to_owned(), &[QEMU_PACKAGE, ROM_PACKAGE])),
         Some(qemu) if !has_option_roms(&qemu) => {
-            (format!("QEMU's option ROM {OPTION_ROM}"), |manager| manager.roms.to_vec())
+            Some(package(format!("QEMU's option ROM {OPTION_ROM}"), &[ROM_PACKAGE]))
         }
-        Some(_) => return None,
-    };
-    Some(package(what, pick))
+        Some(_) => None,
+    }
 }
 
-/// Something that a package manager installs: those of its packages that `pick` picks.
-fn package(what: String, pick: impl Fn(&PackageManager) -> Vec<&'static str>) -> Missing {
-    let manager = PACKAGE_MANAGERS.iter().find(|manager| in_path(manager.program).is_some());
-    let Some(manager) = manager else { return Missing { what, commands: Vec::new(), possible: false } };
-    let privilege = manager.privilege();
+/// Something that these packages bring.
+fn package(what: String, packages: &[Package]) -> Missing {
+    if in_path(PACKAGE_MANAGER).is_none() {
+        return by_hand(what, packages);
+    }
+    let privilege = privilege();
     // Who cannot become root from here still learns what root would run.
-    let commands = manager.install(&pick(manager), privilege.as_deref().unwrap_or(&["sudo"]));
+    let commands = install(packages, privilege.as_deref().unwrap_or(&["sudo"]));
     Missing { what, commands, possible: privilege.is_some() }
+}
+
+/// What is wanted, where there is no package manager that has been tried.
+fn by_hand(what: String, packages: &[Package]) -> Missing {
+    let wanted: Vec<&str> = packages.iter().map(|package| package.wanted).collect();
+    Missing { what: format!("{what} ({})", wanted.join("; ")), commands: Vec::new(), possible: false }
+}
+
+/// The commands that install `packages`, each after the words of `privilege`.
+fn install(packages: &[Package], privilege: &[&str]) -> Vec<Vec<String>> {
+    let names = packages.iter().map(|package| package.name);
+    let line = |words: &[&'static str]| -> Vec<String> {
+        let words = privilege.iter().copied().chain([PACKAGE_MANAGER]).chain(words.iter().copied());
+        words.map(String::from).collect()
+    };
+    let mut last = line(&["install", "--yes", "--no-install-recommends"]);
+    last.extend(names.map(String::from));
+    vec![line(&["update"]), last]
+}
+
+/// The words before a command that needs root; `None` if there is no way to become it.
+fn privilege() -> Option<Vec<&'static str>> {
+    if is_root() {
+        return Some(Vec::new());
+    }
+    in_path("sudo")?;
+    // Without a terminal nobody can type a password, and sudo must not wait for one.
+    Some(if std::io::stdin().is_terminal() { vec!["sudo"] } else { vec!["sudo", "-n"] })
 }
 
 /// Whether one of the directories that QEMU looks into has the option ROMs. A QEMU that does not say
@@ -244,33 +232,6 @@ fn package(what: String, pick: impl Fn(&PackageManager) -> Vec<&'static str>) ->
 fn has_option_roms(qemu: &Path) -> bool {
     let places = firmware::directories(qemu);
     places.is_empty() || places.iter().any(|place| place.join(OPTION_ROM).is_file())
-}
-
-impl PackageManager {
-    /// The commands that install `packages`, each after the words of `privilege`; none if there are no
-    /// such packages.
-    fn install(&self, packages: &[&str], privilege: &[&str]) -> Vec<Vec<String>> {
-        if packages.is_empty() {
-            return Vec::new();
-        }
-        let last = self.commands.len() - 1;
-        let line = |(number, words): (usize, &&[&str])| {
-            let packages = if number == last { packages } else { &[] };
-            let words = [&[self.program], *words, packages].concat();
-            privilege.iter().copied().chain(words).map(String::from).collect()
-        };
-        self.commands.iter().enumerate().map(line).collect()
-    }
-
-    /// The words before a command that needs root; `None` if there is no way to become it.
-    fn privilege(&self) -> Option<Vec<&'static str>> {
-        if !self.root || is_root() {
-            return Some(Vec::new());
-        }
-        in_path("sudo")?;
-        // Without a terminal nobody can type a password, and sudo must not wait for one.
-        Some(if std::io::stdin().is_terminal() { vec!["sudo"] } else { vec!["sudo", "-n"] })
-    }
 }
 
 fn is_root() -> bool {
@@ -298,16 +259,19 @@ mod tests {
 
     #[test]
     fn packages_follow_the_last_command_only() {
-        let brew = &PACKAGE_MANAGERS[5];
-        assert_eq!(brew.install(brew.qemu, &[]), [["brew", "install", "qemu"]]);
-        let lines = PACKAGE_MANAGERS[0].install(&["a", "b"], &["sudo"]);
+        let lines = install(&[QEMU_PACKAGE, ROM_PACKAGE], &["sudo"]);
         assert_eq!(lines[0], ["sudo", "apt-get", "update"]);
-        assert_eq!(lines[1], ["sudo", "apt-get", "install", "--yes", "--no-install-recommends", "a", "b"]);
+        let words = "sudo apt-get install --yes --no-install-recommends qemu-system-arm ipxe-qemu";
+        assert_eq!(lines[1].join(" "), words);
     }
 
     #[test]
-    fn a_package_that_a_manager_does_not_have_gives_no_command() {
-        assert!(PACKAGE_MANAGERS[5].install(&[], &[]).is_empty());
+    fn without_the_package_manager_it_is_said_what_is_needed_and_where() {
+        let missing = by_hand(QEMU.to_owned(), &[QEMU_PACKAGE, ROM_PACKAGE]);
+        assert!(missing.commands.is_empty() && !missing.possible);
+        for part in [QEMU, "7.2 or newer", "PATH", "--qemu", OPTION_ROM, "-L help"] {
+            assert!(missing.what.contains(part), "{part}: {}", missing.what);
+        }
     }
 
     #[test]
