@@ -17,7 +17,7 @@ use crate::expectation::Expectation;
 use crate::image::{self, Kernel, Patch};
 use crate::outcome::{Asked, Outcome, Stop};
 use crate::output;
-use crate::qemu::{self, Machine, REPORT_FILE, Rounds, SCENARIO_FILE, Start, TREE_FILE};
+use crate::qemu::{self, Machine, REPORT_FILE, ReportTo, Rounds, SCENARIO_FILE, Start, TREE_FILE};
 use crate::run::Run;
 use crate::scenarios::Named;
 use crate::setup::{self, Need};
@@ -213,7 +213,7 @@ impl Boot {
         Ok(boot)
     }
 
-    /// What to paste into a shell to get the same boot.
+    /// What to paste into a shell to get the same boot, with its report on the terminal.
     pub(crate) fn shell_lines(&self, kernel: &Kernel) -> Vec<String> {
         let mut lines = Vec::new();
         match &self.tree {
@@ -238,7 +238,7 @@ impl Boot {
         lines.extend(self.patches.iter().map(|patch| format!("# in {PATCHED_IMAGE}: {patch}")));
         if self.start.disk {
             let image = self.image(kernel).display().to_string();
-            let command_line = output::shell_line(["echo", &self.start.command_line()]);
+            let command_line = output::shell_line(["echo", &self.start.command_line(self.to_terminal())]);
             lines.push(output::shell_line(["mkdir", "-p", qemu::DISK_FOLDER]));
             lines.push(output::shell_line(["cp", &image, qemu::DISK_IMAGE]));
             lines.push(format!("{command_line} > {}", qemu::DISK_COMMAND_LINE));
@@ -285,7 +285,7 @@ impl Boot {
         if self.start.disk {
             self.fill_disk(directory.path(), kernel)?;
         }
-        let words = self.machine.boot(self.image(kernel), &self.start);
+        let words = self.machine.boot(self.image(kernel), &self.start, ReportTo::Us);
         let run = Run {
             words: &words,
             directory: directory.path(),
@@ -307,7 +307,7 @@ impl Boot {
         let image = directory.join(self.image(kernel));
         fs::copy(&image, directory.join(qemu::DISK_IMAGE))
             .with_context(|| format!("cannot copy {}", image.display()))?;
-        fs::write(directory.join(qemu::DISK_COMMAND_LINE), self.start.command_line() + "\n")
+        fs::write(directory.join(qemu::DISK_COMMAND_LINE), self.start.command_line(ReportTo::Us) + "\n")
             .context("cannot write the command line")
     }
 
@@ -357,9 +357,13 @@ impl Boot {
         }
     }
 
-    /// The command that runs QEMU, from the run directory.
+    /// The command that runs QEMU, from the run directory, with the report on the terminal.
     pub(crate) fn qemu_line(&self, kernel: &Kernel) -> String {
-        output::shell_line(self.machine.boot(self.image(kernel), &self.start))
+        output::shell_line(self.machine.boot(self.image(kernel), &self.start, self.to_terminal()))
+    }
+
+    fn to_terminal(&self) -> ReportTo {
+        ReportTo::Terminal(self.form)
     }
 
     /// QEMU's own tree for this machine, in a directory that disappears afterwards.
@@ -425,7 +429,7 @@ pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Sto
     } else {
         eprintln!(
             "+ {} ... (-v shows all of it)",
-            output::shell_line(&boot.machine.boot(&kernel.image, &boot.start)[..3])
+            output::shell_line(&boot.machine.boot(&kernel.image, &boot.start, ReportTo::Us)[..3])
         );
     }
     if options.gdb {

@@ -334,6 +334,18 @@ pub(crate) enum Form {
     Ktap,
 }
 
+impl Form {
+    /// The word of the kernel's command line that selects it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Verbose => "verbose",
+            Self::Json => "json",
+            Self::Ktap => "ktap",
+        }
+    }
+}
+
 /// Where the description of the machine comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

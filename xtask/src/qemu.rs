@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::{Console, Firmware, ProbePath};
+use crate::cli::{Console, Firmware, Form, ProbePath};
 use crate::image::Binary;
 use crate::{firmware, output};
 
@@ -82,6 +82,15 @@ pub(crate) struct Rounds {
 /// Beginnings of the words of the command line that the binary for two CPUs alone has.
 const TWO_CPU_WORDS: [&str; 5] = ["smp-test=", "binds=", "race=", "rounds=", "seed="];
 
+/// Where the report of a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReportTo {
+    /// [`REPORT_FILE`], or a line on the serial port: JSON for this program to read.
+    Us,
+    /// The terminal, in the form for people who paste the command into a shell.
+    Terminal(Form),
+}
+
 /// Name of an ACPI table of our own, in the run directory.
 pub(crate) fn table_file(number: usize) -> String {
     format!("table-{number}")
@@ -105,7 +114,12 @@ impl Start {
     }
 
     /// The kernel's command line.
-    pub(crate) fn command_line(&self) -> String {
+    pub(crate) fn command_line(&self, report: ReportTo) -> String {
+        let form = match report {
+            ReportTo::Us => Form::Json,
+            ReportTo::Terminal(form) => form,
+        };
+        let form = format!("report={}", form.word());
         let console = match self.console {
             Console::Semihosting => "console=semihosting",
             Console::Pl011 => "console=pl011",
@@ -115,7 +129,7 @@ impl Start {
         let tables = format!("tables={}", tables.join(","));
         let mut words: Vec<&str> = self.append.iter().map(String::as_str).collect();
         // Of a word that is there twice, the kernel takes the last: without these, there is no report.
-        words.extend(["report=json", console]);
+        words.extend([form.as_str(), console]);
         let path = format!("path={}", self.path.word());
         if self.path != ProbePath::default() {
             words.push(&path);
@@ -165,7 +179,7 @@ impl Machine {
     }
 
     /// The command that boots `image`; it wants to run in the run directory.
-    pub(crate) fn boot(&self, image: &Path, start: &Start) -> Vec<String> {
+    pub(crate) fn boot(&self, image: &Path, start: &Start, report: ReportTo) -> Vec<String> {
         // UEFI firmware hands over the device tree only where there are no ACPI tables.
         let further: &[String] =
             if start.firmware == Firmware::UefiDt { &["acpi=off".to_owned()] } else { &[] };
@@ -177,16 +191,17 @@ impl Machine {
             words.extend(disk());
         } else {
             words.extend(["-kernel".into(), image.display().to_string()]);
-            words.extend(["-append".into(), start.command_line()]);
+            words.extend(["-append".into(), start.command_line(report)]);
         }
         words.extend(["-chardev", "stdio,id=uart,signal=off", "-serial", "chardev:uart"].map(String::from));
         if start.has_semihosting() {
-            words.extend([
-                "-chardev".into(),
-                format!("file,id=report,path={REPORT_FILE}"),
-                "-semihosting-config".into(),
-                "enable=on,target=native,chardev=report".into(),
-            ]);
+            // Without a chardev, what the guest writes by semihosting is on QEMU's standard error.
+            let mut semihosting = "enable=on,target=native".to_owned();
+            if report == ReportTo::Us {
+                words.extend(["-chardev".into(), format!("file,id=report,path={REPORT_FILE}")]);
+                semihosting += ",chardev=report";
+            }
+            words.extend(["-semihosting-config".into(), semihosting]);
         }
         if start.gdb {
             words.extend(["-s", "-S"].map(String::from));
@@ -287,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_command_of_a_bare_machine_has_no_device() {
-        let line = machine("").boot(Path::new("/k/Image"), &Start::default());
+        let line = machine("").boot(Path::new("/k/Image"), &Start::default(), ReportTo::Us);
         assert_eq!(
             output::shell_line(line),
             "qemu -M virt -cpu cortex-a57 -smp 1 -m 512M -nodefaults -no-user-config -no-reboot -display none \
@@ -298,9 +313,26 @@ mod tests {
     }
 
     #[test]
+    fn a_command_to_paste_shows_the_report_and_leaves_no_file() {
+        for (form, word) in
+            [(Form::Text, "text"), (Form::Verbose, "verbose"), (Form::Ktap, "ktap"), (Form::Json, "json")]
+        {
+            let words = machine("").boot(Path::new("Image"), &Start::default(), ReportTo::Terminal(form));
+            let line = output::shell_line(words);
+            assert!(line.contains(&format!("-append 'report={word} console=semihosting'")), "{line}");
+            assert!(line.ends_with(" -semihosting-config enable=on,target=native"), "{line}");
+            assert!(!line.contains(REPORT_FILE), "{line}");
+        }
+    }
+
+    #[test]
     fn uefi_firmware_starts_the_same_image_with_a_tree_or_with_tables() {
         let line = |firmware| {
-            let words = machine("").boot(Path::new("/k/Image"), &Start { firmware, ..Start::default() });
+            let words = machine("").boot(
+                Path::new("/k/Image"),
+                &Start { firmware, ..Start::default() },
+                ReportTo::Us,
+            );
             output::shell_line(words)
         };
         let (tree, tables) = (line(Firmware::UefiDt), line(Firmware::UefiAcpi));
@@ -314,7 +346,7 @@ mod tests {
     #[test]
     fn what_is_on_a_disk_is_not_given_to_the_firmware_too() {
         let start = Start { firmware: Firmware::UefiAcpi, disk: true, ..Start::default() };
-        let line = output::shell_line(machine("").boot(Path::new("/k/Image"), &start));
+        let line = output::shell_line(machine("").boot(Path::new("/k/Image"), &start, ReportTo::Us));
         assert!(line.contains("file=fat:disk -device virtio-blk-device,drive=esp,bootindex=0"), "{line}");
         assert!(
             line.contains(" -bios /") && !line.contains("-kernel") && !line.contains("-append"),
@@ -325,7 +357,7 @@ mod tests {
     #[test]
     fn a_report_on_the_serial_port_takes_semihosting_away() {
         let start = Start { console: Console::Pl011, ..Start::default() };
-        let line = machine("").boot(Path::new("Image"), &start);
+        let line = machine("").boot(Path::new("Image"), &start, ReportTo::Us);
         assert!(!line.iter().any(|word| word.contains("semihosting")), "{line:?}");
         assert!(line.contains(&"report=json console=pl011".into()), "{line:?}");
     }
@@ -334,13 +366,13 @@ mod tests {
     fn our_own_words_come_last_because_the_last_one_wins() {
         let append = ["report=text".to_owned(), "iommu.strict=0".to_owned()].into();
         let start = Start { append, own_tree: true, ..Start::default() };
-        let line = start.command_line();
+        let line = start.command_line(ReportTo::Us);
         assert_eq!(line, "report=text iommu.strict=0 report=json console=semihosting dtb=tree.dtb");
     }
 
     #[test]
     fn a_path_other_than_the_usual_one_is_said() {
-        let line = |path| Start { path, ..Start::default() }.command_line();
+        let line = |path| Start { path, ..Start::default() }.command_line(ReportTo::Us);
         assert_eq!(line(ProbePath::Fixed), "report=json console=semihosting");
         assert_eq!(line(ProbePath::Legacy), "report=json console=semihosting path=legacy");
     }

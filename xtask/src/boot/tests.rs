@@ -42,7 +42,7 @@ fn an_iommu_among_the_qemu_arguments_counts() {
 fn a_bare_machine_has_only_what_follows() {
     assert!(devices("--bare").is_empty());
     assert_eq!(devices("--bare -- -device virtio-iommu-pci"), ["virtio-iommu-pci"]);
-    let words = boot("--bare").unwrap().machine.boot(Path::new("Image"), &Start::default());
+    let words = boot("--bare").unwrap().machine.boot(Path::new("Image"), &Start::default(), ReportTo::Us);
     assert!(!words.contains(&"-device".into()));
 }
 
@@ -50,7 +50,7 @@ fn a_bare_machine_has_only_what_follows() {
 fn options_reach_the_command() {
     let line = "--machine gic-version=3,its=off --machine highmem=off --cpu max --smp 4 --memory 1G --append iommu.strict=0 --gdb --console pl011";
     let boot = boot(line).unwrap();
-    let words = boot.machine.boot(Path::new("Image"), &boot.start).join(" ");
+    let words = boot.machine.boot(Path::new("Image"), &boot.start, ReportTo::Us).join(" ");
     for part in [
         "-M virt,gic-version=3,its=off,highmem=off ",
         "-cpu max ",
@@ -77,7 +77,7 @@ fn the_probe_path_is_an_option_or_a_word() {
     for line in ["--path legacy", "--append path=legacy", "--append path=legacy --path legacy"] {
         let boot = boot(line).unwrap();
         assert_eq!(boot.start.path, ProbePath::Legacy, "{line}");
-        assert_eq!(boot.start.command_line(), "report=json console=semihosting path=legacy");
+        assert_eq!(boot.start.command_line(ReportTo::Us), "report=json console=semihosting path=legacy");
     }
 }
 
@@ -85,7 +85,7 @@ fn the_probe_path_is_an_option_or_a_word() {
 fn an_order_is_an_option_or_a_word() {
     for line in ["--order seed:7", "--append order=seed:7"] {
         let boot = boot(line).unwrap();
-        assert_eq!(boot.start.command_line(), "report=json console=semihosting order=seed:7");
+        assert_eq!(boot.start.command_line(ReportTo::Us), "report=json console=semihosting order=seed:7");
     }
 }
 
@@ -123,7 +123,7 @@ fn what_makes_no_sense_is_a_usage_error() {
 fn words_that_the_tool_answers_for_are_taken_from_the_kernel() {
     let boot = boot("--append report=ktap").unwrap();
     assert_eq!(boot.form, Form::Ktap);
-    assert_eq!(boot.start.command_line(), "report=json console=semihosting");
+    assert_eq!(boot.start.command_line(ReportTo::Us), "report=json console=semihosting");
     let words = Words::parse("a report=json path=fixed  console=pl011 firmware=dt b=c").unwrap();
     assert_eq!(words.kernel, ["a", "b=c"]);
     assert_eq!((words.form, words.console), (Some(Form::Json), Some(Console::Pl011)));
@@ -182,7 +182,7 @@ fn a_disk_is_made_by_lines_that_can_be_pasted_and_needs_uefi_firmware() {
     let kernel = Kernel { elf: "k".into(), image: "/k/Image".into() };
     let lines = boot("--topology uefi-disk --append a=b").unwrap().shell_lines(&kernel);
     assert_eq!(lines[..2], ["mkdir -p disk/EFI/BOOT", "cp /k/Image disk/EFI/BOOT/BOOTAA64.EFI"]);
-    assert_eq!(lines[2], "echo 'a=b report=json console=semihosting' > disk/iogroups.txt");
+    assert_eq!(lines[2], "echo 'a=b report=text console=semihosting' > disk/iogroups.txt");
     let stop = boot("--topology uefi-disk --firmware acpi").unwrap_err();
     assert_eq!(stop.kind, Kind::Usage);
     assert!(stop.message.contains("disk"), "{}", stop.message);
