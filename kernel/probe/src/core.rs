@@ -125,16 +125,14 @@ impl<D> Core<D> {
     /// Registers a driver; every device that it matches and nobody drives is queued for it.
     pub fn register_driver(&mut self, driver: Box<dyn Driver<D>>) -> DriverId {
         let id = DriverId(index(self.drivers.len()));
-        let matching: Vec<DeviceId> = self
-            .buses
-            .iter()
-            .flat_map(|slot| &slot.devices)
-            .filter(|device| {
-                let device = self.device(**device);
-                device.may_bind() && self.is_for(&*driver, device)
-            })
-            .copied()
-            .collect();
+        let mut matching = Vec::new();
+        for slot in &self.buses {
+            for device in &slot.devices {
+                if self.device(*device).may_bind() && self.is_for(&*driver, self.device(*device)) {
+                    matching.push(*device);
+                }
+            }
+        }
         self.driver_names.push(driver.name());
         self.drivers.push(Some(driver));
         for device in matching {

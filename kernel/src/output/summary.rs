@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
 use firmware::Description;
 use probe::{Core, DomainType, InstanceState, Severity};
@@ -59,7 +60,7 @@ pub(crate) fn add_core(report: &mut Report, core: &Core<Handle>, hardware: &Hard
         .invariants()
         .into_iter()
         .map(|verdict| Invariant {
-            id: verdict.id.to_string(),
+            id: owned(verdict.id),
             holds: verdict.broken_by.is_none(),
             broken_by: verdict.broken_by,
         })
@@ -71,22 +72,21 @@ fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Io
     let driven = bound.iter().find(|each| each.device == *device.handle());
     let driver = driven.map(|each| each.iommu.borrow());
     let config = driver.as_ref().map(|driver| driver.config());
-    let range = |first: u64, last: u64| [format!("{first:#x}"), format!("{last:#x}")];
+    let range = |first: u64, last: u64| [hex(first), hex(last)];
     Iommu {
-        name: device.name().to_string(),
-        driver: instance.driver().to_string(),
-        transport: match device.handle() {
+        name: owned(device.name()),
+        driver: owned(instance.driver()),
+        transport: owned(match device.handle() {
             Handle::Function(_) => "pci",
             Handle::Platform(_) => "mmio",
-        }
-        .to_string(),
+        }),
         state: match instance.state() {
             _ if driver.as_ref().is_some_and(|driver| driver.is_dead()) => IommuState::Dead,
             InstanceState::Published => IommuState::Published,
             InstanceState::Ready => IommuState::Ready,
             InstanceState::Unregistered => IommuState::Unregistered,
         },
-        page_size_mask: format!("{:#x}", config.map_or(0, |config| config.page_size_mask)),
+        page_size_mask: hex(config.map_or(0, |config| config.page_size_mask)),
         input_range: config.map_or_else(
             || range(0, 0),
             |config| range(config.input_range.start().0, config.input_range.end().0),
@@ -96,7 +96,7 @@ fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Io
             |config| range(config.domain_range.0.into(), config.domain_range.1.into()),
         ),
         bypass: driver.as_ref().and_then(|driver| driver.bypass()).unwrap_or(false),
-        devices: instance.members().iter().map(|member| core.device(*member).name().to_string()).collect(),
+        devices: instance.members().iter().map(|member| owned(core.device(*member).name())).collect(),
     }
 }
 
@@ -110,20 +110,19 @@ fn group(core: &Core<Handle>, group: &probe::Group) -> Group {
             None => GroupType::Unknown,
         },
         reserved_regions: core.reserved_regions(group).iter().map(reserved_region).collect(),
-        devices: group.members().iter().map(|member| core.device(*member).name().to_string()).collect(),
+        devices: group.members().iter().map(|member| owned(core.device(*member).name())).collect(),
     }
 }
 
 fn reserved_region(region: &probe::ReservedRegion) -> ReservedRegion {
     ReservedRegion {
-        start: format!("{:#x}", region.range.start().0),
-        end: format!("{:#x}", region.range.end().0),
-        kind: match region.kind {
+        start: hex(region.range.start().0),
+        end: hex(region.range.end().0),
+        kind: owned(match region.kind {
             probe::ReservedKind::Direct => "direct",
             probe::ReservedKind::Reserved => "reserved",
             probe::ReservedKind::Msi => "msi",
-        }
-        .to_string(),
+        }),
     }
 }
 
@@ -143,32 +142,32 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
                 capability: format!("{:#06x}", registers.capability.bits()),
                 control: format!("{:#06x}", registers.control.bits()),
             });
-            physfn = function.physical.map(|physical| hardware.topology[physical].address.to_string());
+            physfn = function.physical.map(|physical| shown(&hardware.topology[physical].address));
             vfs = function.sriov.map(|sriov| VirtualFunctions { enabled: sriov.enabled, total: sriov.total });
             untrusted = function.untrusted;
             let id = format!("{:04x}:{:04x}", function.vendor, function.device);
-            (id, Some(format!("{:#08x}", function.class)), function.kind.to_string(), acs)
+            (id, Some(format!("{:#08x}", function.class)), shown(&function.kind), acs)
         }
         Handle::Platform(index) => {
             let compatible = hardware.platform[index].compatible.first().cloned();
-            (compatible.unwrap_or_default(), None, "platform".to_string(), None)
+            (compatible.unwrap_or_default(), None, owned("platform"), None)
         }
     };
     Device {
-        name: device.name().to_string(),
-        bus: core.bus_name(device.bus()).to_string(),
+        name: owned(device.name()),
+        bus: owned(core.bus_name(device.bus())),
         id,
         class,
         kind,
-        driver: device.driver().map(|driver| core.driver_name(driver).to_string()),
+        driver: device.driver().map(|driver| owned(core.driver_name(driver))),
         group: membership.map(|membership| membership.group().0),
         iommu: translations.first().map(|first| first.iommu.clone()),
         endpoints: translations.iter().flat_map(|each| each.endpoints.iter().cloned()).collect(),
         source: translations.first().map(|first| first.source.clone()),
         translations: if translations.len() > 1 { translations } else { Vec::new() },
-        trigger: membership.map(|membership| membership.trigger().word().to_string()),
+        trigger: membership.map(|membership| owned(membership.trigger().word())),
         why: match membership {
-            Some(membership) => membership.why().to_string(),
+            Some(membership) => owned(membership.why()),
             None => no_group.as_ref().map(ToString::to_string).unwrap_or_default(),
         },
         isolation_lost: no_group.is_some_and(|reason| reason.is_loss()),
@@ -181,9 +180,9 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
 
 fn translation(core: &Core<Handle>, fwspec: &probe::Fwspec) -> Translation {
     Translation {
-        iommu: core.device(core.instance(fwspec.instance).device()).name().to_string(),
+        iommu: owned(core.device(core.instance(fwspec.instance).device()).name()),
         endpoints: fwspec.endpoints.iter().map(ToString::to_string).collect(),
-        source: fwspec.source.to_string(),
+        source: owned(fwspec.source),
     }
 }
 
@@ -191,7 +190,7 @@ fn iommu_findings(core: &Core<Handle>, bound: &Bound) -> Vec<Finding> {
     let name = core
         .devices()
         .find(|device| *device.handle() == bound.device)
-        .map_or_else(String::new, |device| device.name().to_string());
+        .map_or_else(String::new, |device| owned(device.name()));
     let entry =
         |id: &str, severity, sentence| Finding { id: id.into(), severity, device: name.clone(), sentence };
     let mut driver = bound.iommu.borrow_mut();
@@ -210,7 +209,7 @@ fn iommu_findings(core: &Core<Handle>, bound: &Bound) -> Vec<Finding> {
 
 fn finding(finding: &probe::Finding) -> Finding {
     Finding {
-        id: finding.id.to_string(),
+        id: owned(finding.id),
         severity: match finding.severity {
             Severity::Info => report::Severity::Info,
             Severity::Warning => report::Severity::Warning,
@@ -219,4 +218,21 @@ fn finding(finding: &probe::Finding) -> Finding {
         device: finding.subject.clone(),
         sentence: finding.sentence.clone(),
     }
+}
+
+/// A string of its own. Not inlined, as the next two: there are dozens of calls, and the emulator translates each place
+/// by itself.
+#[inline(never)]
+fn owned(text: &str) -> String {
+    String::from(text)
+}
+
+#[inline(never)]
+fn shown(value: &dyn fmt::Display) -> String {
+    value.to_string()
+}
+
+#[inline(never)]
+fn hex(number: u64) -> String {
+    format!("{number:#x}")
 }

@@ -93,10 +93,12 @@ struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
+    #[inline(never)]
     fn word(&mut self, word: u32) {
         self.blob.extend_from_slice(&word.to_be_bytes());
     }
 
+    #[inline(never)]
     fn pad(&mut self) {
         self.blob.resize(self.blob.len().next_multiple_of(4), 0);
     }

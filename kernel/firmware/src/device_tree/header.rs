@@ -42,13 +42,15 @@ pub(super) fn word(bytes: &[u8], offset: usize) -> Option<u32> {
 ///
 /// The bytes are no header of a device tree, or claim a length that cannot be.
 pub fn total_size(header: &[u8]) -> Result<usize, DeviceTreeError> {
-    let cut = DeviceTreeError::HeaderCut { given: header.len() };
-    let header = header.get(..HEADER_SIZE).ok_or(cut.clone())?;
-    let magic = word(header, field::MAGIC).ok_or(cut.clone())?;
+    let fields = header
+        .get(..HEADER_SIZE)
+        .and_then(|header| Some((word(header, field::MAGIC)?, word(header, field::TOTAL_SIZE)?)));
+    let Some((magic, total_size)) = fields else {
+        return Err(DeviceTreeError::HeaderCut { given: header.len() });
+    };
     if magic != MAGIC {
         return Err(DeviceTreeError::Magic { found: magic });
     }
-    let total_size = word(header, field::TOTAL_SIZE).ok_or(cut)?;
     match usize::try_from(total_size) {
         Ok(size) if (HEADER_SIZE..=MAX_TOTAL_SIZE).contains(&size) => Ok(size),
         _ => Err(DeviceTreeError::TotalSize { total_size }),

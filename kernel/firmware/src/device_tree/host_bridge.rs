@@ -30,13 +30,15 @@ pub(super) fn all(
 ) -> Vec<HostBridge> {
     let is_host = |node| tree.is_compatible(node, &ECAM_HOST);
     let hosts: Vec<_> = devices.iter().filter(|device| is_host(NodeIndex(device.node.0))).collect();
-    for node in tree.nodes().filter(|node| is_host(*node) && tree.is_live(*node)) {
+    let (live, disabled): (Vec<NodeIndex>, Vec<NodeIndex>) =
+        tree.nodes().filter(|node| is_host(*node)).partition(|node| tree.is_live(*node));
+    for node in live {
         if !hosts.iter().any(|host| host.node == node.fw_node()) {
             let why = "the host bridge is on no bus that is entered without a driver; it is left out";
             complain(tree, node, findings, "host-bridge-unreached", Severity::Warning, why);
         }
     }
-    for node in tree.nodes().filter(|node| is_host(*node) && !tree.is_live(*node)) {
+    for node in disabled {
         let why = "the host bridge, or a bus above it, has a status other than \"okay\": its functions are not looked for";
         complain(tree, node, findings, "host-bridge-disabled", Severity::Info, why);
     }

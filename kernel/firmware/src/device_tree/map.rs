@@ -1,6 +1,5 @@
 //! The device tree as the core asks it: which endpoint of which IOMMU is this device?
 
-use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -16,7 +15,7 @@ use super::findings::Findings;
 use super::host_bridge::ECAM_HOST;
 use super::iommu_map::{Answer, IOMMU_CELLS, IOMMU_MAP, IOMMUS, IommuMap, Iommus, Stop};
 use super::reserved_iova;
-use super::tree::{NodeIndex, Tree, path_of};
+use super::tree::{NodeIndex, Tree, path_of, strings};
 
 /// What a device tree says about IOMMUs, and the names of its nodes.
 ///
@@ -48,7 +47,8 @@ pub enum MapForm {
 struct Record {
     name: Box<str>,
     parent: Option<NodeIndex>,
-    compatible: Box<[String]>,
+    /// As it stands in the tree: strings, each with a NUL behind it.
+    compatible: Box<[u8]>,
     is_available: bool,
     is_iommu: bool,
 }
@@ -65,7 +65,7 @@ impl DeviceTreeMap {
         let nodes = tree.nodes().map(|node| Record {
             name: tree.name(node).into(),
             parent: tree.parent(node),
-            compatible: tree.compatible(node).map(|text| text.to_owned()).collect(),
+            compatible: tree.compatible_value(node).into(),
             is_available: tree.is_available(node),
             is_iommu: tree.property(node, IOMMU_CELLS).is_some(),
         });
@@ -100,7 +100,7 @@ impl DeviceTreeMap {
     /// The strings of the node's `compatible`, most specific first; none for an unknown node.
     pub fn compatible(&self, node: FwNode) -> impl Iterator<Item = &str> {
         let record = self.record(node);
-        record.into_iter().flat_map(|record| record.compatible.iter().map(String::as_str))
+        strings(record.map_or(&[], |record| &record.compatible))
     }
 
     /// Whether the node's own `status` lets it be used.
@@ -120,7 +120,7 @@ impl DeviceTreeMap {
     }
 
     pub(super) fn path(&self, node: NodeIndex) -> String {
-        path_of(node, |node| {
+        path_of(node, &|node| {
             let record = &self.nodes[node.0 as usize];
             (&*record.name, record.parent)
         })

@@ -10,7 +10,6 @@
 //! Deliberately missing: the children of `/reserved-memory` for which Linux has drivers.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -33,7 +32,7 @@ const PRIMECELL: [&str; 1] = ["arm,primecell"];
 
 /// All devices in Linux's order.
 pub(super) fn devices(tree: &Tree, findings: &mut Findings) -> Vec<PlatformDevice> {
-    let mut population = Population { tree, findings, devices: Vec::new(), names: BTreeSet::new() };
+    let mut population = Population { tree, findings, devices: Vec::new(), by_name: Vec::new() };
     if let Some(firmware) = tree.by_path("/firmware") {
         for node in tree.children(firmware) {
             population.add(node);
@@ -49,7 +48,8 @@ struct Population<'t, 'a> {
     tree: &'t Tree<'a>,
     findings: &'t mut Findings,
     devices: Vec<PlatformDevice>,
-    names: BTreeSet<String>,
+    /// Places in `devices`, in the order of the names.
+    by_name: Vec<u32>,
 }
 
 impl Population<'_, '_> {
@@ -85,13 +85,13 @@ impl Population<'_, '_> {
             return None;
         }
         let name = device_name(tree, node);
-        if !self.names.insert(name.clone()) {
-            self.complain(
-                node,
-                "device-name-taken",
-                &format!("a device {name} is there already; this one is left out"),
-            );
-            return None;
+        match self.by_name.binary_search_by(|at| self.devices[*at as usize].name.cmp(&name)) {
+            Ok(_) => {
+                let what = format!("a device {name} is there already; this one is left out");
+                self.complain(node, "device-name-taken", &what);
+                return None;
+            }
+            Err(place) => self.by_name.insert(place, self.devices.len() as u32),
         }
         let compatible = tree.compatible(node).map(ToOwned::to_owned).collect();
         self.devices.push(PlatformDevice { node: node.fw_node(), name, bus, compatible, registers });

@@ -219,7 +219,7 @@ impl<'a> Tree<'a> {
 
     /// The node's full path.
     pub(super) fn path(&self, node: NodeIndex) -> String {
-        path_of(node, |node| (self.name(node), self.parent(node)))
+        path_of(node, &|node| (self.name(node), self.parent(node)))
     }
 
     /// Value of the property `name`; the first, if there are several.
@@ -242,11 +242,12 @@ impl<'a> Tree<'a> {
 
     /// The strings of `compatible`, most specific first; those that are not UTF-8 are left out.
     pub(super) fn compatible(&self, node: NodeIndex) -> impl Iterator<Item = &'a str> + use<'a> {
-        let texts = self.nodes[node.position()]
-            .compatible
-            .split(|byte| *byte == 0)
-            .filter_map(|text| core::str::from_utf8(text).ok());
-        texts.filter(|text| !text.is_empty())
+        strings(self.nodes[node.position()].compatible)
+    }
+
+    /// The value of `compatible`; empty if there is none.
+    pub(super) fn compatible_value(&self, node: NodeIndex) -> &'a [u8] {
+        self.nodes[node.position()].compatible
     }
 
     /// Whether one of the node's `compatible` strings is one of `names`.
@@ -296,6 +297,12 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// The strings of a list; those that are empty or not UTF-8 are left out.
+pub(super) fn strings(list: &[u8]) -> impl Iterator<Item = &str> {
+    let texts = list.split(|byte| *byte == 0).filter_map(|text| core::str::from_utf8(text).ok());
+    texts.filter(|text| !text.is_empty())
+}
+
 /// The first cell of a value.
 fn first_cell(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|cell| u32::from_be_bytes(*cell))
@@ -309,7 +316,7 @@ fn c_string(value: &[u8]) -> Option<&[u8]> {
 /// Full path of a node, from a look-up of name and parent.
 pub(super) fn path_of<'n>(
     node: NodeIndex,
-    look_up: impl Fn(NodeIndex) -> (&'n str, Option<NodeIndex>),
+    look_up: &dyn Fn(NodeIndex) -> (&'n str, Option<NodeIndex>),
 ) -> String {
     // The gate bounds the depth of the tree.
     let mut names = Vec::new();

@@ -27,6 +27,8 @@ impl BarIndex {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item {
     pub(crate) what: What,
+    /// The bus that it is on, and the kind of window that it wants there.
+    pub(crate) window: (BusIndex, WindowKind),
     pub(crate) size: u64,
     pub(crate) alignment: u64,
     /// Where in the block, once it is packed.
@@ -43,6 +45,12 @@ impl Item {
         let ragged = !self.size.is_multiple_of(self.alignment);
         (Reverse(self.alignment), ragged, Reverse(self.size), self.function)
     }
+}
+
+/// Brings items into the order of [`Item::order`]; not inlined, so that the emulator has one copy to translate.
+#[inline(never)]
+pub(crate) fn sort(items: &mut [Item]) {
+    items.sort_by_key(Item::order);
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +71,7 @@ pub(crate) struct Block {
 impl Block {
     /// Lays out the items, largest alignment first, and rounds up to what a window can express.
     pub(crate) fn pack(&mut self, kind: WindowKind) {
-        self.items.sort_by_key(Item::order);
+        sort(&mut self.items);
         let mut end: u64 = 0;
         self.alignment = kind.granule();
         for item in &mut self.items {

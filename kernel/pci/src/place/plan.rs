@@ -15,7 +15,7 @@ use crate::findings::Findings;
 use crate::function::bar::{BarKind, BarRegister};
 use crate::function::bridge::WindowKind;
 use crate::function::index::BusIndex;
-use crate::place::block::{BarIndex, Block, Item, What};
+use crate::place::block::{self, BarIndex, Block, Item, What};
 use crate::place::claim::{self, Kept, Released};
 use crate::place::pool::{Pools, Wish};
 use crate::place::reach::{self, Reach};
@@ -118,6 +118,7 @@ impl<'m> Plan<'m> {
                 }
                 let item = Item {
                     what: What::Block(index),
+                    window: (parent, kind),
                     size: block.size,
                     alignment: block.alignment,
                     offset: 0,
@@ -159,6 +160,7 @@ impl<'m> Plan<'m> {
                 }
                 self.block(bus, kind).items.push(Item {
                     what: What::Bar(index),
+                    window: (bus, kind),
                     size: bar.span(),
                     alignment: bar.size,
                     offset: 0,
@@ -172,7 +174,7 @@ impl<'m> Plan<'m> {
     /// Places what is on the root buses and in the windows that are open, and with it all that is behind.
     fn place(&mut self) {
         for root in 0..self.roots.len() {
-            let mut items: Vec<(Window, Item)> = Vec::new();
+            let mut items: Vec<Item> = Vec::new();
             for index in self.topology.bus_indices() {
                 let bus = &self.topology[index];
                 if bus.root != root {
@@ -181,19 +183,19 @@ impl<'m> Plan<'m> {
                 for kind in WindowKind::ALL {
                     if bus.parent.is_none() || self.space.window((index, kind)).is_some() {
                         let block = core::mem::take(self.block(index, kind));
-                        items.extend(block.items.into_iter().map(|item| ((index, kind), item)));
+                        items.extend(block.items);
                     }
                 }
             }
-            items.sort_by_key(|(_, item)| item.order());
-            for (window, item) in items {
-                self.place_in(window, item);
+            block::sort(&mut items);
+            for item in items {
+                self.place_item(item);
             }
         }
     }
 
-    fn place_in(&mut self, window: Window, mut item: Item) {
-        let (bus, kind) = window;
+    fn place_item(&mut self, mut item: Item) {
+        let window @ (bus, kind) = item.window;
         let topology = self.topology;
         let on_root_bus = topology[bus].parent.is_none();
         loop {

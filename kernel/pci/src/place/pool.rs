@@ -173,7 +173,16 @@ impl Pools {
         let (before, after) = (first.checked_sub(1), last.checked_add(1));
         let rest_before = before.filter(|end| *end >= free.start).map(|end| Free { end, ..free });
         let rest_after = after.filter(|start| *start <= free.end).map(|start| Free { start, ..free });
-        self.0.splice(index..=index, rest_before.into_iter().chain(rest_after));
+        match (rest_before, rest_after) {
+            (Some(before), Some(after)) => {
+                self.0[index] = after;
+                self.0.insert(index, before);
+            }
+            (Some(rest), None) | (None, Some(rest)) => self.0[index] = rest,
+            (None, None) => {
+                self.0.remove(index);
+            }
+        }
     }
 }
 
