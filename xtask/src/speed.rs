@@ -3,6 +3,9 @@
 //! The same QEMU command starts our kernel and an Image whose first instructions exit, in turn, so that
 //! a busy machine slows both. The difference of the medians is our part, and QEMU's work for us. The other
 //! routes to a description of the machine stand beside that of the device tree.
+//!
+//! Times differ from host to host, and from run to run. What does not is the code that QEMU translates and
+//! the instructions that it executes ([`work`]), which have a budget ([`budget`]).
 
 use std::fs;
 use std::path::Path;
@@ -17,6 +20,11 @@ use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};
 use crate::setup::{self, Need};
 use crate::topology::Topology;
+
+pub(crate) mod budget;
+mod work;
+
+use work::Work;
 
 /// Boots of each Image on each route.
 const BOOTS: usize = 10;
@@ -82,6 +90,10 @@ pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
             times.push(route.time(&kernel, deadline)?);
         }
     }
+    let mut works = Vec::new();
+    for route in budget::ROUTES {
+        works.push((route.word(), Work::measure(&boot_by(route), &kernel, deadline)?));
+    }
     let (floors, times) = (Times::of(floors), times.map(Times::of));
     let [dt, ..] = &times;
     let line = json!({
@@ -99,6 +111,7 @@ pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
                 "to_dt": times.median() / dt.median(),
             })
         }).collect::<Vec<_>>(),
+        "work": works.iter().map(|(route, work)| json!({"firmware": route, "work": work})).collect::<Vec<_>>(),
         "exit_status": Kind::Pass.exit_status(),
     });
     if options.json.as_deref() == Some(Path::new("-")) {
@@ -109,6 +122,11 @@ pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
     for (route, times) in ROUTES.iter().zip(&times) {
         let (to_floor, to_dt) = (times.median() / floors.median(), times.median() / dt.median());
         println!("{:10} {}; {to_floor:.2} of the floor, {to_dt:.2} of dt", route.word(), times.text());
+    }
+    for (route, Work { translated, blocks, executed_thousand }) in &works {
+        println!(
+            "{route:10} {translated} guest instructions in {blocks} blocks translated, {executed_thousand} thousand executed"
+        );
     }
     match &options.json {
         Some(file) => fs::write(file, format!("{line}\n"))

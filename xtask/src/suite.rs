@@ -26,6 +26,7 @@ use crate::paths::Paths;
 use crate::requirement::Requirement;
 use crate::run;
 use crate::setup;
+use crate::speed::budget;
 use crate::topology::{self, Expect, Malformed, Topology};
 use crate::when::When;
 
@@ -38,6 +39,9 @@ const DAMAGED_BOOTS: u64 = 150;
 
 /// The name of that check.
 const DAMAGED: &str = "damaged-descriptions";
+
+/// The name of the check of what boots cost.
+const BUDGET: &str = "budget";
 
 /// Boots at a time. More make each one slower, and a deadline is in wall-clock time.
 const AT_A_TIME: usize = 2;
@@ -129,8 +133,9 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     let paths = Paths::read()?;
     let (mut topologies, malformed) = wanted(Topology::all(&topology::directory())?, options, &paths);
     let with_host = options.filters.is_empty() && !options.boot_only;
-    let with_damage = is_wanted(options, DAMAGED);
-    if topologies.is_empty() && malformed.is_empty() && !with_host && !with_damage && !options.host_only {
+    let (with_damage, with_budget) = (is_wanted(options, DAMAGED), is_wanted(options, BUDGET));
+    let with_boots = !topologies.is_empty() || with_damage || with_budget;
+    if !with_boots && malformed.is_empty() && !with_host && !options.host_only {
         return Err(Stop::usage("no boot test has such a name; --list shows all"));
     }
     if options.list {
@@ -138,6 +143,11 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
         if with_damage {
             println!(
                 "boot {DAMAGED}: {DAMAGED_BOOTS} boots with damaged trees and tables end with a report or an error"
+            );
+        }
+        if with_budget {
+            println!(
+                "boot {BUDGET}: a boot of the default machine costs no more than xtask/budget.toml grants"
             );
         }
         return Ok(Kind::Pass);
@@ -189,6 +199,11 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     }
     if with_damage && !run::interrupted() {
         let checked = boot_damaged(options);
+        say(&checked.text());
+        results.push(checked);
+    }
+    if with_budget && !run::interrupted() {
+        let checked = compare_with_budget(options);
         say(&checked.text());
         results.push(checked);
     }
@@ -311,6 +326,21 @@ fn boot_damaged(options: &TestArgs) -> Checked {
         command: format!("cargo xtask damage --seed 1 --boots {DAMAGED_BOOTS}"),
         verdict: Verdict::of(differences),
     }
+}
+
+/// Compares what boots of the default machine cost with the budget.
+fn compare_with_budget(options: &TestArgs) -> Checked {
+    let started = Instant::now();
+    let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
+    let deadline = Duration::from_secs(options.timeout);
+    let kernel = image::build(Binary::Main, options.common.verbose).map_err(Stop::from);
+    let verdict = match kernel.and_then(|kernel| budget::check(&program, &kernel, deadline)) {
+        Ok(budget::Checked::Compared(over)) => Verdict::of(over),
+        Ok(budget::Checked::Skipped(reason)) => Verdict::Skipped(reason),
+        Err(stop) => Verdict::Failed(vec![format!("{}: {}", stop.kind.word(), stop.message)]),
+    };
+    let (name, command) = (BUDGET.into(), "cargo xtask speed".into());
+    Checked { name, layer: Layer::Boot, took: started.elapsed(), command, verdict }
 }
 
 /// The binaries that the boots of a run need.
