@@ -16,7 +16,7 @@ pub type Isolate = Rc<dyn Fn(&mut Topology, FunctionIndex)>;
 /// A topology as the probe core sees it. A unit is a function's index.
 #[derive(Clone)]
 pub struct PciBus {
-    /// Shared by copies of the bus until one of them isolates a function.
+    /// Shared, until this bus isolates a function.
     topology: Rc<Topology>,
     nodes: Rc<[FwNode]>,
     classes: Rc<[IsolationClass]>,

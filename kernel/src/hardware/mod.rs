@@ -275,12 +275,13 @@ impl Hardware {
                 let in_io = |bar: &Bar| {
                     bar.kind == BarKind::Io && capabilities.iter().any(|one| one.is_in(bar.register))
                 };
-                let has_io = function.bars.iter().any(in_io) && self.enable(index, Command::IO).is_ok();
+                let has_io = function.bars().iter().any(in_io) && self.enable(index, Command::IO).is_ok();
                 // A BAR that cannot be reached matters only if the transport needs it.
                 let mut config = VirtioConfig::new(ecam, function, capabilities.clone());
                 let mut complaints = String::new();
                 let mut mapped = Vec::new();
-                for bar in function.bars.iter().filter(|bar| bar.kind != BarKind::Io || has_io && in_io(bar))
+                for bar in
+                    function.bars().iter().filter(|bar| bar.kind != BarKind::Io || has_io && in_io(bar))
                 {
                     match self.map_bar(index, bar) {
                         Ok(registers) => {

@@ -55,7 +55,7 @@ impl Windows {
     /// Adds the BARs that the CPU reaches.
     pub(crate) fn add_functions(&mut self, topology: &Topology) {
         for function in topology.functions() {
-            self.0.extend(function.bars.iter().filter_map(|bar| {
+            self.0.extend(function.bars().iter().filter_map(|bar| {
                 Some(Window {
                     range: bar.cpu?,
                     device: function.address.to_string(),

@@ -43,7 +43,7 @@ pub fn enable(
     function: &Function,
     command: Command,
 ) -> Result<(), EnableError> {
-    for bar in &function.bars {
+    for bar in function.bars() {
         let decoded_by = if bar.kind == BarKind::Io { Command::IO } else { Command::MEMORY };
         if command.contains(decoded_by) && bar.bus_address.is_none() {
             return Err(EnableError { address: function.address, register: bar.register });

@@ -67,7 +67,8 @@ fn switch_on(
     if initial > total || !migrates && initial != total {
         return Err(Refusal::Initial { initial, total });
     }
-    if let Some(bar) = function.virtual_bars.iter().find(|bar| bar.bus_address.is_none()) {
+    let is_for_them = |bar: &Bar| matches!(bar.register, BarRegister::Virtual { .. });
+    if let Some(bar) = function.all_bars.iter().find(|bar| is_for_them(bar) && bar.bus_address.is_none()) {
         return Err(Refusal::Address(bar.register));
     }
     let bus = topology.bus_of(function);
@@ -142,9 +143,7 @@ fn add(
         kind,
         impossible_port: false,
         subsystem: Some(SubsystemId { vendor: ids as u16, device: (ids >> 16) as u16 }),
-        bars: parent.virtual_bars.iter().filter_map(|bar| bar_of(bar, number)).collect(),
-        rom: None,
-        virtual_bars: Vec::new(),
+        all_bars: parent.all_bars.iter().filter_map(|bar| bar_of(bar, number)).collect(),
         capabilities,
         extended_capabilities,
         acs: None,

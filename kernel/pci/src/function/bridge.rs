@@ -4,10 +4,14 @@ use alloc::vec::Vec;
 
 use addr::Range;
 
+use crate::function::index::BusIndex;
+
 /// The bridge half of a function with header type 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BridgeInfo {
-    /// Which buses it forwards to; none if no number was left for it, and then it forwards nothing.
+    /// The bus directly behind it; none if no number was left for that.
+    pub bus: Option<BusIndex>,
+    /// Numbers of the buses that it forwards to; none if no number was left, and then it forwards nothing.
     pub buses: Option<BusNumbers>,
     /// Its open windows, in bus addresses.
     pub windows: Vec<BridgeWindow>,

@@ -53,10 +53,9 @@ pub struct Function {
     pub impossible_port: bool,
     /// Subsystem IDs; bridges have them in a capability, which is not read.
     pub subsystem: Option<SubsystemId>,
-    /// BARs 0 to 5, those that are implemented; a 64-bit one is one entry.
-    pub bars: Vec<Bar>,
-    /// The expansion ROM: sized and placed, its decoding off.
-    pub rom: Option<Bar>,
+    /// The BARs that are implemented, a 64-bit one as one entry: 0 to 5, then the expansion ROM's, which is not decoded,
+    /// then those of all virtual functions together.
+    pub(crate) all_bars: Vec<Bar>,
     /// The capability list, in its own order.
     pub capabilities: Vec<Capability>,
     /// The extended capability list, in its own order.
@@ -65,8 +64,6 @@ pub struct Function {
     pub acs: Option<AcsRegisters>,
     /// The virtual functions that it can have, if it is a physical function.
     pub sriov: Option<Sriov>,
-    /// The BARs of its virtual functions, each for all that it can have.
-    pub virtual_bars: Vec<Bar>,
     /// Its physical function, if it is a virtual function.
     pub physical: Option<FunctionIndex>,
     /// What it forwards, if it is a bridge.
@@ -84,20 +81,18 @@ pub struct Function {
 }
 
 impl Function {
+    /// BARs 0 to 5, as far as they are implemented; a 64-bit one is one entry.
+    #[must_use]
+    pub fn bars(&self) -> &[Bar] {
+        let count =
+            self.all_bars.iter().take_while(|bar| matches!(bar.register, BarRegister::Bar(_))).count();
+        &self.all_bars[..count]
+    }
+
     /// The BAR whose register is, or whose lower half is, BAR `number`.
     #[must_use]
     pub fn bar(&self, number: u8) -> Option<&Bar> {
-        self.bars.iter().find(|bar| bar.register == BarRegister::Bar(number))
-    }
-
-    /// All that needs addresses: the BARs, the ROM, then what virtual functions need.
-    pub(crate) fn all_bars(&self) -> impl Iterator<Item = &Bar> {
-        self.bars.iter().chain(&self.rom).chain(&self.virtual_bars)
-    }
-
-    /// The same, to be changed.
-    pub(crate) fn all_bars_mut(&mut self) -> impl Iterator<Item = &mut Bar> {
-        self.bars.iter_mut().chain(&mut self.rom).chain(&mut self.virtual_bars)
+        self.all_bars.iter().find(|bar| bar.register == BarRegister::Bar(number))
     }
 
     /// Where the first capability with this ID begins.

@@ -3,32 +3,17 @@
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use crate::function::bar::Bar;
 use crate::function::bridge::WindowKind;
 use crate::function::index::{BusIndex, FunctionIndex};
-use crate::topology::Topology;
-
-/// A BAR of a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct BarIndex {
-    pub(crate) function: FunctionIndex,
-    /// Its place in [`Function::all_bars`](crate::Function).
-    pub(crate) place: usize,
-}
-
-impl BarIndex {
-    /// The BAR itself.
-    pub(crate) fn of(self, topology: &Topology) -> &Bar {
-        topology[self.function].all_bars().nth(self.place).expect("the index is from the same topology")
-    }
-}
+use crate::place::per_bar::BarIndex;
+use crate::place::window::Window;
 
 /// Something that needs addresses on a bus.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item {
     pub(crate) what: What,
     /// The bus that it is on, and the kind of window that it wants there.
-    pub(crate) window: (BusIndex, WindowKind),
+    pub(crate) window: Window,
     pub(crate) size: u64,
     pub(crate) alignment: u64,
     /// Where in the block, once it is packed.

@@ -3,10 +3,6 @@
 //! A BAR stays if every window that leads to it encloses it, and nothing else has its addresses
 //! (Linux: `pci_claim_resource`, `pci_bus_allocate_resources`).
 
-use alloc::collections::BTreeSet;
-use alloc::vec;
-use alloc::vec::Vec;
-
 use addr::Range;
 
 use crate::findings::Findings;
@@ -14,31 +10,30 @@ use crate::function::bar::{Bar, BarKind};
 use crate::function::bridge::WindowKind;
 use crate::function::index::{BusIndex, FunctionIndex};
 use crate::place::host_window::{bus_range, is_io};
-use crate::place::space::{Space, Window};
+use crate::place::per_bar::{BarIndex, PerBar};
+use crate::place::space::Space;
+use crate::place::window::{PerWindow, Window};
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
 /// What is given up although firmware placed it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Released {
     /// Windows with all that is in them.
-    pub(crate) windows: BTreeSet<Window>,
+    pub(crate) windows: PerWindow<bool>,
     /// All there is.
     pub(crate) everything: bool,
 }
 
-/// By function, a bit for each BAR that stays, in the order of [`crate::Function::all_bars`].
-pub(crate) type Kept = Vec<u16>;
-
-/// Claims in `space` what firmware placed.
+/// Claims in `space` what firmware placed. Returns the addresses at which BARs stay.
 pub(crate) fn claim(
     space: &mut Space,
     roots: &[RootBus],
     topology: &Topology,
     released: &Released,
     findings: &mut Findings,
-) -> Kept {
-    let mut kept = vec![0; topology.functions().len()];
+) -> PerBar<Option<u64>> {
+    let mut kept = PerBar::new(topology);
     if released.everything {
         return kept;
     }
@@ -47,15 +42,16 @@ pub(crate) fn claim(
         open_windows(space, roots, topology, index, released);
     }
     for (index, function) in topology.indexed() {
-        let kept = &mut kept[index.place()];
         let bus = function.bus;
-        if roots[topology[bus].root].windows.is_empty() {
-            // Nothing is known of the host bridge's windows, so nothing can be wrong.
-            *kept = u16::MAX;
-            continue;
-        }
-        for (number, bar) in function.all_bars().enumerate() {
+        // Where nothing is known of the host bridge's windows, nothing can be wrong.
+        let is_known = !roots[topology[bus].root].windows.is_empty();
+        for (place, bar) in function.all_bars.iter().enumerate() {
             let Some(address) = bar.bus_address else { continue };
+            let index = BarIndex { function: index, place };
+            if !is_known {
+                kept[index] = Some(address);
+                continue;
+            }
             let range = Range::from_size(address, bar.span()).filter(|_| address % bar.size == 0);
             let window = range.and_then(|range| {
                 Some((range, window(space, roots, topology, bus, range, bar.kind == BarKind::Io)?))
@@ -69,7 +65,7 @@ pub(crate) fn claim(
                 continue;
             };
             if space.claim(topology, window, range) {
-                *kept |= 1 << number;
+                kept[index] = Some(address);
             } else {
                 findings.bar_overlaps(function.address, bar.register, address);
             }
@@ -93,7 +89,7 @@ fn open_windows(
         let (kind, range) = (window_of_bridge.kind, window_of_bridge.range);
         // In I/O space a window at 0 is also what EDK2 2022.11 leaves of one that it does not need.
         let is_unused = range.start() == 0 && !has_io_in(topology, at, range);
-        if is_unused || released.windows.contains(&(index, kind)) {
+        if is_unused || released.windows[(index, kind)] {
             continue;
         }
         let on = window(space, roots, topology, parent, range, kind == WindowKind::Io);
@@ -110,7 +106,7 @@ fn has_io_in(topology: &Topology, bridge: FunctionIndex, range: Range<u64>) -> b
     topology.indexed().any(|(index, function)| {
         let is_in =
             |bar: &Bar| bar.kind == BarKind::Io && bar.bus_address.is_some_and(|at| range.contains(at));
-        function.bars.iter().any(is_in) && topology.bridges_above(index).any(|above| above == bridge)
+        function.bars().iter().any(is_in) && topology.bridges_above(index).any(|above| above == bridge)
     })
 }
 

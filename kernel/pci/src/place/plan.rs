@@ -5,8 +5,6 @@
 //! that only a root bus has to find room, or a bridge whose window firmware opened. A block that finds none
 //! gives up its largest BAR, again and again, until the rest fits: one BAR costs itself, not its neighbours.
 
-use alloc::collections::BTreeSet;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use addr::Range;
@@ -15,22 +13,32 @@ use crate::findings::Findings;
 use crate::function::bar::{BarKind, BarRegister};
 use crate::function::bridge::WindowKind;
 use crate::function::index::BusIndex;
-use crate::place::block::{self, BarIndex, Block, Item, What};
-use crate::place::claim::{self, Kept, Released};
+use crate::place::block::{self, Block, Item, What};
+use crate::place::claim::{self, Released};
+use crate::place::per_bar::{BarIndex, PerBar};
 use crate::place::pool::{Pools, Wish};
 use crate::place::reach::{self, Reach};
-use crate::place::space::{Space, Window};
+use crate::place::space::Space;
+use crate::place::window::{PerWindow, Window};
 use crate::policy::Resources;
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
 /// What one plan does otherwise than the first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Amendment {
     /// What firmware placed and has to move.
     pub(crate) released: Released,
     /// BARs that go below 4 GiB although they may lie above.
-    pub(crate) low: BTreeSet<BarIndex>,
+    pub(crate) low: PerBar<bool>,
+}
+
+impl Amendment {
+    /// Nothing differs.
+    pub(crate) fn none(topology: &Topology) -> Self {
+        let released = Released { windows: PerWindow::new(topology), everything: false };
+        Self { released, low: PerBar::new(topology) }
+    }
 }
 
 /// Addresses for all BARs and bridge windows of a machine.
@@ -38,20 +46,19 @@ pub(crate) struct Plan<'m> {
     roots: &'m [RootBus],
     topology: &'m Topology,
     amendment: &'m Amendment,
-    /// By bus index, one block each kind.
-    blocks: Vec<[Block; 3]>,
+    blocks: PerWindow<Block>,
     space: Space,
-    outcome: Outcome,
+    addresses: PerBar<Option<u64>>,
+    failed: Vec<(BarIndex, WindowKind)>,
+    cramped: Vec<Window>,
 }
 
 /// What a plan leads to.
 pub(crate) struct Outcome {
-    /// BARs that firmware placed and that stay.
-    pub(crate) kept: Kept,
-    /// BARs that got an address.
-    pub(crate) placed: Vec<(BarIndex, u64)>,
-    /// By bus, the open windows of the bridge to it.
-    pub(crate) windows: Vec<[Option<Range<u64>>; 3]>,
+    /// The address of each BAR; none for one that firmware did not place either, where nothing is planned.
+    pub(crate) addresses: PerBar<Option<u64>>,
+    /// What is open of the bridges' windows.
+    pub(crate) windows: PerWindow<Option<Range<u64>>>,
     /// BARs for which there is no room, with the kind of window that they were to go into.
     pub(crate) failed: Vec<(BarIndex, WindowKind)>,
     /// Windows that firmware opened, and that had to grow and could not.
@@ -70,30 +77,24 @@ impl<'m> Plan<'m> {
         findings: &mut Findings,
     ) -> Outcome {
         let mut space = Space::new(roots, topology);
-        let kept = match resources {
-            Resources::Assign => vec![0; topology.functions().len()],
+        let addresses = match resources {
+            Resources::Assign => PerBar::new(topology),
             Resources::Keep => claim::claim(&mut space, roots, topology, &amendment.released, findings),
         };
-        let blocks = vec![Default::default(); topology.buses().len()];
-        let outcome = Outcome {
-            kept,
-            placed: Vec::new(),
-            windows: Vec::new(),
+        let mut plan = Self {
+            roots,
+            topology,
+            amendment,
+            blocks: PerWindow::new(topology),
+            space,
+            addresses,
             failed: Vec::new(),
             cramped: Vec::new(),
         };
-        let mut plan = Self { roots, topology, amendment, blocks, space, outcome };
         plan.collect(resources);
         plan.place();
-        plan.outcome.windows.extend(
-            topology.bus_indices().map(|bus| WindowKind::ALL.map(|kind| plan.space.window((bus, kind)))),
-        );
-        plan.outcome
-    }
-
-    /// What `bus` needs of one kind of addresses.
-    fn block(&mut self, bus: BusIndex, kind: WindowKind) -> &mut Block {
-        &mut self.blocks[bus.place()][kind as usize]
+        let Self { space, addresses, failed, cramped, .. } = plan;
+        Outcome { addresses, windows: space.into_windows(), failed, cramped }
     }
 
     /// Packs what has no address into blocks, each in the block of the bus above up to where there is a window.
@@ -108,11 +109,11 @@ impl<'m> Plan<'m> {
                 self.collect_bars(&pools[bus.root], index, reaches[index.place()], resources);
             }
             for kind in WindowKind::ALL {
-                self.block(index, kind).pack(kind);
+                self.blocks[(index, kind)].pack(kind);
             }
             let Some(parent) = bus.parent else { continue };
             for kind in WindowKind::ALL {
-                let block = &self.blocks[index.place()][kind as usize];
+                let block = &self.blocks[(index, kind)];
                 if block.size == 0 || self.space.window((index, kind)).is_some() {
                     continue;
                 }
@@ -125,7 +126,7 @@ impl<'m> Plan<'m> {
                     largest: block.largest(),
                     function: bus.bridge,
                 };
-                self.block(parent, kind).items.push(item);
+                self.blocks[(parent, kind)].items.push(item);
             }
         }
     }
@@ -135,10 +136,10 @@ impl<'m> Plan<'m> {
     fn collect_bars(&mut self, pools: &Pools, bus: BusIndex, reach: Reach, resources: Resources) {
         let topology = self.topology;
         for function in topology.functions_of(&topology[bus]) {
-            for (place, bar) in topology[function].all_bars().enumerate() {
+            for (place, bar) in topology[function].all_bars.iter().enumerate() {
                 let index = BarIndex { function, place };
                 let is_unused_rom = bar.register == BarRegister::Rom && resources == Resources::Keep;
-                if is_unused_rom || self.outcome.kept[function.place()] & 1 << place != 0 {
+                if is_unused_rom || self.addresses[index].is_some() {
                     continue;
                 }
                 let kind = match bar.kind {
@@ -146,7 +147,7 @@ impl<'m> Plan<'m> {
                     BarKind::Memory { wide: true, prefetchable: true }
                         if reach.high
                             && bar.span() <= pools.largest(Wish::High)
-                            && !self.amendment.low.contains(&index) =>
+                            && !self.amendment.low[index] =>
                     {
                         WindowKind::Prefetchable
                     }
@@ -155,10 +156,10 @@ impl<'m> Plan<'m> {
                 let on_root_bus = topology[bus].parent.is_none();
                 let possible = kind != WindowKind::Io || reach.io;
                 if !possible || bar.span() > pools.largest(Wish::bar(bar, kind, on_root_bus)) {
-                    self.outcome.failed.push((index, kind));
+                    self.failed.push((index, kind));
                     continue;
                 }
-                self.block(bus, kind).items.push(Item {
+                self.blocks[(bus, kind)].items.push(Item {
                     what: What::Bar(index),
                     window: (bus, kind),
                     size: bar.span(),
@@ -182,7 +183,7 @@ impl<'m> Plan<'m> {
                 }
                 for kind in WindowKind::ALL {
                     if bus.parent.is_none() || self.space.window((index, kind)).is_some() {
-                        let block = core::mem::take(self.block(index, kind));
+                        let block = core::mem::take(&mut self.blocks[(index, kind)]);
                         items.extend(block.items);
                     }
                 }
@@ -213,15 +214,15 @@ impl<'m> Plan<'m> {
                 return;
             }
             if !on_root_bus {
-                self.outcome.cramped.push(window);
+                self.cramped.push(window);
             }
             match item.what {
-                What::Bar(bar) => return self.outcome.failed.push((bar, kind)),
+                What::Bar(bar) => return self.failed.push((bar, kind)),
                 What::Block(bus) => {
                     // Every round gives up one BAR, so there are no more rounds than BARs.
                     let bar = self.shrink(bus, kind);
-                    self.outcome.failed.push((bar, kind));
-                    let block = self.block(bus, kind);
+                    self.failed.push((bar, kind));
+                    let block = &self.blocks[(bus, kind)];
                     if block.size == 0 {
                         return;
                     }
@@ -236,7 +237,7 @@ impl<'m> Plan<'m> {
     fn shrink(&mut self, bus: BusIndex, kind: WindowKind) -> BarIndex {
         let (mut at, top) = (bus, bus);
         let removed = loop {
-            let items = &mut self.block(at, kind).items;
+            let items = &mut self.blocks[(at, kind)].items;
             let Some(index) = (0..items.len()).max_by_key(|index| items[*index].largest) else {
                 unreachable!("a block with a size has items");
             };
@@ -249,14 +250,14 @@ impl<'m> Plan<'m> {
             }
         };
         loop {
-            self.block(at, kind).pack(kind);
+            self.blocks[(at, kind)].pack(kind);
             if at == top {
                 return removed;
             }
             let Some(parent) = self.topology[at].parent else { return removed };
-            let block = self.block(at, kind);
+            let block = &self.blocks[(at, kind)];
             let (size, alignment, largest) = (block.size, block.alignment, block.largest());
-            let items = &mut self.block(parent, kind).items;
+            let items = &mut self.blocks[(parent, kind)].items;
             let this = |item: &Item| matches!(item.what, What::Block(bus) if bus == at);
             if size == 0 {
                 items.retain(|item| !this(item));
@@ -272,12 +273,12 @@ impl<'m> Plan<'m> {
         let mut pending = Vec::from([(item, address)]);
         while let Some((item, address)) = pending.pop() {
             match item.what {
-                What::Bar(bar) => self.outcome.placed.push((bar, address)),
+                What::Bar(bar) => self.addresses[bar] = Some(address),
                 What::Block(bus) => {
                     if let Some(range) = Range::from_size(address, item.size) {
                         self.space.open((bus, kind), range);
                     }
-                    let inside = &self.block(bus, kind).items;
+                    let inside = &self.blocks[(bus, kind)].items;
                     pending.extend(inside.iter().map(|item| (*item, address + item.offset)));
                 }
             }

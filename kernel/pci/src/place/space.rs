@@ -1,6 +1,5 @@
 //! Addresses behind bridges whose windows are open: what is taken, what is free, and how a window grows.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use addr::Range;
@@ -8,20 +7,17 @@ use addr::Range;
 use crate::function::bridge::WindowKind;
 use crate::function::index::BusIndex;
 use crate::place::pool::{Pools, Wish};
+use crate::place::window::{PerWindow, Window};
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
-
-/// A bus and one of the three windows that lead to it. On a root bus, where the windows are the host bridge's,
-/// both kinds of memory count as [`WindowKind::Memory`].
-pub(crate) type Window = (BusIndex, WindowKind);
 
 /// Who has which addresses on the bus.
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
-    /// By bus, the open windows of the bridge to it, by [`WindowKind`].
-    windows: Vec<[Option<Range<u64>>; 3]>,
-    /// By bus, what is taken in each window, ascending and without overlaps.
-    taken: Vec<[Vec<Range<u64>>; 3]>,
+    /// What is open of the bridges' windows.
+    windows: PerWindow<Option<Range<u64>>>,
+    /// What is taken in each window, ascending and without overlaps.
+    taken: PerWindow<Vec<Range<u64>>>,
     /// By root, what is free in the host bridge's windows.
     pools: Vec<Pools>,
 }
@@ -29,22 +25,26 @@ pub(crate) struct Space {
 impl Space {
     /// With all windows of all bridges closed.
     pub(crate) fn new(roots: &[RootBus], topology: &Topology) -> Self {
-        let buses = topology.buses().len();
         Self {
-            windows: vec![[None; 3]; buses],
-            taken: vec![Default::default(); buses],
+            windows: PerWindow::new(topology),
+            taken: PerWindow::new(topology),
             pools: roots.iter().map(|root| Pools::new(&root.windows)).collect(),
         }
     }
 
     /// The open window.
-    pub(crate) fn window(&self, (bus, kind): Window) -> Option<Range<u64>> {
-        self.windows[bus.place()][kind as usize]
+    pub(crate) fn window(&self, window: Window) -> Option<Range<u64>> {
+        self.windows[window]
+    }
+
+    /// All windows, as far as they are open.
+    pub(crate) fn into_windows(self) -> PerWindow<Option<Range<u64>>> {
+        self.windows
     }
 
     /// Opens a window; the addresses are taken already on the bus above.
-    pub(crate) fn open(&mut self, (bus, kind): Window, range: Range<u64>) {
-        self.windows[bus.place()][kind as usize] = Some(range);
+    pub(crate) fn open(&mut self, window: Window, range: Range<u64>) {
+        self.windows[window] = Some(range);
     }
 
     /// The open window to `bus` that all of `range` lies in.
@@ -56,8 +56,9 @@ impl Space {
     }
 
     /// Takes `range` in a window, unless some of it is taken.
-    pub(crate) fn claim(&mut self, topology: &Topology, (bus, kind): Window, range: Range<u64>) -> bool {
-        let taken = &mut self.taken[bus.place()][kind as usize];
+    pub(crate) fn claim(&mut self, topology: &Topology, window: Window, range: Range<u64>) -> bool {
+        let taken = &mut self.taken[window];
+        let (bus, kind) = window;
         let place = taken.partition_point(|other| other.end() < range.start());
         if taken.get(place).is_some_and(|other| other.overlaps(&range)) {
             return false;
@@ -77,7 +78,7 @@ impl Space {
     /// Takes room in an open window of a bridge, which grows if it must and can.
     pub(crate) fn take(&mut self, topology: &Topology, at: Window, size: u64, alignment: u64) -> Option<u64> {
         let window = self.window(at)?;
-        let taken = &self.taken[at.0.place()][at.1 as usize];
+        let taken = &self.taken[at];
         let (first, last) = (taken.first().copied(), taken.last().copied());
         let candidates = [
             gap(window, taken, size, alignment),
@@ -122,8 +123,8 @@ impl Space {
             claimed.push(((parent, kind), added));
             (at, range) = ((parent, kind), added);
         };
-        let is_taken = |((bus, kind), added): &(Window, Range<u64>)| {
-            self.taken[bus.place()][*kind as usize].iter().any(|other| other.overlaps(added))
+        let is_taken = |(window, added): &(Window, Range<u64>)| {
+            self.taken[*window].iter().any(|other| other.overlaps(added))
         };
         if claimed.iter().any(is_taken) {
             return false;

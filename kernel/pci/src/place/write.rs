@@ -17,13 +17,13 @@ use crate::function::bridge::{BridgeWindow, WindowKind};
 use crate::topology::Topology;
 
 /// What is to be written to one function.
-pub(crate) struct Write<'w> {
-    /// A bit for each BAR, in the order of [`Function::all_bars`].
+pub(crate) struct Write {
+    /// A bit for each BAR, in the order of `Function::all_bars`.
     pub(crate) bars: u16,
-    pub(crate) windows: Option<&'w [BridgeWindow]>,
+    pub(crate) windows: Option<Vec<BridgeWindow>>,
 }
 
-impl Write<'_> {
+impl Write {
     /// Writes, reads back, and lets a bridge forward. A register that does not hold what it should is a finding,
     /// and counts as without an address. False if that is a window.
     pub(crate) fn to(
@@ -33,16 +33,17 @@ impl Write<'_> {
         findings: &mut Findings,
     ) -> bool {
         let (at, header_type) = (function.address, function.header_type);
-        let forwards = self.windows.is_some_and(|windows| !windows.is_empty())
+        let forwards = self.windows.as_ref().is_some_and(|windows| !windows.is_empty())
             || function.bridge.as_ref().is_some_and(|bridge| !bridge.windows.is_empty());
-        let is_written = self.bars != 0 || self.windows.is_some();
+        let writes_windows = self.windows.is_some();
+        let is_written = self.bars != 0 || writes_windows;
         let command = if is_written || forwards { config.read16(at, register::COMMAND) } else { 0 };
         let decoding = (Command::IO | Command::MEMORY).bits();
         if is_written && command & decoding != 0 {
             config.write16(at, register::COMMAND, command & !decoding);
         }
         let mut wanted = command;
-        for (number, bar) in function.all_bars_mut().enumerate() {
+        for (number, bar) in function.all_bars.iter_mut().enumerate() {
             let write = self.bars & 1 << number != 0;
             if write {
                 bar.write(config, at, header_type);
@@ -63,7 +64,7 @@ impl Write<'_> {
         let mut holds = true;
         if let Some(bridge) = &mut function.bridge {
             if let Some(windows) = self.windows {
-                bridge.windows = windows.to_vec();
+                bridge.windows = windows;
                 bridge.write_windows(config, at);
                 bridge.windows.retain(|window| {
                     let held = read_window(config, at, window.kind);
@@ -75,7 +76,7 @@ impl Write<'_> {
                     is_held
                 });
             }
-            if self.windows.is_some() || forwards {
+            if writes_windows || forwards {
                 wanted |= (Command::MEMORY | Command::BUS_MASTER).bits();
                 if bridge.window(WindowKind::Io).is_some() {
                     wanted |= Command::IO.bits();
@@ -105,10 +106,10 @@ pub(crate) fn forget_unreachable(config: &mut dyn ConfigAccess, topology: &mut T
             })
         };
         let function = &topology[index];
-        let cut_off: Vec<bool> = function.all_bars().map(is_cut_off).collect();
+        let cut_off: Vec<bool> = function.all_bars.iter().map(is_cut_off).collect();
         let function = topology.function_mut(index);
         let (address, header_type) = (function.address, function.header_type);
-        let bars = function.all_bars_mut().zip(cut_off);
+        let bars = function.all_bars.iter_mut().zip(cut_off);
         for (bar, _) in bars.filter(|(_, is_cut_off)| *is_cut_off) {
             (bar.bus_address, bar.cpu) = (None, None);
             bar.write(config, address, header_type);

@@ -30,5 +30,5 @@ pub(crate) fn read(
     if resources == Resources::Keep {
         windows.extend(WindowKind::ALL.into_iter().filter_map(|kind| read_window(config, at, kind)));
     }
-    BridgeInfo { buses, windows, has_io, wide_prefetch }
+    BridgeInfo { bus: None, buses, windows, has_io, wide_prefetch }
 }

@@ -6,7 +6,6 @@ use crate::config::access::ConfigAccess;
 use crate::config::register;
 use crate::findings::Findings;
 use crate::function::alias_mask::AliasMask;
-use crate::function::bar::BarRegister;
 use crate::function::index::{BusIndex, FunctionIndex};
 use crate::function::{Function, SubsystemId};
 use crate::policy::{Policy, Resources};
@@ -111,13 +110,11 @@ fn read_function(
     if resources == Resources::Assign {
         bars.iter_mut().for_each(|bar| bar.bus_address = None);
     }
-    let virtual_bars = match sriov {
-        Some(sriov) if policy.virtual_functions > 0 => {
-            bar::measure_virtual(config, address, sriov.first_bar(), sriov.total, findings)
-        }
-        _ => Vec::new(),
-    };
-    let rom = bars.pop_if(|bar| bar.register == BarRegister::Rom);
+    if let Some(sriov) = sriov
+        && policy.virtual_functions > 0
+    {
+        bars.extend(bar::measure_virtual(config, address, sriov.first_bar(), sriov.total, findings));
+    }
     let mut function = Function {
         address,
         bus,
@@ -132,13 +129,11 @@ fn read_function(
         kind,
         impossible_port,
         subsystem,
-        bars,
-        rom,
+        all_bars: bars,
         capabilities,
         extended_capabilities,
         acs: None,
         sriov,
-        virtual_bars,
         physical: None,
         bridge,
         aliases: AliasMask::default(),

@@ -8,12 +8,16 @@ use addr::{PciSpace, Range};
 
 use super::model::{Model, On, at, finding_ids, virt_root, window};
 use crate::{
-    BarKind, BarRegister, Command, EnableError, FunctionKind, Policy, Resources, RootBus, Topology,
-    WindowKind, enable, enumerate, enumerate_with,
+    Bar, BarKind, BarRegister, Command, EnableError, Function, FunctionKind, Policy, Resources, RootBus,
+    Topology, WindowKind, enable, enumerate, enumerate_with,
 };
 
 fn root(windows: &[addr::PciWindow]) -> RootBus {
     RootBus { windows: windows.to_vec(), ..virt_root() }
+}
+
+fn rom(function: &Function) -> &Bar {
+    function.all_bars.iter().find(|bar| bar.register == BarRegister::Rom).unwrap()
 }
 
 /// Nothing overlaps, everything is aligned, lies in the windows of all bridges above, and is in the registers.
@@ -21,7 +25,7 @@ pub(super) fn check(model: &Model, topology: &Topology) {
     let mut ranges: Vec<(bool, Range<u64>)> = Vec::new();
     for (index, function) in topology.indexed() {
         let card = model.card(function.address).unwrap();
-        for bar in function.bars.iter().chain(&function.rom) {
+        for bar in &function.all_bars {
             let offset = usize::from(bar.offset(function.header_type));
             let held = u64::from(model.cards[card].get32(offset));
             let Some(address) = bar.bus_address else {
@@ -91,7 +95,7 @@ fn every_kind_of_bar_gets_an_aligned_address_of_its_own_kind() {
     assert_eq!(function.bar(4).unwrap().bus_address, Some(0x80_0000_0000));
     assert_eq!(function.bar(0).unwrap().bus_address, Some(0x1000));
     assert_eq!(function.bar(0).unwrap().cpu.unwrap().start().0, 0x3eff_1000);
-    assert_eq!(function.rom.as_ref().unwrap().size, 0x8_0000);
+    assert_eq!(rom(function).size, 0x8_0000);
     assert_eq!(model.cards[card].get32(0x30) & 1, 0, "the ROM is off");
     let nvme = &topology[topology.find(at("00:02.0")).unwrap()];
     assert!(nvme.bar(0).unwrap().bus_address.unwrap() < 1 << 32);
@@ -124,7 +128,7 @@ fn wide_prefetchable_memory_goes_above_4_gib_also_behind_bridges() {
     model.cards[end].memory_bar(0, 1 << 32, true, true).memory_bar(2, 0x1000, true, false);
     let topology = enumerate(&mut model, &[virt_root()]);
     assert_eq!(topology.findings(), []);
-    let [high, low] = [0, 1].map(|bar| topology.functions()[2].bars[bar].bus_address.unwrap());
+    let [high, low] = [0, 1].map(|bar| topology.functions()[2].bars()[bar].bus_address.unwrap());
     assert!(high >= 1 << 32 && low < 1 << 32, "{high:#x} {low:#x}");
     check(&model, &topology);
 }
@@ -260,7 +264,7 @@ fn a_rom_that_firmware_left_off_has_no_address() {
         model.cards[card].set32(0x30, held);
         let policy = Policy { resources: Resources::Keep, ..Policy::default() };
         let topology = enumerate_with(&mut model, &[virt_root()], &policy);
-        let rom = topology.functions()[1].rom.as_ref().unwrap();
+        let rom = rom(&topology.functions()[1]);
         assert_eq!((rom.bus_address, rom.size), (address, 0x4_0000));
         assert_eq!((finding_ids(&topology), model.cards[card].get32(0x30)), (Vec::new(), held));
     }
@@ -314,5 +318,5 @@ fn malformed_bars_are_findings() {
     model.cards[card].set32(0x14, 6);
     let topology = enumerate(&mut model, &[virt_root()]);
     assert_eq!(finding_ids(&topology), ["bar-malformed"; 3]);
-    assert_eq!(topology.functions()[1].bars, []);
+    assert_eq!(topology.functions()[1].bars(), []);
 }

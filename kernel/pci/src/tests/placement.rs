@@ -302,13 +302,13 @@ proptest! {
         }
         let left: Vec<_> = first.functions().iter().map(|function| {
             let card = model.card(function.address).unwrap();
-            function.bars.iter().map(|bar| model.cards[card].get32(usize::from(bar.offset(0))) & !0xf).collect::<Vec<_>>()
+            function.bars().iter().map(|bar| model.cards[card].get32(usize::from(bar.offset(0))) & !0xf).collect::<Vec<_>>()
         }).collect();
         let topology = keep(&mut model);
         check(&model, &topology);
         let mut moved = String::new();
         for (function, left) in topology.functions().iter().zip(left) {
-            for (bar, held) in function.bars.iter().zip(left) {
+            for (bar, held) in function.bars().iter().zip(left) {
                 let address = bar.bus_address.expect("there is room for everything");
                 if held != 0 && address as u32 & !0xf != held {
                     moved += &std::format!("{} {} ", function.address, bar.register);

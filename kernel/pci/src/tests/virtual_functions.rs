@@ -62,7 +62,7 @@ fn their_bars_lie_in_a_row_behind_the_port() {
         let policy = Policy { resources, virtual_functions: 3, ..Policy::default() };
         let topology = enumerate_with(&mut model, &[virt_root()], &policy);
         let function = |place: &str| &topology[topology.find(at(place)).unwrap()];
-        let all = &function("01:00.0").virtual_bars[0];
+        let all = &function("01:00.0").all_bars[1];
         assert_eq!((all.size, all.count, all.span()), (0x4000, 8, 0x2_0000));
         let start = all.bus_address.unwrap();
         assert_eq!(start % 0x4000, 0);

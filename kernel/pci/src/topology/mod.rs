@@ -109,10 +109,16 @@ impl Topology {
         &mut self.functions[index.place()]
     }
 
-    /// Appends a bus without functions.
+    /// Appends a bus without functions, behind the bridge that it names.
     pub(crate) fn add_bus(&mut self, bus: Bus) -> BusIndex {
+        let index = BusIndex::new(self.buses.len());
+        if let Some(bridge) = bus.bridge
+            && let Some(bridge) = &mut self.functions[bridge.place()].bridge
+        {
+            bridge.bus = Some(index);
+        }
         self.buses.push(bus);
-        BusIndex::new(self.buses.len() - 1)
+        index
     }
 
     /// Appends a function and puts it on the list of its bus.

@@ -1,0 +1,39 @@
+//! The windows that lead to the buses of a machine.
+
+use core::iter;
+use core::ops::{Index, IndexMut};
+
+use alloc::vec::Vec;
+
+use crate::function::bridge::WindowKind;
+use crate::function::index::BusIndex;
+use crate::topology::Topology;
+
+/// A bus and one of the three windows that lead to it. On a root bus, where the windows are the host bridge's,
+/// both kinds of memory count as [`WindowKind::Memory`].
+pub(crate) type Window = (BusIndex, WindowKind);
+
+/// A value for each window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PerWindow<T>(Vec<T>);
+
+impl<T: Default> PerWindow<T> {
+    pub(crate) fn new(topology: &Topology) -> Self {
+        let count = WindowKind::ALL.len() * topology.buses().len();
+        Self(iter::repeat_with(T::default).take(count).collect())
+    }
+}
+
+impl<T> Index<Window> for PerWindow<T> {
+    type Output = T;
+
+    fn index(&self, (bus, kind): Window) -> &T {
+        &self.0[WindowKind::ALL.len() * bus.place() + kind as usize]
+    }
+}
+
+impl<T> IndexMut<Window> for PerWindow<T> {
+    fn index_mut(&mut self, (bus, kind): Window) -> &mut T {
+        &mut self.0[WindowKind::ALL.len() * bus.place() + kind as usize]
+    }
+}
