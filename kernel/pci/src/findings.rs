@@ -4,12 +4,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use addr::PciAddress;
+use addr::{PciAddress, Range};
 use probe::{Finding, Severity};
 
 use crate::function::acs::AcsFlags;
 use crate::function::bar::{BarKind, BarRegister};
-use crate::function::bridge::{BridgeWindow, WindowKind};
+use crate::function::bridge::WindowKind;
 use crate::function::kind::FunctionKind;
 use crate::function::sriov::Refusal;
 
@@ -229,8 +229,8 @@ impl Findings {
         self.add("bar-not-kept", Severity::Warning, at, sentence);
     }
 
-    pub(crate) fn window_not_kept(&mut self, at: PciAddress, window: BridgeWindow) {
-        let (name, range) = (window.kind.name(), window.range);
+    pub(crate) fn window_not_kept(&mut self, at: PciAddress, kind: WindowKind, range: Range<u64>) {
+        let name = kind.name();
         let sentence = format!(
             "the {name} window of bridge {at} does not keep {:#x} to {:#x}; what is behind it there is not accessed",
             range.start(),

@@ -35,7 +35,7 @@ pub use enumerate::{enumerate, enumerate_with};
 pub use function::acs::{AcsFlags, AcsRegisters};
 pub use function::alias_mask::AliasMask;
 pub use function::bar::{Bar, BarKind, BarRegister};
-pub use function::bridge::{BridgeInfo, BridgeWindow, BusNumbers, WindowKind};
+pub use function::bridge::{BridgeInfo, BusNumbers, WindowKind, Windows};
 pub use function::capability::{Capability, ExtendedCapability};
 pub use function::index::{BusIndex, FunctionIndex};
 pub use function::kind::FunctionKind;

@@ -5,17 +5,13 @@ use addr::{PciAddress, Range};
 use crate::config::access::ConfigAccess;
 use crate::config::command::Command;
 use crate::config::register;
-use crate::function::bridge::{BridgeInfo, BridgeWindow, WindowKind};
+use crate::function::bridge::{BridgeInfo, WindowKind};
 
 /// Type bits in the lowest digit of a window register: addresses go beyond the register.
 pub(crate) const WIDE: u16 = 1;
 
 /// What is open in one of the windows, by its registers.
-pub(crate) fn read_window(
-    config: &dyn ConfigAccess,
-    at: PciAddress,
-    kind: WindowKind,
-) -> Option<BridgeWindow> {
+pub(crate) fn read_window(config: &dyn ConfigAccess, at: PciAddress, kind: WindowKind) -> Option<Range<u64>> {
     let (base, limit) = match kind {
         WindowKind::Io => {
             let window = config.read16(at, register::IO_WINDOW);
@@ -39,8 +35,7 @@ pub(crate) fn read_window(
         let forwards_io = || config.read16(at, register::COMMAND) & Command::IO.bits() != 0;
         range.start() != 0 || kind == WindowKind::Io && forwards_io()
     };
-    let range = Range::new(base, limit | (kind.granule() - 1)).filter(is_placed)?;
-    Some(BridgeWindow { kind, range })
+    Range::new(base, limit | (kind.granule() - 1)).filter(is_placed)
 }
 
 fn halves(register: u32) -> (u64, u64) {

@@ -1,7 +1,5 @@
 //! What a PCI-to-PCI bridge forwards: bus numbers and windows.
 
-use alloc::vec::Vec;
-
 use addr::Range;
 
 use crate::function::index::BusIndex;
@@ -13,8 +11,8 @@ pub struct BridgeInfo {
     pub bus: Option<BusIndex>,
     /// Numbers of the buses that it forwards to; none if no number was left, and then it forwards nothing.
     pub buses: Option<BusNumbers>,
-    /// Its open windows, in bus addresses.
-    pub windows: Vec<BridgeWindow>,
+    /// Its windows by [`WindowKind`], in bus addresses; none for one that is closed.
+    pub windows: Windows,
     /// Whether it has an I/O window at all.
     pub has_io: bool,
     /// Whether its prefetchable window takes addresses above 4 GiB.
@@ -30,14 +28,8 @@ pub struct BusNumbers {
     pub subordinate: u8,
 }
 
-/// An open window of a bridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BridgeWindow {
-    /// Which of the three.
-    pub kind: WindowKind,
-    /// What it forwards, in bus addresses.
-    pub range: Range<u64>,
-}
+/// What each window of a bridge forwards, by [`WindowKind`], in bus addresses; none for one that is closed.
+pub type Windows = [Option<Range<u64>>; 3];
 
 /// The three windows of a bridge (PCI-to-PCI Bridge 1.2, section 3.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,8 +65,17 @@ impl WindowKind {
 }
 
 impl BridgeInfo {
-    /// The open window of a kind.
-    pub(crate) fn window(&self, kind: WindowKind) -> Option<Range<u64>> {
-        self.windows.iter().find(|window| window.kind == kind).map(|window| window.range)
+    /// What it forwards through a window; none if that is closed.
+    #[must_use]
+    pub fn window(&self, kind: WindowKind) -> Option<Range<u64>> {
+        self.windows[kind as usize]
+    }
+
+    /// Whether a window is open that forwards all of `range` in I/O or in memory space.
+    #[must_use]
+    pub fn forwards(&self, range: &Range<u64>, io: bool) -> bool {
+        let [in_io, memory, prefetchable] = &self.windows;
+        let encloses = |window: &Option<Range<u64>>| window.is_some_and(|window| window.encloses(range));
+        if io { encloses(in_io) } else { encloses(memory) || encloses(prefetchable) }
     }
 }

@@ -3,15 +3,12 @@
 //! What firmware placed stays, and what it left is placed in what is free (Linux: `pci_assign_unassigned_resources`).
 //! A BAR or window counts only if its register holds what was written: nothing else may be accessed.
 
-use alloc::vec::Vec;
-
 use addr::{PhysAddr, Range};
 
 use crate::config::access::ConfigAccess;
 use crate::findings::Findings;
 use crate::function::bar::{Bar, BarKind};
-use crate::function::bridge::{BridgeWindow, WindowKind};
-use crate::function::index::BusIndex;
+use crate::function::bridge::WindowKind;
 use crate::place::claim::Released;
 use crate::place::host_window::is_io;
 use crate::place::per_bar::BarIndex;
@@ -49,7 +46,7 @@ pub(crate) fn assign(
             bar.cpu = address.and_then(|address| seen_by_cpu(&root.windows, bar, address));
         }
         if let Some(bridge) = &function.bridge {
-            let windows = bridge.bus.map_or_else(Vec::new, |bus| open_windows(&outcome, bus));
+            let windows = bridge.bus.map_or([None; 3], |bus| outcome.windows.all(bus));
             if resources == Resources::Assign || !root.windows.is_empty() && bridge.windows != windows {
                 write.windows = Some(windows);
             }
@@ -106,12 +103,6 @@ fn best_plan(
         }
     }
     (best, amendment.released)
-}
-
-/// The windows that a plan opens to a bus.
-fn open_windows(outcome: &Outcome, bus: BusIndex) -> Vec<BridgeWindow> {
-    let open = |kind| outcome.windows[(bus, kind)].map(|range| BridgeWindow { kind, range });
-    WindowKind::ALL.into_iter().filter_map(open).collect()
 }
 
 /// The CPU's addresses for a BAR at `address` on the bus.

@@ -84,9 +84,9 @@ fn open_windows(
 ) {
     let bus = &topology[index];
     let (Some(at), Some(parent)) = (bus.bridge, bus.parent) else { return };
-    let bridge = topology[at].bridge.as_ref();
-    for window_of_bridge in bridge.into_iter().flat_map(|bridge| &bridge.windows) {
-        let (kind, range) = (window_of_bridge.kind, window_of_bridge.range);
+    let Some(bridge) = &topology[at].bridge else { return };
+    for kind in WindowKind::ALL {
+        let Some(range) = bridge.window(kind) else { continue };
         // In I/O space a window at 0 is also what EDK2 2022.11 leaves of one that it does not need.
         let is_unused = range.start() == 0 && !has_io_in(topology, at, range);
         if is_unused || released.windows[(index, kind)] {

@@ -24,6 +24,13 @@ impl<T: Default> PerWindow<T> {
     }
 }
 
+impl<T: Copy> PerWindow<T> {
+    /// The values of the windows that lead to one bus, by [`WindowKind`].
+    pub(crate) fn all(&self, bus: BusIndex) -> [T; 3] {
+        WindowKind::ALL.map(|kind| self[(bus, kind)])
+    }
+}
+
 impl<T> Index<Window> for PerWindow<T> {
     type Output = T;
 

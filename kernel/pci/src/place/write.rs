@@ -13,14 +13,14 @@ use crate::config::window::read_window;
 use crate::findings::Findings;
 use crate::function::Function;
 use crate::function::bar::{Bar, BarKind, BarRegister};
-use crate::function::bridge::{BridgeWindow, WindowKind};
+use crate::function::bridge::{WindowKind, Windows};
 use crate::topology::Topology;
 
 /// What is to be written to one function.
 pub(crate) struct Write {
     /// A bit for each BAR, in the order of `Function::all_bars`.
     pub(crate) bars: u16,
-    pub(crate) windows: Option<Vec<BridgeWindow>>,
+    pub(crate) windows: Option<Windows>,
 }
 
 impl Write {
@@ -33,8 +33,10 @@ impl Write {
         findings: &mut Findings,
     ) -> bool {
         let (at, header_type) = (function.address, function.header_type);
-        let forwards = self.windows.as_ref().is_some_and(|windows| !windows.is_empty())
-            || function.bridge.as_ref().is_some_and(|bridge| !bridge.windows.is_empty());
+        let forwards = [self.windows, function.bridge.as_ref().map(|bridge| bridge.windows)]
+            .into_iter()
+            .flatten()
+            .any(|windows| windows != [None; 3]);
         let writes_windows = self.windows.is_some();
         let is_written = self.bars != 0 || writes_windows;
         let command = if is_written || forwards { config.read16(at, register::COMMAND) } else { 0 };
@@ -66,15 +68,14 @@ impl Write {
             if let Some(windows) = self.windows {
                 bridge.windows = windows;
                 bridge.write_windows(config, at);
-                bridge.windows.retain(|window| {
-                    let held = read_window(config, at, window.kind);
-                    let is_held = held == Some(*window);
-                    if !is_held {
-                        findings.window_not_kept(at, *window);
+                for kind in WindowKind::ALL {
+                    let Some(range) = bridge.window(kind) else { continue };
+                    if read_window(config, at, kind) != Some(range) {
+                        findings.window_not_kept(at, kind, range);
+                        bridge.windows[kind as usize] = None;
                         holds = false;
                     }
-                    is_held
-                });
+                }
             }
             if writes_windows || forwards {
                 wanted |= (Command::MEMORY | Command::BUS_MASTER).bits();
@@ -98,10 +99,7 @@ pub(crate) fn forget_unreachable(config: &mut dyn ConfigAccess, topology: &mut T
             range.is_some_and(|range| {
                 let io = bar.kind == BarKind::Io;
                 topology.bridges_above(index).any(|bridge| {
-                    let windows = topology[bridge].bridge.iter().flat_map(|bridge| &bridge.windows);
-                    !windows
-                        .into_iter()
-                        .any(|window| (window.kind == WindowKind::Io) == io && window.range.encloses(&range))
+                    topology[bridge].bridge.as_ref().is_none_or(|bridge| !bridge.forwards(&range, io))
                 })
             })
         };

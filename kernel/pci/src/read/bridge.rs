@@ -1,7 +1,5 @@
 //! What a bridge can forward, and what it does.
 
-use alloc::vec::Vec;
-
 use addr::PciAddress;
 
 use crate::config::access::ConfigAccess;
@@ -26,9 +24,9 @@ pub(crate) fn read(
     }
     let has_io = io != 0;
     let wide_prefetch = config.read16(at, register::PREFETCH_WINDOW) & 0xf == WIDE;
-    let mut windows = Vec::new();
-    if resources == Resources::Keep {
-        windows.extend(WindowKind::ALL.into_iter().filter_map(|kind| read_window(config, at, kind)));
-    }
+    let windows = match resources {
+        Resources::Assign => [None; 3],
+        Resources::Keep => WindowKind::ALL.map(|kind| read_window(config, at, kind)),
+    };
     BridgeInfo { bus: None, buses, windows, has_io, wide_prefetch }
 }

@@ -48,12 +48,14 @@ pub(super) fn check(model: &Model, topology: &Topology) {
                 assert!(range.end() < 1 << 32);
             }
             for bridge in topology.bridges_above(index) {
-                let windows = &topology[bridge].bridge.as_ref().unwrap().windows;
-                let through = windows.iter().find(|window| window.range.encloses(&range));
+                let bridge = topology[bridge].bridge.as_ref().unwrap();
+                let encloses =
+                    |kind: &WindowKind| bridge.window(*kind).is_some_and(|window| window.encloses(&range));
+                let through = WindowKind::ALL.into_iter().find(encloses);
                 let through = through.unwrap_or_else(|| panic!("{} is cut off", function.address));
-                assert_eq!(through.kind == WindowKind::Io, io);
+                assert_eq!(through == WindowKind::Io, io);
                 let prefetchable = matches!(bar.kind, BarKind::Memory { prefetchable: true, .. });
-                assert!(through.kind != WindowKind::Prefetchable || prefetchable);
+                assert!(through != WindowKind::Prefetchable || prefetchable);
             }
         }
         let Some(bridge) = &function.bridge else { continue };
@@ -69,7 +71,7 @@ pub(super) fn check(model: &Model, topology: &Topology) {
                     registers(0x24) & 0xfff0_0000 | 0xf_ffff | registers(0x2c) << 32,
                 ),
             };
-            let open = bridge.windows.iter().find(|window| window.kind == kind).map(|window| window.range);
+            let open = bridge.window(kind);
             if kind == WindowKind::Io && !bridge.has_io {
                 assert_eq!(open, None);
             } else {

@@ -38,7 +38,7 @@ fn address(topology: &Topology, function: &str, bar: u8) -> Option<u64> {
 
 fn memory_window(topology: &Topology, function: &str) -> Option<Range<u64>> {
     let bridge = topology[topology.find(at(function)).unwrap()].bridge.as_ref().unwrap();
-    bridge.windows.iter().find(|window| window.kind == WindowKind::Memory).map(|window| window.range)
+    bridge.window(WindowKind::Memory)
 }
 
 fn window(start: u64, end: u64) -> Option<Range<u64>> {
