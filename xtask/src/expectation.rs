@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::capabilities::Capabilities;
 use crate::cli::QemuArgs;
 use crate::judge;
-use crate::linux::Answer;
+use crate::linux::{Answer, NO_DRIVER};
 use crate::outcome::{Kind, Outcome, Stop};
 use crate::paths::Paths;
 use crate::qemu::Start;
@@ -228,7 +228,7 @@ fn of_report(text: &str) -> Result<Expect, String> {
     };
     let functions = || report.devices.iter().filter(|device| device.bus == "pci");
     let kind_of = |why: &str| why.split(':').next().unwrap_or_default().to_owned();
-    let driver = |driver: &Option<String>| driver.clone().unwrap_or_else(|| judge::NO_DRIVER.into());
+    let driver = |driver: &Option<String>| driver.clone().unwrap_or_else(|| NO_DRIVER.into());
     let serious = report.findings.iter().filter(|finding| finding.severity > Severity::Info);
     Ok(Expect {
         result,

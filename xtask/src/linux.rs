@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::output;
 
+/// How Linux's answers, and our expectations, say that a function has no driver.
+pub(crate) const NO_DRIVER: &str = "-";
+
 /// One kernel's answer for one machine. What is not compared is not read.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Answer {

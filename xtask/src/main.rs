@@ -10,6 +10,8 @@ mod damage;
 mod expectation;
 mod explore;
 mod firmware;
+#[cfg(test)]
+mod fixture;
 mod growth;
 mod image;
 mod judge;

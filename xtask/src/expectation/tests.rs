@@ -1,60 +1,14 @@
-use std::collections::BTreeSet;
-
 use clap::Parser as _;
-use report::{Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, ReservedRegion, Run};
+use report::{Device, Finding, GroupType};
 
 use super::*;
 use crate::cli::{Cli, Command, Firmware, ProbePath};
-
-fn device(name: &str, group: Option<u32>, why: &str) -> Device {
-    Device {
-        name: name.into(),
-        bus: "pci".into(),
-        id: "1af4:1000".into(),
-        class: None,
-        kind: "conventional".into(),
-        driver: Some("virtio-pci".into()),
-        group,
-        iommu: None,
-        endpoints: Vec::new(),
-        source: None,
-        translations: Vec::new(),
-        trigger: None,
-        why: why.into(),
-        isolation_lost: false,
-        physfn: None,
-        vfs: None,
-        untrusted: false,
-        acs: None,
-    }
-}
+use crate::fixture::{device, outcome, report_of};
 
 /// The IOMMU and one device in a group.
 fn report() -> Report {
-    let mut report = Report::new(Run { path: "fixed".into(), ..Run::default() });
-    report.devices =
-        vec![device("0000:00:01.0", None, "is the IOMMU"), device("0000:00:02.0", Some(0), "own group")];
-    let region = ReservedRegion { start: "0x8020000".into(), end: "0x8020fff".into(), kind: "msi".into() };
-    report.groups = vec![Group {
-        id: 0,
-        kind: GroupType::Dma,
-        reserved_regions: vec![region],
-        devices: vec!["0000:00:02.0".into()],
-    }];
-    report.iommus = vec![Iommu {
-        name: "0000:00:01.0".into(),
-        driver: "virtio-iommu".into(),
-        transport: "pci".into(),
-        state: IommuState::Ready,
-        page_size_mask: "0xfffffffffffff000".into(),
-        input_range: ["0x0".into(), "0xffff".into()],
-        domain_range: ["0x0".into(), "0xffff".into()],
-        bypass: true,
-        devices: vec!["0000:00:02.0".into()],
-    }];
-    let holds = |number: u32| Invariant { id: format!("I{number}"), holds: true, broken_by: None };
-    report.invariants = (1..=11).map(holds).collect();
-    report.judge();
+    let mut report = report_of(&[&["0000:00:02.0"]]);
+    report.devices[1].driver = Some("virtio-pci".into());
     report
 }
 
@@ -67,10 +21,6 @@ fn refused() -> Report {
     report.iommus[0].devices.clear();
     report.judge();
     report
-}
-
-fn outcome(report: Report) -> Outcome {
-    Outcome { kind: report.result.into(), report, log: BTreeSet::new(), compared: None, asked: None }
 }
 
 /// What `options` want of a boot of `report` on the usual route: its end, or why they make no sense.
