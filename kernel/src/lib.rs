@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod drivers;
+mod error;
 mod hardware;
 mod input;
 pub mod machine;
@@ -20,8 +21,10 @@ mod probing;
 mod random;
 mod run;
 
+pub use error::Error;
 pub use hardware::{Handle, Hardware};
-pub use input::description::{Described, HandedOver};
+pub use input::description::Described;
+pub use input::handover::HandedOver;
 pub use input::options::Options;
 #[doc(hidden)]
 pub use machine::console::write_log;

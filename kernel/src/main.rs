@@ -5,13 +5,8 @@
 #![no_std]
 #![no_main]
 
-extern crate alloc;
-
-use alloc::format;
-use alloc::string::String;
-
 use boot::Handover;
-use kernel::{HandedOver, Run};
+use kernel::{Error, HandedOver, Run};
 
 boot::entry!(kernel_main, kernel::park, kernel::report_exception);
 
@@ -22,10 +17,8 @@ fn kernel_main(handover: Handover) -> ! {
 }
 
 /// From the description to the groups; what is known is in the report, also after an error.
-fn probe_machine(run: &mut Run, handed_over: HandedOver) -> Result<(), String> {
-    if let Some(word) = run.options.two_cpu_words.first() {
-        return Err(format!("{word}: this image uses one CPU; iogroups-smp has this word"));
-    }
+fn probe_machine(run: &mut Run, handed_over: HandedOver) -> Result<(), Error> {
+    run.options.refuse_two_cpu_words()?;
     let described = run.describe(handed_over)?;
     let hardware = run.enumerate(&described);
     let mut probing = run.prepare(&hardware, described.map)?;

@@ -1,16 +1,23 @@
 //! A run of the kernel, from the handover to the report, in steps that an image's main function puts together.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
+
+use core::fmt::Display;
 
 use boot::Handover;
+use firmware::route::{Route, TreeFrom};
 use pci::Policy;
 use probe::FirmwareMap;
 use report::{Report, Run as RunRecord};
 
+use crate::error::Error;
 use crate::hardware::Hardware;
-use crate::input::description::{self, Described, HandedOver};
+use crate::input::description::{self, Described};
+use crate::input::handover::{self, Given, HandedOver};
+use crate::input::memory;
 use crate::input::options::Options;
 use crate::log;
 use crate::machine::{self, console, power};
@@ -34,12 +41,12 @@ impl Run {
     #[must_use]
     pub fn begin(handover: Handover) -> (Self, HandedOver) {
         machine::init(&handover);
-        let handed_over = description::handed_over(&handover);
+        let handed_over = handover::read(&handover);
         let options = Options::parse(&handed_over.command_line);
         console::set_report_channel(options.console);
 
         let mut report = Report::new(RunRecord {
-            firmware: description::route(&handover, &options).to_string(),
+            firmware: handed_over.entry.word(options.firmware).to_string(),
             path: options.path.to_string(),
             cmdline: handed_over.command_line.clone(),
             exception_level: handover.entry_exception_level,
@@ -57,14 +64,21 @@ impl Run {
     /// # Errors
     ///
     /// There is no description, or not the one that the command line asks for.
-    pub fn describe(&mut self, handed_over: HandedOver) -> Result<Described, String> {
+    pub fn describe(&mut self, handed_over: HandedOver) -> Result<Described, Error> {
         if let Some(refused) = &self.options.refused {
-            return Err(refused.clone());
+            return Err(refused.clone().into());
         }
-        let described = description::chosen(&self.handover, handed_over.start, &self.options)?;
+        let HandedOver { entry, given, memory, .. } = handed_over;
+        let route = Route::choose(entry, self.options.route())?;
+        if let (Route::Tree(TreeFrom::HostFile(file)), Given::Tables { .. }) = (route, &given) {
+            let warning =
+                format!("dtb={file}: this device tree replaces the ACPI tables of the EFI firmware");
+            self.report.warnings.push(warning);
+        }
+        let described = description::read(route, entry, given, &self.options)?;
         summary::add_description(&mut self.report, &described.description);
         self.windows.add_description(&described.description);
-        let memory = description::use_memory(&self.handover, handed_over.memory, &described);
+        let memory = memory::add_to_heap(&self.handover, memory, &described);
         summary::add_findings(&mut self.report, &memory);
         Ok(described)
     }
@@ -72,9 +86,14 @@ impl Run {
     /// Finds all PCI functions and platform devices, and places what has no address yet.
     pub fn enumerate(&mut self, described: &Described) -> Rc<Hardware> {
         let Options { virtual_functions, config_acs, path, .. } = &self.options;
-        let buses = Policy { virtual_functions: *virtual_functions, ..described.buses.clone() };
-        let hardware =
-            Hardware::enumerate(&described.description, &*described.map, &buses, config_acs, *path);
+        let Described { description, map, numbering, resources, .. } = described;
+        let buses = Policy {
+            numbering: *numbering,
+            resources: *resources,
+            virtual_functions: *virtual_functions,
+            ..Policy::default()
+        };
+        let hardware = Hardware::enumerate(description, &**map, &buses, config_acs, *path);
         summary::add_hardware(&mut self.report, &hardware);
         self.windows.add_functions(&hardware.topology);
         hardware
@@ -85,16 +104,16 @@ impl Run {
     /// # Errors
     ///
     /// The command line names a device or a driver that there is not.
-    pub fn prepare(&self, hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>) -> Result<Probing, String> {
+    pub fn prepare(&self, hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>) -> Result<Probing, Error> {
         event_log::policy(&self.options);
         Probing::new(hardware, map, &self.options)
     }
 
     /// Writes the report and ends the run.
-    pub fn end(mut self, outcome: Result<(), String>) -> ! {
+    pub fn end(mut self, outcome: Result<(), impl Display>) -> ! {
         if let Err(error) = outcome {
             log!("ERROR: {error}");
-            self.report.error = Some(error);
+            self.report.error = Some(error.to_string());
         }
         summary::add_findings(&mut self.report, &self.windows.unanswered());
         summary::close(&mut self.report);

@@ -12,6 +12,7 @@ pub mod acpi;
 mod description;
 pub mod device_tree;
 mod ranges;
+pub mod route;
 
 pub use description::{
     Console, Description, FunctionBus, FunctionNode, HostBridge, LinuxView, PlatformBus, PlatformDevice,

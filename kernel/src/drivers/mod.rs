@@ -13,10 +13,12 @@ mod virtio_legacy;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt::Display;
 
-use probe::{Driver, Path};
+use probe::{BindError, Driver, Path};
 
 use self::nominal::Nominal;
 use crate::hardware::{Handle, Hardware};
@@ -67,4 +69,9 @@ pub(crate) fn all(hardware: &Rc<Hardware>, iommus: &Iommus, path: Path) -> Vec<B
         drivers.push(Box::new(nominal::OnRequest(name)));
     }
     drivers
+}
+
+/// A driver's error, as the core takes it.
+fn failed(error: impl Display) -> BindError {
+    BindError::Failed(error.to_string())
 }

@@ -6,6 +6,7 @@ use alloc::string::ToString;
 use pci::{Command, FunctionKind};
 use probe::{BindError, DmaClaim, Driver, Provides};
 
+use super::failed;
 use crate::hardware::{Handle, Hardware};
 
 /// Class of a bridge that forwards what its windows say.
@@ -60,7 +61,7 @@ impl Driver<Handle> for PciePort {
                         RootPort | UpstreamPort | DownstreamPort | RcEventCollector
                     ) =>
             {
-                self.hardware.enable(index, Command::BUS_MASTER).map_err(BindError::Failed)?;
+                self.hardware.enable(index, Command::BUS_MASTER).map_err(failed)?;
                 Ok(Provides::Nothing)
             }
             _ => Err(BindError::Declined("not a PCIe port".to_string())),

@@ -1,9 +1,8 @@
 //! virtio devices that are no IOMMU: brought up to DRIVER_OK, their queues left alone.
 
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use core::ops::RangeInclusive;
 
 use pci::{BarKind, FunctionIndex, VENDOR_SPECIFIC};
@@ -11,8 +10,9 @@ use probe::{BindError, DmaClaim, Driver, Provides};
 use viommu::{Clock, RESET_DEADLINE_US};
 use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport as _};
 
-use super::virtio_legacy;
-use crate::hardware::{Handle, Hardware, Transport, VIRTIO_VENDOR};
+use super::{failed, virtio_legacy};
+use crate::hardware::virtio::{Transport, TransportError};
+use crate::hardware::{Handle, Hardware, VIRTIO_VENDOR};
 use crate::machine::clock::MachineClock;
 
 /// `VIRTIO_F_VERSION_1` (virtio 1.2, section 6).
@@ -36,6 +36,39 @@ pub(crate) struct VirtioPci {
     running: BTreeMap<FunctionIndex, Running>,
 }
 
+/// Why a virtio device does not run.
+#[derive(Debug, thiserror::Error)]
+enum VirtioError {
+    /// Its registers cannot be used.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// It is a legacy device that does not start.
+    #[error(transparent)]
+    Legacy(#[from] virtio_legacy::LegacyError),
+    /// It has gone.
+    #[error("every bit of its status is set after a reset, as if the device were gone")]
+    Gone,
+    /// It is still being reset.
+    #[error("does not confirm a reset within {RESET_DEADLINE_US} us")]
+    NoReset,
+    /// It wants another set of features.
+    #[error("offers features {offered:#x} and refuses to run with {taken:#x} of them")]
+    Features {
+        /// Those that it has.
+        offered: u64,
+        /// Those that the driver knows.
+        taken: u64,
+    },
+    /// It does not run after DRIVER_OK.
+    #[error("its status is {found:#x} right after DRIVER_OK, expected {expected:#x}")]
+    Status {
+        /// Its status.
+        found: u32,
+        /// The status of a device that runs.
+        expected: u32,
+    },
+}
+
 enum Running {
     Modern { _transport: Transport },
     Legacy(virtio_legacy::Registers),
@@ -46,14 +79,16 @@ impl VirtioPci {
         Self { hardware, running: BTreeMap::new() }
     }
 
-    fn start(&self, index: FunctionIndex) -> Result<Running, String> {
+    fn start(&self, index: FunctionIndex) -> Result<Running, VirtioError> {
         let function = &self.hardware.topology[index];
         // Only a modern device has vendor capabilities that say where its registers are.
         let modern = function.capabilities.iter().any(|capability| capability.id == VENDOR_SPECIFIC);
         if !modern && let Some(bar) = function.bar(0).filter(|bar| bar.kind == BarKind::Io) {
-            self.hardware.enable(index, pci::Command::IO | pci::Command::BUS_MASTER)?;
+            self.hardware
+                .enable(index, pci::Command::IO | pci::Command::BUS_MASTER)
+                .map_err(TransportError::from)?;
             let registers = self.hardware.map_bar(index, bar)?;
-            return virtio_legacy::Registers::start(registers).map(Running::Legacy);
+            return Ok(Running::Legacy(virtio_legacy::Registers::start(registers)?));
         }
         let mut transport = self.hardware.virtio_transport(Handle::Function(index))?;
         bring_up(&mut transport)?;
@@ -80,7 +115,7 @@ impl Driver<Handle> for VirtioPci {
             if !VIRTIO_DEVICES.contains(&self.hardware.topology[index].device) {
                 return Err(BindError::Declined("its device ID is not one of virtio".to_string()));
             }
-            let running = self.start(index).map_err(BindError::Failed)?;
+            let running = self.start(index).map_err(failed)?;
             self.running.insert(index, running);
         }
         Ok(Provides::Nothing)
@@ -120,8 +155,8 @@ impl Driver<Handle> for VirtioMmio {
 
     fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
         if let Handle::Platform(index) = *device {
-            let mut transport = self.hardware.virtio_transport(*device).map_err(BindError::Failed)?;
-            bring_up(&mut transport).map_err(BindError::Failed)?;
+            let mut transport = self.hardware.virtio_transport(*device).map_err(failed)?;
+            bring_up(&mut transport).map_err(failed)?;
             self.running.insert(index, transport);
         }
         Ok(Provides::Nothing)
@@ -138,15 +173,15 @@ impl Driver<Handle> for VirtioMmio {
 ///
 /// No device feature is taken but the one on which a memory device insists (virtio 1.2, section 5.15.6.1; QEMU:
 /// `virtio_mem_validate_features`), and no queue set up, so the device does no DMA yet.
-fn bring_up(transport: &mut Transport) -> Result<(), String> {
+fn bring_up(transport: &mut Transport) -> Result<(), VirtioError> {
     transport.set_status(DeviceStatus::empty());
     let start = MachineClock.now_us();
     while !transport.get_status().is_empty() {
         if transport.get_status() == DeviceStatus::all() {
-            return Err("every bit of its status is set after a reset, as if the device were gone".into());
+            return Err(VirtioError::Gone);
         }
         if MachineClock.now_us().saturating_sub(start) > RESET_DEADLINE_US {
-            return Err(format!("does not confirm a reset within {RESET_DEADLINE_US} us"));
+            return Err(VirtioError::NoReset);
         }
     }
     let mut status = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
@@ -160,15 +195,14 @@ fn bring_up(transport: &mut Transport) -> Result<(), String> {
         transport.set_status(status);
         if !transport.get_status().contains(DeviceStatus::FEATURES_OK) {
             transport.set_status(DeviceStatus::FAILED);
-            return Err(format!("offers features {offered:#x} and refuses to run with {taken:#x} of them"));
+            return Err(VirtioError::Features { offered, taken });
         }
     }
     status |= DeviceStatus::DRIVER_OK;
     transport.set_status(status);
     let found = transport.get_status();
     if found.contains(DeviceStatus::DEVICE_NEEDS_RESET) || !found.contains(status) {
-        let (found, status) = (found.bits(), status.bits());
-        return Err(format!("its status is {found:#x} right after DRIVER_OK, expected {status:#x}"));
+        return Err(VirtioError::Status { found: found.bits(), expected: status.bits() });
     }
     Ok(())
 }

@@ -2,14 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use probe::{BindError, DmaClaim, Driver, Provides};
 use viommu::Viommu;
 
-use crate::hardware::{Handle, Hardware, Transport};
+use super::failed;
+use crate::hardware::virtio::Transport;
+use crate::hardware::{Handle, Hardware};
 use crate::log;
 use crate::machine::clock::MachineClock;
 use crate::machine::dma::IdentityHal;
@@ -51,9 +52,8 @@ impl Driver<Handle> for VirtioIommu {
     }
 
     fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
-        let transport = self.hardware.virtio_transport(*device).map_err(BindError::Failed)?;
-        let iommu =
-            Viommu::start(transport, MachineClock).map_err(|error| BindError::Failed(error.to_string()))?;
+        let transport = self.hardware.virtio_transport(*device).map_err(failed)?;
+        let iommu = Viommu::start(transport, MachineClock).map_err(failed)?;
         let name = self.hardware.name(*device);
         log!("virtio_iommu {name}: input address: {} bits", iommu.config().input_bits());
         log!("virtio_iommu {name}: page mask: {:#018x}", iommu.config().page_size_mask);

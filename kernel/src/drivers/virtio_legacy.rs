@@ -1,8 +1,6 @@
 //! A virtio device from before virtio 1.0, on PCI: all registers in an I/O BAR (virtio 1.2, section 4.1.4.10).
 
 use addr::{PhysAddr, Range};
-use alloc::format;
-use alloc::string::String;
 
 /// Offsets in the legacy header.
 const GUEST_FEATURES: u64 = 4;
@@ -17,6 +15,20 @@ const DRIVER: u8 = 2;
 const DRIVER_OK: u8 = 4;
 const FAILED: u8 = 128;
 
+/// Why a legacy device does not run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LegacyError {
+    /// The header does not fit.
+    #[error("its I/O BAR {0} is shorter than a legacy virtio header")]
+    Short(Range<PhysAddr>),
+    /// The window of the host bridge is not aligned.
+    #[error("its I/O BAR {0} is not aligned to {HEADER_ALIGNMENT} bytes for the CPU")]
+    Misaligned(Range<PhysAddr>),
+    /// Its status after DRIVER_OK.
+    #[error("its status is {0:#x} after DRIVER_OK")]
+    Status(u8),
+}
+
 /// The registers of a legacy device.
 pub(super) struct Registers(Range<PhysAddr>);
 
@@ -24,14 +36,12 @@ impl Registers {
     /// Reset, negotiation of no feature at all, DRIVER_OK. There is no FEATURES_OK before virtio 1.0.
     ///
     /// `registers` are an I/O BAR that is mapped for good.
-    pub(super) fn start(registers: Range<PhysAddr>) -> Result<Self, String> {
+    pub(super) fn start(registers: Range<PhysAddr>) -> Result<Self, LegacyError> {
         if registers.size() < HEADER_SIZE {
-            return Err(format!("its I/O BAR {registers} is shorter than a legacy virtio header"));
+            return Err(LegacyError::Short(registers));
         }
         if !registers.start().0.is_multiple_of(HEADER_ALIGNMENT) {
-            return Err(format!(
-                "its I/O BAR {registers} is not aligned to {HEADER_ALIGNMENT} bytes for the CPU"
-            ));
+            return Err(LegacyError::Misaligned(registers));
         }
         let this = Self(registers);
         this.set_status(0);
@@ -42,7 +52,7 @@ impl Registers {
         this.set_status(ACKNOWLEDGE | DRIVER | DRIVER_OK);
         match this.status() {
             status if status & FAILED == 0 && status & DRIVER_OK != 0 => Ok(this),
-            status => Err(format!("its status is {status:#x} after DRIVER_OK")),
+            status => Err(LegacyError::Status(status)),
         }
     }
 

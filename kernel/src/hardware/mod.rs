@@ -4,34 +4,21 @@ pub(crate) mod config_space;
 mod firmware_checks;
 pub(crate) mod platform_bus;
 pub(crate) mod root_buses;
+pub(crate) mod virtio;
 
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use core::ptr::NonNull;
 
-use addr::{PciAddress, PhysAddr, Range};
+use addr::{PhysAddr, Range};
 use firmware::{Description, FunctionBus, FunctionNode, HostBridge, LinuxView, PlatformDevice};
-use pci::{
-    AcsRegisters, Bar, BarKind, Command, ConfigAcs, FunctionIndex, Policy, Topology, VirtioCapability,
-    VirtioStructure,
-};
+use pci::{AcsRegisters, Command, ConfigAcs, EnableError, FunctionIndex, Policy, Topology};
 use probe::{Finding, FirmwareMap, FwNode, InputIds, Manners, Path, Translation};
 use virtio_drivers::transport::DeviceType;
-use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
-use virtio_drivers::transport::pci::PciTransport;
-use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
 
 use self::config_space::ConfigSpace;
-use crate::machine::dma::IdentityHal;
 use crate::machine::registers::{self, RegistersError};
-use crate::machine::virtio_config::VirtioConfig;
-use crate::machine::virtio_transport::{Doorbells, VirtioTransport};
-
-/// A transport of any kind, for the lifetime of the machine.
-pub(crate) type Transport = VirtioTransport;
 
 /// A device, as drivers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,107 +195,19 @@ impl Hardware {
     }
 
     /// Switches on what `command` says.
-    pub(crate) fn enable(&self, index: FunctionIndex, command: Command) -> Result<(), String> {
-        let function = &self.topology[index];
-        pci::enable(&mut *self.config.borrow_mut(), function, command).map_err(|error| error.to_string())
-    }
-
-    /// The registers behind a BAR of a virtio device, mapped; the function answers in the BAR's space already.
-    pub(crate) fn map_bar(&self, index: FunctionIndex, bar: &Bar) -> Result<Range<PhysAddr>, String> {
-        let by = self.bridge_node(index);
-        let complaint = |why: &str| format!("{}, by ranges of {by}: {why}", bar.register);
-        let range = bar.cpu.ok_or_else(|| complaint("has no address that the CPU reaches"))?;
-        // SAFETY: No BAR of a virtio device has a register first that changes by being read: there are the common
-        // or the legacy header, the MSI-X table, or the notifications.
-        unsafe { registers::map(range) }.map_err(|error| complaint(&error.to_string()))?;
-        Ok(range)
-    }
-
-    /// Whether the registers that the CPU finds are the function's: they have to go when it stops answering.
     ///
-    /// The windows of the host bridge are firmware's word alone, and wrong ones lead to another device's registers.
-    /// Access through configuration space (virtio 1.2, section 4.1.4.9) would show it as well, but it ends QEMU from
-    /// 9.2 on (`virtio_address_space_lookup`; 10.0.2 and 11.1.3 tried).
-    fn check_registers(
-        &self,
-        index: FunctionIndex,
-        capabilities: &[VirtioCapability],
-        bar: &Bar,
-        registers: Range<PhysAddr>,
-    ) -> Result<(), String> {
-        let is_common =
-            |one: &&VirtioCapability| one.structure == VirtioStructure::Common && one.is_in(bar.register);
-        let Some(common) = capabilities.iter().find(is_common) else { return Ok(()) };
-        let register = registers.start().checked_add(common.start.into());
-        let register = register.and_then(|start| Range::from_size(start, 4));
-        let Some(register) = register.filter(|register| registers.encloses(register)) else { return Ok(()) };
-        // SAFETY: The BAR was mapped; its first structure's first register is no more than a selector.
-        let read = || unsafe { registers::first_word(register) }.ok();
-        let answering = read();
-        if answering == pci::while_silent(&self.config, &self.topology[index], read) {
-            return Err(format!(
-                "{}, by ranges of {}: the registers at {} are not this function's",
-                bar.register,
-                self.bridge_node(index),
-                register.start()
-            ));
-        }
-        Ok(())
+    /// # Errors
+    ///
+    /// A BAR that would answer has no address.
+    pub(crate) fn enable(&self, index: FunctionIndex, command: Command) -> Result<(), EnableError> {
+        let function = &self.topology[index];
+        pci::enable(&mut *self.config.borrow_mut(), function, command)
     }
 
     /// Firmware's name of the host bridge that leads to a function.
     fn bridge_node(&self, index: FunctionIndex) -> &str {
         let root = self.topology.bus_of(&self.topology[index]).root;
         self.bridge_nodes.get(root).map_or("the host bridge", String::as_str)
-    }
-
-    /// The virtio transport of a device, whose DMA is on from now on.
-    pub(crate) fn virtio_transport(&self, handle: Handle) -> Result<Transport, String> {
-        match handle {
-            Handle::Function(index) => {
-                self.enable(index, Command::MEMORY | Command::BUS_MASTER)?;
-                let function = &self.topology[index];
-                let PciAddress { bus, devfn, .. } = function.address;
-                let ecam = self.config.borrow().at(function.address).ok_or("no configuration space")?;
-                let capabilities = pci::virtio_capabilities(&ecam, function);
-                // I/O space is for notifications alone, which memory may offer as well.
-                let in_io = |bar: &Bar| {
-                    bar.kind == BarKind::Io && capabilities.iter().any(|one| one.is_in(bar.register))
-                };
-                let has_io = function.bars().iter().any(in_io) && self.enable(index, Command::IO).is_ok();
-                // A BAR that cannot be reached matters only if the transport needs it.
-                let mut config = VirtioConfig::new(ecam, function, capabilities.clone());
-                let mut complaints = String::new();
-                let mut mapped = Vec::new();
-                for bar in
-                    function.bars().iter().filter(|bar| bar.kind != BarKind::Io || has_io && in_io(bar))
-                {
-                    match self.map_bar(index, bar) {
-                        Ok(registers) => {
-                            self.check_registers(index, &capabilities, bar, registers)?;
-                            config.show(bar, registers);
-                            mapped.push((bar.register, registers));
-                        }
-                        Err(complaint) => complaints += &format!("; {complaint}"),
-                    }
-                }
-                let place = DeviceFunction { bus, device: devfn.device(), function: devfn.function() };
-                let transport = PciTransport::new::<IdentityHal, _>(&mut PciRoot::new(config), place)
-                    .map_err(|error| format!("{error}{complaints}"))?;
-                let doorbells = Doorbells::new(&capabilities, &mapped).ok_or("it has no doorbells")?;
-                Ok(VirtioTransport::pci(transport, doorbells))
-            }
-            Handle::Platform(index) => {
-                let registers = first_registers(&self.platform[index]).ok_or("no registers")?;
-                let header =
-                    NonNull::new(registers.start().0 as *mut VirtIOHeader).ok_or("registers at 0")?;
-                // SAFETY: The registers were mapped when the slot was looked at, firmware says that they are
-                // a virtio-mmio device's, and the core binds one driver to it at a time.
-                unsafe { MmioTransport::new(header, registers.size() as usize) }
-                    .map(VirtioTransport::mmio)
-                    .map_err(|error| error.to_string())
-            }
-        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! The machine as its ACPI tables describe it.
 
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use firmware::Description;
 use firmware::acpi::{self, AcpiMap, Arena, PhysicalMemory, Surroundings, Tables};
 use probe::Finding;
 
+use crate::error::Error;
 use crate::input::acpi_handler;
 use crate::log;
 use crate::machine::semihosting;
@@ -25,8 +25,8 @@ pub(crate) fn describe(
     surroundings: Surroundings,
     odd: Vec<Finding>,
     files: &[String],
-) -> Result<(Description, AcpiMap), String> {
-    let mut tables = Tables::gather(rsdp, memory).map_err(|error| error.to_string())?;
+) -> Result<(Description, AcpiMap), Error> {
+    let mut tables = Tables::gather(rsdp, memory)?;
     if !files.is_empty() {
         tables.add(&read(files)?, true);
     }
@@ -36,16 +36,19 @@ pub(crate) fn describe(
     };
     log!("ACPI: {} (not used: {})", names(true).join(" "), names(false).join(" "));
     let arena = Arena::new(&tables);
-    let opened = acpi_handler::open(&arena).map_err(|error| format!("the acpi crate: {error:?}"))?;
-    let (mut description, map) =
-        acpi::describe(&tables, &opened, surroundings).map_err(|error| error.to_string())?;
+    let opened = acpi_handler::open(&arena).map_err(Error::AcpiCrate)?;
+    let (mut description, map) = acpi::describe(&tables, &opened, surroundings)?;
     description.findings.splice(0..0, odd);
     Ok((description, map))
 }
 
-fn read(files: &[String]) -> Result<Vec<(String, Vec<u8>)>, String> {
+fn read(files: &[String]) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let read = |name: &String| {
-        let content = semihosting::read_file(name).map_err(|error| format!("tables={name}: {error}"))?;
+        let content = semihosting::read_file(name).map_err(|error| Error::HostFile {
+            option: "tables",
+            name: name.clone(),
+            error,
+        })?;
         log!("ACPI: {name}, {} bytes", content.len());
         Ok((name.clone(), content))
     };

@@ -1,6 +1,5 @@
 //! Which drivers there are, and for which devices, where the user wants it otherwise (`drivers=`, `driver_override=`).
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -18,17 +17,39 @@ pub(crate) struct DriverChoice {
     pub(crate) overrides: Vec<(String, String)>,
 }
 
+/// A choice that cannot be read, or not be made on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DriverChoiceError {
+    /// An entry of `drivers=`.
+    #[error("{0:?}: expected -NAME (left out) or {LATE}NAME (after the timeout)")]
+    NotADriver(String),
+    /// An entry of `driver_override=`.
+    #[error("{0:?}: expected DEVICE:DRIVER")]
+    NotAnOverride(String),
+    /// No driver has the name.
+    #[error("{option}=: there is no driver {name}; there are {known}")]
+    UnknownDriver {
+        /// The option.
+        option: &'static str,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// No device has the name.
+    #[error("driver_override=: there is no device {0}")]
+    UnknownDevice(String),
+}
+
 impl DriverChoice {
     /// Reads the value of `drivers=`; the error says what is wrong with it.
-    pub(crate) fn read_drivers(&mut self, text: &str) -> Result<(), String> {
+    pub(crate) fn read_drivers(&mut self, text: &str) -> Result<(), DriverChoiceError> {
         for entry in text.split(',') {
             let (list, name) = match (entry.strip_prefix('-'), entry.strip_prefix(LATE)) {
                 (Some(name), _) => (&mut self.left_out, name),
                 (_, Some(name)) => (&mut self.late, name),
                 _ => {
-                    return Err(format!(
-                        "{entry:?}: expected -NAME (left out) or {LATE}NAME (after the timeout)"
-                    ));
+                    return Err(DriverChoiceError::NotADriver(entry.to_string()));
                 }
             };
             list.push(name.to_string());
@@ -37,13 +58,13 @@ impl DriverChoice {
     }
 
     /// Reads the value of `driver_override=`; the error says what is wrong with it.
-    pub(crate) fn read_overrides(&mut self, text: &str) -> Result<(), String> {
+    pub(crate) fn read_overrides(&mut self, text: &str) -> Result<(), DriverChoiceError> {
         for entry in text.split(',') {
             match entry.rsplit_once(':') {
                 Some((device, driver)) if !device.is_empty() && !driver.is_empty() => {
                     self.overrides.push((device.to_string(), driver.to_string()));
                 }
-                _ => return Err(format!("{entry:?}: expected DEVICE:DRIVER")),
+                _ => return Err(DriverChoiceError::NotAnOverride(entry.to_string())),
             }
         }
         Ok(())

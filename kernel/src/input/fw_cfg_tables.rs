@@ -6,7 +6,6 @@
 //! serves for that alone; what comes after knows the tables and nothing else.
 
 use alloc::alloc::{Layout, alloc_zeroed};
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PciSpace, PciWindow, PhysAddr, Range};
@@ -15,6 +14,7 @@ use firmware::acpi::table_loader::{self, Loaded, SCRIPT_FILE, Source, Zone};
 use pci::{Numbering, Policy, Resources, RootBus};
 use probe::FirmwareMap;
 
+use crate::error::Error;
 use crate::hardware::config_space::ConfigSpace;
 use crate::hardware::root_buses;
 use crate::input::options::Moment;
@@ -34,7 +34,7 @@ pub(crate) fn load_tables(
     description: &Description,
     map: &dyn FirmwareMap,
     numbering: Moment,
-) -> Result<Loaded, String> {
+) -> Result<Loaded, Error> {
     match numbering {
         Moment::BeforeTables => {
             configure_buses(description, map)?;
@@ -49,20 +49,16 @@ pub(crate) fn load_tables(
 }
 
 /// Loads the tables as they are now.
-fn take_tables(description: &Description) -> Result<Loaded, String> {
+fn take_tables(description: &Description) -> Result<Loaded, Error> {
     let device = description
         .platform_devices
         .iter()
         .find(|device| device.compatible.iter().any(|id| id == FW_CFG))
-        .ok_or("no fw_cfg device: nothing offers ACPI tables without firmware")?;
-    let registers = device.registers.first().ok_or("fw_cfg has no registers")?;
-    let mut host = Host { fw_cfg: FwCfg::new(*registers).map_err(|error| error.to_string())? };
-    let script = host
-        .fw_cfg
-        .file(SCRIPT_FILE)
-        .map_err(|error| error.to_string())?
-        .ok_or("fw_cfg has no etc/table-loader: QEMU offers no ACPI tables (-M virt,acpi=off?)")?;
-    let loaded = table_loader::run(&script, &mut host).map_err(|error| error.to_string())?;
+        .ok_or(Error::NoFwCfg)?;
+    let registers = device.registers.first().ok_or(Error::NoFwCfgRegisters)?;
+    let mut host = Host { fw_cfg: FwCfg::new(*registers)? };
+    let script = host.fw_cfg.file(SCRIPT_FILE)?.ok_or(Error::NoTableLoader)?;
+    let loaded = table_loader::run(&script, &mut host)?;
     log!("ACPI: RSDP at {}", loaded.rsdp);
     Ok(loaded)
 }
@@ -94,12 +90,10 @@ impl Source for Host {
 /// Bus numbers and addresses as firmware leaves them, also behind host bridges that only the tables describe.
 ///
 /// What has no number or address afterwards is found again, and reported, when the buses are enumerated by the tables.
-fn configure_buses(description: &Description, map: &dyn FirmwareMap) -> Result<(), String> {
+fn configure_buses(description: &Description, map: &dyn FirmwareMap) -> Result<(), Error> {
     let mut config = ConfigSpace::default();
     for bridge in &description.host_bridges {
-        config
-            .add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus)
-            .map_err(|error| error.to_string())?;
+        config.add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus)?;
     }
     let (roots, _) = root_buses::root_buses(description, &description.host_bridges, map);
     let topology = pci::enumerate(&mut config, &roots);

@@ -4,12 +4,13 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use firmware::route::{Asked, Language};
 use pci::ConfigAcs;
 use probe::{Path, Policy};
 use report::{Ktap, Report, Verbose};
 
-use crate::input::driver_choice::DriverChoice;
-use crate::input::order::Order;
+use crate::input::driver_choice::{DriverChoice, DriverChoiceError};
+use crate::input::order::{Order, OrderError};
 use crate::machine::console::Channel;
 
 /// What the command line asks for.
@@ -24,7 +25,7 @@ pub struct Options {
     /// Files of the host with ACPI tables, in place of those of the same signature (`tables=A,B`).
     pub(crate) table_files: Vec<String>,
     /// Where the description comes from (`firmware=`).
-    pub(crate) firmware: Option<Firmware>,
+    pub(crate) firmware: Option<Language>,
     /// Whether buses get their numbers before the tables are taken, or only then (`number=`).
     pub(crate) numbering: Moment,
     /// Which way probing goes (`path=`).
@@ -48,19 +49,49 @@ pub struct Options {
     /// Words that mean nothing, or nothing here.
     pub(crate) warnings: Vec<String>,
     /// A word that asks for what this image cannot do, and that the run must not go on without.
-    pub(crate) refused: Option<String>,
+    pub(crate) refused: Option<OptionError>,
 }
 
 /// Names of words that ask for a second CPU, or for something of what it does.
 const TWO_CPU_WORDS: [&str; 5] = ["smp-test", "binds", "race", "rounds", "seed"];
 
-/// Where the description of the machine comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Firmware {
-    /// The device tree.
-    DeviceTree,
-    /// ACPI tables, loaded without any firmware.
-    Acpi,
+/// A word that asks for what the image cannot do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    /// A path that there is not.
+    #[error("{word}: this image knows the paths {}", Path::ALL.map(Path::word).join(", "))]
+    Path {
+        /// The word.
+        word: String,
+    },
+    /// A language that there is not.
+    #[error("{word}: this image knows firmware=dt and firmware=acpi")]
+    Firmware {
+        /// The word.
+        word: String,
+    },
+    /// An order that cannot be.
+    #[error("{word}: {why}")]
+    Order {
+        /// The word.
+        word: String,
+        /// What is wrong with it.
+        why: OrderError,
+    },
+    /// A choice of drivers that cannot be read.
+    #[error("{word}: {why}")]
+    Drivers {
+        /// The word.
+        word: String,
+        /// What is wrong with it.
+        why: DriverChoiceError,
+    },
+    /// A word that only the image for two CPUs has.
+    #[error("{word}: this image uses one CPU; iogroups-smp has this word")]
+    TwoCpus {
+        /// The word.
+        word: String,
+    },
 }
 
 /// When buses are numbered where there is no firmware that would have done it.
@@ -125,6 +156,26 @@ impl Options {
         options
     }
 
+    /// What of it decides the route.
+    pub(crate) fn route(&self) -> Asked<'_> {
+        Asked {
+            language: self.firmware,
+            tree_file: self.device_tree_file.as_deref(),
+            table_files: !self.table_files.is_empty(),
+            numbers_late: self.numbering == Moment::AfterTables,
+        }
+    }
+
+    /// Refuses words that ask for a second CPU.
+    ///
+    /// # Errors
+    ///
+    /// There is one.
+    pub fn refuse_two_cpu_words(&self) -> Result<(), OptionError> {
+        let word = self.two_cpu_words.first();
+        word.map_or(Ok(()), |word| Err(OptionError::TwoCpus { word: word.clone() }))
+    }
+
     fn read(&mut self, word: &str) {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match (name, value) {
@@ -138,32 +189,27 @@ impl Options {
             ("tables", files) if !files.is_empty() => {
                 self.table_files = files.split(',').map(ToString::to_string).collect();
             }
-            ("firmware", "dt") => self.firmware = Some(Firmware::DeviceTree),
-            ("firmware", "acpi") => self.firmware = Some(Firmware::Acpi),
+            ("firmware", "dt") => self.firmware = Some(Language::DeviceTree),
+            ("firmware", "acpi") => self.firmware = Some(Language::Acpi),
             ("number", "early") => self.numbering = Moment::BeforeTables,
             ("number", "late") => self.numbering = Moment::AfterTables,
             ("path", word) if Path::from_word(word).is_some() => {
                 self.path = Path::from_word(word).unwrap_or_default();
             }
-            ("path", _) => {
-                let known = Path::ALL.map(Path::word).join(", ");
-                self.refused = Some(format!("{word}: this image knows the paths {known}"));
-            }
-            ("firmware", _) => {
-                self.refused = Some(format!("{word}: this image knows firmware=dt and firmware=acpi"));
-            }
+            ("path", _) => self.refused = Some(OptionError::Path { word: word.to_string() }),
+            ("firmware", _) => self.refused = Some(OptionError::Firmware { word: word.to_string() }),
             ("order", text) => match Order::parse(text) {
                 Ok(order) => self.order = Some(order),
-                Err(why) => self.refused = Some(format!("{word}: {why}")),
+                Err(why) => self.refused = Some(OptionError::Order { word: word.to_string(), why }),
             },
             ("drivers", text) => {
                 if let Err(why) = self.drivers.read_drivers(text) {
-                    self.refused = Some(format!("{word}: {why}"));
+                    self.refused = Some(OptionError::Drivers { word: word.to_string(), why });
                 }
             }
             ("driver_override", text) => {
                 if let Err(why) = self.drivers.read_overrides(text) {
-                    self.refused = Some(format!("{word}: {why}"));
+                    self.refused = Some(OptionError::Drivers { word: word.to_string(), why });
                 }
             }
             ("iommu.passthrough" | "iommu.strict", _) => match (name, boolean(value)) {

@@ -2,7 +2,6 @@
 //!
 //! On the path `fixed` no order may change which devices share a group. That is what other orders are for.
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -24,19 +23,41 @@ const REST: &str = "*";
 /// What a seed begins with.
 const SEED: &str = "seed:";
 
+/// An order that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// A seed that is not a number.
+    #[error("{0:?} is no number below 2^64")]
+    Seed(String),
+    /// An empty name.
+    #[error("expected seed:N, or names of devices and drivers")]
+    NoName,
+    /// A name that is there twice.
+    #[error("{0} is there twice")]
+    Twice(String),
+    /// A name that no step has.
+    #[error("order={order}: there is no device and no driver {name}")]
+    Unknown {
+        /// The names of the order.
+        order: String,
+        /// The one.
+        name: String,
+    },
+}
+
 impl Order {
     /// Reads the value of `order=`; the error says what is wrong with it.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, OrderError> {
         if let Some(seed) = text.strip_prefix(SEED) {
-            return seed.parse().map(Self::Seed).map_err(|_| format!("{seed:?} is no number below 2^64"));
+            return seed.parse().map(Self::Seed).map_err(|_| OrderError::Seed(seed.to_string()));
         }
         let names: Vec<String> = text.split(',').map(ToString::to_string).collect();
         for (number, name) in names.iter().enumerate() {
             if name.is_empty() {
-                return Err("expected seed:N, or names of devices and drivers".to_string());
+                return Err(OrderError::NoName);
             }
             if names[..number].contains(name) {
-                return Err(format!("{name} is there twice"));
+                return Err(OrderError::Twice(name.clone()));
             }
         }
         Ok(Self::Named(names))
@@ -47,7 +68,7 @@ impl Order {
     /// # Errors
     ///
     /// No step has one of the names: the machine is not the one that the user expects.
-    pub(crate) fn arrange<T>(&self, mut steps: Vec<T>, name: fn(&T) -> &str) -> Result<Vec<T>, String> {
+    pub(crate) fn arrange<T>(&self, mut steps: Vec<T>, name: fn(&T) -> &str) -> Result<Vec<T>, OrderError> {
         match self {
             Self::Seed(seed) => {
                 steps.sort_by_cached_key(|step| place(*seed, name(step)));
@@ -67,7 +88,11 @@ impl fmt::Display for Order {
     }
 }
 
-fn arrange_by_names<T>(names: &[String], mut steps: Vec<T>, name: fn(&T) -> &str) -> Result<Vec<T>, String> {
+fn arrange_by_names<T>(
+    names: &[String],
+    mut steps: Vec<T>,
+    name: fn(&T) -> &str,
+) -> Result<Vec<T>, OrderError> {
     let mut arranged = Vec::with_capacity(steps.len());
     let mut rest_at = None;
     for wanted in names {
@@ -76,7 +101,7 @@ fn arrange_by_names<T>(names: &[String], mut steps: Vec<T>, name: fn(&T) -> &str
             continue;
         }
         let Some(at) = steps.iter().position(|step| name(step) == wanted) else {
-            return Err(format!("order={}: there is no device and no driver {wanted}", names.join(",")));
+            return Err(OrderError::Unknown { order: names.join(","), name: wanted.clone() });
         };
         arranged.push(steps.remove(at));
     }

@@ -1,7 +1,5 @@
 //! The one place where an address that firmware gave becomes bytes.
 
-use core::fmt;
-
 use addr::{PhysAddr, Range};
 use boot::guarded::load_u32;
 use boot::memory::{self, Kind, MapError};
@@ -17,17 +15,22 @@ pub(crate) const DEVICE_TREE_LIMIT: u32 = 2 << 20;
 const DEVICE_TREE_ALIGNMENT: u64 = 8;
 
 /// Why there is no device tree at the address that was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BlobError {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlobError {
     /// The address is zero: whoever started the image gave none.
+    #[error("no device tree: whoever started the image gave address 0")]
     None,
     /// The address is not a multiple of eight.
+    #[error("no device tree at {0}: not a multiple of 8")]
     Misaligned(PhysAddr),
     /// The address cannot be mapped as memory.
+    #[error("no device tree: {0}")]
     Unmappable(MapError),
     /// There is no memory at this address.
+    #[error("no device tree: no memory answers at {0}")]
     NoMemory(PhysAddr),
     /// The bytes there do not begin as a device tree does.
+    #[error("no device tree at {at}: it begins with {found:#010x}, not {DEVICE_TREE_MAGIC:#x}")]
     NotADeviceTree {
         /// The address.
         at: PhysAddr,
@@ -35,6 +38,7 @@ pub(crate) enum BlobError {
         found: u32,
     },
     /// The blob says that it is longer than [`DEVICE_TREE_LIMIT`].
+    #[error("device tree at {at}: totalsize {bytes} is above the limit of {DEVICE_TREE_LIMIT}")]
     TooLong {
         /// The address.
         at: PhysAddr,
@@ -42,25 +46,6 @@ pub(crate) enum BlobError {
         bytes: u32,
     },
 }
-
-impl fmt::Display for BlobError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("no device tree: whoever started the image gave address 0"),
-            Self::Misaligned(at) => write!(f, "no device tree at {at}: not a multiple of 8"),
-            Self::Unmappable(error) => write!(f, "no device tree: {error}"),
-            Self::NoMemory(at) => write!(f, "no device tree: no memory answers at {at}"),
-            Self::NotADeviceTree { at, found } => {
-                write!(f, "no device tree at {at}: it begins with {found:#010x}, not {DEVICE_TREE_MAGIC:#x}")
-            }
-            Self::TooLong { at, bytes } => {
-                write!(f, "device tree at {at}: totalsize {bytes} is above the limit of {DEVICE_TREE_LIMIT}")
-            }
-        }
-    }
-}
-
-impl core::error::Error for BlobError {}
 
 /// The device tree blob at `at`: as many bytes as its header says, nothing else checked.
 ///

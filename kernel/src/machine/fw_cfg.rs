@@ -5,7 +5,6 @@
 
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
-use core::fmt;
 use core::ptr;
 
 use aarch64_cpu::asm::barrier;
@@ -52,41 +51,32 @@ struct Request {
 }
 
 /// Why fw_cfg gives no files.
-#[derive(Debug)]
-pub(crate) enum FwCfgError {
+#[derive(Debug, thiserror::Error)]
+pub enum FwCfgError {
     /// The registers cannot be mapped.
+    #[error("fw_cfg: {0}")]
     Unmappable(MapError),
     /// No fw_cfg answers at the address.
+    #[error("no fw_cfg answers at {0}")]
     Absent(PhysAddr),
     /// The device has no DMA interface.
+    #[error("fw_cfg has no DMA interface")]
     NoDma,
     /// The device refuses a read, or does not finish it.
+    #[error("fw_cfg does not give the item with key {key:#x}")]
     Read {
         /// The key.
         key: u16,
     },
     /// A file is longer than is believed.
+    #[error("fw_cfg: {bytes} bytes are more than the limit of {FILE_LIMIT}")]
     TooLong {
         /// Its length.
         bytes: usize,
     },
     /// The directory is wrong.
+    #[error("{0}")]
     Directory(DirectoryError),
-}
-
-impl fmt::Display for FwCfgError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unmappable(error) => write!(f, "fw_cfg: {error}"),
-            Self::Absent(at) => write!(f, "no fw_cfg answers at {at}"),
-            Self::NoDma => f.write_str("fw_cfg has no DMA interface"),
-            Self::Read { key } => write!(f, "fw_cfg does not give the item with key {key:#x}"),
-            Self::TooLong { bytes } => {
-                write!(f, "fw_cfg: {bytes} bytes are more than the limit of {FILE_LIMIT}")
-            }
-            Self::Directory(error) => error.fmt(f),
-        }
-    }
 }
 
 /// The device, with its directory read.

@@ -8,7 +8,6 @@
 //! never the other way round.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::fmt;
 
 use addr::{PhysAddr, Range};
 use boot::guarded::holds_u32;
@@ -121,27 +120,18 @@ pub(crate) unsafe fn init(early: Range<PhysAddr>) {
 }
 
 /// Why a range of RAM is not in the reserve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MemoryError {
     /// It cannot be mapped.
+    #[error("{0}")]
     Unmappable(MapError),
     /// No memory answers at this address.
+    #[error("no memory answers at {0}")]
     Absent(PhysAddr),
     /// The reserve has [`RANGE_LIMIT`] ranges already.
+    #[error("{RANGE_LIMIT} ranges are in use already, which is the limit")]
     TooManyRanges,
 }
-
-impl fmt::Display for MemoryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unmappable(error) => error.fmt(f),
-            Self::Absent(at) => write!(f, "no memory answers at {at}"),
-            Self::TooManyRanges => write!(f, "{RANGE_LIMIT} ranges are in use already, which is the limit"),
-        }
-    }
-}
-
-impl core::error::Error for MemoryError {}
 
 /// Reserves what is free in `memory`, apart from all of `reserved`, up to [`RESERVE_LIMIT`] bytes in all.
 ///

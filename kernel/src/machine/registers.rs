@@ -1,19 +1,20 @@
 //! Registers where firmware says that they are: mapped, and asked whether anything is there at all.
 
-use core::fmt;
-
 use addr::{PhysAddr, Range};
 use boot::guarded::load_u32;
 use boot::memory::{self, Kind, MapError};
 
 /// Why there are no registers to be used at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RegistersError {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistersError {
     /// They cannot be mapped: the CPU does not reach them, or something else is there.
+    #[error("{0}")]
     Unmappable(MapError),
     /// Their first word cannot be read in one piece.
+    #[error("{0} is not a multiple of 4")]
     Misaligned(PhysAddr),
     /// Nothing answers.
+    #[error("nothing answers at {0}")]
     Absent(PhysAddr),
 }
 
@@ -27,18 +28,6 @@ impl RegistersError {
         }
     }
 }
-
-impl fmt::Display for RegistersError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unmappable(error) => error.fmt(f),
-            Self::Misaligned(at) => write!(f, "{at} is not a multiple of 4"),
-            Self::Absent(at) => write!(f, "nothing answers at {at}"),
-        }
-    }
-}
-
-impl core::error::Error for RegistersError {}
 
 /// Maps `range` for good, as device memory, and gives its first word.
 ///

@@ -6,7 +6,6 @@
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use semihosting::fd::AsFd;
@@ -35,18 +34,22 @@ pub(crate) fn is_present() -> bool {
 }
 
 /// Why the host did not do what was asked.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// Nobody answers semihosting calls.
+    #[error("the host does not answer semihosting calls")]
     NoHost,
     /// The name cannot be a file's: it contains a NUL.
+    #[error("the name contains a NUL")]
     BadName,
     /// The file is longer than [`FILE_LIMIT`].
+    #[error("{bytes} bytes are more than the limit of {FILE_LIMIT}")]
     TooLong {
         /// Its length in bytes.
         bytes: usize,
     },
     /// The host ended the file before all of it was read.
+    #[error("the host stopped after {done} of {of} bytes")]
     Short {
         /// Bytes that were read.
         done: usize,
@@ -54,33 +57,14 @@ pub enum HostError {
         of: usize,
     },
     /// The heap has no room for the file.
+    #[error("no memory for {bytes} bytes")]
     NoMemory {
         /// Bytes that were wanted.
         bytes: usize,
     },
     /// The host's own error.
-    Refused(io::Error),
-}
-
-impl fmt::Display for HostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoHost => f.write_str("the host does not answer semihosting calls"),
-            Self::BadName => f.write_str("the name contains a NUL"),
-            Self::TooLong { bytes } => write!(f, "{bytes} bytes are more than the limit of {FILE_LIMIT}"),
-            Self::Short { done, of } => write!(f, "the host stopped after {done} of {of} bytes"),
-            Self::NoMemory { bytes } => write!(f, "no memory for {bytes} bytes"),
-            Self::Refused(error) => write!(f, "the host says: {error}"),
-        }
-    }
-}
-
-impl core::error::Error for HostError {}
-
-impl From<io::Error> for HostError {
-    fn from(error: io::Error) -> Self {
-        Self::Refused(error)
-    }
+    #[error("the host says: {0}")]
+    Refused(#[from] io::Error),
 }
 
 /// Writes `text` to the host's console by one call; it goes nowhere if no host answers.

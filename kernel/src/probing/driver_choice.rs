@@ -1,13 +1,12 @@
 //! Drivers that the command line leaves out, and devices that it gives their only driver.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use probe::Core;
 
 use crate::hardware::Handle;
-use crate::input::driver_choice::DriverChoice;
+use crate::input::driver_choice::{DriverChoice, DriverChoiceError};
 use crate::probing::Step;
 
 /// Leaves drivers out, and gives devices their only driver before there is one.
@@ -19,21 +18,23 @@ pub(super) fn apply(
     choice: &DriverChoice,
     steps: &mut Vec<Step>,
     core: &mut Core<Handle>,
-) -> Result<(), String> {
+) -> Result<(), DriverChoiceError> {
     let names: Vec<&str> = steps.iter().filter(|step| step.is_driver()).map(Step::name).collect();
     let is_known = |name: &String| names.contains(&&**name);
+    let unknown_driver = |option, name: &String| DriverChoiceError::UnknownDriver {
+        option,
+        name: name.clone(),
+        known: names.join(", "),
+    };
     if let Some(unknown) = choice.left_out.iter().chain(&choice.late).find(|name| !is_known(name)) {
-        return Err(format!("drivers=: there is no driver {unknown}; there are {}", names.join(", ")));
+        return Err(unknown_driver("drivers", unknown));
     }
     for (device, driver) in &choice.overrides {
         if !steps.iter().any(|step| !step.is_driver() && step.name() == device) {
-            return Err(format!("driver_override=: there is no device {device}"));
+            return Err(DriverChoiceError::UnknownDevice(device.clone()));
         }
         if !is_known(driver) {
-            return Err(format!(
-                "driver_override=: there is no driver {driver}; there are {}",
-                names.join(", ")
-            ));
+            return Err(unknown_driver("driver_override", driver));
         }
         core.override_driver_of(device.clone(), driver.clone());
     }

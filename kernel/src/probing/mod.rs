@@ -7,7 +7,6 @@ mod step;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -18,6 +17,7 @@ use self::devices::Devices;
 use self::pending::PendingSteps;
 pub use self::step::Step;
 use crate::drivers::{self, Iommus};
+use crate::error::Error;
 use crate::hardware::{Handle, Hardware};
 use crate::input::options::Options;
 use crate::log;
@@ -48,7 +48,7 @@ impl Probing {
         hardware: &Rc<Hardware>,
         map: Box<dyn FirmwareMap>,
         options: &Options,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Error> {
         let iommus = Iommus::default();
         let (mut core, devices) = devices::machine(hardware, map, options);
         let Devices { first: mut steps, mut virtual_functions } = devices;

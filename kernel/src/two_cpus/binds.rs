@@ -12,6 +12,7 @@ use probe::{Activity, Core, Finding, Severity};
 use scenario::{About, BINDER, Hands, Machine, Stepped, WALKER};
 
 use crate::confined::Confined;
+use crate::error::TwoCpuError;
 use crate::rounds::{Pace, Piece, work};
 use crate::second_cpu::SecondCpu;
 
@@ -42,7 +43,7 @@ pub(crate) fn run(
     probing: &mut Probing,
     seed: u64,
     warnings: &mut Vec<String>,
-) -> Result<Finding, String> {
+) -> Result<Finding, TwoCpuError> {
     // Fair throughout: there are only some hundred pieces, and each CPU is to come in between the other's.
     let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: LIMIT_US, limit_us: LIMIT_US };
     let (mut coin, mut dice) = (Random(seed), Random(!seed));
@@ -61,7 +62,7 @@ pub(crate) fn run(
     drop(shared.into_inner());
     let [walks, binds] = tally.pieces;
     if tally.overdue {
-        return Err(format!("binds=second-cpu: not over in time; the CPUs did {walks} and {binds} pieces"));
+        return Err(TwoCpuError::BindsOverdue { pieces: tally.pieces });
     }
     Ok(Finding {
         id: "binds-second-cpu",

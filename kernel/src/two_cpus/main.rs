@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod binds;
 mod confined;
+mod error;
 mod lock;
 mod on_demand;
 mod options;
@@ -20,11 +21,11 @@ mod second_cpu;
 mod self_test;
 
 use alloc::format;
-use alloc::string::String;
 
 use boot::Handover;
 use kernel::{HandedOver, Run, summary};
 
+use self::error::TwoCpuError;
 use self::on_demand::OnDemand;
 use self::options::TwoCpuOptions;
 
@@ -38,7 +39,7 @@ fn kernel_main(handover: Handover) -> ! {
 }
 
 /// As in the main image, and what `options` ask for.
-fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &TwoCpuOptions) -> Result<(), String> {
+fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &TwoCpuOptions) -> Result<(), TwoCpuError> {
     let described = run.describe(handed_over)?;
     let mut second_cpu = OnDemand::new(&described.description);
     let hardware = run.enumerate(&described);

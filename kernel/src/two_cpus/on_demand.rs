@@ -1,7 +1,6 @@
 //! The second CPU, started when it is needed first.
 
-use alloc::format;
-use alloc::string::String;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use addr::CpuAffinity;
@@ -9,6 +8,7 @@ use firmware::{Description, PsciConduit};
 use kernel::log;
 use kernel::machine::psci::Conduit;
 
+use crate::error::TwoCpuError;
 use crate::second_cpu::{SecondCpu, SecondCpuError};
 
 /// The second CPU, started when it is needed first.
@@ -33,10 +33,12 @@ impl OnDemand {
     /// # Errors
     ///
     /// There is no second CPU, or it does not come up.
-    pub(crate) fn cpu(&mut self, word: &str) -> Result<&mut SecondCpu, String> {
+    pub(crate) fn cpu(&mut self, word: &str) -> Result<&mut SecondCpu, TwoCpuError> {
         let cpu = match self.started.take() {
             Some(cpu) => cpu,
-            None => self.start().map_err(|error| format!("{word}: {error}"))?,
+            None => {
+                self.start().map_err(|error| TwoCpuError::NoSecondCpu { word: word.to_string(), error })?
+            }
         };
         Ok(self.started.insert(cpu))
     }

@@ -28,6 +28,20 @@ const ROUNDS_LIMIT: u64 = 1_000_000;
 /// Rounds of a race that does not say how many.
 const ROUNDS: u64 = 1000;
 
+/// A value that a word does not have.
+#[derive(Debug, thiserror::Error)]
+enum ValueError {
+    /// Not a number up to this limit.
+    #[error("expected a number from 1 to {0}")]
+    NotUpTo(u64),
+    /// Not a number.
+    #[error("expected a number below 2^64")]
+    NotANumber,
+    /// Not one of a few values.
+    #[error("unknown value")]
+    Unknown,
+}
+
 impl TwoCpuOptions {
     /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
     pub(crate) fn parse(words: &[String], warnings: &mut Vec<String>) -> Self {
@@ -41,21 +55,21 @@ impl TwoCpuOptions {
         options
     }
 
-    fn read(&mut self, word: &str) -> Result<(), String> {
+    fn read(&mut self, word: &str) -> Result<(), ValueError> {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match name {
             "smp-test" => match value.parse() {
                 Ok(pieces @ 1..=SMP_TEST_LIMIT) => self.smp_test = Some(pieces),
-                _ => return Err(format!("expected a number from 1 to {SMP_TEST_LIMIT}")),
+                _ => return Err(ValueError::NotUpTo(SMP_TEST_LIMIT.into())),
             },
             "rounds" => match value.parse() {
                 Ok(rounds @ 1..=ROUNDS_LIMIT) => self.rounds = rounds,
-                _ => return Err(format!("expected a number from 1 to {ROUNDS_LIMIT}")),
+                _ => return Err(ValueError::NotUpTo(ROUNDS_LIMIT)),
             },
-            "seed" => self.seed = value.parse().map_err(|_| "expected a number below 2^64".to_string())?,
+            "seed" => self.seed = value.parse().map_err(|_| ValueError::NotANumber)?,
             "binds" if value == "second-cpu" => self.binds_on_second_cpu = true,
             "race" if !value.is_empty() => self.race_file = Some(value.to_string()),
-            _ => return Err("unknown value".to_string()),
+            _ => return Err(ValueError::Unknown),
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 //! The machine is a model, the core that probes it is the one of a boot. The first CPU walks the buses for IOMMUs, the
 //! second one binds their users, and real timing decides how their pieces interleave.
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -14,6 +13,7 @@ use report::{BrokenInRace, ReachedInRace};
 use scenario::{BINDER, Race, Results, Scenario, WALKER};
 
 use crate::confined::Confined;
+use crate::error::TwoCpuError;
 use crate::options::TwoCpuOptions;
 use crate::rounds::{Pace, work};
 use crate::second_cpu::SecondCpu;
@@ -41,14 +41,16 @@ pub(crate) fn run(
     file: &str,
     path: Path,
     options: &TwoCpuOptions,
-) -> Result<report::Race, String> {
+) -> Result<report::Race, TwoCpuError> {
     let TwoCpuOptions { rounds, seed, .. } = *options;
-    let text = semihosting::read_file(file).map_err(|error| format!("race={file}: {error}"))?;
+    let text =
+        semihosting::read_file(file).map_err(|error| TwoCpuError::File { file: file.to_string(), error })?;
     let scenario: Scenario =
-        serde_json::from_slice(&text).map_err(|error| format!("race={file}: {error}"))?;
+        serde_json::from_slice(&text).map_err(|error| TwoCpuError::Json { file: file.to_string(), error })?;
     let about = scenario.about.clone();
     let expected = breakable(&scenario, path);
-    let race = Race::new(scenario, path, rounds).map_err(|error| format!("race={file}: {error}"))?;
+    let race = Race::new(scenario, path, rounds)
+        .map_err(|error| TwoCpuError::Scenario { file: file.to_string(), error })?;
 
     let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: FAIR_US, limit_us: LIMIT_US };
     let (mut coin, mut dice) = (Random(seed), Random(!seed));
@@ -64,7 +66,7 @@ pub(crate) fn run(
     let race = race.into_inner();
     let results = race.results();
     if tally.overdue {
-        return Err(format!("race={file}: {} of {rounds} rounds were over in time", results.rounds));
+        return Err(TwoCpuError::RaceOverdue { file: file.to_string(), done: results.rounds, rounds });
     }
     let not_provoked = expected.into_iter().filter(|id| !results.broken.contains_key(id.as_str()));
     Ok(report::Race {

@@ -3,8 +3,6 @@
 //! [`SecondCpu::join`] is all that there is: one closure runs here, another one there, from the same moment on, and
 //! it returns when both have. What they share is for the borrow checker to say, as with scoped threads.
 
-use core::fmt;
-
 use addr::CpuAffinity;
 use boot::secondary::{self, PrepareError};
 use kernel::machine::power;
@@ -32,17 +30,22 @@ const PARK: usize = 0;
 type Job<'a> = &'a mut (dyn FnMut() + Send);
 
 /// Why there is no second CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SecondCpuError {
     /// Firmware names no CPU but this one.
+    #[error("firmware names no CPU but the first")]
     None,
     /// Firmware does not say how PSCI is called.
+    #[error("firmware does not say how PSCI is called, which starts CPUs")]
     NoPsci,
     /// It was started before, and is parked.
+    #[error("the second CPU was used before, and is parked")]
     Parked,
     /// Its stacks cannot be mapped.
+    #[error("no stack for the second CPU: {0}")]
     Map(boot::memory::MapError),
     /// Firmware does not start it.
+    #[error("the CPU with affinity {cpu} is not started: {error}")]
     Refused {
         /// The CPU.
         cpu: CpuAffinity,
@@ -50,26 +53,9 @@ pub(crate) enum SecondCpuError {
         error: psci::Error,
     },
     /// It was started, and nothing is heard of it.
+    #[error("the CPU with affinity {0} was started, and did not come up within {ms} ms", ms = COME_UP_LIMIT_US / 1000)]
     Silent(CpuAffinity),
 }
-
-impl fmt::Display for SecondCpuError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("firmware names no CPU but the first"),
-            Self::NoPsci => f.write_str("firmware does not say how PSCI is called, which starts CPUs"),
-            Self::Parked => f.write_str("the second CPU was used before, and is parked"),
-            Self::Map(error) => write!(f, "no stack for the second CPU: {error}"),
-            Self::Refused { cpu, error } => write!(f, "the CPU with affinity {cpu} is not started: {error}"),
-            Self::Silent(cpu) => {
-                let ms = COME_UP_LIMIT_US / 1000;
-                write!(f, "the CPU with affinity {cpu} was started, and did not come up within {ms} ms")
-            }
-        }
-    }
-}
-
-impl core::error::Error for SecondCpuError {}
 
 impl From<PrepareError> for SecondCpuError {
     fn from(error: PrepareError) -> Self {

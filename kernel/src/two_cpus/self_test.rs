@@ -5,8 +5,7 @@
 //! other one has stored, again and again if they run at the same time. If not they take turns anyway, and the first
 //! count says little. In between both use the heap.
 
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
@@ -16,6 +15,7 @@ use boot::secondary::relax;
 use kernel::machine::clock;
 use report::TwoCpus;
 
+use crate::error::TwoCpuError;
 use crate::rounds::{Pace, Piece, Tally, work};
 use crate::second_cpu::SecondCpu;
 
@@ -55,17 +55,15 @@ const UNLOCKED_LIMIT_US: u64 = 10_000_000;
 /// # Errors
 ///
 /// Pieces were lost under the lock, in words.
-pub(crate) fn run(cpu: &mut SecondCpu, pieces: u32) -> Result<TwoCpus, String> {
+pub(crate) fn run(cpu: &mut SecondCpu, pieces: u32) -> Result<TwoCpus, TwoCpuError> {
     let (counted, tally) = count_with_lock(cpu, pieces.into())?;
     let wanted = 2 * ROUNDS * u64::from(pieces);
     if counted != wanted {
-        return Err(format!(
-            "two CPUs counted {counted} of {wanted} pieces: the lock does not keep them apart"
-        ));
+        return Err(TwoCpuError::Lock { counted, wanted });
     }
     let (here, there) = cpu.join(|| spoilt_blocks(0), || spoilt_blocks(1));
     if here + there > 0 {
-        return Err(format!("of blocks on the heap, {here} of CPU 0 and {there} of CPU 1 were overwritten"));
+        return Err(TwoCpuError::Heap { here, there });
     }
     let unlocked = count_without_lock(cpu);
     Ok(TwoCpus {
@@ -126,7 +124,7 @@ impl Stock {
 }
 
 /// What was counted by both CPUs in all rounds, and what they did.
-fn count_with_lock(cpu: &mut SecondCpu, pieces: u64) -> Result<(u64, Tally), String> {
+fn count_with_lock(cpu: &mut SecondCpu, pieces: u64) -> Result<(u64, Tally), TwoCpuError> {
     let mut counted = 0;
     let mut sum = Tally::default();
     for seed in 0..ROUNDS {
@@ -138,9 +136,7 @@ fn count_with_lock(cpu: &mut SecondCpu, pieces: u64) -> Result<(u64, Tally), Str
             *sum += pieces;
         }
         if tally.overdue {
-            let [here, there] = tally.pieces;
-            let done = format!("they did {here} and {there} pieces");
-            return Err(format!("round {seed} of two CPUs was not over in time; {done}"));
+            return Err(TwoCpuError::SelfTestOverdue { round: seed, pieces: tally.pieces });
         }
     }
     Ok((counted, sum))

@@ -1,0 +1,174 @@
+//! The registers of virtio devices, mapped and given to `virtio-drivers` as a transport.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+
+use addr::{PciAddress, PhysAddr, Range};
+use pci::{
+    Bar, BarKind, BarRegister, Command, EnableError, FunctionIndex, VirtioCapability, VirtioStructure,
+};
+use virtio_drivers::transport::mmio::{MmioError, MmioTransport, VirtIOHeader};
+use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
+use virtio_drivers::transport::pci::{PciTransport, VirtioPciError};
+
+use crate::hardware::{Handle, Hardware, first_registers};
+use crate::machine::dma::IdentityHal;
+use crate::machine::registers::{self, RegistersError};
+use crate::machine::virtio_config::VirtioConfig;
+use crate::machine::virtio_transport::{Doorbells, VirtioTransport};
+
+/// A transport of any kind, for the lifetime of the machine.
+pub(crate) type Transport = VirtioTransport;
+
+/// Why a virtio device cannot be driven.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TransportError {
+    /// It cannot be switched on.
+    #[error(transparent)]
+    Enable(#[from] EnableError),
+    /// Its configuration space is gone.
+    #[error("no configuration space")]
+    NoConfigSpace,
+    /// A BAR of it cannot be used.
+    #[error("{register}, by ranges of {bridge}: {fault}")]
+    Bar {
+        /// Which one.
+        register: BarRegister,
+        /// The host bridge that leads there, by firmware's name.
+        bridge: String,
+        /// Why not.
+        fault: BarFault,
+    },
+    /// Its capabilities do not lead to registers.
+    #[error("{error}{complaints}")]
+    Pci {
+        /// What the crate missed.
+        error: VirtioPciError,
+        /// BARs that cannot be used, each after a semicolon.
+        complaints: String,
+    },
+    /// It has nowhere to be notified.
+    #[error("it has no doorbells")]
+    NoDoorbells,
+    /// Firmware lists no registers.
+    #[error("no registers")]
+    NoRegisters,
+    /// Firmware's registers are at address 0.
+    #[error("registers at 0")]
+    RegistersAtZero,
+    /// The registers are not those of a virtio device.
+    #[error(transparent)]
+    Mmio(MmioError),
+}
+
+/// Why a BAR cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BarFault {
+    /// No window leads there.
+    #[error("has no address that the CPU reaches")]
+    NoAddress,
+    /// The registers cannot be used.
+    #[error(transparent)]
+    Registers(#[from] RegistersError),
+    /// The registers are another device's.
+    #[error("the registers at {0} are not this function's")]
+    Foreign(PhysAddr),
+}
+
+impl Hardware {
+    /// The registers behind a BAR of a virtio device, mapped; the function answers in the BAR's space already.
+    pub(crate) fn map_bar(&self, index: FunctionIndex, bar: &Bar) -> Result<Range<PhysAddr>, TransportError> {
+        let fault = |fault| TransportError::Bar {
+            register: bar.register,
+            bridge: self.bridge_node(index).to_string(),
+            fault,
+        };
+        let range = bar.cpu.ok_or_else(|| fault(BarFault::NoAddress))?;
+        // SAFETY: No BAR of a virtio device has a register first that changes by being read: there are the common
+        // or the legacy header, the MSI-X table, or the notifications.
+        unsafe { registers::map(range) }.map_err(|error| fault(error.into()))?;
+        Ok(range)
+    }
+
+    /// Whether the registers that the CPU finds are the function's: they have to go when it stops answering.
+    ///
+    /// The windows of the host bridge are firmware's word alone, and wrong ones lead to another device's registers.
+    /// Access through configuration space (virtio 1.2, section 4.1.4.9) would show it as well, but it ends QEMU from
+    /// 9.2 on (`virtio_address_space_lookup`; 10.0.2 and 11.1.3 tried).
+    fn check_registers(
+        &self,
+        index: FunctionIndex,
+        capabilities: &[VirtioCapability],
+        bar: &Bar,
+        registers: Range<PhysAddr>,
+    ) -> Result<(), TransportError> {
+        let is_common =
+            |one: &&VirtioCapability| one.structure == VirtioStructure::Common && one.is_in(bar.register);
+        let Some(common) = capabilities.iter().find(is_common) else { return Ok(()) };
+        let register = registers.start().checked_add(common.start.into());
+        let register = register.and_then(|start| Range::from_size(start, 4));
+        let Some(register) = register.filter(|register| registers.encloses(register)) else { return Ok(()) };
+        // SAFETY: The BAR was mapped; its first structure's first register is no more than a selector.
+        let read = || unsafe { registers::first_word(register) }.ok();
+        let answering = read();
+        if answering == pci::while_silent(&self.config, &self.topology[index], read) {
+            return Err(TransportError::Bar {
+                register: bar.register,
+                bridge: self.bridge_node(index).to_string(),
+                fault: BarFault::Foreign(register.start()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The virtio transport of a device, whose DMA is on from now on.
+    pub(crate) fn virtio_transport(&self, handle: Handle) -> Result<Transport, TransportError> {
+        match handle {
+            Handle::Function(index) => {
+                self.enable(index, Command::MEMORY | Command::BUS_MASTER)?;
+                let function = &self.topology[index];
+                let PciAddress { bus, devfn, .. } = function.address;
+                let ecam = self.config.borrow().at(function.address).ok_or(TransportError::NoConfigSpace)?;
+                let capabilities = pci::virtio_capabilities(&ecam, function);
+                // I/O space is for notifications alone, which memory may offer as well.
+                let in_io = |bar: &Bar| {
+                    bar.kind == BarKind::Io && capabilities.iter().any(|one| one.is_in(bar.register))
+                };
+                let has_io = function.bars().iter().any(in_io) && self.enable(index, Command::IO).is_ok();
+                // A BAR that cannot be reached matters only if the transport needs it.
+                let mut config = VirtioConfig::new(ecam, function, capabilities.clone());
+                let mut complaints = String::new();
+                let mut mapped = Vec::new();
+                for bar in
+                    function.bars().iter().filter(|bar| bar.kind != BarKind::Io || has_io && in_io(bar))
+                {
+                    match self.map_bar(index, bar) {
+                        Ok(registers) => {
+                            self.check_registers(index, &capabilities, bar, registers)?;
+                            config.show(bar, registers);
+                            mapped.push((bar.register, registers));
+                        }
+                        Err(complaint) => complaints += &format!("; {complaint}"),
+                    }
+                }
+                let place = DeviceFunction { bus, device: devfn.device(), function: devfn.function() };
+                let transport = PciTransport::new::<IdentityHal, _>(&mut PciRoot::new(config), place)
+                    .map_err(|error| TransportError::Pci { error, complaints })?;
+                let doorbells = Doorbells::new(&capabilities, &mapped).ok_or(TransportError::NoDoorbells)?;
+                Ok(VirtioTransport::pci(transport, doorbells))
+            }
+            Handle::Platform(index) => {
+                let registers = first_registers(&self.platform[index]).ok_or(TransportError::NoRegisters)?;
+                let header = NonNull::new(registers.start().0 as *mut VirtIOHeader)
+                    .ok_or(TransportError::RegistersAtZero)?;
+                // SAFETY: The registers were mapped when the slot was looked at, firmware says that they are
+                // a virtio-mmio device's, and the core binds one driver to it at a time.
+                unsafe { MmioTransport::new(header, registers.size() as usize) }
+                    .map(VirtioTransport::mmio)
+                    .map_err(TransportError::Mmio)
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The console and the PSCI conduit that firmware names, put to use as soon as they are known.
+
+use alloc::format;
+use alloc::string::ToString;
+
+use firmware::{Console, PsciConduit};
+use probe::{Finding, Severity};
+
+use crate::machine::psci::Conduit;
+use crate::machine::{console, power};
+
+/// Uses the console that firmware names; a finding if no console is there.
+pub(super) fn use_console(named: Option<Console>) -> Option<Finding> {
+    let Console::Pl011(registers) = named?;
+    let why = match console::move_uart(registers.start()) {
+        Ok(true) => return None,
+        Ok(false) => "no PL011 answers there".to_string(),
+        Err(error) => error.to_string(),
+    };
+    let sentence = format!("the console that the device tree names has its registers at {registers}: {why}");
+    Some(Finding {
+        id: "console-absent",
+        severity: Severity::Warning,
+        subject: "/chosen".to_string(),
+        sentence,
+    })
+}
+
+/// Ends the run by this conduit, if firmware names one.
+pub(super) fn use_conduit(conduit: Option<PsciConduit>) {
+    match conduit {
+        Some(PsciConduit::Hvc) => power::set_conduit(Conduit::Hvc),
+        Some(PsciConduit::Smc) => power::set_conduit(Conduit::Smc),
+        None => {}
+    }
+}

@@ -1,0 +1,78 @@
+//! Memory that firmware describes as RAM, given to the heap.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use addr::{PhysAddr, Range};
+use boot::{Handover, Source};
+use probe::{Finding, Severity};
+
+use crate::input::description::Described;
+use crate::input::efi;
+use crate::machine::heap::MemoryError;
+use crate::machine::{blob, heap};
+
+/// Gives the memory that the description leaves free to the heap.
+///
+/// Memory that cannot be used costs no more than itself: the findings say which, and the run goes on with
+/// the heap that it has.
+///
+/// An EFI firmware's own map says what is free (`from_efi`), as in Linux; a device tree beside it does not
+/// know what the firmware uses.
+pub(crate) fn add_to_heap(
+    handover: &Handover,
+    from_efi: Option<efi::Memory>,
+    described: &Described,
+) -> Vec<Finding> {
+    let Described { description, tree, .. } = described;
+    let mut reserved: Vec<Range<PhysAddr>> = description.reserved.clone();
+    reserved.push(handover.image);
+    reserved.extend(Range::from_size(PhysAddr(tree.as_ptr().addr() as u64), tree.len() as u64));
+    if let Source::DeviceTree(at) = handover.source {
+        reserved.extend(Range::from_size(at, u64::from(blob::DEVICE_TREE_LIMIT)));
+    }
+    let memory = match &from_efi {
+        None => &description.memory,
+        Some(map) => {
+            reserved.extend(&map.kept);
+            &map.free
+        }
+    };
+
+    let mut findings = Vec::new();
+    if !description.memory.iter().any(|range| range.encloses(&handover.image)) {
+        let sentence = format!(
+            "the image is at {}, which is outside of the RAM that firmware describes; it runs there all the same",
+            handover.image
+        );
+        findings.push(about_memory("image-outside-memory", sentence));
+    }
+    let mut left_out = 0;
+    let mut refused = |range, error: MemoryError| {
+        if findings.len() >= MEMORY_FINDING_LIMIT {
+            left_out += 1;
+            return;
+        }
+        let id = match error {
+            MemoryError::Absent(_) => "memory-absent",
+            MemoryError::Unmappable(_) | MemoryError::TooManyRanges => "memory-unusable",
+        };
+        findings.push(about_memory(id, format!("{range}, RAM as firmware says, is left out: {error}")));
+    };
+    // SAFETY: Firmware says that this is RAM; the image, with the early heap, and both device trees and what
+    // EFI firmware keeps are left out. It is called once.
+    unsafe { heap::add_free_memory(memory, &reserved, &mut refused) };
+    if left_out > 0 {
+        let sentence = format!("{left_out} more ranges, RAM as firmware says, are left out");
+        findings.push(about_memory("memory-unusable", sentence));
+    }
+    findings
+}
+
+/// Ranges of RAM that are named one by one if they cannot be used.
+const MEMORY_FINDING_LIMIT: usize = 16;
+
+fn about_memory(id: &'static str, sentence: String) -> Finding {
+    Finding { id, severity: Severity::Warning, subject: "memory".to_string(), sentence }
+}
