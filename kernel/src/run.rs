@@ -10,7 +10,7 @@ use core::fmt::Display;
 use boot::Handover;
 use firmware::route::{Route, TreeFrom};
 use pci::Policy;
-use probe::FirmwareMap;
+use probe::LinuxFirmware;
 use report::{Report, Run as RunRecord};
 
 use crate::error::Error;
@@ -104,7 +104,7 @@ impl Run {
     /// # Errors
     ///
     /// The command line names a device or a driver that there is not.
-    pub fn prepare(&self, hardware: &Rc<Hardware>, map: Box<dyn FirmwareMap>) -> Result<Probing, Error> {
+    pub fn prepare(&self, hardware: &Rc<Hardware>, map: Box<dyn LinuxFirmware>) -> Result<Probing, Error> {
         event_log::policy(&self.options);
         Probing::new(hardware, map, &self.options)
     }

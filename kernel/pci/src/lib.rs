@@ -41,7 +41,7 @@ pub use function::index::{BusIndex, FunctionIndex};
 pub use function::kind::FunctionKind;
 pub use function::sriov::Sriov;
 pub use function::{Function, SubsystemId};
-pub use pci_bus::{Isolate, PciBus};
+pub use pci_bus::{Isolate, LinuxPciBus, PciBus};
 pub use place::host_window::{Occupied, WindowError, WindowFault, review_windows};
 pub use policy::{Numbering, Policy, Quirks, Resources};
 pub use read::acs::read_acs;

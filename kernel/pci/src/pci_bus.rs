@@ -1,26 +1,31 @@
-//! The PCI bus as the probe core sees it.
+//! The PCI bus as the probe core sees it. A unit is a function's index.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use probe::{FwNode, GroupId, Grouping, InputIds, Joining, Unit};
+use probe::{FwNode, GroupId, Grouping, InputIds, Joining, LinuxBus, Unit};
 
 use crate::function::index::FunctionIndex;
 use crate::rules::group::{IsolationClass, Join};
 use crate::topology::Topology;
 
-/// Switches on ACS of one function, in the hardware and in the topology.
-pub type Isolate = Rc<dyn Fn(&mut Topology, FunctionIndex)>;
-
-/// A topology as the probe core sees it. A unit is a function's index.
+/// A topology with its isolation classes.
 #[derive(Clone)]
 pub struct PciBus {
-    /// Shared, until this bus isolates a function.
     topology: Rc<Topology>,
     nodes: Rc<[FwNode]>,
     classes: Rc<[IsolationClass]>,
-    isolate: Option<Isolate>,
+}
+
+/// Switches on ACS of one function, in the hardware and in the topology.
+pub type Isolate = Rc<dyn Fn(&mut Topology, FunctionIndex)>;
+
+/// A topology whose functions Linux's paths isolate, and group, one after the other.
+#[derive(Clone)]
+pub struct LinuxPciBus {
+    /// Shared, until this bus isolates a function.
+    topology: Rc<Topology>,
+    isolate: Isolate,
 }
 
 impl PciBus {
@@ -31,17 +36,7 @@ impl PciBus {
     pub fn new(topology: impl Into<Rc<Topology>>, nodes: Vec<FwNode>) -> Self {
         let topology = topology.into();
         let classes = topology.isolation_classes().into();
-        Self { topology, nodes: nodes.into(), classes, isolate: None }
-    }
-
-    /// The bus of `topology`, whose functions are isolated one after the other, when the core says so.
-    ///
-    /// The isolation classes are those that come of it when all of them are.
-    #[must_use]
-    pub fn isolated_later(topology: impl Into<Rc<Topology>>, nodes: Vec<FwNode>, isolate: Isolate) -> Self {
-        let topology = topology.into();
-        let classes = topology.fully_isolating().isolation_classes().into();
-        Self { topology, nodes: nodes.into(), classes, isolate: Some(isolate) }
+        Self { topology, nodes: nodes.into(), classes }
     }
 
     /// The functions behind the units.
@@ -49,10 +44,25 @@ impl PciBus {
     pub fn topology(&self) -> &Topology {
         &self.topology
     }
+}
 
-    fn function(unit: Unit) -> FunctionIndex {
-        FunctionIndex::new(unit.0 as usize)
+impl LinuxPciBus {
+    /// The same functions as `topology`, and as it isolates now.
+    #[must_use]
+    pub fn new(topology: impl Into<Rc<Topology>>, isolate: Isolate) -> Self {
+        Self { topology: topology.into(), isolate }
     }
+
+    /// Which ACS controls are on, as a number.
+    #[must_use]
+    pub fn isolation(&self) -> u64 {
+        let isolating = self.topology.functions().iter().filter_map(|function| function.acs);
+        isolating.fold(0, |memory, acs| memory.rotate_left(5) ^ u64::from(acs.control.bits()))
+    }
+}
+
+fn function(unit: Unit) -> FunctionIndex {
+    FunctionIndex::new(unit.0 as usize)
 }
 
 /// The probe core's name for a function is its index.
@@ -71,25 +81,30 @@ impl probe::Bus for PciBus {
     }
 
     fn input_ids(&self, unit: Unit) -> InputIds {
-        InputIds::Requesters(self.topology.requesters(Self::function(unit)))
+        InputIds::Requesters(self.topology.requesters(function(unit)))
     }
 
     fn firmware_parent(&self, unit: Unit) -> Option<FwNode> {
-        let function = &self.topology[Self::function(unit)];
-        self.nodes.get(self.topology.bus_of(function).root).copied()
+        let root = self.topology.bus_of(&self.topology[function(unit)]).root;
+        self.nodes.get(root).copied()
     }
 
     fn is_untrusted(&self, unit: Unit) -> bool {
-        self.topology[Self::function(unit)].untrusted
+        self.topology[function(unit)].untrusted
     }
 
     fn grouping(&self, unit: Unit) -> Grouping {
-        let class = &self.classes[Self::function(unit).place()];
+        let class = &self.classes[function(unit).place()];
         Grouping { leader: class.leader.into(), why: class.why.clone() }
     }
+}
 
+/// # Panics
+///
+/// All methods panic on a unit that this bus did not give out.
+impl LinuxBus for LinuxPciBus {
     fn joining(&self, unit: Unit, arriving: bool, group_of: &dyn Fn(Unit) -> Option<GroupId>) -> Joining {
-        let index = Self::function(unit);
+        let index = function(unit);
         let group_of = |other: FunctionIndex| group_of(other.into());
         let function = &self.topology[index];
         let join = if arriving && function.multifunction != function.multifunction_by_header {
@@ -105,19 +120,7 @@ impl probe::Bus for PciBus {
         }
     }
 
-    /// The copy isolates by the same hands, if there are any.
-    fn fork(&self) -> Option<Box<dyn probe::Bus>> {
-        Some(Box::new(self.clone()))
-    }
-
-    fn memory(&self) -> u64 {
-        let isolating = self.topology.functions().iter().filter_map(|function| function.acs);
-        isolating.fold(0, |memory, acs| memory.rotate_left(5) ^ u64::from(acs.control.bits()))
-    }
-
     fn isolate(&mut self, unit: Unit) {
-        if let Some(isolate) = &self.isolate {
-            isolate(Rc::make_mut(&mut self.topology), Self::function(unit));
-        }
+        (self.isolate)(Rc::make_mut(&mut self.topology), function(unit));
     }
 }

@@ -5,192 +5,265 @@
 //! [`Asker`]) and never inferred from what an earlier step left behind; readiness is asked of every
 //! IOMMU that the device names, before anything is set up with any of them; and one device's failure
 //! is that device's alone.
+//!
+//! A replay cannot begin before its IOMMU can be looked up, since it takes what only publishing makes. So this, by
+//! which IOMMUs walked over all devices and found none that was theirs, does not compile:
+//!
+//! ```compile_fail,E0308
+//! use probe::{IommuOps, Published, Replay};
+//!
+//! /// The driver registers its IOMMU: all devices are walked over, and after that it can be found.
+//! fn register(ops: Box<dyn IommuOps>) -> Replay {
+//!     Replay::of(ops)
+//! }
+//! ```
+//!
+//! With what publishing it made, it does:
+//!
+//! ```
+//! use probe::{Published, Replay};
+//!
+//! fn register(published: Published) -> Replay {
+//!     Replay::of(published)
+//! }
+//! ```
 
-use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec::Vec;
 
-use crate::activity::{Replay, Until, Work};
-use crate::check::Id;
-use crate::core::Core;
+use crate::check;
+use crate::data::dma::{DmaState, Trigger, Ungrouped};
 use crate::data::event::Event;
-use crate::phase1::resolve::{Asker, Resolution};
-use crate::table::device::{DeviceId, DmaState, Trigger};
-use crate::table::group::{Group, GroupId};
-use crate::table::instance::{InstanceId, InstanceState};
-use crate::traits::iommu::IommuOps;
+use crate::data::id::{DeviceId, GroupId};
+use crate::grouping::membership::LeaveCause;
+use crate::grouping::regroup::{leave_group, release_driver, set_up_default_domain};
+use crate::phase1::join::join;
+use crate::phase1::resolve::{Asker, Resolution, resolve};
+use crate::phase1::ring;
+use crate::phase2::answer::{answer, describe};
+use crate::phase2::attempt::{Outcome, attempt};
+use crate::phase2::claim::DmaClaim;
+use crate::table::Tables;
+use crate::table::bind::Until;
+use crate::table::bus::Walk;
+use crate::table::device::Device;
+use crate::table::group::Group;
+use crate::table::instance::Published;
+use crate::table::invariant::Id;
 
-/// A device is on its bus: phase 1, for it and for the IOMMUs with which it closes a ring.
-pub(crate) fn device_added<D>(core: &mut Core<D>, device: DeviceId) {
-    phase1_at_once(core, device, Trigger::Add);
-    for iommu in core.affected_by_iommu(device) {
-        let before = core.device(iommu).dma.clone();
+/// A replay between two devices: a published IOMMU walks over all devices, and then sets up default domains.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub struct Replay {
+    published: Published,
+    walk: Walk,
+    /// Groups that got their first member in this replay, in that order; they have no domain yet.
+    groups: VecDeque<GroupId>,
+}
+
+impl Replay {
+    /// The replay of an IOMMU that can be looked up, before the first device.
+    #[must_use]
+    pub fn of(published: Published) -> Self {
+        Self { published, walk: Walk::default(), groups: VecDeque::new() }
+    }
+
+    /// Whose replay it is.
+    pub(crate) fn published(&self) -> &Published {
+        &self.published
+    }
+
+    pub(crate) fn walk(&self) -> &Walk {
+        &self.walk
+    }
+
+    pub(crate) fn groups(&self) -> &VecDeque<GroupId> {
+        &self.groups
+    }
+}
+
+/// A device is on its bus: phase 1, for it and for the IOMMUs with which it closes a ring; then a driver may bind it.
+pub(crate) fn device_added<D>(tables: &mut Tables<D>, device: DeviceId) {
+    phase1_at_once(tables, device, Trigger::Add);
+    for iommu in ring::affected_by_iommu(tables, device) {
+        let before = tables.devices[iommu].dma().clone();
         if matches!(before, DmaState::Grouped(_)) {
-            core.release_driver(iommu);
-            core.leave_group(iommu);
+            release_driver(tables, iommu);
+            leave_group(tables, iommu, LeaveCause::Other);
         }
-        phase1_at_once(core, iommu, Trigger::Add);
-        if core.device(iommu).dma != before {
-            core.queue_bind(iommu);
+        phase1_at_once(tables, iommu, Trigger::Add);
+        if *tables.devices[iommu].dma() != before {
+            tables.queue_bind(iommu);
         }
     }
+    tables.queue_bind(device);
 }
 
 /// A device has lost its driver: if it is still outside of its group, now is the time.
-pub(crate) fn driver_unbound<D>(core: &mut Core<D>, device: DeviceId) {
-    phase1_at_once(core, device, Trigger::Bind);
+pub(crate) fn driver_unbound<D>(tables: &mut Tables<D>, device: DeviceId) {
+    phase1_at_once(tables, device, Trigger::Bind);
 }
 
 /// IOMMUs that a device waited for have become ready: phase 1 again.
-pub(crate) fn iommus_ready<D>(core: &mut Core<D>, device: DeviceId) {
-    phase1_at_once(core, device, Trigger::Replay);
+pub(crate) fn iommus_ready<D>(tables: &mut Tables<D>, device: DeviceId) {
+    phase1_at_once(tables, device, Trigger::Replay);
     // A bind that came in between was put off, and has slept through what it waits for.
-    if core.deferred.iter().any(|deferred| deferred.device == device) {
-        core.forget_deferral(device);
-        core.queue_bind(device);
+    if tables.binds.is_deferred(device) {
+        tables.binds.forget(device);
+        tables.queue_bind(device);
     }
 }
 
-/// A driver has bound an IOMMU: publish it, then replay all devices against it.
-pub(crate) fn iommu_bound<D>(core: &mut Core<D>, device: DeviceId, ops: Box<dyn IommuOps>) -> Work {
-    let driver = core.device(device).driver().map_or("", |driver| core.driver_name(driver));
-    Work::Replay(Replay::new(core.publish(device, driver, ops)))
+/// One attempt to bind a driver to a device that has none: the first driver that matches and succeeds. If that brings an
+/// IOMMU, its replay follows.
+pub(crate) fn bind<D>(tables: &mut Tables<D>, device: DeviceId) -> Option<Replay> {
+    let mut slot = 0;
+    while let Some(driver) = tables.next_driver(device, slot) {
+        let claim = match set_up_dma(tables, device) {
+            Ok(claim) => claim,
+            Err(until) => {
+                let detail = describe(tables, &until);
+                tables.defer(device, driver, until, detail);
+                return None;
+            }
+        };
+        match attempt(tables, device, driver, claim.group(), claim) {
+            Outcome::Bound(owns) => {
+                tables.bound(device, driver, owns);
+                return None;
+            }
+            Outcome::Iommu(ops) => {
+                tables.bound(device, driver, None);
+                let node = tables.devices[device].node();
+                return Some(Replay::of(tables.publish(device, node, driver, ops)));
+            }
+            Outcome::Deferred(why) => {
+                tables.defer(device, driver, Until::AnyBind, why);
+                return None;
+            }
+            Outcome::Failed => slot = driver.0 as usize + 1,
+        }
+    }
+    tables.binds.forget(device);
+    None
 }
 
 /// The next device of a replay; after the last device the next group's default domain; then ready.
-pub(crate) fn replay_step<D>(core: &mut Core<D>, mut replay: Replay) -> Option<Work> {
-    if core.instances[replay.instance.0 as usize].is_none() {
-        set_up_remaining_domains(core);
+pub(crate) fn replay_step<D>(tables: &mut Tables<D>, mut replay: Replay) -> Option<Replay> {
+    let instance = replay.published.id();
+    if tables.instances.find(instance).is_none() {
+        set_up_remaining_domains(tables);
         return None;
     }
-    if let Some(device) = next_device(core, &mut replay) {
-        if let Some(created) = phase1(core, device, Asker::Replay(replay.instance), Trigger::Replay) {
-            // Who is only now replayed behind an IOMMU that was ready before has nothing to wait for.
-            let instances = core.membership(device).map(|membership| &membership.fwspecs);
-            if instances.into_iter().flatten().any(|fwspec| fwspec.instance == replay.instance) {
+    if let Some(device) = replay.walk.next(&tables.buses) {
+        let asker = Asker::Replay(&replay.published);
+        if let Some(created) = phase1(tables, device, asker, Trigger::Replay) {
+            // A device that is only now replayed behind an IOMMU that was ready before has nothing to wait for.
+            let fwspecs = tables.membership(device).map(|membership| membership.fwspecs());
+            if fwspecs.into_iter().flatten().any(|fwspec| fwspec.instance == instance) {
                 replay.groups.push_back(created);
             } else {
-                core.set_up_default_domain(created);
+                set_up_default_domain(tables, created);
             }
         }
     } else if let Some(group) = replay.groups.pop_front() {
-        if core.groups.contains(group) {
-            core.set_up_default_domain(group);
+        if tables.groups.contains(group) {
+            set_up_default_domain(tables, group);
         }
     } else {
-        set_up_remaining_domains(core);
-        ready(core, replay.instance);
+        set_up_remaining_domains(tables);
+        ready(tables, replay.published);
         return None;
     }
-    Some(Work::Replay(replay))
+    Some(replay)
 }
 
-/// Default domains of groups that nobody else remembers: they came out of a group without one when it came
-/// apart in the middle of the replay, or the replay ended early because its IOMMU went.
-fn set_up_remaining_domains<D>(core: &mut Core<D>) {
-    let remaining: Vec<GroupId> =
-        core.groups.iter().filter(|group| group.default_domain.is_none()).map(Group::id).collect();
-    for group in remaining {
-        // Another one's refusal may have ended it.
-        if core.groups.contains(group) {
-            core.set_up_default_domain(group);
+/// Checks what must hold when nothing is left to do.
+pub(crate) fn check_at_rest<D>(tables: &mut Tables<D>) {
+    let mut broken = Vec::new();
+    for device in tables.devices.iter() {
+        if *device.dma() == DmaState::Ungrouped(Ungrouped::Unprobed) {
+            broken.push((Id::I2, format!("{} was never probed", device.name())));
         }
     }
+    check::at_rest(tables, broken);
 }
 
-/// Phase 2: whether the device's DMA is set up, and by which group.
+/// Phase 2: the device's DMA is set up, or will not be.
 ///
 /// # Errors
 ///
 /// Not yet; the bind is to be tried again when this ends.
-pub(crate) fn set_up_dma<D>(core: &mut Core<D>, device: DeviceId) -> Result<Option<GroupId>, Until> {
-    match &core.device(device).dma {
-        DmaState::Grouped(membership) => {
-            let group = membership.group;
-            if core.groups.get(group).default_domain.is_some() {
-                return Ok(Some(group));
-            }
-            // The replay that made the group, of whichever IOMMU, has not come to its default domain yet.
-            Err(Until::Domain)
+fn set_up_dma<D>(tables: &mut Tables<D>, device: DeviceId) -> Result<DmaClaim, Until> {
+    answer(tables, device).or_else(|not_yet| match &tables.devices[device].dma() {
+        DmaState::Ungrouped(Ungrouped::Waiting(nodes)) if tables.binds.is_expired() => {
+            tables.log.event(Event::DependencyIgnored { device, nodes: nodes.clone() });
+            Ok(not_yet.ignore())
         }
-        DmaState::Waiting(nodes) if core.deferral_expired => {
-            let nodes = nodes.clone();
-            core.events.push(Event::DependencyIgnored { device, nodes });
-            Ok(None)
-        }
-        DmaState::Waiting(nodes) => Err(Until::Ready(nodes.clone())),
-        DmaState::Unprobed
-        | DmaState::Untranslated(_)
-        | DmaState::MapInvalid(_)
-        | DmaState::IsIommu
-        | DmaState::Refused(_) => Ok(None),
-        DmaState::Probing | DmaState::Translated(_) | DmaState::Abandoned(_) => {
-            unreachable!("states of Linux's paths")
+        _ => Err(not_yet.until()),
+    })
+}
+
+/// Default domains of groups that no replay remembers: they came out of a group without one when it came
+/// apart in the middle of the replay, or the replay ended early because its IOMMU went.
+fn set_up_remaining_domains<D>(tables: &mut Tables<D>) {
+    let remaining: Vec<GroupId> =
+        tables.groups.iter().filter(|group| !group.has_domain()).map(Group::id).collect();
+    for group in remaining {
+        // Another one's refusal may have ended it.
+        if tables.groups.contains(group) {
+            set_up_default_domain(tables, group);
         }
     }
 }
 
 /// Phase 1, and the default domain of a group that it made.
-fn phase1_at_once<D>(core: &mut Core<D>, device: DeviceId, trigger: Trigger) {
-    if let Some(created) = phase1(core, device, Asker::Settled, trigger) {
-        core.set_up_default_domain(created);
+fn phase1_at_once<D>(tables: &mut Tables<D>, device: DeviceId, trigger: Trigger) {
+    if let Some(created) = phase1(tables, device, Asker::Settled, trigger) {
+        set_up_default_domain(tables, created);
     }
 }
 
 /// Phase 1: input IDs, map, instances, group. Returns the group if the device is its first member.
-fn phase1<D>(core: &mut Core<D>, device: DeviceId, asker: Asker, trigger: Trigger) -> Option<GroupId> {
-    if matches!(core.device(device).dma, DmaState::Grouped(_)) {
+fn phase1<D>(
+    tables: &mut Tables<D>,
+    device: DeviceId,
+    asker: Asker<'_>,
+    trigger: Trigger,
+) -> Option<GroupId> {
+    if tables.membership(device).is_some() {
         return None;
     }
-    let departures = core.departures;
-    let state = match core.resolve(device, asker) {
+    let losses = tables.groups.losses();
+    let state = match resolve(tables, device, asker) {
         Resolution::Without(state) => state,
         Resolution::Targets(targets) => {
             // A driver that gave up waiting runs untranslated; it has to start again behind the IOMMU.
-            if core.device(device).driver.is_some() {
-                core.release_driver(device);
-                core.queue_bind(device);
+            if tables.devices[device].driver().is_some() {
+                release_driver(tables, device);
+                tables.queue_bind(device);
             }
-            match core.join(device, &targets, trigger) {
+            match join(tables, device, targets, trigger) {
                 Ok(joined) => return joined.created.then_some(joined.group),
-                Err(detail) => DmaState::Refused(detail),
+                Err(detail) => Ungrouped::Refused(detail),
             }
         }
     };
-    core.set_dma(device, state);
-    if core.departures != departures {
-        let name = core.device(device).name.clone();
-        core.invariants.broken(Id::I5, || format!("{name} cost another device its group"));
-    }
+    tables.note_ungrouped(device, state);
+    check::others_kept_their_groups(tables, device, losses);
     None
 }
 
-/// The replay is over: whoever waited for this IOMMU goes on.
-fn ready<D>(core: &mut Core<D>, instance: InstanceId) {
-    core.instance_mut(instance).state = InstanceState::Ready;
-    core.events.push(Event::Ready(instance));
-    let Some(node) = core.instance(instance).node else {
+/// The replay is over: whatever waited for this IOMMU goes on.
+fn ready<D>(tables: &mut Tables<D>, published: Published) {
+    let instance = published.id();
+    tables.instances.ready(published);
+    tables.log.event(Event::Ready(instance));
+    let Some(node) = tables.instances[instance].node() else {
         return;
     };
-    let waiting: Vec<DeviceId> = core
-        .devices()
-        .filter(|device| matches!(&device.dma, DmaState::Waiting(nodes) if nodes.contains(&node)))
-        .map(|device| device.id)
-        .collect();
-    for device in waiting.into_iter().rev() {
-        core.work.push_front(Work::Probe(device));
-    }
-    core.wake(|until| matches!(until, Until::Ready(nodes) if nodes.contains(&node)));
-}
-
-fn next_device<D>(core: &Core<D>, replay: &mut Replay) -> Option<DeviceId> {
-    while replay.bus < core.buses.len() {
-        if let Some(device) = core.next_on_bus(replay.bus, replay.after) {
-            replay.after = Some(device);
-            return Some(device);
-        }
-        replay.bus += 1;
-        replay.after = None;
-    }
-    None
+    let waits = |device: &&Device<D>| matches!(device.dma(), DmaState::Ungrouped(Ungrouped::Waiting(nodes)) if nodes.contains(&node));
+    let waiting = tables.devices.iter().filter(waits).map(Device::id).collect();
+    tables.binds.queue_probes(waiting);
+    tables.wake(|until| matches!(until, Until::Ready(nodes) if nodes.contains(&node)));
 }

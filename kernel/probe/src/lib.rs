@@ -20,8 +20,8 @@ mod check;
 mod core;
 mod data;
 mod fixed;
+mod grouping;
 mod linux;
-mod path;
 mod phase1;
 mod phase2;
 mod reason;
@@ -29,27 +29,32 @@ mod snapshot;
 mod table;
 mod traits;
 
-pub use self::core::{BusId, Core};
+pub use self::core::Core;
 pub use activity::Activity;
-pub use check::Verdict;
+pub use data::dma::{DmaState, Fwspec, Membership, Trigger, Ungrouped};
+pub use data::domain::{DomainKind, DomainPolicy, DomainType, Prot};
 pub use data::event::Event;
 pub use data::finding::{Finding, Severity};
-pub use path::Path;
-pub use phase1::domain::Policy;
+pub use data::firmware::{InputIds, MapError, Reference, Translation, Untranslated};
+pub use data::id::{BusId, DeviceId, DomainHandle, DriverId, FwNode, GroupId, InstanceId, Unit};
+pub use data::linux_event::LinuxEvent;
+pub use data::path::Path;
+pub use data::refusal::{Accepted, Refusal, RefusalCause};
+pub use data::reserved::{ReservedKind, ReservedRegion};
+pub use fixed::Replay;
+pub use linux::adapter::{IsolationRequest, Joining, LinuxBus, LinuxFirmware, LinuxQuirks};
+pub use linux::reason::LinuxReason;
+pub use phase2::claim::{Direct, Dma, DmaClaim};
 pub use reason::NoGroup;
-pub use table::device::{
-    Device, DeviceId, DmaState, DriverId, Fwspec, LinuxFwspec, Membership, NewDevice, Trigger,
-};
-pub use table::group::{DomainType, Group, GroupId};
-pub use table::instance::{Instance, InstanceId, InstanceState};
-pub use traits::bus::{Bus, Grouping, InputIds, Joining, Unit};
-pub use traits::driver::{BindError, DmaClaim, Driver, Provides};
-pub use traits::firmware::{
-    FirmwareMap, FwNode, IsolationRequest, Manners, MapError, Reference, Translation, Untranslated,
-};
-pub use traits::iommu::{
-    Accepted, DomainHandle, DomainKind, IommuOps, Prot, Refusal, RefusalCause, ReservedKind, ReservedRegion,
-};
+pub use snapshot::Models;
+pub use table::device::{Device, NewDevice};
+pub use table::group::Group;
+pub use table::instance::{Instance, InstanceState, Published};
+pub use table::invariant::Verdict;
+pub use traits::bus::{Bus, Grouping};
+pub use traits::driver::{BindError, Driver, Provides};
+pub use traits::firmware::FirmwareMap;
+pub use traits::iommu::IommuOps;
 
 #[cfg(test)]
 mod tests;

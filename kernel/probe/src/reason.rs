@@ -1,14 +1,14 @@
 //! Why a device has no group: one of a closed set of reasons.
 
-use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 
 use crate::core::Core;
-use crate::table::device::{Device, DmaState};
-use crate::table::instance::InstanceState;
-use crate::traits::firmware::{FwNode, Translation, Untranslated};
+use crate::data::dma::{DmaState, Ungrouped};
+use crate::data::firmware::{Translation, Untranslated};
+use crate::data::id::FwNode;
+use crate::linux::reason::{self, LinuxReason};
+use crate::table::device::Device;
 
 /// Why a device has no group. Every device without one has exactly one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +33,8 @@ pub enum NoGroup {
     Refused(String),
     /// What firmware names as its IOMMU with these names is not there.
     WaitingFor(String),
-    /// Linux's paths only: nothing has asked firmware about it, because no driver was bound to it.
-    NotProbed,
-    /// Linux's paths only: firmware has led it to this IOMMU, and nobody has probed it there.
-    NeverProbedAt(String),
-    /// Linux's paths only: its IOMMU was there and did not take it.
-    Abandoned(String),
+    /// What can only happen on Linux's paths.
+    Linux(LinuxReason),
 }
 
 impl NoGroup {
@@ -60,9 +56,7 @@ impl NoGroup {
             | Self::NoDriver(..)
             | Self::Refused(_)
             | Self::WaitingFor(_)
-            | Self::NotProbed
-            | Self::NeverProbedAt(_)
-            | Self::Abandoned(_) => true,
+            | Self::Linux(_) => true,
         }
     }
 }
@@ -84,9 +78,7 @@ impl fmt::Display for NoGroup {
             Self::NoDriver(node, Some(error)) => write!(f, "IOMMU has no driver: {node} ({error})"),
             Self::Refused(detail) => write!(f, "refused by the IOMMU: {detail}"),
             Self::WaitingFor(nodes) => write!(f, "waiting for: {nodes}"),
-            Self::NotProbed => f.write_str("not probed: no driver was bound"),
-            Self::NeverProbedAt(node) => write!(f, "translated by firmware, never probed: {node}"),
-            Self::Abandoned(why) => write!(f, "abandoned: {why}"),
+            Self::Linux(reason) => reason.fmt(f),
         }
     }
 }
@@ -94,23 +86,22 @@ impl fmt::Display for NoGroup {
 impl<D> Core<D> {
     /// Why `device` has no group; `None` if it has one.
     pub fn no_group(&self, device: &Device<D>) -> Option<NoGroup> {
-        if self.instance_of_device(device.id()).is_some() && !matches!(device.dma, DmaState::Grouped(_)) {
+        let DmaState::Ungrouped(why) = device.dma() else { return None };
+        if self.tables.instances.of_device(device.id()).is_some() {
             return Some(NoGroup::IsIommu);
         }
-        Some(match &device.dma {
-            DmaState::Grouped(_) => return None,
-            DmaState::IsIommu => NoGroup::IsIommu,
-            DmaState::Unprobed => self.not_asked(device),
-            DmaState::MapInvalid(finding) => NoGroup::NotInMap(Some(finding)),
-            DmaState::Untranslated(why) => self.untranslated(*why),
-            DmaState::Refused(detail) => NoGroup::Refused(detail.clone()),
-            DmaState::Waiting(nodes) => self.missing(device, nodes),
-            DmaState::Probing => match self.oops() {
-                Some(oops) => NoGroup::Abandoned(oops.into()),
-                None => NoGroup::NotProbed,
-            },
-            DmaState::Translated(fwspec) => NoGroup::NeverProbedAt(self.firmware.name(fwspec.node)),
-            DmaState::Abandoned(why) => NoGroup::Abandoned(why.clone()),
+        if let Some(linux) = &self.linux
+            && let Some(reason) = reason::of_state(linux, &self.tables, device.id())
+        {
+            return Some(NoGroup::Linux(reason));
+        }
+        Some(match why {
+            Ungrouped::IsIommu => NoGroup::IsIommu,
+            Ungrouped::Unprobed => self.not_asked(device),
+            Ungrouped::MapInvalid(finding) => NoGroup::NotInMap(Some(finding)),
+            Ungrouped::Untranslated(why) => self.untranslated(*why),
+            Ungrouped::Refused(detail) => NoGroup::Refused(detail.clone()),
+            Ungrouped::Waiting(nodes) => self.missing(device, nodes),
         })
     }
 
@@ -120,56 +111,42 @@ impl<D> Core<D> {
             Untranslated::NoIommu => NoGroup::NoIommu,
             Untranslated::NotInMap => NoGroup::NotInMap(None),
             Untranslated::BusBypasses => NoGroup::BusBypasses,
-            Untranslated::Disabled(node) => NoGroup::Disabled(self.firmware.name(node)),
-            Untranslated::BehindIt(node) => NoGroup::BehindIt(self.firmware.name(node)),
+            Untranslated::Disabled(node) => NoGroup::Disabled(self.node_name(node)),
+            Untranslated::BehindIt(node) => NoGroup::BehindIt(self.node_name(node)),
         }
     }
 
     /// The probe path has not asked firmware, which may have nothing to say all the same.
     fn not_asked(&self, device: &Device<D>) -> NoGroup {
-        let bus = &self.buses[device.bus.0 as usize].bus;
-        let Some(parent) = bus.firmware_parent(device.unit) else { return NoGroup::NotInMap(None) };
-        match self.firmware.translate(parent, &bus.input_ids(device.unit)) {
+        let bus = &self.tables.buses[device.bus()];
+        let Some(parent) = bus.firmware_parent(device.unit()) else { return NoGroup::NotInMap(None) };
+        match self.tables.firmware.translate(parent, &bus.input_ids(device.unit())) {
             Ok(Translation::Nowhere(why)) => self.untranslated(why),
             Ok(Translation::Endpoints(references)) => {
-                match references.iter().all(|reference| Some(reference.iommu) == device.node) {
+                match references.iter().all(|reference| Some(reference.iommu) == device.node()) {
                     true => NoGroup::IsIommu,
-                    false => NoGroup::NotProbed,
+                    false => NoGroup::Linux(LinuxReason::NotProbed),
                 }
             }
             Err(error) => NoGroup::NotInMap(Some(error.finding.id)),
         }
     }
 
-    /// Nobody drives what firmware names: an IOMMU, or a device that is not one; or there is no such thing. On Linux's
-    /// paths the IOMMU may have become ready after the device was last asked.
+    /// No driver drives what firmware names: an IOMMU, or a device that is not one; or there is no such device.
     fn missing(&self, device: &Device<D>, nodes: &[FwNode]) -> NoGroup {
-        let unregistered = |node: &FwNode| {
-            self.instances()
-                .find(|other| other.state == InstanceState::Unregistered && other.node == Some(*node))
-        };
-        if let Some(instance) = nodes.iter().find_map(unregistered) {
-            let name = self.iommu_name(instance.id);
-            return NoGroup::Abandoned(format!("the registration of {name} ended with an error"));
+        if let Some(linux) = &self.linux
+            && let Some(reason) = reason::of_waiting(linux, &self.tables, device.id(), nodes)
+        {
+            return NoGroup::Linux(reason);
         }
-        for node in nodes.iter().filter(|node| self.instance_by_node(**node).is_none()) {
+        for node in nodes.iter().filter(|node| self.tables.instances.by_node(**node).is_none()) {
             let device = self.devices().find(|device| device.node() == Some(*node));
-            if device.is_some_and(|device| device.driver().is_none()) || self.firmware.is_iommu(*node) {
+            if device.is_some_and(|device| device.driver().is_none()) || self.tables.firmware.is_iommu(*node)
+            {
                 let error = device.and_then(Device::last_bind_error).map(Into::into);
-                return NoGroup::NoDriver(self.firmware.name(*node), error);
+                return NoGroup::NoDriver(self.node_name(*node), error);
             }
         }
-        let names: Vec<String> = nodes.iter().map(|node| self.firmware.name(*node)).collect();
-        let names = names.join(", ");
-        let is_ready = |node: &FwNode| {
-            self.instance_by_node(*node).is_some_and(|instance| instance.state == InstanceState::Ready)
-        };
-        match nodes.iter().all(is_ready) {
-            true if device.has_driver() => {
-                NoGroup::Abandoned(format!("{names} became ready only after its driver was bound"))
-            }
-            true => NoGroup::NeverProbedAt(names),
-            false => NoGroup::WaitingFor(names),
-        }
+        NoGroup::WaitingFor(self.tables.node_names(nodes))
     }
 }

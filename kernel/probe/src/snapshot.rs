@@ -1,185 +1,205 @@
-//! Copies and comparisons of whole machines, for whoever tries all that can happen to one.
+//! Copies and comparisons of whole machines, for a caller that tries all that can happen to one.
+//!
+//! Real buses, drivers and IOMMUs cannot be copied, so none of the traits that they implement asks for it. The caller
+//! knows its own models, and makes them again as a [`Models`].
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
-use crate::activity::{Activity, Until, Work};
-use crate::core::{BusSlot, Core};
-use crate::table::device::{Device, DeviceId, DmaState};
-use crate::table::group::GroupId;
-use crate::table::instance::{Instance, InstanceId};
+use crate::activity::{Activity, Work};
+use crate::core::Core;
+use crate::data::dma::DmaState;
+use crate::data::id::{DeviceId, GroupId};
+use crate::linux::activity::LinuxActivity;
+use crate::linux::adapter::LinuxBus;
+use crate::linux::state::Linux;
+use crate::table::Tables;
+use crate::table::bind::{Task, Until};
+use crate::table::bus::Walk;
+use crate::table::device::Device;
+use crate::traits::bus::Bus;
 use crate::traits::driver::Driver;
+use crate::traits::firmware::FirmwareMap;
+use crate::traits::iommu::IommuOps;
+
+/// What makes once more the models that a machine is made of. They have no state of their own, and so are known by their
+/// names, except for what Linux's paths switch on.
+pub trait Models<D> {
+    /// The bus with this name.
+    fn bus(&self, name: &str) -> Box<dyn Bus>;
+
+    /// A copy of what groups the devices of a bus as Linux does.
+    fn linux_bus(&self, bus: &dyn LinuxBus) -> Box<dyn LinuxBus>;
+
+    /// The driver with this name.
+    fn driver(&self, name: &str) -> Box<dyn Driver<D>>;
+
+    /// The IOMMU that this device is.
+    fn iommu(&self, device: &D) -> Box<dyn IommuOps>;
+
+    /// Firmware's map.
+    fn firmware(&self) -> Box<dyn FirmwareMap>;
+
+    /// What a bus remembers of [`LinuxBus::isolate`], as a number: it decides what happens next.
+    fn isolation(&self, bus: &dyn LinuxBus) -> u64;
+}
 
 impl<D: Clone> Core<D> {
-    /// An independent copy, at the same point; none if a bus, a driver, an IOMMU or the firmware cannot be copied,
-    /// as real ones cannot.
-    pub fn fork(&self) -> Option<Self> {
-        Some(Self {
+    /// An independent copy, at the same point.
+    #[must_use]
+    pub fn fork(&self, models: &impl Models<D>) -> Self {
+        let tables = &self.tables;
+        Self {
             path: self.path,
-            policy: self.policy,
-            firmware: self.firmware.fork()?,
-            buses: self.buses.iter().map(BusSlot::fork).collect::<Option<_>>()?,
-            devices: self.devices.clone(),
-            drivers: self.drivers.iter().map(fork_driver).collect::<Option<_>>()?,
-            driver_names: self.driver_names.clone(),
-            instances: self.instances.iter().map(fork_instance).collect::<Option<_>>()?,
-            groups: self.groups.clone(),
-            work: self.work.clone(),
+            tables: Tables {
+                policy: tables.policy,
+                firmware: models.firmware(),
+                buses: tables.buses.copied(|bus| models.bus(bus.name())),
+                devices: tables.devices.clone(),
+                drivers: tables.drivers.copied(|driver| models.driver(driver.name())),
+                instances: tables.instances.copied(|iommu| models.iommu(tables.devices[iommu].handle())),
+                groups: tables.groups.clone(),
+                binds: tables.binds.clone(),
+                log: tables.log.clone(),
+                invariants: tables.invariants.clone(),
+            },
+            linux: self.linux.as_ref().map(|linux| linux.copied(|bus| models.linux_bus(bus))),
             current: self.current.clone(),
-            deferred: self.deferred.clone(),
-            overrides: self.overrides.clone(),
-            deferral_expired: self.deferral_expired,
-            isolation_requested: self.isolation_requested,
-            oops: self.oops.clone(),
-            events: self.events.clone(),
-            findings: self.findings.clone(),
-            found: self.found.clone(),
-            departures: self.departures,
-            invariants: self.invariants.clone(),
-        })
+        }
     }
 }
 
-impl BusSlot {
-    fn fork(&self) -> Option<Self> {
-        Some(Self { bus: self.bus.fork()?, devices: self.devices.clone() })
-    }
-}
+/// A device, whatever number it got: its bus, and its number there.
+type Address = (u32, u32);
 
-/// A driver whose own probe runs is not in its slot; nobody can take a copy then.
-fn fork_driver<D>(driver: &Option<Box<dyn Driver<D>>>) -> Option<Option<Box<dyn Driver<D>>>> {
-    driver.as_ref()?.fork().map(Some)
-}
-
-fn fork_instance(instance: &Option<Instance>) -> Option<Option<Instance>> {
-    let Some(this) = instance else { return Some(None) };
-    Some(Some(Instance {
-        ops: this.ops.fork()?,
-        endpoints: this.endpoints.clone(),
-        members: this.members.clone(),
-        ..*this
-    }))
-}
-
-/// A device, whatever number it got: its bus, and its place there.
-type Place = (u32, u32);
-
-/// What a work item is about, in numbers that do not depend on how the machine came here.
-type Item = (u8, Option<Place>, u64);
+/// A work item, in numbers that do not depend on how the machine came here.
+type Item = (u8, Option<Address>, u64);
 
 impl<D> Core<D> {
     /// Hashes all that what can happen next depends on, and which invariants are broken.
     ///
     /// Two machines that differ only in numbers (of groups, domains, devices, drivers), in what has happened before,
-    /// or in the order in which work is queued, have the same hash: whoever compares machines begins any of it, and
+    /// or in the order in which work is queued, have the same hash: whatever compares machines begins any of it, and
     /// has no two drivers for one device. The
-    /// order of devices on their buses counts only if `walks` says that somebody will walk them.
-    pub fn hash_state(&self, held: &[Activity], walks: bool, state: &mut impl Hasher) {
-        let mut devices: Vec<(Place, &Device<D>)> =
-            self.devices().map(|device| (place(device), device)).collect();
-        devices.sort_unstable_by_key(|(place, _)| *place);
-        for (place, device) in &devices {
-            place.hash(state);
+    /// order of devices on their buses counts only if `walks` says that an IOMMU will walk them.
+    pub fn hash_state(
+        &self,
+        models: &impl Models<D>,
+        held: &[Activity],
+        walks: bool,
+        state: &mut impl Hasher,
+    ) {
+        let tables = &self.tables;
+        let mut devices: Vec<(Address, &Device<D>)> =
+            self.devices().map(|device| (address_of(device), device)).collect();
+        devices.sort_unstable_by_key(|(address, _)| *address);
+        for (address, device) in &devices {
+            address.hash(state);
             self.hash_device(device, state);
         }
-        for slot in &self.buses {
-            slot.bus.memory().hash(state);
-            if walks {
-                slot.devices.iter().for_each(|device| self.place(*device).hash(state));
+        if walks {
+            for devices in tables.buses.by_bus() {
+                devices.iter().for_each(|device| address(tables, *device).hash(state));
             }
         }
-        let mut drivers = self.driver_names.clone();
+        let mut drivers: Vec<&str> = tables.drivers.names().collect();
         drivers.sort_unstable();
         drivers.hash(state);
         for instance in self.instances() {
-            (self.place(instance.device), instance.node, instance.state).hash(state);
-            for (endpoint, attachment) in &instance.endpoints {
-                (endpoint, attachment.users, self.group_place(attachment.group)).hash(state);
+            (address(tables, instance.device()), instance.node(), instance.state()).hash(state);
+            for (endpoint, attachment) in instance.attachments() {
+                (endpoint, attachment.users, group_address(tables, attachment.group)).hash(state);
                 attachment.domain.is_some().hash(state);
             }
         }
         for group in self.groups() {
-            (self.group_place(group.id), group.default_domain.is_some(), group.owners).hash(state);
+            (group_address(tables, group.id()), group.has_domain(), group.owners()).hash(state);
         }
-        let mut queued: Vec<Item> = self.work.iter().map(|work| self.item(work)).collect();
+        let mut queued: Vec<Item> =
+            tables.binds.queued().map(|task| item(tables, &Work::Task(task))).collect();
         queued.sort_unstable();
-        let mut held: Vec<Item> = held.iter().map(|activity| self.item(&activity.0)).collect();
+        let mut held: Vec<Item> = held.iter().map(|activity| item(tables, &activity.0)).collect();
         held.sort_unstable();
-        let mut deferred: Vec<(Option<Place>, &Until)> =
-            self.deferred.iter().map(|deferred| (self.place(deferred.device), &deferred.until)).collect();
-        deferred.sort_unstable_by_key(|(place, _)| *place);
-        (queued, held, deferred).hash(state);
-        (self.deferral_expired, self.isolation_requested, self.oops.is_some()).hash(state);
-        self.overrides.hash(state);
-        self.invariants.broken_ones().hash(state);
-    }
-
-    fn place(&self, device: DeviceId) -> Option<Place> {
-        self.devices[device.0 as usize].as_ref().map(place)
-    }
-
-    /// A group, by the first of its members.
-    fn group_place(&self, group: GroupId) -> Option<Place> {
-        let members = self.groups.contains(group).then(|| &self.groups.get(group).members)?;
-        members.iter().filter_map(|member| self.place(*member)).min()
+        let deferred = tables.binds.deferred().iter();
+        let mut deferred: Vec<(Option<Address>, &Until)> =
+            deferred.map(|deferred| (address(tables, deferred.device()), deferred.until())).collect();
+        deferred.sort_unstable_by_key(|(address, _)| *address);
+        (queued, held, deferred, tables.binds.is_expired()).hash(state);
+        tables.drivers.overrides().hash(state);
+        tables.invariants.broken_ones().hash(state);
+        if let Some(linux) = &self.linux {
+            self.hash_linux(linux, models, state);
+        }
     }
 
     fn hash_device(&self, device: &Device<D>, state: &mut impl Hasher) {
-        (device.enabled, device.bind_queued, device.triggered, device.arriving).hash(state);
-        device.binding.map(|driver| self.driver_name(driver)).hash(state);
-        let bound = device.driver.as_ref();
+        device.flags().hash(state);
+        let bound = device.binding();
         bound.map(|binding| (self.driver_name(binding.driver), binding.owns.is_some())).hash(state);
-        match &device.dma {
+        match device.dma() {
             DmaState::Grouped(membership) => {
-                (u8::MAX, self.group_place(membership.group), membership.leader).hash(state);
-                membership.fwspecs.iter().for_each(|fwspec| fwspec.endpoints.hash(state));
+                (true, group_address(&self.tables, membership.group()), membership.leader()).hash(state);
+                membership.fwspecs().iter().for_each(|fwspec| fwspec.endpoints.hash(state));
             }
-            other => other.hash(state),
+            DmaState::Ungrouped(why) => (false, why).hash(state),
+        }
+        if let Some(linux) = &self.linux {
+            let id = device.id();
+            linux.binding(id).map(|driver| self.driver_name(driver)).hash(state);
+            (linux.is_arriving(id), linux.is_triggered(id), linux.iommu(id)).hash(state);
         }
     }
 
-    fn item(&self, work: &Work) -> Item {
-        let mut rest = Fnv::default();
-        let (kind, device) = match work {
-            Work::Replay(replay) => {
-                (replay.bus, self.passed(replay.bus, replay.after)).hash(&mut rest);
-                replay.groups.iter().for_each(|group| self.group_place(*group).hash(&mut rest));
-                (0, self.instance_place(replay.instance))
-            }
-            Work::Probe(device) => (1, self.place(*device)),
-            Work::Bind(device) => (2, self.place(*device)),
-            Work::Arrive(arrival) => {
-                arrival.stage().hash(&mut rest);
-                (3, self.place(arrival.device()))
-            }
-            Work::BindInSteps(binding) => {
-                binding.stage().hash(&mut rest);
-                (4, self.place(binding.device()))
-            }
-            Work::Register(registration) => {
-                let (bus, after, groups) = registration.position();
-                (bus, self.passed(bus, after), registration.stage()).hash(&mut rest);
-                groups.iter().for_each(|group| self.group_place(*group).hash(&mut rest));
-                (5, self.place(registration.device()))
-            }
-        };
-        (kind, device, rest.finish())
-    }
-
-    /// How many devices a walk has passed on a bus, of those that are there now.
-    fn passed(&self, bus: usize, after: Option<DeviceId>) -> usize {
-        let devices = self.buses.get(bus).map_or(&[][..], |slot| &slot.devices);
-        after.map_or(0, |after| devices.partition_point(|device| *device <= after))
-    }
-
-    fn instance_place(&self, instance: InstanceId) -> Option<Place> {
-        self.place(self.instances[instance.0 as usize].as_ref()?.device)
+    fn hash_linux(&self, linux: &Linux, models: &impl Models<D>, state: &mut impl Hasher) {
+        linux.buses().for_each(|bus| models.isolation(bus).hash(state));
+        self.instances().for_each(|instance| linux.is_unregistered(instance.id()).hash(state));
+        (linux.isolation_requested(), linux.oops().is_some()).hash(state);
     }
 }
 
-fn place<D>(device: &Device<D>) -> Place {
-    (device.bus.0, device.unit.0)
+fn address_of<D>(device: &Device<D>) -> Address {
+    (device.bus().0, device.unit().0)
+}
+
+fn address<D>(tables: &Tables<D>, device: DeviceId) -> Option<Address> {
+    tables.devices.find(device).map(address_of)
+}
+
+/// A group, by the first of its members.
+fn group_address<D>(tables: &Tables<D>, group: GroupId) -> Option<Address> {
+    let members = tables.groups.contains(group).then(|| tables.groups[group].members())?;
+    members.iter().filter_map(|member| address(tables, *member)).min()
+}
+
+fn item<D>(tables: &Tables<D>, work: &Work) -> Item {
+    let mut rest = Fnv::default();
+    let hash_walk = |walk: &Walk, groups: &mut dyn Iterator<Item = &GroupId>, rest: &mut Fnv| {
+        walk.position(&tables.buses).hash(rest);
+        groups.for_each(|group| group_address(tables, *group).hash(rest));
+    };
+    let kind = match work {
+        Work::Replay(replay) => {
+            hash_walk(replay.walk(), &mut replay.groups().iter(), &mut rest);
+            0
+        }
+        Work::Task(Task::Probe(_)) => 1,
+        Work::Task(Task::Bind(_)) => 2,
+        Work::Linux(LinuxActivity::Arrive(arrival)) => {
+            arrival.stage().hash(&mut rest);
+            3
+        }
+        Work::Linux(LinuxActivity::Bind(bind)) => {
+            bind.stage().hash(&mut rest);
+            4
+        }
+        Work::Linux(LinuxActivity::Register(registration)) => {
+            registration.stage().hash(&mut rest);
+            hash_walk(registration.walk(), &mut registration.groups().iter(), &mut rest);
+            5
+        }
+    };
+    (kind, work.device(tables).and_then(|device| address(tables, device)), rest.finish())
 }
 
 /// A hash without keys, so that it is the same in every run (Fowler, Noll, Vo: FNV-1a, 64 bits).

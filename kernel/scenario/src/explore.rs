@@ -10,9 +10,11 @@ use std::rc::Rc;
 use probe::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::choice::Choice;
+use crate::plan::Plan;
 use crate::spec::Scenario;
 use crate::step::Step;
-use crate::world::{Choice, Partition, Plan, World};
+use crate::world::{Partition, World};
 
 /// How far an exploration goes.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,13 @@
 //! What a scenario's firmware says.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::{EndpointId, RequesterId};
-use probe::{FirmwareMap, FwNode, InputIds, Manners, MapError, Reference, Translation, Untranslated};
+use probe::{
+    FirmwareMap, FwNode, InputIds, LinuxFirmware, LinuxQuirks, MapError, Reference, Translation, Untranslated,
+};
 
 use crate::config;
 use crate::error::ScenarioError;
@@ -22,7 +23,7 @@ pub(crate) struct Said {
     /// For each device, the IOMMUs and endpoints that are named for it.
     named: Vec<Vec<(usize, u32)>>,
     maps: Vec<Entry>,
-    manners: Manners,
+    quirks: LinuxQuirks,
     has_iommu: bool,
 }
 
@@ -75,9 +76,9 @@ impl Said {
                 .collect(),
             named,
             maps,
-            manners: match scenario.firmware {
-                Firmware::Dt => Manners::DEVICE_TREE,
-                Firmware::Acpi => Manners::acpi(has_iommu),
+            quirks: match scenario.firmware {
+                Firmware::Dt => LinuxQuirks::DEVICE_TREE,
+                Firmware::Acpi => LinuxQuirks::acpi(has_iommu),
             },
             has_iommu,
         })
@@ -89,7 +90,7 @@ impl Said {
     }
 
     fn reference(&self, iommu: usize, endpoint: u32, input: Option<RequesterId>) -> Reference {
-        let source = match (input, self.manners == Manners::DEVICE_TREE) {
+        let source = match (input, self.quirks == LinuxQuirks::DEVICE_TREE) {
             (Some(_), true) => "iommu-map",
             (None, true) => "iommus",
             (_, false) => "viot",
@@ -103,7 +104,8 @@ impl Said {
             self.host_bridge(entry.segment) == bridge && (entry.first..=entry.last).contains(&id.0)
         };
         let mut entries = self.maps.iter().filter(has);
-        let found = if self.manners == Manners::DEVICE_TREE { entries.next() } else { entries.next_back() };
+        let found =
+            if self.quirks == LinuxQuirks::DEVICE_TREE { entries.next() } else { entries.next_back() };
         let Entry { first, iommu, base, .. } = *found?;
         Some(self.reference(iommu, base.wrapping_add(u32::from(id.0 - first)), Some(id)))
     }
@@ -148,15 +150,13 @@ impl FirmwareMap for SaidMap {
         false
     }
 
-    fn manners(&self) -> Manners {
-        self.0.manners
-    }
-
     fn name(&self, node: FwNode) -> String {
         self.0.names.get(node.0 as usize).cloned().unwrap_or_else(|| "the host bridge".into())
     }
+}
 
-    fn fork(&self) -> Option<Box<dyn FirmwareMap>> {
-        Some(Box::new(self.clone()))
+impl LinuxFirmware for SaidMap {
+    fn linux_quirks(&self) -> LinuxQuirks {
+        self.0.quirks.clone()
     }
 }

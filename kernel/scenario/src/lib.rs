@@ -10,25 +10,30 @@
 
 extern crate alloc;
 
+mod choice;
 mod config;
 mod error;
+mod events;
 #[cfg(feature = "explore")]
 mod explore;
 mod firmware;
 mod model;
 mod names;
 mod order;
+mod plan;
 mod race;
 mod spec;
 mod step;
 mod two_cpus;
 mod world;
 
+pub use choice::Choice;
 pub use error::ScenarioError;
 #[cfg(feature = "explore")]
 pub use explore::{Broken, Exploration, Limits, explore};
+pub use plan::Plan;
 pub use race::{Breaks, Race, Results};
 pub use spec::{Device, Driver, Expect, Firmware, Grain, Iommu, Map, Scenario};
 pub use step::Step;
 pub use two_cpus::{About, BINDER, Hands, Machine, Stepped, Turn, WALKER};
-pub use world::{Choice, Partition, Plan, World};
+pub use world::{Partition, World};

@@ -1,10 +1,11 @@
 //! Drivers, IOMMUs and the platform bus of a scenario: they only remember what they are.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
+use core::cell::Cell;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{
@@ -13,13 +14,12 @@ use probe::{
 };
 
 use crate::firmware::node;
-use crate::spec::{Device, Driver, Scenario};
+use crate::spec::{Device, Driver, Iommu, Scenario};
 
 /// A device's place in its scenario.
 pub(crate) type Handle = usize;
 
 /// Devices that firmware describes one by one, each a group of its own.
-#[derive(Clone, Debug)]
 pub(crate) struct Platform;
 
 impl Bus for Platform {
@@ -38,24 +38,26 @@ impl Bus for Platform {
     fn grouping(&self, unit: Unit) -> Grouping {
         Grouping { leader: unit, why: "own group".into() }
     }
-
-    fn fork(&self) -> Option<Box<dyn Bus>> {
-        Some(Box::new(self.clone()))
-    }
 }
 
 /// A driver that does what the scenario says.
-#[derive(Clone)]
 pub(crate) struct Model {
     scenario: Rc<Scenario>,
     /// Its place in the scenario.
     slot: usize,
     name: &'static str,
+    domains: Rc<Cell<u32>>,
 }
 
 impl Model {
-    pub(crate) fn new(scenario: &Rc<Scenario>, slot: usize, name: &'static str) -> Self {
-        Self { scenario: scenario.clone(), slot, name }
+    /// `domains` is the number of the last domain that any IOMMU has made.
+    pub(crate) fn new(
+        scenario: &Rc<Scenario>,
+        slot: usize,
+        name: &'static str,
+        domains: &Rc<Cell<u32>>,
+    ) -> Self {
+        Self { scenario: scenario.clone(), slot, name, domains: domains.clone() }
     }
 
     fn driver(&self) -> &Driver {
@@ -80,32 +82,29 @@ impl probe::Driver<Handle> for Model {
         self.driver().manages_dma
     }
 
-    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         if self.driver().fails {
             return Err(BindError::Declined("it fails in this scenario".into()));
         }
         Ok(match &self.device(*device).iommu {
-            Some(iommu) => {
-                let unknown = iommu.unknown.iter().copied().collect();
-                Provides::Iommu(Box::new(Ops { unknown: Rc::new(unknown), domains: BTreeMap::new() }))
-            }
+            Some(iommu) => Provides::Iommu(Box::new(Ops::new(iommu, &self.domains))),
             None => Provides::Nothing,
         })
     }
-
-    fn fork(&self) -> Option<Box<dyn probe::Driver<Handle>>> {
-        Some(Box::new(self.clone()))
-    }
 }
 
-/// An IOMMU that knows every endpoint but some.
-#[derive(Clone)]
-struct Ops {
-    unknown: Rc<BTreeSet<u32>>,
-    domains: BTreeMap<u32, BTreeSet<EndpointId>>,
+/// An IOMMU that knows every endpoint but some. Its only state is a counter that all share, so that one can take the
+/// place of another.
+pub(crate) struct Ops {
+    unknown: BTreeSet<u32>,
+    domains: Rc<Cell<u32>>,
 }
 
 impl Ops {
+    pub(crate) fn new(iommu: &Iommu, domains: &Rc<Cell<u32>>) -> Self {
+        Self { unknown: iommu.unknown.iter().copied().collect(), domains: domains.clone() }
+    }
+
     fn check(&self, endpoint: EndpointId, what: &str) -> Result<(), Refusal> {
         if !self.unknown.contains(&endpoint.0) {
             return Ok(());
@@ -129,26 +128,17 @@ impl IommuOps for Ops {
     }
 
     fn alloc_domain(&mut self, _: DomainKind) -> Result<DomainHandle, Refusal> {
-        let id = (1..).find(|id| !self.domains.contains_key(id)).expect("numbers do not end");
-        self.domains.insert(id, BTreeSet::new());
-        Ok(DomainHandle(id))
+        self.domains.set(self.domains.get().wrapping_add(1));
+        Ok(DomainHandle(self.domains.get()))
     }
 
-    fn free_domain(&mut self, domain: DomainHandle) {
-        self.domains.remove(&domain.0);
+    fn free_domain(&mut self, _: DomainHandle) {}
+
+    fn attach(&mut self, _: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
+        self.check(endpoint, "ATTACH")
     }
 
-    fn attach(&mut self, domain: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
-        self.check(endpoint, "ATTACH")?;
-        for endpoints in self.domains.values_mut() {
-            endpoints.remove(&endpoint);
-        }
-        self.domains.entry(domain.0).or_default().insert(endpoint);
-        Ok(())
-    }
-
-    fn detach(&mut self, domain: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
-        self.domains.entry(domain.0).or_default().remove(&endpoint);
+    fn detach(&mut self, _: DomainHandle, _: EndpointId) -> Result<(), Refusal> {
         Ok(())
     }
 
@@ -166,9 +156,5 @@ impl IommuOps for Ops {
 
     fn deferred_flush(&self) -> bool {
         true
-    }
-
-    fn fork(&self) -> Option<Box<dyn IommuOps>> {
-        Some(Box::new(self.clone()))
     }
 }

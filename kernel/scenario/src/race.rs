@@ -7,10 +7,11 @@ use alloc::string::String;
 use probe::{Activity, Path};
 
 use crate::error::ScenarioError;
+use crate::plan::Plan;
 use crate::spec::{Grain, Scenario};
 use crate::step::Step;
 use crate::two_cpus::{About, Hands, Machine, Stepped, Turn};
-use crate::world::{Partition, Plan, World};
+use crate::world::{Partition, World};
 
 /// Rounds of a scenario, each with a machine of its own.
 ///

@@ -49,7 +49,7 @@ pub struct Scenario {
     pub expect: BTreeMap<String, Expect>,
 }
 
-/// Whose manners firmware has ([`probe::Manners`]).
+/// Which of Linux's firmware adapters it stands for ([`probe::LinuxQuirks`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Firmware {

@@ -36,7 +36,7 @@ impl Driver<Handle> for PciHostGeneric {
         }
     }
 
-    fn bind(&mut self, _: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, _: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         Ok(Provides::Nothing)
     }
 }

@@ -118,7 +118,7 @@ impl Driver<Handle> for OnRequest {
         true
     }
 
-    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         match device {
             Handle::Function(_) => Ok(Provides::Nothing),
             Handle::Platform(_) => Err(BindError::Declined("not a PCI function".to_string())),
@@ -159,7 +159,7 @@ impl Driver<Handle> for Nominal {
         }
     }
 
-    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         if let Handle::Function(index) = *device
             && self.hardware.topology[index].physical.is_some()
             && REFUSING_VIRTUAL.contains(&self.name)

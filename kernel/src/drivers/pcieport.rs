@@ -50,7 +50,7 @@ impl Driver<Handle> for PciePort {
         true
     }
 
-    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         use FunctionKind::{DownstreamPort, RcEventCollector, RootPort, UpstreamPort};
         match *device {
             // Linux 7.3.4 has lost the type of a port that it corrected, and its driver declines.

@@ -37,7 +37,7 @@ impl Driver<Handle> for Shpchp {
         }
     }
 
-    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         match *device {
             Handle::Function(index) if self.hardware.topology[index].capability(SHPC).is_some() => {
                 Ok(Provides::Nothing)

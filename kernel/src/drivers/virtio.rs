@@ -110,7 +110,7 @@ impl Driver<Handle> for VirtioPci {
         }
     }
 
-    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         if let Handle::Function(index) = *device {
             if !VIRTIO_DEVICES.contains(&self.hardware.topology[index].device) {
                 return Err(BindError::Declined("its device ID is not one of virtio".to_string()));
@@ -153,7 +153,7 @@ impl Driver<Handle> for VirtioMmio {
             && !self.hardware.is_iommu(*device)
     }
 
-    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         if let Handle::Platform(index) = *device {
             let mut transport = self.hardware.virtio_transport(*device).map_err(failed)?;
             bring_up(&mut transport).map_err(failed)?;

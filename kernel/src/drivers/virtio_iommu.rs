@@ -51,7 +51,7 @@ impl Driver<Handle> for VirtioIommu {
         self.hardware.is_iommu(*device)
     }
 
-    fn bind(&mut self, device: &Handle, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         let transport = self.hardware.virtio_transport(*device).map_err(failed)?;
         let iommu = Viommu::start(transport, MachineClock).map_err(failed)?;
         let name = self.hardware.name(*device);

@@ -14,7 +14,7 @@ use core::cell::RefCell;
 use addr::{PhysAddr, Range};
 use firmware::{Description, FunctionBus, FunctionNode, HostBridge, LinuxView, PlatformDevice};
 use pci::{AcsRegisters, Command, ConfigAcs, EnableError, FunctionIndex, Policy, Topology};
-use probe::{Finding, FirmwareMap, FwNode, InputIds, Manners, Path, Translation};
+use probe::{Finding, FwNode, InputIds, LinuxFirmware, LinuxQuirks, Path, Translation};
 use virtio_drivers::transport::DeviceType;
 
 use self::config_space::ConfigSpace;
@@ -54,7 +54,7 @@ impl Hardware {
     /// What is not where firmware says costs that host bridge or slot alone, and is a finding.
     pub(crate) fn enumerate(
         description: &Description,
-        map: &dyn FirmwareMap,
+        map: &dyn LinuxFirmware,
         policy: &Policy,
         config_acs: &ConfigAcs,
         path: Path,
@@ -213,8 +213,8 @@ impl Hardware {
 
 /// Which host bridges of a device tree are behind an IOMMU themselves (`iommus`). By tables none is: Linux sets up no DMA
 /// for a host bridge there.
-fn waiting_bridges(bridges: &[HostBridge], map: &dyn FirmwareMap) -> Vec<usize> {
-    if map.manners() != Manners::DEVICE_TREE {
+fn waiting_bridges(bridges: &[HostBridge], map: &dyn LinuxFirmware) -> Vec<usize> {
+    if map.linux_quirks() != LinuxQuirks::DEVICE_TREE {
         return Vec::new();
     }
     let waits = |bridge: &HostBridge| {

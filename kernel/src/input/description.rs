@@ -10,7 +10,7 @@ use firmware::acpi::{AcpiMap, Surroundings};
 use firmware::device_tree::{self, MapForm};
 use firmware::route::{Entry, Route, RouteError, TreeFrom};
 use pci::{Numbering, Resources};
-use probe::{FirmwareMap, Path};
+use probe::{LinuxFirmware, Path};
 
 use crate::error::Error;
 use crate::input::console::{use_conduit, use_console};
@@ -26,7 +26,7 @@ pub struct Described {
     /// What firmware describes.
     pub description: Description,
     /// Which IOMMU translates what, as firmware describes it.
-    pub map: Box<dyn FirmwareMap>,
+    pub map: Box<dyn LinuxFirmware>,
     /// The device tree that it was read from; empty if it was not.
     pub(crate) tree: Cow<'static, [u8]>,
     /// Whether buses are numbered already.

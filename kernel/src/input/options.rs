@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use firmware::route::{Asked, Language};
 use pci::ConfigAcs;
-use probe::{Path, Policy};
+use probe::{DomainPolicy, Path};
 use report::{Ktap, Report, Verbose};
 
 use crate::input::driver_choice::{DriverChoice, DriverChoiceError};
@@ -31,7 +31,7 @@ pub struct Options {
     /// Which way probing goes (`path=`).
     pub path: Path,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
-    pub(crate) policy: Policy,
+    pub(crate) policy: DomainPolicy,
     /// Whether the command line says `iommu.passthrough=`.
     pub(crate) passthrough_is_set: bool,
     /// Whether the command line says `iommu.strict=`.
@@ -139,7 +139,7 @@ impl Options {
             firmware: None,
             numbering: Moment::BeforeTables,
             path: Path::default(),
-            policy: Policy::default(),
+            policy: DomainPolicy::default(),
             passthrough_is_set: false,
             strict_is_set: false,
             virtual_functions: 0,

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use pci::Topology;
-use probe::{Core, DeviceId, Event, FwNode, InstanceId, Untranslated};
+use probe::{Core, DeviceId, Event, FwNode, LinuxEvent, Untranslated};
 
 use crate::hardware::{Handle, Hardware};
 use crate::input::options::Options;
@@ -51,9 +51,7 @@ fn warning(core: &Core<Handle>, event: &Event) -> Option<String> {
             name(device),
             names(core, nodes)
         )),
-        Event::Late(device) => Some(late(core, *device)),
-        Event::RegistrationFailed { instance, detail } => Some(registration_failed(core, *instance, detail)),
-        Event::Oops { detail, .. } => Some(detail.clone()),
+        Event::Linux(event) => Some(of_linux(core, event)),
         Event::DomainFallback { group, kind, detail } => {
             Some(format!("group {group}: {detail}, falling back to {}", kind.word()))
         }
@@ -103,11 +101,7 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
                 name(device)
             );
         }
-        Event::Late(device) => log!("{}", late(core, *device)),
-        Event::RegistrationFailed { instance, detail } => {
-            log!("{}", registration_failed(core, *instance, detail));
-        }
-        Event::Oops { detail, .. } => log!("{detail}"),
+        Event::Linux(event) => log!("{}", of_linux(core, event)),
         // What every device does at the start, what goes without saying, and what is gone.
         Event::DeviceAdded(_)
         | Event::DeviceRemoved(_)
@@ -118,16 +112,24 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
     }
 }
 
-/// The line that Linux prints for a device that is grouped when its driver is set (`__iommu_probe_device`).
-fn late(core: &Core<Handle>, device: DeviceId) -> String {
-    let name = core.device(device).name();
-    format!("{} {name}: late IOMMU probe at driver bind, something fishy here!", prefix(core, device))
-}
-
-/// Linux says nothing here: virtio-iommu does not look at the result (`viommu_probe`).
-fn registration_failed(core: &Core<Handle>, instance: InstanceId, detail: &str) -> String {
-    let name = core.device(core.instance(instance).device()).name();
-    format!("iommu {name}: registration failed ({detail}): all its groups are gone")
+/// What happens on Linux's paths alone.
+fn of_linux(core: &Core<Handle>, event: &LinuxEvent) -> String {
+    match event {
+        // The line that Linux prints for a device that is grouped when its driver is set (`__iommu_probe_device`).
+        LinuxEvent::Late(device) => {
+            let name = core.device(*device).name();
+            format!(
+                "{} {name}: late IOMMU probe at driver bind, something fishy here!",
+                prefix(core, *device)
+            )
+        }
+        // Linux says nothing here: virtio-iommu does not look at the result (`viommu_probe`).
+        LinuxEvent::RegistrationFailed { instance, detail } => {
+            let name = core.device(core.instance(*instance).device()).name();
+            format!("iommu {name}: registration failed ({detail}): all its groups are gone")
+        }
+        LinuxEvent::Oops { detail, .. } => detail.clone(),
+    }
 }
 
 /// The line that Linux prints for a function that a map does not have (`of_map_id`).
@@ -145,7 +147,8 @@ fn no_translation(core: &Core<Handle>, hardware: &Hardware, device: DeviceId) {
 /// Linux's prefix of a device's lines: its driver, or its bus where it has none.
 fn prefix(core: &Core<Handle>, device: DeviceId) -> &'static str {
     let device = core.device(device);
-    device.driver_set().map_or_else(|| core.bus_name(device.bus()), |driver| core.driver_name(driver))
+    core.driver_set(device.id())
+        .map_or_else(|| core.bus_name(device.bus()), |driver| core.driver_name(driver))
 }
 
 fn names(core: &Core<Handle>, nodes: &[FwNode]) -> String {

@@ -82,9 +82,9 @@ fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Io
         }),
         state: match instance.state() {
             _ if driver.as_ref().is_some_and(|driver| driver.is_dead()) => IommuState::Dead,
+            _ if core.is_unregistered(instance.id()) => IommuState::Unregistered,
             InstanceState::Published => IommuState::Published,
             InstanceState::Ready => IommuState::Ready,
-            InstanceState::Unregistered => IommuState::Unregistered,
         },
         page_size_mask: hex(config.map_or(0, |config| config.page_size_mask)),
         input_range: config.map_or_else(

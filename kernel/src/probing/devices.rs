@@ -6,8 +6,8 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use firmware::PlatformBus as Which;
-use pci::{PciBus, Topology};
-use probe::{Core, FirmwareMap, FwNode, NewDevice, Path, Unit};
+use pci::{LinuxPciBus, PciBus, Topology};
+use probe::{BusId, Core, FwNode, LinuxFirmware, NewDevice, Path, Unit};
 
 use crate::hardware::platform_bus::PlatformBus;
 use crate::hardware::{Handle, Hardware};
@@ -27,13 +27,13 @@ pub(crate) struct Devices {
 /// The buses are in the order in which a replay walks them (Linux: `iommu_buses`).
 pub(crate) fn machine(
     hardware: &Rc<Hardware>,
-    map: Box<dyn FirmwareMap>,
+    map: Box<dyn LinuxFirmware>,
     options: &Options,
 ) -> (Core<Handle>, Devices) {
     let mut core = Core::new(options.path, options.policy, map);
     let platform = core.add_bus(Box::new(PlatformBus::new("platform", &hardware.platform)));
     let nodes = hardware.host_bridges.iter().map(|bridge| bridge.node).collect();
-    let pci = core.add_bus(Box::new(pci_bus(hardware, nodes, options.path)));
+    let pci = add_pci_bus(&mut core, hardware, nodes, options.path);
     let amba = core.add_bus(Box::new(PlatformBus::new("amba", &hardware.platform)));
 
     let platform_devices = hardware.platform.iter().enumerate().map(|(index, device)| {
@@ -69,14 +69,16 @@ pub(crate) fn machine(
 }
 
 /// The PCI bus: isolated already, or to be isolated function by function where a path decides when.
-fn pci_bus(hardware: &Rc<Hardware>, nodes: Vec<FwNode>, path: Path) -> PciBus {
-    let topology = hardware.topology.clone();
+fn add_pci_bus(core: &mut Core<Handle>, hardware: &Rc<Hardware>, nodes: Vec<FwNode>, path: Path) -> BusId {
+    let topology = &hardware.topology;
     if path == Path::Fixed {
-        return PciBus::new(topology, nodes);
+        return core.add_bus(Box::new(PciBus::new(topology.clone(), nodes)));
     }
-    let hardware = hardware.clone();
+    let pci = core.add_bus(Box::new(PciBus::new(topology.fully_isolating(), nodes)));
+    let config = hardware.clone();
     let isolate = move |topology: &mut Topology, index| {
-        pci::enable_acs_of(&mut *hardware.config.borrow_mut(), topology, index);
+        pci::enable_acs_of(&mut *config.config.borrow_mut(), topology, index);
     };
-    PciBus::isolated_later(topology, nodes, Rc::new(isolate))
+    core.group_as_linux(pci, Box::new(LinuxPciBus::new(topology.clone(), Rc::new(isolate))));
+    pci
 }

@@ -10,7 +10,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::mem;
 
-use probe::{Core, FirmwareMap};
+use probe::{Core, LinuxFirmware};
 use report::Report;
 
 use self::devices::Devices;
@@ -46,7 +46,7 @@ impl Probing {
     /// The options name a device or a driver that there is not.
     pub(crate) fn new(
         hardware: &Rc<Hardware>,
-        map: Box<dyn FirmwareMap>,
+        map: Box<dyn LinuxFirmware>,
         options: &Options,
     ) -> Result<Self, Error> {
         let iommus = Iommus::default();

@@ -96,7 +96,7 @@ impl Machine for Shared<'_> {
 
     fn take(&mut self, about: About) -> Option<Activity> {
         let is_iommu = |id| self.hardware.is_iommu(*self.core.device(id).handle());
-        let wanted = |id: Option<_>| id.is_some_and(is_iommu) == (about == About::Iommu);
+        let wanted = |id| is_iommu(id) == (about == About::Iommu);
         let position = self.core.queued().position(wanted)?;
         self.core.take_at(position)
     }

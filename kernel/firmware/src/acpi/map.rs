@@ -15,7 +15,8 @@ use alloc::vec::Vec;
 
 use addr::{DeviceFunction, EndpointId, PciAddress, PhysAddr, Range, RequesterId};
 use probe::{
-    Finding, FirmwareMap, FwNode, InputIds, Manners, MapError, Reference, Severity, Translation, Untranslated,
+    Finding, FirmwareMap, FwNode, InputIds, LinuxFirmware, LinuxQuirks, MapError, Reference, Severity,
+    Translation, Untranslated,
 };
 
 use super::aml::{AmlDevice, Namespace};
@@ -324,19 +325,6 @@ impl FirmwareMap for AcpiMap {
         }
     }
 
-    /// A function that is an IOMMU gets its node when the first entry of the VIOT leads to it.
-    fn is_known_to_linux(&self, node: FwNode) -> bool {
-        let by_viot = self.viot_nodes.contains(&Some(node)) && self.is_iommu(node);
-        let Some(viot) = self.viot.as_ref().filter(|_| by_viot) else { return true };
-        let ranges = viot.ranges.iter().map(|range| range.iommu);
-        let mut used = ranges.chain(viot.endpoints.iter().map(|endpoint| endpoint.iommu));
-        used.any(|iommu| self.viot_nodes.get(iommu) == Some(&Some(node)))
-    }
-
-    fn manners(&self) -> Manners {
-        Manners::acpi(self.requests_acs())
-    }
-
     /// Requester IDs of a function that no entry has though others of it are translated.
     fn remark(&self, at: FwNode, ids: &InputIds) -> Option<Finding> {
         let (InputIds::Requesters(requesters), Ok(Translation::Endpoints(references))) =
@@ -400,6 +388,27 @@ impl AcpiMap {
             (first..=last).any(leads).then_some(())
         };
         if in_viot || in_iort().is_some() { Untranslated::NotInMap } else { Untranslated::BusBypasses }
+    }
+}
+
+impl LinuxFirmware for AcpiMap {
+    fn linux_quirks(&self) -> LinuxQuirks {
+        LinuxQuirks { unknown_iommus: self.unreferenced_iommus(), ..LinuxQuirks::acpi(self.requests_acs()) }
+    }
+}
+
+impl AcpiMap {
+    /// IOMMUs of the VIOT that no entry leads to: a function that is an IOMMU gets its node from the first entry that does.
+    fn unreferenced_iommus(&self) -> Vec<FwNode> {
+        let Some(viot) = &self.viot else { return Vec::new() };
+        let is_referenced = |place: usize| {
+            let mut ranges = viot.ranges.iter().map(|range| range.iommu);
+            let mut endpoints = viot.endpoints.iter().map(|endpoint| endpoint.iommu);
+            let is_it = |iommu: usize| self.viot_nodes.get(iommu) == self.viot_nodes.get(place);
+            ranges.any(is_it) || endpoints.any(is_it)
+        };
+        let nodes = self.viot_nodes.iter().enumerate().filter(|(place, _)| !is_referenced(*place));
+        nodes.filter_map(|(_, node)| *node).collect()
     }
 }
 

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use addr::{EndpointId, RequesterId};
 use probe::{
-    Finding, FirmwareMap, FwNode, InputIds, MapError, Reference, ReservedRegion, Severity, Translation,
-    Untranslated,
+    Finding, FirmwareMap, FwNode, InputIds, LinuxFirmware, MapError, Reference, ReservedRegion, Severity,
+    Translation, Untranslated,
 };
 
 use super::findings::Findings;
@@ -228,6 +228,8 @@ impl DeviceTreeMap {
         MapError { finding: Finding { id, severity: Severity::Error, subject, sentence } }
     }
 }
+
+impl LinuxFirmware for DeviceTreeMap {}
 
 impl FirmwareMap for DeviceTreeMap {
     fn translate(&self, at: FwNode, ids: &InputIds) -> Result<Translation, MapError> {

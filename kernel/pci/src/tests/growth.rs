@@ -12,7 +12,7 @@ use std::vec::Vec;
 use addr::{EndpointId, Iova, PhysAddr, Range, RequesterId};
 use probe::{
     Accepted, BindError, Core, DmaClaim, DomainHandle, DomainKind, Driver, FirmwareMap, FwNode, Grouping,
-    InputIds, IommuOps, MapError, NewDevice, Path, Prot, Provides, Reference, Refusal, Translation, Unit,
+    InputIds, IommuOps, MapError, NewDevice, Prot, Provides, Reference, Refusal, Translation, Unit,
     Untranslated,
 };
 
@@ -132,7 +132,7 @@ impl Driver<Unit> for CountedDriver {
         self.0.one((unit.0 == 0) == self.1)
     }
 
-    fn bind(&mut self, _: &Unit, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, _: &Unit, _: DmaClaim) -> Result<Provides, BindError> {
         let ops = || Box::new(CountedIommu(self.0.clone(), 0));
         self.0.one(Ok(if self.1 { Provides::Iommu(ops()) } else { Provides::Nothing }))
     }
@@ -149,7 +149,7 @@ fn cost(model: &mut Model, policy: &Policy) -> [usize; 3] {
 /// The IOMMU comes last: everything is added and waits, and is grouped in one replay.
 fn asked(topology: Topology) -> usize {
     let count = Count::default();
-    let mut core = Core::new(Path::Fixed, probe::Policy::default(), Box::new(CountedMap(count.clone())));
+    let mut core = Core::fixed(probe::DomainPolicy::default(), Box::new(CountedMap(count.clone())));
     let names: Vec<String> =
         topology.functions().iter().map(|function| function.address.to_string()).collect();
     let groups = topology.isolation_classes().into_iter().enumerate();

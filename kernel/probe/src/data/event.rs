@@ -3,11 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::table::device::{DeviceId, DriverId, Trigger};
-use crate::table::group::{DomainType, GroupId};
-use crate::table::instance::InstanceId;
-use crate::traits::firmware::{FwNode, Untranslated};
-use crate::traits::iommu::DomainHandle;
+use crate::data::dma::Trigger;
+use crate::data::domain::DomainType;
+use crate::data::firmware::Untranslated;
+use crate::data::id::{DeviceId, DomainHandle, DriverId, FwNode, GroupId, InstanceId};
+use crate::data::linux_event::LinuxEvent;
 
 /// One step of the probe path that can be seen from outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,25 +93,8 @@ pub enum Event {
     Ready(InstanceId),
     /// An IOMMU is gone; nothing refers to it.
     Unpublished(InstanceId),
-    /// Linux's paths only: a device was grouped when its driver was set (Linux: "late IOMMU probe at driver
-    /// bind, something fishy here!").
-    Late(DeviceId),
-    /// Linux's paths only: a walk ended with an error, and the IOMMU is off the list again.
-    RegistrationFailed {
-        /// The IOMMU.
-        instance: InstanceId,
-        /// Which device's error it was.
-        detail: String,
-    },
-    /// Linux's paths only: the kernel has died.
-    Oops {
-        /// The device that was probed.
-        device: DeviceId,
-        /// The IOMMU that was taken for its own.
-        instance: InstanceId,
-        /// How.
-        detail: String,
-    },
+    /// What happens on Linux's paths alone.
+    Linux(LinuxEvent),
     /// A driver is bound.
     Bound {
         /// The device.

@@ -1,4 +1,12 @@
-//! Plain data: what was found, and what happened.
+//! Identities and plain data. Everything else stands on these files, and they only on each other.
 
+pub(crate) mod dma;
+pub(crate) mod domain;
 pub(crate) mod event;
 pub(crate) mod finding;
+pub(crate) mod firmware;
+pub(crate) mod id;
+pub(crate) mod linux_event;
+pub(crate) mod path;
+pub(crate) mod refusal;
+pub(crate) mod reserved;

@@ -1,19 +1,24 @@
 //! A bind, cut where nothing holds off the probe of the same device (Linux: `really_probe`).
 
+use alloc::string::String;
 use alloc::vec;
 use core::hash::Hash;
 
-use crate::activity::{Until, Work};
-use crate::core::Core;
-use crate::linux::configure::{Caller, Configured};
-use crate::linux::probe::{Domain, Probe, Progress};
+use crate::data::dma::Trigger;
+use crate::data::id::{DeviceId, DriverId};
+use crate::linux::configure::{Caller, Configured, configure};
+use crate::linux::group::DomainTime;
+use crate::linux::probe::{Probe, Progress};
 use crate::linux::register::Registration;
-use crate::phase2::bind::Outcome;
-use crate::table::device::{DeviceId, DriverId, Trigger};
+use crate::linux::state::Linux;
+use crate::phase2::answer::{NotYet, answer, describe};
+use crate::phase2::attempt::{Outcome, attempt};
+use crate::table::Tables;
+use crate::table::bind::Until;
 
 /// A bind between two pieces. The device's driver is set.
 #[derive(Clone, Debug, PartialEq, Hash)]
-pub(crate) struct Binding {
+pub(crate) struct Bind {
     device: DeviceId,
     driver: DriverId,
     stage: Stage,
@@ -29,20 +34,33 @@ enum Stage {
     Own,
 }
 
-impl Binding {
+/// What a piece of a bind leaves to be done.
+pub(crate) enum Rest {
+    /// Nothing.
+    Nothing,
+    /// The next piece.
+    Bind(Bind),
+    /// The driver has brought an IOMMU, which registers.
+    Register(Registration),
+}
+
+impl Bind {
     /// Sets the first driver that is for the device; none if there is none, or one is bound.
-    pub(crate) fn begin<D>(core: &mut Core<D>, device: DeviceId) -> Option<Self> {
-        Self::with_next_driver(core, device, 0)
+    pub(crate) fn begin<D>(linux: &mut Linux, tables: &mut Tables<D>, device: DeviceId) -> Option<Self> {
+        Self::with_next_driver(linux, tables, device, 0)
     }
 
-    fn with_next_driver<D>(core: &mut Core<D>, device: DeviceId, slot: usize) -> Option<Self> {
-        let Some(driver) = core.matching_driver(device, slot) else {
-            core.forget_deferral(device);
+    fn with_next_driver<D>(
+        linux: &mut Linux,
+        tables: &mut Tables<D>,
+        device: DeviceId,
+        slot: usize,
+    ) -> Option<Self> {
+        let Some(driver) = tables.next_driver(device, slot) else {
+            tables.binds.forget(device);
             return None;
         };
-        let this = core.device_mut(device);
-        this.binding = Some(driver);
-        this.triggered = false;
+        linux.set_driver(tables, device, driver);
         Some(Self { device, driver, stage: Stage::Configure })
     }
 
@@ -67,74 +85,66 @@ impl Binding {
         }
     }
 
-    pub(crate) fn advance<D>(mut self, core: &mut Core<D>) -> Option<Work> {
-        if !core.exists(self.device) {
-            return None;
+    pub(crate) fn advance<D>(mut self, linux: &mut Linux, tables: &mut Tables<D>) -> Rest {
+        if !tables.devices.contains(self.device) {
+            return Rest::Nothing;
         }
-        let path = core.linux_path();
-        match self.stage {
-            Stage::Configure => match core.configure(path, self.device, Caller::Bind) {
+        self.stage = match self.stage {
+            Stage::Configure => match configure(linux, tables, self.device, Caller::Bind) {
                 Configured::Defer(node) => {
-                    let detail = core.describe(&Until::Ready(vec![node]));
-                    self.put_off(core, detail)
+                    let detail = describe(tables, &Until::Ready(vec![node]));
+                    return self.put_off(linux, tables, detail);
                 }
                 Configured::Translated { probe: true } => {
-                    let probe = Probe::new(self.device, Trigger::Bind, Domain::Now);
-                    self.stage = Stage::Probe(probe);
-                    Some(Work::BindInSteps(self))
+                    Stage::Probe(Probe::new(self.device, Trigger::Bind, DomainTime::Now))
                 }
-                Configured::Translated { probe: false } | Configured::Not(_) => self.own_next(),
+                Configured::Translated { probe: false } | Configured::Not(_) => Stage::Own,
             },
-            Stage::Probe(probe) => match probe.advance(core, path) {
-                Progress::Unlocked(probe) => {
-                    self.stage = Stage::Probe(probe);
-                    Some(Work::BindInSteps(self))
-                }
+            Stage::Probe(probe) => match probe.advance(linux, tables) {
+                Progress::Unlocked(probe) => Stage::Probe(probe),
                 // The result goes nowhere; after an oops nothing goes anywhere.
-                Progress::Done(_) => {
-                    self.stage = Stage::Own;
-                    Some(Work::BindInSteps(self))
-                }
+                Progress::Done(_) => Stage::Own,
             },
-            Stage::Own => self.own(core),
-        }
+            Stage::Own => return self.own(linux, tables),
+        };
+        Rest::Bind(self)
     }
 
-    fn own_next(mut self) -> Option<Work> {
-        self.stage = Stage::Own;
-        Some(Work::BindInSteps(self))
-    }
-
-    fn own<D>(self, core: &mut Core<D>) -> Option<Work> {
+    fn own<D>(self, linux: &mut Linux, tables: &mut Tables<D>) -> Rest {
         let Self { device, driver, .. } = self;
-        let group = core.membership(device).map(|membership| membership.group);
-        let has_domain = |group| core.groups.get(group).default_domain.is_some();
-        if core.linux_path().waits_for_default_domain() && group.is_some_and(|group| !has_domain(group)) {
-            let detail = core.describe(&Until::Domain);
-            return self.put_off(core, detail);
+        let group = tables.membership(device).map(|membership| membership.group());
+        let has_domain = |group| tables.groups[group].has_domain();
+        if linux.path.waits_for_default_domain() && group.is_some_and(|group| !has_domain(group)) {
+            let detail = describe(tables, &Until::Domain);
+            return self.put_off(linux, tables, detail);
         }
-        match core.call_driver(device, driver, group) {
-            Outcome::Bound => None,
-            Outcome::Iommu(ops) => Some(Work::Register(Registration::begin(core, device, driver, ops))),
-            Outcome::Deferred(why) => self.put_off(core, why),
+        // What phase 1 has not come to is no reason to wait: the driver binds, translated or not.
+        let claim = answer(tables, device).unwrap_or_else(NotYet::ignore);
+        match attempt(tables, device, driver, group, claim) {
+            Outcome::Bound(owns) => {
+                linux.bound(tables, device, driver, owns);
+                Rest::Nothing
+            }
+            Outcome::Iommu(ops) => Rest::Register(Registration::begin(linux, tables, device, driver, ops)),
+            Outcome::Deferred(why) => self.put_off(linux, tables, why),
             Outcome::Failed => {
-                core.device_mut(device).binding = None;
-                Self::with_next_driver(core, device, driver.0 as usize + 1).map(Work::BindInSteps)
+                linux.clear_driver(tables, device);
+                let slot = driver.0 as usize + 1;
+                Self::with_next_driver(linux, tables, device, slot).map_or(Rest::Nothing, Rest::Bind)
             }
         }
     }
 
     /// `EPROBE_DEFER`. If a driver was bound anywhere in the meantime, the retry that this would have been
     /// is over already, and the bind is tried again at once (Linux: `driver_deferred_probe_add_trigger`).
-    fn put_off<D>(self, core: &mut Core<D>, detail: alloc::string::String) -> Option<Work> {
-        let this = core.device_mut(self.device);
-        this.binding = None;
-        let triggered = core::mem::take(&mut this.triggered);
-        core.defer(self.device, self.driver, Until::AnyBind, detail);
+    fn put_off<D>(self, linux: &mut Linux, tables: &mut Tables<D>, detail: String) -> Rest {
+        linux.clear_driver(tables, self.device);
+        let triggered = linux.take_triggered(self.device);
+        tables.defer(self.device, self.driver, Until::AnyBind, detail);
         if triggered {
-            core.forget_deferral(self.device);
-            core.queue_bind(self.device);
+            tables.binds.forget(self.device);
+            tables.queue_bind(self.device);
         }
-        None
+        Rest::Nothing
     }
 }

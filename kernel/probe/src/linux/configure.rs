@@ -1,17 +1,19 @@
 //! The bus's `dma_configure`, without ownership: from a device to its fwspec.
 
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::core::Core;
+use crate::data::dma::Ungrouped;
 use crate::data::event::Event;
-use crate::linux::{IsolationTime, LinuxPath};
-use crate::table::device::{DeviceId, DmaState, LinuxFwspec};
-use crate::table::instance::InstanceState;
-use crate::traits::bus::InputIds;
-use crate::traits::firmware::{FwNode, IsolationRequest, Reference, Translation, Untranslated};
+use crate::data::firmware::{InputIds, Reference, Translation, Untranslated};
+use crate::data::id::{DeviceId, FwNode};
+use crate::linux::adapter::IsolationRequest;
+use crate::linux::rules::IsolationTime;
+use crate::linux::state::{DevIommu, Linux, LinuxFwspec, WhyUngrouped};
+use crate::table::Tables;
 
-/// Who has firmware asked.
+/// What has firmware asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// Phase 1, which will probe the device itself.
@@ -29,7 +31,7 @@ pub(crate) enum Configured {
         probe: bool,
     },
     /// There is none, for this reason; a bind goes on without.
-    Not(DmaState),
+    Not(Ungrouped),
     /// Not yet (`EPROBE_DEFER`).
     Defer(FwNode),
 }
@@ -38,141 +40,132 @@ pub(crate) enum Configured {
 enum Stop {
     Defer(FwNode),
     TimedOut(FwNode),
-    Because(DmaState),
+    Because(Ungrouped),
 }
 
-impl<D> Core<D> {
-    /// Asks firmware about a device, and sets up what it says (Linux: `of_iommu_configure`,
-    /// `acpi_iommu_configure_id`). One piece: Linux holds `iommu_probe_device_lock`.
-    ///
-    /// A caller that finds no fwspec in [`Configured::Not`] has the device's state to set: phase 1 has not ended.
-    pub(crate) fn configure(&mut self, path: &dyn LinuxPath, device: DeviceId, caller: Caller) -> Configured {
-        let had_state = match &self.device(device).dma {
-            // A fwspec is there: nothing is asked, and nobody probes.
-            DmaState::Translated(_) | DmaState::Grouped(_) => return Configured::Translated { probe: false },
-            state => *state == DmaState::Probing,
-        };
-        let manners = self.firmware.manners();
-        let result = self.translate_all(path, device);
-        if path.isolation_time() == IsolationTime::AtTranslation {
-            self.isolate(device);
-        }
-        let stop = match result {
-            Ok(()) => {
-                let probe = caller == Caller::Bind && path.probes_at_bind(manners, had_state);
-                return Configured::Translated { probe };
-            }
-            Err(stop) => stop,
-        };
-        // What was translated before the stop goes, or stays for ever.
-        let keeps = !manners.cleans_up && matches!(self.device(device).dma, DmaState::Translated(_));
-        let back_to = |state: DmaState| if had_state { DmaState::Probing } else { state };
-        match stop {
-            Stop::Defer(node) => {
-                if !keeps {
-                    self.set_dma(device, back_to(DmaState::Waiting(vec![node])));
-                }
-                Configured::Defer(node)
-            }
-            Stop::TimedOut(node) if keeps => {
-                self.ignore_dependency(device, node, caller);
-                Configured::Translated { probe: false }
-            }
-            Stop::TimedOut(node) => {
-                self.ignore_dependency(device, node, caller);
-                self.set_dma(device, back_to(DmaState::Waiting(vec![node])));
-                Configured::Not(DmaState::Waiting(vec![node]))
-            }
-            Stop::Because(_) if keeps => Configured::Translated { probe: false },
-            Stop::Because(state) => {
-                self.set_dma(device, back_to(state.clone()));
-                Configured::Not(state)
-            }
-        }
+/// Asks firmware about a device, and sets up what it says (Linux: `of_iommu_configure`,
+/// `acpi_iommu_configure_id`). One piece: Linux holds `iommu_probe_device_lock`.
+///
+/// A caller that finds no fwspec in [`Configured::Not`] has the device's state to set: phase 1 has not ended.
+pub(crate) fn configure<D>(
+    linux: &mut Linux,
+    tables: &mut Tables<D>,
+    device: DeviceId,
+    caller: Caller,
+) -> Configured {
+    // A fwspec is there: nothing is asked, and nothing probes.
+    if linux.is_translated(device) || tables.membership(device).is_some() {
+        return Configured::Translated { probe: false };
     }
-
-    /// Switches on what isolates a device, if somebody has requested isolation (Linux: `pci_enable_acs`).
-    pub(crate) fn isolate(&mut self, device: DeviceId) {
-        if self.isolation_requested {
-            let (bus, unit) = (self.device(device).bus, self.device(device).unit);
-            self.buses[bus.0 as usize].bus.isolate(unit);
-        }
+    let had_state = linux.has_state(device);
+    let result = translate_all(linux, tables, device);
+    if linux.path.isolation_time() == IsolationTime::AtTranslation {
+        linux.isolate(tables, device);
     }
-
-    /// Every input ID in turn, up to the first that leads nowhere.
-    fn translate_all(&mut self, path: &dyn LinuxPath, device: DeviceId) -> Result<(), Stop> {
-        let this = self.device(device);
-        let bus = &self.buses[this.bus.0 as usize].bus;
-        let nowhere = Stop::Because(DmaState::Untranslated(Untranslated::NotInMap));
-        let parent = bus.firmware_parent(this.unit).ok_or(nowhere)?;
-        let lookups: Vec<InputIds> = match bus.input_ids(this.unit) {
-            InputIds::Node => vec![InputIds::Node],
-            InputIds::Requesters(ids) => {
-                if self.firmware.manners().isolation == IsolationRequest::AtFirstTranslation {
-                    self.isolation_requested = true;
-                }
-                ids.into_iter().map(|id| InputIds::Requesters(vec![id])).collect()
-            }
-        };
-        for lookup in lookups {
-            match self.firmware.translate(parent, &lookup) {
-                Ok(Translation::Endpoints(references)) => {
-                    if let Some(finding) = self.firmware.remark(parent, &lookup) {
-                        self.find(finding);
-                    }
-                    for reference in references {
-                        self.init_fwspec(path, device, &reference)?;
-                    }
-                }
-                Ok(Translation::Nowhere(why)) => return Err(Stop::Because(DmaState::Untranslated(why))),
-                Err(error) => {
-                    let id = error.finding.id;
-                    self.find(error.finding);
-                    return Err(Stop::Because(DmaState::MapInvalid(id)));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// One endpoint that firmware names (Linux: `iommu_fwspec_init`, `iommu_fwspec_add_ids`).
-    fn init_fwspec(
-        &mut self,
-        path: &dyn LinuxPath,
-        device: DeviceId,
-        reference: &Reference,
-    ) -> Result<(), Stop> {
-        let node = reference.iommu;
-        if self.firmware.manners().knows_itself && self.device(device).node == Some(node) {
-            return Err(Stop::Because(DmaState::IsIommu));
-        }
-        let Some(instance) = self.instance_by_node(node) else {
-            return Err(if self.deferral_expired { Stop::TimedOut(node) } else { Stop::Defer(node) });
-        };
-        let (driver, is_ready) = (instance.driver, instance.state == InstanceState::Ready);
-        // Whether there is state is taken for who is asking: what this very call made counts as well.
-        let has_state = matches!(self.device(device).dma, DmaState::Probing | DmaState::Translated(_));
-        if !is_ready && path.waits_until_ready(has_state) {
-            return Err(Stop::Defer(node));
-        }
-        if let DmaState::Translated(fwspec) = &mut self.device_mut(device).dma {
-            if fwspec.driver != driver {
-                let detail =
-                    alloc::format!("names IOMMUs of different drivers: {} and {driver}", fwspec.driver);
-                return Err(Stop::Because(DmaState::Refused(detail)));
-            }
-            fwspec.endpoints.push(reference.endpoint);
+    let Err(stop) = result else {
+        let probe = caller == Caller::Bind && linux.path.probes_at_bind(&linux.quirks, had_state);
+        return Configured::Translated { probe };
+    };
+    // What was translated before the stop goes, or stays for ever.
+    let keeps = !linux.quirks.cleans_up && linux.is_translated(device);
+    let mut back_to = |tables: &mut Tables<D>, state: Ungrouped| {
+        if had_state {
+            linux.set(tables, device, DevIommu::Probing);
         } else {
-            let (endpoints, source) = (vec![reference.endpoint], reference.source);
-            self.device_mut(device).dma =
-                DmaState::Translated(LinuxFwspec { node, driver, endpoints, source });
+            linux.settle(tables, device, WhyUngrouped::Known(state));
         }
-        Ok(())
+    };
+    match stop {
+        Stop::Defer(node) => {
+            if !keeps {
+                back_to(tables, Ungrouped::Waiting(vec![node]));
+            }
+            Configured::Defer(node)
+        }
+        Stop::TimedOut(node) => {
+            if caller == Caller::Bind {
+                tables.log.event(Event::DependencyIgnored { device, nodes: vec![node] });
+            }
+            if keeps {
+                return Configured::Translated { probe: false };
+            }
+            back_to(tables, Ungrouped::Waiting(vec![node]));
+            Configured::Not(Ungrouped::Waiting(vec![node]))
+        }
+        Stop::Because(_) if keeps => Configured::Translated { probe: false },
+        Stop::Because(state) => {
+            back_to(tables, state.clone());
+            Configured::Not(state)
+        }
     }
+}
 
-    fn ignore_dependency(&mut self, device: DeviceId, node: FwNode, caller: Caller) {
-        if caller == Caller::Bind {
-            self.events.push(Event::DependencyIgnored { device, nodes: vec![node] });
+/// Every input ID in turn, up to the first that leads nowhere.
+fn translate_all<D>(linux: &mut Linux, tables: &mut Tables<D>, device: DeviceId) -> Result<(), Stop> {
+    let this = &tables.devices[device];
+    let bus = &tables.buses[this.bus()];
+    let nowhere = Stop::Because(Ungrouped::Untranslated(Untranslated::NotInMap));
+    let parent = bus.firmware_parent(this.unit()).ok_or(nowhere)?;
+    let lookups: Vec<InputIds> = match bus.input_ids(this.unit()) {
+        InputIds::Node => vec![InputIds::Node],
+        InputIds::Requesters(ids) => {
+            if linux.quirks.isolation == IsolationRequest::AtFirstTranslation {
+                linux.request_isolation();
+            }
+            ids.into_iter().map(|id| InputIds::Requesters(vec![id])).collect()
+        }
+    };
+    for lookup in lookups {
+        match tables.firmware.translate(parent, &lookup) {
+            Ok(Translation::Endpoints(references)) => {
+                if let Some(finding) = tables.firmware.remark(parent, &lookup) {
+                    tables.log.find(finding);
+                }
+                for reference in references {
+                    init_fwspec(linux, tables, device, &reference)?;
+                }
+            }
+            Ok(Translation::Nowhere(why)) => return Err(Stop::Because(Ungrouped::Untranslated(why))),
+            Err(error) => {
+                let id = error.finding.id;
+                tables.log.find(error.finding);
+                return Err(Stop::Because(Ungrouped::MapInvalid(id)));
+            }
         }
     }
+    Ok(())
+}
+
+/// One endpoint that firmware names (Linux: `iommu_fwspec_init`, `iommu_fwspec_add_ids`).
+fn init_fwspec<D>(
+    linux: &mut Linux,
+    tables: &mut Tables<D>,
+    device: DeviceId,
+    reference: &Reference,
+) -> Result<(), Stop> {
+    let node = reference.iommu;
+    if linux.quirks.knows_itself && tables.devices[device].node() == Some(node) {
+        return Err(Stop::Because(Ungrouped::IsIommu));
+    }
+    let Some(instance) = linux.listed(tables, Some(node)) else {
+        return Err(if tables.binds.is_expired() { Stop::TimedOut(node) } else { Stop::Defer(node) });
+    };
+    let (driver, is_ready) = (instance.driver(), instance.is_ready());
+    // Whether there is state is taken for what is asking: what this very call made counts as well.
+    if !is_ready && linux.path.waits_until_ready(linux.has_state(device)) {
+        return Err(Stop::Defer(node));
+    }
+    match linux.fwspec_mut(device) {
+        Some(fwspec) if fwspec.driver != driver => {
+            let detail = format!("names IOMMUs of different drivers: {} and {driver}", fwspec.driver);
+            return Err(Stop::Because(Ungrouped::Refused(detail)));
+        }
+        Some(fwspec) => fwspec.endpoints.push(reference.endpoint),
+        None => {
+            let (endpoints, source) = (vec![reference.endpoint], reference.source);
+            let fwspec = LinuxFwspec { node, driver, endpoints, source };
+            linux.set(tables, device, DevIommu::Translated(fwspec));
+        }
+    }
+    Ok(())
 }

@@ -1,105 +1,102 @@
 //! Linux's groups: whatever a device's neighbours are in at this moment.
 
-use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::vec;
 
-use crate::check::Id;
-use crate::core::Core;
+use crate::data::dma::{Fwspec, Membership, Trigger, Ungrouped};
 use crate::data::event::Event;
-use crate::linux::LinuxPath;
-use crate::linux::probe::Domain;
-use crate::table::device::{DeviceId, Fwspec, LinuxFwspec, Membership, Trigger};
-use crate::table::group::{DefaultDomain, GroupId};
-use crate::table::instance::InstanceId;
-use crate::traits::bus::{Joining, Unit};
-use crate::traits::iommu::Refusal;
+use crate::data::id::{DeviceId, GroupId, InstanceId};
+use crate::data::linux_event::LinuxEvent;
+use crate::data::refusal::Refusal;
+use crate::grouping::membership::{LeaveCause, enter, withdraw};
+use crate::grouping::{domain, refusal};
+use crate::linux::adapter::Joining;
+use crate::linux::state::{Linux, LinuxFwspec, WhyUngrouped};
+use crate::phase1::join::{check_itself, reserved_by_firmware};
+use crate::table::Tables;
+use crate::table::invariant::Id;
 
-impl<D> Core<D> {
-    /// The IOMMU's driver takes a device, and its bus finds or makes its group (Linux: `iommu_init_device` from
-    /// `probe_device` on, and the rest of `__iommu_probe_device`). A group that has no domain yet is returned.
-    ///
-    /// # Errors
-    ///
-    /// The IOMMU refuses; nothing of the device remains there.
-    pub(crate) fn join_as_linux(
-        &mut self,
-        path: &dyn LinuxPath,
-        device: DeviceId,
-        (instance, fwspec): (InstanceId, LinuxFwspec),
-        trigger: Trigger,
-        domain: Domain,
-    ) -> Result<Option<GroupId>, Refusal> {
-        // Of all endpoints the first alone is asked about, and speaks for the others (`viommu_probe_endpoint`).
-        let first = &fwspec.endpoints[..1];
-        let accepted = match self.instance_mut(instance).ops.probe_device(first) {
-            Ok(accepted) => accepted,
-            Err(refusal) => return Err(self.refused(device, refusal)),
-        };
-        self.check_itself(device, &[instance]);
-        let Joining { group, why } = self.joining(device);
-        let group = group.unwrap_or_else(|| self.groups.create());
-        if path.warns_of_late_probe() && self.device(device).has_driver() {
-            let name = self.device(device).name.clone();
-            self.invariants.broken(Id::I3, || alloc::format!("{name} was grouped when its driver was set"));
-            self.events.push(Event::Late(device));
+/// The domain of a group that this probe makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum DomainTime {
+    /// It is set up at once.
+    Now,
+    /// The walk sets it up at the end.
+    AtEndOfWalk,
+}
+
+/// The IOMMU's driver takes a device, and its bus finds or makes its group (Linux: `iommu_init_device` from
+/// `probe_device` on, and the rest of `__iommu_probe_device`). A group that has no domain yet is returned.
+///
+/// # Errors
+///
+/// The IOMMU refuses; nothing of the device remains there.
+pub(crate) fn join_as_linux<D>(
+    linux: &mut Linux,
+    tables: &mut Tables<D>,
+    device: DeviceId,
+    (instance, fwspec): (InstanceId, LinuxFwspec),
+    trigger: Trigger,
+    domain_time: DomainTime,
+) -> Result<Option<GroupId>, Refusal> {
+    // Of all endpoints the first alone is asked about, and speaks for the others (`viommu_probe_endpoint`).
+    let first = &fwspec.endpoints[..1];
+    let accepted = match tables.instances.ops_mut(instance).probe_device(first) {
+        Ok(accepted) => accepted,
+        Err(refused) => return Err(refuse(linux, tables, device, refused)),
+    };
+    check_itself(tables, device, [instance].into_iter());
+    let Joining { group, why } = linux.joining(tables, device);
+    let group = group.unwrap_or_else(|| tables.groups.create());
+    if linux.path.warns_of_late_probe() && linux.has_driver(tables, device) {
+        let by = || format!("{} was grouped when its driver was set", tables.devices[device].name());
+        tables.invariants.broken(Id::I3, by);
+        tables.log.event(Event::Linux(LinuxEvent::Late(device)));
+    }
+    let this = &tables.devices[device];
+    let leader = tables.buses[this.bus()].grouping(this.unit()).leader;
+    let LinuxFwspec { endpoints, source, .. } = fwspec;
+    let fwspecs = vec![Fwspec { instance, endpoints, source }];
+    let mut reserved = accepted.reserved;
+    reserved.extend(reserved_by_firmware(tables, device));
+    linux.clear(device);
+    enter(tables, device, Membership::new((group, why), fwspecs, leader, reserved, trigger));
+    tables.log.event(Event::Joined { device, group, trigger });
+
+    let attached = if tables.groups[group].has_domain() {
+        domain::attach_member(tables, group, device)
+    } else if domain_time == DomainTime::AtEndOfWalk {
+        return Ok(Some(group));
+    } else {
+        set_up_domain(tables, group)
+    };
+    match attached {
+        Ok(()) => Ok(None),
+        Err(refused) => {
+            withdraw(tables, device, LeaveCause::OwnRefusal);
+            Err(refuse(linux, tables, device, refused))
         }
-        let this = self.device(device);
-        let leader = self.buses[this.bus.0 as usize].bus.grouping(this.unit).leader;
-        let LinuxFwspec { endpoints, source, .. } = fwspec;
-        let fwspecs = vec![Fwspec { instance, endpoints, source }];
-        let mut reserved = accepted.reserved;
-        reserved.extend(self.reserved_by_firmware(device));
-        self.enter(device, Membership { group, fwspecs, leader, reserved, trigger, why });
-        self.events.push(Event::Joined { device, group, trigger });
-
-        let attached = if self.groups.get(group).default_domain.is_some() {
-            self.attach_member(group, device)
-        } else if domain == Domain::AtEndOfWalk {
-            return Ok(Some(group));
-        } else {
-            self.set_up_linux_domain(group)
-        };
-        match attached {
-            Ok(()) => Ok(None),
-            Err(refusal) => {
-                self.withdraw(device);
-                Err(self.refused(device, refusal))
-            }
-        }
     }
+}
 
-    /// Gives a group its default domain and attaches all members, one after the other, whatever the others
-    /// were answered (Linux: `iommu_setup_default_domain`).
-    ///
-    /// # Errors
-    ///
-    /// The first refusal. The group keeps its domain.
-    pub(crate) fn set_up_linux_domain(&mut self, group: GroupId) -> Result<(), Refusal> {
-        let kind = self.choose_type(group);
-        self.groups.get_mut(group).default_domain = Some(DefaultDomain { kind, on: vec![] });
-        let members = self.groups.get(group).members.clone();
-        let mut result = Ok(());
-        for member in members {
-            result = result.and(self.attach_member(group, member));
-        }
-        result
+/// Gives a group its default domain and attaches all members, one after the other, whatever the others
+/// were answered (Linux: `iommu_setup_default_domain`).
+///
+/// # Errors
+///
+/// The first refusal. The group keeps its domain.
+pub(crate) fn set_up_domain<D>(tables: &mut Tables<D>, group: GroupId) -> Result<(), Refusal> {
+    let domain_type = domain::choose_type(tables, group);
+    tables.groups.begin_default_domain(group, domain_type);
+    let mut result = Ok(());
+    for member in tables.groups[group].members().to_vec() {
+        result = result.and(domain::attach_member(tables, group, member));
     }
+    result
+}
 
-    /// The group that the bus finds for a device, going by who is in which group now.
-    fn joining(&self, device: DeviceId) -> Joining {
-        let this = self.device(device);
-        let slot = &self.buses[this.bus.0 as usize];
-        let groups: BTreeMap<Unit, GroupId> = slot
-            .devices
-            .iter()
-            .filter_map(|other| Some((self.device(*other).unit, self.membership(*other)?.group)))
-            .collect();
-        slot.bus.joining(this.unit, this.arriving, &|unit| groups.get(&unit).copied())
-    }
-
-    fn refused(&mut self, device: DeviceId, refusal: Refusal) -> Refusal {
-        self.find_refusal(device, &refusal);
-        self.set_dma(device, crate::table::device::DmaState::Refused(refusal.detail.clone()));
-        refusal
-    }
+fn refuse<D>(linux: &mut Linux, tables: &mut Tables<D>, device: DeviceId, refused: Refusal) -> Refusal {
+    refusal::find_refusal(tables, device, &refused);
+    linux.settle(tables, device, WhyUngrouped::Known(Ungrouped::Refused(refused.detail.clone())));
+    refused
 }

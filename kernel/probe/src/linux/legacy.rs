@@ -3,8 +3,8 @@
 //! Firmware is asked when a driver binds, and never before: what no driver wants has no group, groups come in
 //! the order of binds, and a group can lack whom it should hold because that one was bound first.
 
-use crate::linux::{IsolationTime, LinuxPath, SelfLookup};
-use crate::traits::firmware::Manners;
+use crate::linux::adapter::LinuxQuirks;
+use crate::linux::rules::{IsolationTime, LinuxPath, SelfLookup};
 
 pub(crate) struct Legacy;
 
@@ -15,7 +15,7 @@ impl LinuxPath for Legacy {
     }
 
     /// Always: nobody else does (`of_iommu_configure`, `acpi_iommu_configure_id`: "replay").
-    fn probes_at_bind(&self, _manners: Manners, _had_state: bool) -> bool {
+    fn probes_at_bind(&self, _quirks: &LinuxQuirks, _had_state: bool) -> bool {
         true
     }
 

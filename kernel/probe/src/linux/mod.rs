@@ -1,71 +1,34 @@
-//! How Linux probes: what its paths have in common.
+//! How Linux probes: what its paths have in common, and in a file each what is particular to one of them.
 //!
-//! Linux has one piece of state for "somebody is looking at this device" and "this device was looked at"
-//! (`dev->iommu`), and infers from it who is asking. It is modelled as it is, defects included, and cut into
+//! Linux has one piece of state for "this device is being looked at" and "this device was looked at"
+//! (`dev->iommu`), and infers from it what is asking. It is modelled as it is, defects included, and cut into
 //! pieces where Linux lets go of `iommu_probe_device_lock` or where nothing holds off another CPU.
-//!
-//! States of a device (`DmaState`): S0 is every state that says why there is no group, S1 `Probing`,
-//! S2 `Translated`, S4 `Grouped`; S3 lasts only inside one piece.
 
+pub(crate) mod activity;
+pub(crate) mod adapter;
 mod bind;
+pub(crate) mod check;
 mod configure;
 mod group;
-pub(crate) mod legacy;
+mod legacy;
 mod probe;
+pub(crate) mod reason;
 mod register;
-pub(crate) mod regressed;
-pub(crate) mod upstream;
+mod regressed;
+pub(crate) mod release;
+mod rules;
+pub(crate) mod state;
+mod upstream;
 
-pub(crate) use bind::Binding;
-pub(crate) use probe::Arrival;
-pub(crate) use register::Registration;
+use crate::data::path::Path;
+use crate::linux::rules::LinuxPath;
 
-use crate::traits::firmware::Manners;
-
-/// What one Linux does in its own way.
-pub(crate) trait LinuxPath {
-    /// Whether phase 1 (`iommu_init_device`) has firmware asked, by way of the bus's `dma_configure`, about
-    /// a device that has a driver, or that firmware was asked about before.
-    fn asks_firmware(&self, has_driver: bool, is_translated: bool) -> bool;
-
-    /// Whether a bind probes a device that firmware has just led to an IOMMU, if the device had IOMMU state
-    /// (`dev->iommu`) before the bind asked or had none.
-    fn probes_at_bind(&self, manners: Manners, had_state: bool) -> bool;
-
-    /// Whether an IOMMU whose walk is not over makes a device wait that has IOMMU state, or has none
-    /// (`iommu_fwspec_init`).
-    fn waits_until_ready(&self, has_state: bool) -> bool;
-
-    /// Where an IOMMU's driver searches for the instance that firmware's node means.
-    fn self_lookup(&self) -> SelfLookup;
-
-    /// Whether a group that is made after a driver was set is worth a warning.
-    fn warns_of_late_probe(&self) -> bool;
-
-    /// When isolation that was requested is switched on.
-    fn isolation_time(&self) -> IsolationTime;
-
-    /// Whether a bind is put off while the device's group has no default domain.
-    fn waits_for_default_domain(&self) -> bool;
-
-    /// Whether a driver may bind a device before `device_add` is over.
-    fn binds_while_arriving(&self) -> bool;
-}
-
-/// Where an IOMMU's driver searches for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SelfLookup {
-    /// Among all devices: it is there before its driver begins.
-    AmongDevices,
-    /// Among those that its driver has bound: it is there when its driver's probe is over.
-    AmongBound,
-}
-
-/// When isolation (ACS) is switched on, once somebody has requested it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IsolationTime {
-    /// When the device is enumerated, before it is added.
-    AtEnumeration,
-    /// When its DMA is configured (`pci_dma_configure`).
-    AtTranslation,
+/// What is particular to the Linux of a path; none for `fixed`.
+pub(crate) fn rules_of(path: Path) -> Option<&'static dyn LinuxPath> {
+    match path {
+        Path::Fixed => None,
+        Path::Upstream => Some(&upstream::Upstream),
+        Path::Regressed => Some(&regressed::Regressed),
+        Path::Legacy => Some(&legacy::Legacy),
+    }
 }

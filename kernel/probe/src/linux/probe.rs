@@ -1,34 +1,26 @@
 //! Phase 1 of one device (Linux: `__iommu_probe_device`), and its notification at `device_add`.
 
+use alloc::format;
 use core::hash::Hash;
 
-use crate::activity::Work;
-use crate::core::Core;
-use crate::data::event::Event;
-use crate::linux::configure::{Caller, Configured};
-use crate::linux::{IsolationTime, LinuxPath, SelfLookup};
-use crate::table::device::{DeviceId, DmaState, LinuxFwspec, Trigger};
-use crate::table::group::GroupId;
-use crate::traits::iommu::Refusal;
-
-/// The domain of a group that this probe makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Domain {
-    /// It is set up at once.
-    Now,
-    /// Whoever walks sets it up at the end.
-    AtEndOfWalk,
-}
+use crate::data::dma::{Trigger, Ungrouped};
+use crate::data::id::{DeviceId, GroupId};
+use crate::data::refusal::Refusal;
+use crate::linux::configure::{Caller, Configured, configure};
+use crate::linux::group::{DomainTime, join_as_linux};
+use crate::linux::rules::{IsolationTime, SelfLookup};
+use crate::linux::state::{DevIommu, Linux, LinuxFwspec, WhyUngrouped};
+use crate::table::Tables;
 
 /// A probe between two pieces; the probe lock is free.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) struct Probe {
     device: DeviceId,
     trigger: Trigger,
-    domain: Domain,
+    domain_time: DomainTime,
     stage: Stage,
     /// What the device's state becomes if it gets no group.
-    otherwise: DmaState,
+    otherwise: WhyUngrouped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,8 +39,9 @@ pub(crate) enum Progress {
 }
 
 impl Probe {
-    pub(crate) fn new(device: DeviceId, trigger: Trigger, domain: Domain) -> Self {
-        Self { device, trigger, domain, stage: Stage::Begin, otherwise: DmaState::Unprobed }
+    pub(crate) fn new(device: DeviceId, trigger: Trigger, domain_time: DomainTime) -> Self {
+        let otherwise = WhyUngrouped::Known(Ungrouped::Unprobed);
+        Self { device, trigger, domain_time, stage: Stage::Begin, otherwise }
     }
 
     pub(crate) fn next_piece(&self) -> &'static str {
@@ -61,43 +54,43 @@ impl Probe {
 
     /// How far it is, and what it will say; not whose it is.
     pub(crate) fn stage(&self) -> impl Hash {
-        (self.stage, self.trigger, self.domain, self.otherwise.clone())
+        (self.stage, self.trigger, self.domain_time, self.otherwise.clone())
     }
 
-    pub(crate) fn advance<D>(self, core: &mut Core<D>, path: &dyn LinuxPath) -> Progress {
-        if !core.exists(self.device) {
+    pub(crate) fn advance<D>(self, linux: &mut Linux, tables: &mut Tables<D>) -> Progress {
+        if !tables.devices.contains(self.device) {
             return Progress::Done(Ok(None));
         }
         match self.stage {
-            Stage::Begin => self.begin(core, path),
-            Stage::AskFirmware => self.ask_firmware(core, path),
-            Stage::Accept => Progress::Done(self.accept(core, path)),
+            Stage::Begin => self.begin(linux, tables),
+            Stage::AskFirmware => self.ask_firmware(linux, tables),
+            Stage::Accept => Progress::Done(self.accept(linux, tables)),
         }
     }
 
-    fn begin<D>(mut self, core: &mut Core<D>, path: &dyn LinuxPath) -> Progress {
-        let device = core.device(self.device);
-        let is_translated = match &device.dma {
-            DmaState::Grouped(_) => return Progress::Done(Ok(None)),
-            DmaState::Translated(_) => true,
-            _ => false,
-        };
-        let has_driver = device.has_driver();
-        if !matches!(device.dma, DmaState::Probing | DmaState::Translated(_)) {
-            self.otherwise = device.dma.clone();
-            core.device_mut(self.device).dma = DmaState::Probing;
+    fn begin<D>(mut self, linux: &mut Linux, tables: &mut Tables<D>) -> Progress {
+        if tables.membership(self.device).is_some() {
+            return Progress::Done(Ok(None));
         }
-        if path.asks_firmware(has_driver, is_translated) {
+        let is_translated = linux.is_translated(self.device);
+        let has_driver = linux.has_driver(tables, self.device);
+        if !linux.has_state(self.device) {
+            self.otherwise = linux.why_ungrouped(tables, self.device);
+            linux.set(tables, self.device, DevIommu::Probing);
+        }
+        if linux.path.asks_firmware(has_driver, is_translated) {
             self.stage = Stage::AskFirmware;
             return Progress::Unlocked(self);
         }
-        Progress::Done(self.accept(core, path))
+        Progress::Done(self.accept(linux, tables))
     }
 
-    fn ask_firmware<D>(mut self, core: &mut Core<D>, path: &dyn LinuxPath) -> Progress {
-        match core.configure(path, self.device, Caller::Phase1) {
-            Configured::Not(state) => self.otherwise = state,
-            Configured::Defer(node) => self.otherwise = DmaState::Waiting(alloc::vec![node]),
+    fn ask_firmware<D>(mut self, linux: &mut Linux, tables: &mut Tables<D>) -> Progress {
+        match configure(linux, tables, self.device, Caller::Phase1) {
+            Configured::Not(state) => self.otherwise = WhyUngrouped::Known(state),
+            Configured::Defer(node) => {
+                self.otherwise = WhyUngrouped::Known(Ungrouped::Waiting(alloc::vec![node]));
+            }
             Configured::Translated { .. } => {}
         }
         self.stage = Stage::Accept;
@@ -105,33 +98,33 @@ impl Probe {
     }
 
     /// The probe lock is held to the end: instance, driver, group.
-    fn accept<D>(self, core: &mut Core<D>, path: &dyn LinuxPath) -> Result<Option<GroupId>, Refusal> {
+    fn accept<D>(self, linux: &mut Linux, tables: &mut Tables<D>) -> Result<Option<GroupId>, Refusal> {
         let device = self.device;
-        let fwspec: Option<LinuxFwspec> = match &core.device(device).dma {
-            DmaState::Probing => None,
-            DmaState::Translated(fwspec) => Some(fwspec.clone()),
-            // Somebody else has finished this, or has cleaned up, while the lock was free.
-            _ => return Ok(None),
+        let fwspec: Option<LinuxFwspec> = match linux.iommu(device) {
+            Some(DevIommu::Probing) => None,
+            Some(DevIommu::Translated(fwspec)) => Some(fwspec.clone()),
+            // Another probe has finished this, or has cleaned up, while the lock was free.
+            Some(DevIommu::Abandoned(_)) | None => return Ok(None),
         };
         // The instance whose node is the fwspec's; and "no node" is equal to "no fwspec".
         let node = fwspec.as_ref().map(|fwspec| fwspec.node);
         let Some((instance, iommu)) =
-            core.listed().find(|instance| instance.node == node).map(|found| (found.id, found.device))
+            linux.listed(tables, node).map(|instance| (instance.id(), instance.device()))
         else {
-            core.set_dma(device, self.otherwise);
+            linux.settle(tables, device, self.otherwise);
             return Ok(None);
         };
         let Some(fwspec) = fwspec else {
-            core.die(device, instance);
+            linux.die(tables, device, instance);
             return Ok(None);
         };
-        if path.self_lookup() == SelfLookup::AmongBound && core.device(iommu).driver.is_none() {
-            let name = core.device(iommu).name.clone();
-            let why = alloc::format!("the driver of {name} did not find its IOMMU, which was registering");
-            core.set_dma(device, DmaState::Abandoned(why));
+        let iommu = &tables.devices[iommu];
+        if linux.path.self_lookup() == SelfLookup::AmongBound && iommu.driver().is_none() {
+            let why = format!("the driver of {} did not find its IOMMU, which was registering", iommu.name());
+            linux.set(tables, device, DevIommu::Abandoned(why));
             return Ok(None);
         }
-        core.join_as_linux(path, device, (instance, fwspec), self.trigger, self.domain)
+        join_as_linux(linux, tables, device, (instance, fwspec), self.trigger, self.domain_time)
     }
 }
 
@@ -140,12 +133,12 @@ impl Probe {
 pub(crate) struct Arrival(Probe);
 
 impl Arrival {
-    pub(crate) fn begin<D>(core: &mut Core<D>, device: DeviceId) -> Self {
-        core.device_mut(device).arriving = true;
-        if core.linux_path().isolation_time() == IsolationTime::AtEnumeration {
-            core.isolate(device);
+    pub(crate) fn begin<D>(linux: &mut Linux, tables: &mut Tables<D>, device: DeviceId) -> Self {
+        linux.set_arriving(tables, device, true);
+        if linux.path.isolation_time() == IsolationTime::AtEnumeration {
+            linux.isolate(tables, device);
         }
-        Self(Probe::new(device, Trigger::Add, Domain::Now))
+        Self(Probe::new(device, Trigger::Add, DomainTime::Now))
     }
 
     pub(crate) fn device(&self) -> DeviceId {
@@ -160,37 +153,18 @@ impl Arrival {
         self.0.stage()
     }
 
-    pub(crate) fn advance<D>(self, core: &mut Core<D>) -> Option<Work> {
+    pub(crate) fn advance<D>(self, linux: &mut Linux, tables: &mut Tables<D>) -> Option<Self> {
         let device = self.0.device;
-        match self.0.advance(core, core.linux_path()) {
-            Progress::Unlocked(probe) => Some(Work::Arrive(Self(probe))),
+        match self.0.advance(linux, tables) {
+            Progress::Unlocked(probe) => Some(Self(probe)),
             // The notifier's result goes nowhere.
             Progress::Done(_) => {
-                if core.exists(device) && core.oops.is_none() {
-                    core.device_mut(device).arriving = false;
-                    core.queue_bind(device);
+                if tables.devices.contains(device) && linux.oops().is_none() {
+                    linux.set_arriving(tables, device, false);
+                    tables.queue_bind(device);
                 }
                 None
             }
         }
-    }
-}
-
-impl<D> Core<D> {
-    /// What this Linux does in its own way; only its activities ask.
-    pub(crate) fn linux_path(&self) -> &'static dyn LinuxPath {
-        self.path.linux().expect("only Linux's paths have these activities")
-    }
-
-    /// An IOMMU without a node was found for a device without a fwspec, which its driver then reads
-    /// (`viommu_probe_device`). The kernel dies with the probe lock held.
-    fn die(&mut self, device: DeviceId, instance: crate::table::instance::InstanceId) {
-        let name = &self.device(device).name;
-        let iommu = self.iommu_name(instance);
-        let detail = alloc::format!(
-            "oops: the IOMMU {iommu} has no firmware node, so it was taken for that of {name}, which has none"
-        );
-        self.oops = Some(detail.clone());
-        self.events.push(Event::Oops { device, instance, detail });
     }
 }

@@ -4,45 +4,50 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
-use alloc::string::String;
 use core::hash::Hash;
 
-use crate::activity::Work;
-use crate::check::Id;
-use crate::core::Core;
+use crate::data::dma::Trigger;
 use crate::data::event::Event;
-use crate::linux::probe::{Domain, Probe, Progress};
-use crate::table::device::{DeviceId, DmaState, DriverId, Trigger};
-use crate::table::group::GroupId;
-use crate::table::instance::{InstanceId, InstanceState};
-use crate::traits::iommu::{IommuOps, Refusal};
+use crate::data::id::{DeviceId, DriverId, GroupId, InstanceId};
+use crate::data::linux_event::LinuxEvent;
+use crate::data::refusal::Refusal;
+use crate::grouping::membership::{LeaveCause, withdraw};
+use crate::linux::group::{DomainTime, set_up_domain};
+use crate::linux::probe::{Probe, Progress};
+use crate::linux::state::{DevIommu, Linux};
+use crate::table::Tables;
+use crate::table::bus::Walk;
+use crate::table::instance::Published;
+use crate::table::invariant::Id;
+use crate::traits::iommu::IommuOps;
 
 /// A registration between two pieces.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) struct Registration {
-    instance: InstanceId,
+    published: Published,
     /// The IOMMU, whose driver is not bound before this is over.
     device: DeviceId,
     driver: DriverId,
-    bus: usize,
-    /// The device that was walked over last on this bus.
-    after: Option<DeviceId>,
-    /// Its probe, while the probe lock is free in the middle of it.
+    walk: Walk,
+    /// The probe of the device that was walked over last, while the probe lock is free in the middle of it.
     probe: Option<Probe>,
     /// Groups that this walk made on this bus, and that have no domain yet.
     groups: VecDeque<GroupId>,
 }
 
 impl Registration {
-    /// Lists the IOMMU: from now on it can be looked up.
+    /// Lists the IOMMU: from now on it can be looked up, if Linux knows its node.
     pub(crate) fn begin<D>(
-        core: &mut Core<D>,
+        linux: &Linux,
+        tables: &mut Tables<D>,
         device: DeviceId,
         driver: DriverId,
         ops: Box<dyn IommuOps>,
     ) -> Self {
-        let instance = core.publish(device, core.driver_name(driver), ops);
-        Self { instance, device, driver, bus: 0, after: None, probe: None, groups: VecDeque::new() }
+        let node = tables.devices[device].node();
+        let node = node.filter(|node| !linux.quirks.unknown_iommus.contains(node));
+        let published = tables.publish(device, node, driver, ops);
+        Self { published, device, driver, walk: Walk::default(), probe: None, groups: VecDeque::new() }
     }
 
     pub(crate) fn device(&self) -> DeviceId {
@@ -53,14 +58,19 @@ impl Registration {
         self.probe.as_ref().map_or("walk: next device, next group, or the end", Probe::next_piece)
     }
 
-    /// The bus, the device that was walked over last, and the groups that wait for their domains.
-    pub(crate) fn position(&self) -> (usize, Option<DeviceId>, &VecDeque<GroupId>) {
-        (self.bus, self.after, &self.groups)
+    /// How far the walk is.
+    pub(crate) fn walk(&self) -> &Walk {
+        &self.walk
     }
 
-    /// The bus, and the device that was walked over last, if the walk is not in the middle of one.
-    pub(crate) fn between_devices(&self) -> Option<(usize, Option<DeviceId>)> {
-        self.probe.is_none().then_some((self.bus, self.after))
+    /// Whether it is in the middle of a device.
+    pub(crate) fn is_probing(&self) -> bool {
+        self.probe.is_some()
+    }
+
+    /// The groups that wait for their domains.
+    pub(crate) fn groups(&self) -> &VecDeque<GroupId> {
+        &self.groups
     }
 
     /// How far the probe of that device is.
@@ -68,72 +78,70 @@ impl Registration {
         self.probe.as_ref().map(Probe::stage)
     }
 
-    pub(crate) fn advance<D>(mut self, core: &mut Core<D>) -> Option<Work> {
+    pub(crate) fn advance<D>(mut self, linux: &mut Linux, tables: &mut Tables<D>) -> Option<Self> {
+        let instance = self.published.id();
         // The IOMMU went while this was under way.
-        core.instances[self.instance.0 as usize].as_ref()?;
-        let path = core.linux_path();
+        tables.instances.find(instance)?;
         if let Some(probe) = self.probe.take() {
-            let progress = probe.advance(core, path);
-            return self.go_on(core, progress);
+            let progress = probe.advance(linux, tables);
+            return self.go_on(linux, tables, progress);
         }
-        if let Some(device) = core.next_on_bus(self.bus, self.after) {
-            self.after = Some(device);
-            let progress = Probe::new(device, Trigger::Replay, Domain::AtEndOfWalk).advance(core, path);
-            return self.go_on(core, progress);
+        if let Some(device) = self.walk.next_on_bus(&tables.buses) {
+            let probe = Probe::new(device, Trigger::Replay, DomainTime::AtEndOfWalk);
+            let progress = probe.advance(linux, tables);
+            return self.go_on(linux, tables, progress);
         }
         while let Some(group) = self.groups.pop_front() {
             // A bind's own probe may have joined the group, and given it its domain.
-            if core.groups.contains(group) && core.groups.get(group).default_domain.is_none() {
-                return match core.set_up_linux_domain(group) {
-                    Ok(()) => Some(Work::Register(self)),
-                    Err(refusal) => self.fail(core, &refusal),
+            if tables.groups.contains(group) && !tables.groups[group].has_domain() {
+                return match set_up_domain(tables, group) {
+                    Ok(()) => Some(self),
+                    Err(refused) => self.fail(linux, tables, &refused),
                 };
             }
         }
-        self.bus += 1;
-        self.after = None;
-        if self.bus < core.buses.len() {
-            return Some(Work::Register(self));
+        if self.walk.next_bus(&tables.buses) {
+            return Some(self);
         }
-        core.instance_mut(self.instance).state = InstanceState::Ready;
-        core.events.push(Event::Ready(self.instance));
-        core.bound(self.device, self.driver, None);
+        tables.instances.ready(self.published);
+        tables.log.event(Event::Ready(instance));
+        linux.bound(tables, self.device, self.driver, None);
         None
     }
 
-    fn go_on<D>(mut self, core: &mut Core<D>, progress: Progress) -> Option<Work> {
+    fn go_on<D>(mut self, linux: &mut Linux, tables: &mut Tables<D>, progress: Progress) -> Option<Self> {
         match progress {
             Progress::Unlocked(probe) => self.probe = Some(probe),
             Progress::Done(Ok(Some(group))) if !self.groups.contains(&group) => self.groups.push_back(group),
             Progress::Done(Ok(_)) => {}
-            Progress::Done(Err(refusal)) => return self.fail(core, &refusal),
+            Progress::Done(Err(refused)) => return self.fail(linux, tables, &refused),
         }
-        Some(Work::Register(self))
+        Some(self)
     }
 
     /// One device's error ends the walk, and the IOMMU with it; its driver does not look at the result
     /// (`viommu_probe`).
-    fn fail<D>(self, core: &mut Core<D>, refusal: &Refusal) -> Option<Work> {
-        core.unregister(self.instance, &refusal.detail);
-        core.bound(self.device, self.driver, None);
+    fn fail<D>(self, linux: &mut Linux, tables: &mut Tables<D>, refused: &Refusal) -> Option<Self> {
+        unregister(linux, tables, self.published.id(), &refused.detail);
+        linux.bound(tables, self.device, self.driver, None);
         None
     }
 }
 
-impl<D> Core<D> {
-    /// Takes an IOMMU off the list after an error; all its devices lose their groups (Linux:
-    /// `iommu_device_unregister`).
-    fn unregister(&mut self, instance: InstanceId, detail: &str) {
-        let name = self.iommu_name(instance);
-        for member in self.instance(instance).members.clone() {
-            let lost = self.device(member).name.clone();
-            self.invariants
-                .broken(Id::I5, || format!("{lost} lost its group by an error of another: {detail}"));
-            self.withdraw(member);
-            let why: String = format!("the registration of {name} ended: {detail}");
-            self.set_dma(member, DmaState::Abandoned(why));
-        }
-        self.instance_mut(instance).state = InstanceState::Unregistered;
-        self.events.push(Event::RegistrationFailed { instance, detail: detail.into() });
+/// Takes an IOMMU off the list after an error; all its devices lose their groups (Linux:
+/// `iommu_device_unregister`).
+fn unregister<D>(linux: &mut Linux, tables: &mut Tables<D>, instance: InstanceId, detail: &str) {
+    let why = format!("the registration of {} ended: {detail}", tables.iommu_name(instance));
+    for member in tables.instances[instance].members().to_vec() {
+        let by = || {
+            let lost = tables.devices[member].name();
+            format!("{lost} lost its group by an error of another: {detail}")
+        };
+        tables.invariants.broken(Id::I5, by);
+        withdraw(tables, member, LeaveCause::Other);
+        linux.set(tables, member, DevIommu::Abandoned(why.clone()));
     }
+    linux.unlist(instance);
+    let detail = detail.into();
+    tables.log.event(Event::Linux(LinuxEvent::RegistrationFailed { instance, detail }));
 }

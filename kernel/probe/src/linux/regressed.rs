@@ -5,8 +5,8 @@
 //! still probes, late groups come of it; where it does not, none, and without a word. (6.15.0 also had neither the
 //! test for readiness nor the one for a second look at firmware; 6.15.1 brought both.)
 
-use crate::linux::{IsolationTime, LinuxPath, SelfLookup};
-use crate::traits::firmware::Manners;
+use crate::linux::adapter::LinuxQuirks;
+use crate::linux::rules::{IsolationTime, LinuxPath, SelfLookup};
 
 pub(crate) struct Regressed;
 
@@ -19,8 +19,8 @@ impl LinuxPath for Regressed {
 
     /// Only where firmware's adapter still does it, and only if phase 1 is not under way: both are told by
     /// whether the device had IOMMU state before (6.15, bcb81ac6ae3c).
-    fn probes_at_bind(&self, manners: Manners, had_state: bool) -> bool {
-        manners.probes_at_bind && !had_state
+    fn probes_at_bind(&self, quirks: &LinuxQuirks, had_state: bool) -> bool {
+        quirks.probes_at_bind && !had_state
     }
 
     /// A bind waits until the walk is over, and a bind is who comes without IOMMU state (6.15.1, da33e87bd2bf).

@@ -4,8 +4,8 @@
 //! while it does. What remains: one endpoint's error takes the whole IOMMU down; a device that names
 //! two IOMMUs is held up by the first alone; where nobody replays, a bind leaves a device without a group.
 
-use crate::linux::{IsolationTime, LinuxPath, SelfLookup};
-use crate::traits::firmware::Manners;
+use crate::linux::adapter::LinuxQuirks;
+use crate::linux::rules::{IsolationTime, LinuxPath, SelfLookup};
 
 pub(crate) struct Upstream;
 
@@ -18,8 +18,8 @@ impl LinuxPath for Upstream {
 
     /// Only where firmware's adapter still does it, and only if phase 1 is not under way: both are told by
     /// whether the device had IOMMU state before (6.15, bcb81ac6ae3c).
-    fn probes_at_bind(&self, manners: Manners, had_state: bool) -> bool {
-        manners.probes_at_bind && !had_state
+    fn probes_at_bind(&self, quirks: &LinuxQuirks, had_state: bool) -> bool {
+        quirks.probes_at_bind && !had_state
     }
 
     /// A bind waits until the walk is over, and a bind is who comes without IOMMU state (6.15.1, da33e87bd2bf).

@@ -8,67 +8,70 @@
 
 use alloc::collections::BTreeSet;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::core::Core;
+use crate::data::dma::{DmaState, Ungrouped};
 use crate::data::finding::{Finding, Severity};
-use crate::table::device::{Device, DeviceId, DmaState};
-use crate::traits::firmware::{FwNode, Reference, Translation};
+use crate::data::firmware::{Reference, Translation};
+use crate::data::id::{DeviceId, FwNode};
+use crate::table::Tables;
+use crate::table::device::Device;
 
-impl<D> Core<D> {
-    /// Whether the IOMMU at `from` is the one at `to`, or behind it by way of IOMMUs that are in the machine.
-    pub(crate) fn leads_to(&self, from: FwNode, to: FwNode) -> bool {
-        let (mut ahead, mut seen) = (Vec::from([from]), BTreeSet::new());
-        // Each node is walked once.
-        while let Some(node) = ahead.pop() {
-            if node == to {
-                return true;
-            }
-            if seen.insert(node) {
-                let iommu = self.devices().find(|device| device.node == Some(node));
-                ahead
-                    .extend(iommu.into_iter().flat_map(|iommu| self.references_of(iommu)).map(|to| to.iommu));
-            }
+/// Whether the IOMMU at `from` is the one at `to`, or behind it through IOMMUs that are in the machine.
+pub(crate) fn leads_to<D>(tables: &Tables<D>, from: FwNode, to: FwNode) -> bool {
+    let (mut ahead, mut seen) = (Vec::from([from]), BTreeSet::new());
+    // Each node is walked once.
+    while let Some(node) = ahead.pop() {
+        if node == to {
+            return true;
         }
-        false
-    }
-
-    /// Says that the IOMMU `device`, which is behind the one at `node`, is also in front of it.
-    pub(crate) fn find_ring(&mut self, device: DeviceId, node: FwNode) {
-        let subject = self.device(device).name.clone();
-        let sentence = format!(
-            "firmware puts the IOMMU {subject} behind {}, and that one behind {subject}: neither translates the other",
-            self.firmware.name(node)
-        );
-        self.find(Finding { id: "iommu-ring", severity: Severity::Warning, subject, sentence });
-    }
-
-    /// IOMMUs other than `added` for which it makes a difference that the IOMMU `added` is in the machine: they
-    /// wait for another one, or are behind one that leads back to them from now on.
-    pub(crate) fn affected_by_iommu(&self, added: DeviceId) -> Vec<DeviceId> {
-        let this = self.device(added);
-        if this.node.is_none() || matches!(this.dma, DmaState::Unprobed | DmaState::Untranslated(_)) {
-            return Vec::new();
+        if seen.insert(node) {
+            let iommu = tables.devices.iter().find(|device| device.node() == Some(node));
+            let references = iommu.into_iter().flat_map(|iommu| references_of(tables, iommu));
+            ahead.extend(references.map(|to| to.iommu));
         }
-        let is_affected = |device: &&Device<D>| {
-            let Some(own) = device.node.filter(|_| device.id != added) else { return false };
-            match &device.dma {
-                DmaState::Waiting(_) => true,
-                DmaState::Grouped(membership) => membership.fwspecs.iter().any(|fwspec| {
-                    self.instance(fwspec.instance).node.is_some_and(|node| self.leads_to(node, own))
-                }),
-                _ => false,
-            }
-        };
-        self.devices().filter(is_affected).map(|device| device.id).collect()
     }
+    false
+}
 
-    fn references_of(&self, device: &Device<D>) -> Vec<Reference> {
-        let bus = &self.buses[device.bus.0 as usize].bus;
-        let Some(parent) = bus.firmware_parent(device.unit) else { return Vec::new() };
-        match self.firmware.translate(parent, &bus.input_ids(device.unit)) {
-            Ok(Translation::Endpoints(references)) => references,
-            Ok(Translation::Nowhere(_)) | Err(_) => Vec::new(),
+/// Says that the IOMMU `device`, which is behind the one at `node`, is also in front of it.
+pub(crate) fn find_ring<D>(tables: &mut Tables<D>, device: DeviceId, node: FwNode) {
+    let subject: String = tables.devices[device].name().into();
+    let sentence = format!(
+        "firmware puts the IOMMU {subject} behind {}, and that one behind {subject}: neither translates the other",
+        tables.firmware.name(node)
+    );
+    tables.log.find(Finding { id: "iommu-ring", severity: Severity::Warning, subject, sentence });
+}
+
+/// IOMMUs other than `added` for which it makes a difference that the IOMMU `added` is in the machine: they
+/// wait for another one, or are behind one that leads back to them from now on.
+pub(crate) fn affected_by_iommu<D>(tables: &Tables<D>, added: DeviceId) -> Vec<DeviceId> {
+    let this = &tables.devices[added];
+    let says_nothing =
+        matches!(this.dma(), DmaState::Ungrouped(Ungrouped::Unprobed | Ungrouped::Untranslated(_)));
+    if this.node().is_none() || says_nothing {
+        return Vec::new();
+    }
+    let is_affected = |device: &&Device<D>| {
+        let Some(own) = device.node().filter(|_| device.id() != added) else { return false };
+        match device.dma() {
+            DmaState::Ungrouped(Ungrouped::Waiting(_)) => true,
+            DmaState::Grouped(membership) => membership.fwspecs().iter().any(|fwspec| {
+                tables.instances[fwspec.instance].node().is_some_and(|node| leads_to(tables, node, own))
+            }),
+            DmaState::Ungrouped(_) => false,
         }
+    };
+    tables.devices.iter().filter(is_affected).map(Device::id).collect()
+}
+
+fn references_of<D>(tables: &Tables<D>, device: &Device<D>) -> Vec<Reference> {
+    let bus = &tables.buses[device.bus()];
+    let Some(parent) = bus.firmware_parent(device.unit()) else { return Vec::new() };
+    match tables.firmware.translate(parent, &bus.input_ids(device.unit())) {
+        Ok(Translation::Endpoints(references)) => references,
+        Ok(Translation::Nowhere(_)) | Err(_) => Vec::new(),
     }
 }

@@ -1,3 +1,5 @@
-//! Phase 2: a driver binds.
+//! Phase 2: a driver binds, once the device's DMA is set up.
 
-pub(crate) mod bind;
+pub(crate) mod answer;
+pub(crate) mod attempt;
+pub(crate) mod claim;

@@ -1,25 +1,12 @@
-//! A device as the core knows it, and what phase 1 has found out about it.
+//! Devices: what each is, what phase 1 has found out about it, and which driver is bound to it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
+use core::ops::Index;
 
-use addr::EndpointId;
-
-use crate::core::{BusId, Core};
-use crate::data::event::Event;
-use crate::table::group::GroupId;
-use crate::table::instance::InstanceId;
-use crate::traits::bus::Unit;
-use crate::traits::firmware::{FwNode, Untranslated};
-use crate::traits::iommu::ReservedRegion;
-
-/// A device, by identity; never reused in one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeviceId(pub(crate) u32);
-
-/// A registered driver, by identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DriverId(pub(crate) u32);
+use crate::data::dma::{DmaState, Fwspec, Membership, Ungrouped};
+use crate::data::id::{BusId, DeviceId, DriverId, FwNode, GroupId, Unit, number};
 
 /// What the core is told about a device when it is added.
 #[derive(Clone, Debug)]
@@ -40,59 +27,26 @@ pub struct NewDevice<D> {
 /// A device on its bus.
 #[derive(Clone, Debug)]
 pub struct Device<D> {
-    pub(crate) id: DeviceId,
-    pub(crate) name: String,
-    pub(crate) bus: BusId,
-    pub(crate) unit: Unit,
-    pub(crate) node: Option<FwNode>,
-    pub(crate) enabled: bool,
-    pub(crate) handle: D,
-    pub(crate) dma: DmaState,
-    pub(crate) driver: Option<Binding>,
+    id: DeviceId,
+    name: String,
+    bus: BusId,
+    unit: Unit,
+    node: Option<FwNode>,
+    enabled: bool,
+    handle: D,
+    dma: DmaState,
+    driver: Option<Binding>,
     /// An attempt to bind is queued.
-    pub(crate) bind_queued: bool,
-    pub(crate) last_bind_error: Option<String>,
-    /// Linux's paths only: it is on its bus, and being added is not over yet.
-    pub(crate) arriving: bool,
-    /// Linux's paths only: a driver is set, and its own probe has not succeeded yet (`dev->driver`).
-    pub(crate) binding: Option<DriverId>,
-    /// A driver was bound somewhere while `binding` was set, so that a deferral has to be tried again.
-    pub(crate) triggered: bool,
+    bind_queued: bool,
+    /// Something that has begun holds it, so that no attempt to bind can begin.
+    held: bool,
+    last_bind_error: Option<String>,
 }
 
 impl<D> Device<D> {
-    pub(crate) fn new(id: DeviceId, bus: BusId, new: NewDevice<D>) -> Self {
-        Self {
-            id,
-            name: new.name,
-            bus,
-            unit: new.unit,
-            node: new.node,
-            enabled: new.enabled,
-            handle: new.handle,
-            dma: DmaState::Unprobed,
-            driver: None,
-            bind_queued: false,
-            last_bind_error: None,
-            arriving: false,
-            binding: None,
-            triggered: false,
-        }
-    }
-
     /// Whether a driver may bind it now.
     pub(crate) fn may_bind(&self) -> bool {
-        self.enabled && self.driver.is_none() && self.binding.is_none()
-    }
-
-    /// Whether a driver is set, bound or about to be (Linux: `dev->driver`).
-    pub(crate) fn has_driver(&self) -> bool {
-        self.driver.is_some() || self.binding.is_some()
-    }
-
-    /// Whether somebody is in the middle of adding it or of binding a driver to it (Linux: the device lock).
-    pub fn is_busy(&self) -> bool {
-        self.arriving || self.binding.is_some()
+        self.enabled && self.driver.is_none() && !self.held
     }
 
     /// Identity.
@@ -132,17 +86,21 @@ impl<D> Device<D> {
 
     /// The driver that is bound.
     pub fn driver(&self) -> Option<DriverId> {
-        self.driver.as_ref().map(|binding| binding.driver)
+        self.driver.map(|binding| binding.driver)
     }
 
-    /// The driver that is bound, or about to be (Linux: `dev->driver`).
-    pub fn driver_set(&self) -> Option<DriverId> {
-        self.driver().or(self.binding)
+    pub(crate) fn binding(&self) -> Option<Binding> {
+        self.driver
     }
 
     /// What the last driver that tried and failed said.
     pub fn last_bind_error(&self) -> Option<&str> {
         self.last_bind_error.as_deref()
+    }
+
+    /// All flags that what happens next depends on.
+    pub(crate) fn flags(&self) -> [bool; 3] {
+        [self.enabled, self.bind_queued, self.held]
     }
 }
 
@@ -154,130 +112,149 @@ pub(crate) struct Binding {
     pub(crate) owns: Option<GroupId>,
 }
 
-/// What phase 1 found out about a device. Each variant holds exactly what exists in that state: only
-/// a grouped device has anything attached anywhere.
-#[derive(Clone, Debug, PartialEq, Hash)]
-pub enum DmaState {
-    /// Phase 1 has not run.
-    Unprobed,
-    /// Firmware leads it to no IOMMU.
-    Untranslated(Untranslated),
-    /// Firmware's description of its IOMMU is wrong; the finding of this ID says how.
-    MapInvalid(&'static str),
-    /// Firmware leads it to itself: it is an IOMMU and stays outside of its own translation.
-    IsIommu,
-    /// Firmware leads it to these IOMMUs, which are not ready. Nothing has been set up with any other.
-    Waiting(Vec<FwNode>),
-    /// Its IOMMU will not have it, or it cannot be isolated as firmware demands.
-    Refused(String),
-    /// It is in a group.
-    Grouped(Membership),
-    /// Linux's paths only: firmware is being asked about it (`dev->iommu` exists, and no fwspec).
-    Probing,
-    /// Linux's paths only: firmware has named its IOMMU, and nobody has probed it there.
-    Translated(LinuxFwspec),
-    /// Linux's paths only: its IOMMU was there and did not take it; the sentence says why.
-    Abandoned(String),
+/// All devices, by identity.
+#[derive(Clone)]
+pub(crate) struct Devices<D> {
+    /// A slot is empty once its device was removed.
+    slots: Vec<Option<Device<D>>>,
 }
 
-/// Linux's fwspec: one for a device, whatever number of IOMMUs firmware names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LinuxFwspec {
-    /// The IOMMU that was named first; all endpoints are sent to it.
-    pub(crate) node: FwNode,
-    /// Its driver; an IOMMU of another one cannot be added.
-    pub(crate) driver: &'static str,
-    /// In firmware's order, duplicates kept (Linux: `iommu_fwspec_add_ids`).
-    pub(crate) endpoints: Vec<EndpointId>,
-    pub(crate) source: &'static str,
-}
-
-/// A device's place in a group.
-#[derive(Clone, Debug, PartialEq, Hash)]
-pub struct Membership {
-    pub(crate) group: GroupId,
-    pub(crate) fwspecs: Vec<Fwspec>,
-    pub(crate) leader: Unit,
-    pub(crate) reserved: Vec<ReservedRegion>,
-    pub(crate) trigger: Trigger,
-    pub(crate) why: String,
-}
-
-impl Membership {
-    /// The group.
-    #[must_use]
-    pub fn group(&self) -> GroupId {
-        self.group
-    }
-
-    /// The IOMMUs that translate the device, and as which endpoints; one entry an instance.
-    #[must_use]
-    pub fn fwspecs(&self) -> &[Fwspec] {
-        &self.fwspecs
-    }
-
-    /// What made the core probe the device.
-    #[must_use]
-    pub fn trigger(&self) -> Trigger {
-        self.trigger
-    }
-
-    /// Why it is in this group.
-    #[must_use]
-    pub fn why(&self) -> &str {
-        &self.why
+impl<D> Default for Devices<D> {
+    fn default() -> Self {
+        Self { slots: Vec::new() }
     }
 }
 
-/// As which endpoints one IOMMU instance knows a device.
+/// # Panics
 ///
-/// Linux has one fwspec a device, which may name several IOMMUs of one driver and then sends the
-/// second one's IDs to the first (`viommu_probe_device`); here it names one instance.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Fwspec {
-    /// The instance, by identity.
-    pub instance: InstanceId,
-    /// Endpoints that the instance knows, without duplicates, in firmware's order.
-    pub endpoints: Vec<EndpointId>,
-    /// The property or table that said so.
-    pub source: &'static str,
-}
+/// If the device was removed.
+impl<D> Index<DeviceId> for Devices<D> {
+    type Output = Device<D>;
 
-/// What made the core probe a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trigger {
-    /// It was added while its IOMMU was ready.
-    Add,
-    /// Its IOMMU was published.
-    Replay,
-    /// A driver is about to bind, or has just been unbound.
-    Bind,
-}
-
-impl Trigger {
-    /// The word in the report.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Replay => "replay",
-            Self::Bind => "bind",
-        }
+    fn index(&self, id: DeviceId) -> &Device<D> {
+        self.find(id).expect("a device ID is used only while its device exists")
     }
 }
 
-impl<D> Core<D> {
-    /// Notes what phase 1 has found out about a device without a group.
-    pub(crate) fn set_dma(&mut self, device: DeviceId, state: DmaState) {
-        if self.device(device).dma == state {
-            return;
+impl<D> Devices<D> {
+    /// Adds a device that phase 1 has not looked at.
+    pub(crate) fn add(&mut self, bus: BusId, new: NewDevice<D>) -> DeviceId {
+        let id = DeviceId(number(self.slots.len()));
+        self.slots.push(Some(Device {
+            id,
+            name: new.name,
+            bus,
+            unit: new.unit,
+            node: new.node,
+            enabled: new.enabled,
+            handle: new.handle,
+            dma: DmaState::Ungrouped(Ungrouped::Unprobed),
+            driver: None,
+            bind_queued: false,
+            held: false,
+            last_bind_error: None,
+        }));
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: DeviceId) {
+        self.slots[id.0 as usize] = None;
+    }
+
+    pub(crate) fn find(&self, id: DeviceId) -> Option<&Device<D>> {
+        self.slots[id.0 as usize].as_ref()
+    }
+
+    pub(crate) fn contains(&self, id: DeviceId) -> bool {
+        self.find(id).is_some()
+    }
+
+    /// One more than the largest number that was given out.
+    pub(crate) fn numbers(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Devices that exist, in the order in which they were added.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Device<D>> {
+        self.slots.iter().flatten()
+    }
+
+    /// Says why a device is in no group. A grouped device leaves its group before.
+    pub(crate) fn set_ungrouped(&mut self, id: DeviceId, state: Ungrouped) {
+        self.get_mut(id).dma = DmaState::Ungrouped(state);
+    }
+
+    /// Gives a device its place in a group.
+    pub(crate) fn enter(&mut self, id: DeviceId, membership: Membership) {
+        self.get_mut(id).dma = DmaState::Grouped(membership);
+    }
+
+    /// Takes a device's place in its group, if it is in one. Its driver, if it stays, owns nothing there any more.
+    pub(crate) fn leave(&mut self, id: DeviceId) -> Option<(Membership, Option<GroupId>)> {
+        let this = self.get_mut(id);
+        let unprobed = DmaState::Ungrouped(Ungrouped::Unprobed);
+        match mem::replace(&mut this.dma, unprobed) {
+            DmaState::Grouped(membership) => {
+                Some((membership, this.driver.as_mut().and_then(|binding| binding.owns.take())))
+            }
+            ungrouped @ DmaState::Ungrouped(_) => {
+                this.dma = ungrouped;
+                None
+            }
         }
-        match &state {
-            DmaState::Untranslated(why) => self.events.push(Event::Untranslated { device, why: *why }),
-            DmaState::Waiting(nodes) => self.events.push(Event::Waiting { device, nodes: nodes.clone() }),
-            DmaState::Refused(detail) => self.events.push(Event::Refused { device, detail: detail.clone() }),
-            _ => {}
+    }
+
+    /// Moves a grouped device to another group; the IOMMUs that it is behind, and its endpoints there.
+    pub(crate) fn move_to(&mut self, id: DeviceId, group: GroupId) -> &[Fwspec] {
+        match &mut self.get_mut(id).dma {
+            DmaState::Grouped(membership) => {
+                membership.move_to(group);
+                membership.fwspecs()
+            }
+            DmaState::Ungrouped(_) => &[],
         }
-        self.device_mut(device).dma = state;
+    }
+
+    /// Notes that an attempt to bind is queued; false if one was queued already.
+    pub(crate) fn mark_queued(&mut self, id: DeviceId) -> bool {
+        !mem::replace(&mut self.get_mut(id).bind_queued, true)
+    }
+
+    /// The queued attempt to bind begins.
+    pub(crate) fn clear_queued(&mut self, id: DeviceId) {
+        self.get_mut(id).bind_queued = false;
+    }
+
+    /// Says whether something that has begun keeps attempts to bind away.
+    pub(crate) fn set_held(&mut self, id: DeviceId, held: bool) {
+        self.get_mut(id).held = held;
+    }
+
+    /// A driver is bound, and owns the default domain of `owns`.
+    pub(crate) fn bind(&mut self, id: DeviceId, driver: DriverId, owns: Option<GroupId>) {
+        let this = self.get_mut(id);
+        this.driver = Some(Binding { driver, owns });
+        this.last_bind_error = None;
+    }
+
+    /// The driver is bound no longer.
+    pub(crate) fn unbind(&mut self, id: DeviceId) -> Option<Binding> {
+        self.get_mut(id).driver.take()
+    }
+
+    /// A driver's probe failed.
+    pub(crate) fn bind_failed(&mut self, id: DeviceId, error: String) {
+        self.get_mut(id).last_bind_error = Some(error);
+    }
+
+    fn get_mut(&mut self, id: DeviceId) -> &mut Device<D> {
+        self.slots[id.0 as usize].as_mut().expect("a device ID is used only while its device exists")
+    }
+
+    /// A defect for the tests of invariants I1 and I10.
+    #[cfg(test)]
+    pub(crate) fn membership_mut(&mut self, id: DeviceId) -> &mut Membership {
+        let DmaState::Grouped(membership) = &mut self.get_mut(id).dma else { panic!("it is grouped") };
+        membership
     }
 }

@@ -2,66 +2,29 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::fmt;
+use core::mem;
+use core::ops::Index;
 
-use addr::{Iova, Range};
-
-use crate::core::BusId;
-use crate::table::device::DeviceId;
-use crate::table::instance::InstanceId;
-use crate::traits::bus::Unit;
-use crate::traits::iommu::{DomainHandle, ReservedRegion};
-
-/// A group's number; the lowest free one when it was made (invariant I7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupId(pub u32);
-
-impl fmt::Display for GroupId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-/// Type of a group's default domain, in the words of Linux's `type` file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DomainType {
-    /// Translated, invalidations flushed at once.
-    Dma,
-    /// Translated, invalidations flushed late.
-    DmaFq,
-    /// Untranslated.
-    Identity,
-}
-
-impl DomainType {
-    /// The word in the report.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Dma => "DMA",
-            Self::DmaFq => "DMA-FQ",
-            Self::Identity => "identity",
-        }
-    }
-}
+use crate::data::domain::DomainType;
+use crate::data::id::{BusId, DeviceId, DomainHandle, GroupId, InstanceId, Unit, number};
 
 /// One group.
 #[derive(Clone, Debug, Hash)]
 pub struct Group {
-    pub(crate) id: GroupId,
-    pub(crate) members: Vec<DeviceId>,
+    id: GroupId,
+    members: Vec<DeviceId>,
     /// Isolation classes that are in this group; more than one if firmware gives two of them one endpoint.
-    pub(crate) classes: Vec<(BusId, Unit)>,
-    pub(crate) default_domain: Option<DefaultDomain>,
+    classes: Vec<(BusId, Unit)>,
+    default_domain: Option<DefaultDomain>,
     /// Bound drivers that use the default domain (Linux: `owner_cnt`).
-    pub(crate) owners: u32,
+    owners: u32,
 }
 
 /// A group's default domain: of one type, with one domain on each instance that a member is behind.
 #[derive(Clone, Debug, Hash)]
-pub(crate) struct DefaultDomain {
-    pub(crate) kind: DomainType,
-    pub(crate) on: Vec<(InstanceId, DomainHandle)>,
+struct DefaultDomain {
+    domain_type: DomainType,
+    on: Vec<(InstanceId, DomainHandle)>,
 }
 
 impl Group {
@@ -77,12 +40,27 @@ impl Group {
 
     /// Type of the default domain, once there is one.
     pub fn domain_type(&self) -> Option<DomainType> {
-        self.default_domain.as_ref().map(|domain| domain.kind)
+        self.default_domain.as_ref().map(|domain| domain.domain_type)
     }
 
     /// Domains of the group: which instance, and the domain there.
     pub fn domains(&self) -> &[(InstanceId, DomainHandle)] {
         self.default_domain.as_ref().map_or(&[], |domain| &domain.on)
+    }
+
+    /// The group's domain on an instance.
+    pub(crate) fn domain_on(&self, instance: InstanceId) -> Option<DomainHandle> {
+        self.domains().iter().find(|(on, _)| *on == instance).map(|(_, domain)| *domain)
+    }
+
+    /// Whether it has a default domain.
+    pub(crate) fn has_domain(&self) -> bool {
+        self.default_domain.is_some()
+    }
+
+    /// Whether it holds devices of several isolation classes.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.classes.len() > 1
     }
 
     /// Bound drivers that use the default domain.
@@ -99,18 +77,30 @@ pub(crate) struct Groups {
     by_class: BTreeMap<(BusId, Unit), GroupId>,
     /// Numbers in `groups` that are free.
     free: BTreeSet<u32>,
+    losses: u64,
+}
+
+/// # Panics
+///
+/// If there is no such group.
+impl Index<GroupId> for Groups {
+    type Output = Group;
+
+    fn index(&self, id: GroupId) -> &Group {
+        self.groups[id.0 as usize].as_ref().expect("a group ID is held only while its group exists")
+    }
 }
 
 impl Groups {
     /// Makes a group under the lowest free number.
     pub(crate) fn create(&mut self) -> GroupId {
-        let number = self.free.pop_first().unwrap_or_else(|| {
+        let free = self.free.pop_first().unwrap_or_else(|| {
             self.groups.push(None);
-            self.groups.len() as u32 - 1
+            number(self.groups.len() - 1)
         });
-        let id = GroupId(number);
+        let id = GroupId(free);
         let group = Group { id, members: Vec::new(), classes: Vec::new(), default_domain: None, owners: 0 };
-        self.groups[number as usize] = Some(group);
+        self.groups[free as usize] = Some(group);
         id
     }
 
@@ -149,12 +139,82 @@ impl Groups {
         self.groups.get(id.0 as usize).is_some_and(Option::is_some)
     }
 
-    pub(crate) fn get(&self, id: GroupId) -> &Group {
-        self.groups[id.0 as usize].as_ref().expect("a group ID is held only while its group exists")
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().flatten()
     }
 
-    pub(crate) fn get_mut(&mut self, id: GroupId) -> &mut Group {
-        self.groups[id.0 as usize].as_mut().expect("a group ID is held only while its group exists")
+    /// Makes a device the last member of a group.
+    pub(crate) fn add_member(&mut self, id: GroupId, device: DeviceId) {
+        self.get_mut(id).members.push(device);
+    }
+
+    /// Takes a member out of a group; `owned` is the group whose owner its driver was. True if no member is left.
+    pub(crate) fn remove_member(&mut self, id: GroupId, device: DeviceId, owned: Option<GroupId>) -> bool {
+        let group = self.get_mut(id);
+        group.owners -= u32::from(owned == Some(id));
+        group.members.retain(|member| *member != device);
+        group.members.is_empty()
+    }
+
+    /// A device has left its group for another reason than that its own IOMMU refused it.
+    pub(crate) fn count_loss(&mut self) {
+        self.losses += 1;
+    }
+
+    /// How often that has happened.
+    pub(crate) fn losses(&self) -> u64 {
+        self.losses
+    }
+
+    /// Gives a group a default domain, which is on no instance yet.
+    pub(crate) fn begin_default_domain(&mut self, id: GroupId, domain_type: DomainType) {
+        self.get_mut(id).default_domain = Some(DefaultDomain { domain_type, on: Vec::new() });
+    }
+
+    /// The default domain of a group is on one more instance, and of this type.
+    pub(crate) fn add_domain(
+        &mut self,
+        id: GroupId,
+        domain_type: DomainType,
+        on: (InstanceId, DomainHandle),
+    ) {
+        if let Some(default_domain) = &mut self.get_mut(id).default_domain {
+            default_domain.domain_type = domain_type;
+            default_domain.on.push(on);
+        }
+    }
+
+    /// Takes the domains of a group on instances that are not `used` any more.
+    pub(crate) fn take_unused_domains(
+        &mut self,
+        id: GroupId,
+        used: &BTreeSet<InstanceId>,
+    ) -> Vec<(InstanceId, DomainHandle)> {
+        match &mut self.get_mut(id).default_domain {
+            Some(domain) => domain.on.extract_if(.., |(instance, _)| !used.contains(instance)).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Takes the default domain of a group, and with it the domains on all instances.
+    pub(crate) fn take_domains(&mut self, id: GroupId) -> Vec<(InstanceId, DomainHandle)> {
+        mem::take(&mut self.get_mut(id).default_domain).map_or(Vec::new(), |domain| domain.on)
+    }
+
+    /// Counts one more user of a group's default domain (Linux: `iommu_device_use_default_domain`).
+    pub(crate) fn add_owner(&mut self, group: Option<GroupId>) {
+        if let Some(id) = group {
+            self.get_mut(id).owners += 1;
+        }
+    }
+
+    /// Counts one less. The group may be gone by now: on Linux's paths an IOMMU takes it along while its users are
+    /// bound.
+    pub(crate) fn remove_owner(&mut self, group: Option<GroupId>) {
+        if let Some(id) = group.filter(|id| self.contains(*id)) {
+            let owners = &mut self.get_mut(id).owners;
+            *owners = owners.saturating_sub(1);
+        }
     }
 
     /// One more than the largest number that was given out.
@@ -168,46 +228,20 @@ impl Groups {
         self.free.len() == unused && self.free.iter().all(|free| !self.contains(GroupId(*free)))
     }
 
+    fn get_mut(&mut self, id: GroupId) -> &mut Group {
+        self.groups[id.0 as usize].as_mut().expect("a group ID is held only while its group exists")
+    }
+
     /// A defect for the test of invariant I7.
     #[cfg(test)]
     pub(crate) fn pass_over_a_number(&mut self) {
         self.groups.push(None);
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
-        self.groups.iter().flatten()
-    }
-}
-
-/// Sorts reserved regions by start and joins those of one kind that touch or overlap, as Linux does for
-/// `reserved_regions` (`iommu_insert_resv_region`).
-pub(crate) fn merge_reserved(mut regions: Vec<ReservedRegion>) -> Vec<ReservedRegion> {
-    regions.sort_by_key(|region| (region.range.start(), region.kind, region.range.end()));
-    let mut merged: Vec<ReservedRegion> = Vec::with_capacity(regions.len());
-    for region in regions {
-        let touching = merged.iter_mut().rev().find(|earlier| {
-            earlier.kind == region.kind && region.range.start().0 <= earlier.range.end().0.saturating_add(1)
-        });
-        match touching {
-            Some(earlier) => earlier.range = span(earlier.range, region.range),
-            None => merged.push(region),
-        }
-    }
-    merged
-}
-
-fn span(a: Range<Iova>, b: Range<Iova>) -> Range<Iova> {
-    Range::new(a.start().min(b.start()), a.end().max(b.end())).expect("both ranges are ordered")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traits::iommu::ReservedKind;
-
-    fn region(start: u64, end: u64, kind: ReservedKind) -> ReservedRegion {
-        ReservedRegion { range: Range::new(Iova(start), Iova(end)).unwrap(), kind }
-    }
 
     #[test]
     fn the_lowest_free_number_is_given_out() {
@@ -219,27 +253,5 @@ mod tests {
         assert_eq!(groups.create(), GroupId(1));
         assert_eq!(groups.create(), GroupId(2));
         assert_eq!(groups.create(), GroupId(4));
-    }
-
-    #[test]
-    fn touching_regions_of_one_kind_merge_and_others_do_not() {
-        use ReservedKind::{Msi, Reserved};
-        let merged = merge_reserved(alloc::vec![
-            region(0x3000, 0x3fff, Msi),
-            region(0x1000, 0x1fff, Msi),
-            region(0x2000, 0x2fff, Msi),
-            region(0x4000, 0x4fff, Reserved),
-            region(0x6000, 0x6fff, Reserved),
-        ]);
-        assert_eq!(
-            merged,
-            [region(0x1000, 0x3fff, Msi), region(0x4000, 0x4fff, Reserved), region(0x6000, 0x6fff, Reserved)]
-        );
-    }
-
-    #[test]
-    fn a_region_at_the_end_of_the_address_space_does_not_wrap() {
-        let last = region(u64::MAX - 0xfff, u64::MAX, ReservedKind::Msi);
-        assert_eq!(merge_reserved(alloc::vec![last, last]), [last]);
     }
 }

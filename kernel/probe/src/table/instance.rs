@@ -1,24 +1,16 @@
-//! IOMMU instances: one IOMMU each, looked up by firmware node.
+//! IOMMU instances: one IOMMU each, which firmware's references find by its node.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::vec::Vec;
+use core::ops::Index;
 
 use addr::EndpointId;
 
-use crate::core::Core;
-use crate::data::event::Event;
-use crate::data::finding::{Finding, Severity};
-use crate::path::Path;
-use crate::table::device::DeviceId;
-use crate::table::group::GroupId;
-use crate::traits::firmware::FwNode;
-use crate::traits::iommu::{DomainHandle, IommuOps};
-
-/// One IOMMU instance, by identity; never reused in one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InstanceId(pub(crate) u32);
+use crate::data::dma::Fwspec;
+use crate::data::id::{DeviceId, DomainHandle, FwNode, GroupId, InstanceId, number};
+use crate::data::refusal::Refusal;
+use crate::traits::iommu::IommuOps;
 
 /// How far an instance got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,21 +19,24 @@ pub enum InstanceState {
     Published,
     /// Every device has been replayed.
     Ready,
-    /// Linux's paths only: its registration ended with an error. Its driver is bound, and nobody can find it.
-    Unregistered,
 }
+
+/// Proof that an IOMMU has been published, and so can be looked up. A replay takes it; the IOMMU is ready when the
+/// replay hands it back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Published(InstanceId);
 
 /// One IOMMU whose driver has bound.
 pub struct Instance {
-    pub(crate) id: InstanceId,
-    pub(crate) device: DeviceId,
+    id: InstanceId,
+    device: DeviceId,
     /// By what firmware refers to it. An instance without a node is never found: absent equals nothing.
-    pub(crate) node: Option<FwNode>,
-    pub(crate) driver: &'static str,
-    pub(crate) state: InstanceState,
-    pub(crate) ops: Box<dyn IommuOps>,
-    pub(crate) endpoints: BTreeMap<EndpointId, Attachment>,
-    pub(crate) members: Vec<DeviceId>,
+    node: Option<FwNode>,
+    driver: &'static str,
+    state: InstanceState,
+    ops: Box<dyn IommuOps>,
+    endpoints: BTreeMap<EndpointId, Attachment>,
+    members: Vec<DeviceId>,
 }
 
 /// Which group has an endpoint, and how many of its members share it.
@@ -53,19 +48,15 @@ pub(crate) struct Attachment {
     pub(crate) domain: Option<DomainHandle>,
 }
 
-impl Instance {
-    /// An instance that has just been published; nobody has been replayed against it.
-    pub(crate) fn new(
-        id: InstanceId,
-        device: DeviceId,
-        node: Option<FwNode>,
-        driver: &'static str,
-        ops: Box<dyn IommuOps>,
-    ) -> Self {
-        let state = InstanceState::Published;
-        Self { id, device, node, driver, state, ops, endpoints: BTreeMap::new(), members: Vec::new() }
+impl Published {
+    /// The instance.
+    #[must_use]
+    pub fn id(&self) -> InstanceId {
+        self.0
     }
+}
 
+impl Instance {
     /// Identity.
     pub fn id(&self) -> InstanceId {
         self.id
@@ -91,38 +82,184 @@ impl Instance {
         self.state
     }
 
+    /// Whether every device has been replayed against it.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state == InstanceState::Ready
+    }
+
     /// Devices that it translates, in the order in which they were grouped.
     pub fn members(&self) -> &[DeviceId] {
         &self.members
     }
+
+    /// Its driver.
+    pub(crate) fn ops(&self) -> &dyn IommuOps {
+        &*self.ops
+    }
+
+    /// What it knows of the endpoint of any device that is in a group.
+    pub(crate) fn attachment(&self, endpoint: EndpointId) -> Option<&Attachment> {
+        self.endpoints.get(&endpoint)
+    }
+
+    /// All endpoints of devices that are in a group.
+    pub(crate) fn attachments(&self) -> impl Iterator<Item = (&EndpointId, &Attachment)> {
+        self.endpoints.iter()
+    }
+
+    /// Whether any device has something here.
+    pub(crate) fn is_referenced(&self) -> bool {
+        !self.endpoints.is_empty() || !self.members.is_empty()
+    }
 }
 
-impl<D> Core<D> {
-    /// Makes an IOMMU findable.
+/// All instances, by identity.
+#[derive(Default)]
+pub(crate) struct Instances {
+    /// A slot is empty once its instance was unpublished.
+    slots: Vec<Option<Instance>>,
+}
+
+/// # Panics
+///
+/// If the instance was unpublished.
+impl Index<InstanceId> for Instances {
+    type Output = Instance;
+
+    fn index(&self, id: InstanceId) -> &Instance {
+        self.find(id).expect("an instance ID is used only while its instance exists")
+    }
+}
+
+impl Instances {
+    /// Makes an IOMMU findable; no device has been replayed against it.
     pub(crate) fn publish(
         &mut self,
         device: DeviceId,
+        node: Option<FwNode>,
         driver: &'static str,
         ops: Box<dyn IommuOps>,
-    ) -> InstanceId {
-        let id = InstanceId(u32::try_from(self.instances.len()).expect("fewer instances than devices"));
-        let owner = self.device(device);
-        let (mut node, name) = (owner.node, owner.name.clone());
-        if self.path != Path::Fixed {
-            node = node.filter(|node| self.firmware.is_known_to_linux(*node));
+    ) -> Published {
+        let id = InstanceId(number(self.slots.len()));
+        let (state, endpoints, members) = (InstanceState::Published, BTreeMap::new(), Vec::new());
+        self.slots.push(Some(Instance { id, device, node, driver, state, ops, endpoints, members }));
+        Published(id)
+    }
+
+    /// Every device has been replayed.
+    pub(crate) fn ready(&mut self, published: Published) {
+        self.get_mut(published.0).state = InstanceState::Ready;
+    }
+
+    pub(crate) fn unpublish(&mut self, id: InstanceId) {
+        self.slots[id.0 as usize] = None;
+    }
+
+    pub(crate) fn find(&self, id: InstanceId) -> Option<&Instance> {
+        self.slots[id.0 as usize].as_ref()
+    }
+
+    /// One more than the largest number that was given out.
+    pub(crate) fn numbers(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Instances that exist, in the order in which they were published.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Instance> {
+        self.slots.iter().flatten()
+    }
+
+    /// The instance that firmware means by `node`. Compared by identity; absent equals nothing.
+    pub(crate) fn by_node(&self, node: FwNode) -> Option<&Instance> {
+        self.iter().find(|instance| instance.node == Some(node))
+    }
+
+    /// Whether the instance that firmware means by `node` is ready.
+    pub(crate) fn is_ready(&self, node: FwNode) -> bool {
+        self.by_node(node).is_some_and(Instance::is_ready)
+    }
+
+    /// The instance that a device is.
+    pub(crate) fn of_device(&self, device: DeviceId) -> Option<&Instance> {
+        self.iter().find(|instance| instance.device == device)
+    }
+
+    /// The driver of an instance.
+    pub(crate) fn ops_mut(&mut self, id: InstanceId) -> &mut dyn IommuOps {
+        &mut *self.get_mut(id).ops
+    }
+
+    /// A device is behind an instance, with these endpoints, and in a group.
+    pub(crate) fn add_member(&mut self, device: DeviceId, fwspec: &Fwspec, group: GroupId) {
+        let this = self.get_mut(fwspec.instance);
+        this.members.push(device);
+        for endpoint in &fwspec.endpoints {
+            let fresh = Attachment { group, users: 0, domain: None };
+            this.endpoints.entry(*endpoint).or_insert(fresh).users += 1;
         }
-        self.instances.push(Some(Instance::new(id, device, node, driver, ops)));
-        self.events.push(Event::Published(id));
-        if node.is_none() {
-            self.find(Finding {
-                id: "iommu-without-node",
-                severity: Severity::Warning,
-                sentence: format!(
-                    "firmware has no node for the IOMMU {name}, so it can refer no device to it"
-                ),
-                subject: name,
-            });
+    }
+
+    /// A device is no longer behind an instance.
+    pub(crate) fn remove_member(&mut self, id: InstanceId, device: DeviceId) {
+        self.get_mut(id).members.retain(|member| *member != device);
+    }
+
+    /// An endpoint has one user less. If it was the last one, the domain from which to detach it is returned.
+    pub(crate) fn release(&mut self, id: InstanceId, endpoint: EndpointId) -> Option<DomainHandle> {
+        let endpoints = &mut self.get_mut(id).endpoints;
+        let attachment = endpoints.get_mut(&endpoint)?;
+        attachment.users -= 1;
+        if attachment.users > 0 {
+            return None;
         }
-        id
+        endpoints.remove(&endpoint)?.domain
+    }
+
+    /// The endpoints belong to another group from now on.
+    pub(crate) fn move_endpoints(&mut self, fwspec: &Fwspec, group: GroupId) {
+        let endpoints = &mut self.get_mut(fwspec.instance).endpoints;
+        for endpoint in &fwspec.endpoints {
+            if let Some(attachment) = endpoints.get_mut(endpoint) {
+                attachment.group = group;
+            }
+        }
+    }
+
+    /// Attaches endpoints to a domain, unless they are there already.
+    ///
+    /// # Errors
+    ///
+    /// The instance refuses one; those before it are attached.
+    pub(crate) fn attach(&mut self, fwspec: &Fwspec, domain: DomainHandle) -> Result<(), Refusal> {
+        let Instance { ops, endpoints, .. } = self.get_mut(fwspec.instance);
+        for endpoint in &fwspec.endpoints {
+            let Some(attachment) = endpoints.get_mut(endpoint) else { continue };
+            if attachment.domain != Some(domain) {
+                ops.attach(domain, *endpoint)?;
+                attachment.domain = Some(domain);
+            }
+        }
+        Ok(())
+    }
+
+    /// A copy with the IOMMUs that `copy` makes for their devices.
+    pub(crate) fn copied(&self, copy: impl Fn(DeviceId) -> Box<dyn IommuOps>) -> Self {
+        let instance = |this: &Instance| Instance {
+            ops: copy(this.device),
+            endpoints: this.endpoints.clone(),
+            members: this.members.clone(),
+            ..*this
+        };
+        Self { slots: self.slots.iter().map(|slot| slot.as_ref().map(instance)).collect() }
+    }
+
+    fn get_mut(&mut self, id: InstanceId) -> &mut Instance {
+        self.slots[id.0 as usize].as_mut().expect("an instance ID is used only while its instance exists")
+    }
+
+    /// A defect for the tests of invariants I6 and I9.
+    #[cfg(test)]
+    pub(crate) fn attachment_mut(&mut self, id: InstanceId, endpoint: EndpointId) -> &mut Attachment {
+        self.get_mut(id).endpoints.get_mut(&endpoint).expect("a grouped device has it")
     }
 }

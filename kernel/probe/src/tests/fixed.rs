@@ -1,10 +1,10 @@
 //! The `fixed` path, seen from outside: groups, binds, reasons and findings of small machines.
 
 use super::model::{Action, Machine, Spec, function, iommu, msi};
-use crate::{DomainType, Event, InstanceState, Policy, Untranslated};
+use crate::{DomainPolicy, DomainType, Event, InstanceState, Untranslated};
 
 fn machine(specs: Vec<Spec>) -> Machine {
-    Machine::new(specs, Policy::default())
+    Machine::new(specs, DomainPolicy::default())
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_driver_that_manages_dma_itself_is_no_owner() {
 
 #[test]
 fn the_users_choice_decides_the_type_and_falls_back_where_it_cannot_be_had() {
-    let types = |policy: Policy, no_identity, no_flush_queue| {
+    let types = |policy: DomainPolicy, no_identity, no_flush_queue| {
         let mut m = Machine::new(vec![iommu("v", 100), function("a", 1)], policy);
         m.iommu("v").no_identity = no_identity;
         m.iommu("v").no_flush_queue = no_flush_queue;
@@ -320,9 +320,9 @@ fn the_users_choice_decides_the_type_and_falls_back_where_it_cannot_be_had() {
         m.assert_invariants();
         m.core.groups().next().unwrap().domain_type().unwrap()
     };
-    let default = Policy::default();
-    let passthrough = Policy { passthrough: true, ..default };
-    let lazy = Policy { strict: false, ..default };
+    let default = DomainPolicy::default();
+    let passthrough = DomainPolicy { passthrough: true, ..default };
+    let lazy = DomainPolicy { strict: false, ..default };
     assert_eq!(types(default, false, false), DomainType::Dma);
     assert_eq!(types(passthrough, false, false), DomainType::Identity);
     assert_eq!(types(passthrough, true, false), DomainType::Dma);
@@ -332,7 +332,9 @@ fn the_users_choice_decides_the_type_and_falls_back_where_it_cannot_be_had() {
 
 #[test]
 fn an_untrusted_member_makes_the_domain_a_strict_one() {
-    for policy in [Policy { passthrough: true, strict: true }, Policy { passthrough: false, strict: false }] {
+    for policy in
+        [DomainPolicy { passthrough: true, strict: true }, DomainPolicy { passthrough: false, strict: false }]
+    {
         let behind = Spec { leader: "port", untrusted: true, ..function("behind", 2) };
         let mut m =
             Machine::new(vec![iommu("v", 100), function("port", 1), behind, function("a", 3)], policy);
@@ -484,7 +486,7 @@ fn a_direct_region_is_mapped_once_for_a_group_and_not_under_identity() {
     let direct =
         || crate::ReservedRegion { kind: crate::ReservedKind::Direct, ..msi(0x4000_0000, 0x4000_0fff) };
     for (passthrough, mappings) in [(false, 1), (true, 0)] {
-        let policy = Policy { passthrough, ..Policy::default() };
+        let policy = DomainPolicy { passthrough, ..DomainPolicy::default() };
         let specs = vec![iommu("v", 100), function("a", 1), Spec { leader: "a", ..function("b", 2) }];
         let mut m = Machine::new(specs, policy);
         m.iommu("v").reserved = vec![direct()];

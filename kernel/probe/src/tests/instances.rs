@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{DeviceId, DmaState, Event, InstanceState, Policy, Trigger};
+use crate::{DeviceId, DmaState, DomainPolicy, Event, InstanceState, Trigger};
 
 use super::model::{Action, Machine, Spec, function, iommu};
 use super::orders::{orders, same_in_all_orders};
@@ -18,7 +18,7 @@ fn behind(name: &'static str, node: u32, refs: &[(u32, u32)]) -> Spec {
 }
 
 fn machine(specs: Vec<Spec>) -> Machine {
-    Machine::new(specs, Policy::default())
+    Machine::new(specs, DomainPolicy::default())
 }
 
 /// Three IOMMUs, a device behind each alone, and one behind all three.

@@ -1,233 +1,166 @@
 //! Each invariant, broken by hand, is seen: a check that cannot fail would prove nothing.
 
-use addr::{EndpointId, Iova, PhysAddr, Range};
+use addr::EndpointId;
 
-use crate::activity::{Deferred, Until};
-use crate::table::device::DmaState;
-use crate::*;
+use super::model::{Machine, Spec, function, iommu};
+use crate::check;
+use crate::data::dma::{Trigger, Ungrouped};
+use crate::data::id::{DeviceId, DomainHandle, FwNode, GroupId, InstanceId};
+use crate::grouping::membership::LeaveCause;
+use crate::grouping::regroup::leave_group;
+use crate::phase1::join::join;
+use crate::phase1::resolve::Targets;
+use crate::table::Tables;
+use crate::table::bind::Until;
 
-struct Line;
+/// The only IOMMU, and its node.
+const IOMMU: InstanceId = InstanceId(0);
+const NODE: u32 = 100;
 
-impl Bus for Line {
-    fn name(&self) -> &'static str {
-        "line"
-    }
-
-    fn input_ids(&self, _: Unit) -> InputIds {
-        InputIds::Node
-    }
-
-    fn firmware_parent(&self, unit: Unit) -> Option<FwNode> {
-        Some(FwNode(unit.0))
-    }
-
-    /// Units 1 and 2 cannot be isolated from each other.
-    fn grouping(&self, unit: Unit) -> Grouping {
-        Grouping { leader: Unit(if unit.0 == 2 { 1 } else { unit.0 }), why: String::new() }
-    }
+/// Devices of the machine that is broken.
+struct Devices {
+    iommu: DeviceId,
+    a: DeviceId,
+    b: DeviceId,
+    c: DeviceId,
 }
 
-struct Map;
-
-impl FirmwareMap for Map {
-    fn translate(&self, at: FwNode, _: &InputIds) -> Result<Translation, MapError> {
-        if at.0 == 0 {
-            return Ok(Translation::Nowhere(Untranslated::NotInMap));
-        }
-        let (iommu, endpoint) = (FwNode(0), EndpointId(at.0));
-        Ok(Translation::Endpoints(vec![Reference { iommu, endpoint, input: None, source: "test" }]))
-    }
-
-    fn name(&self, node: FwNode) -> String {
-        node.0.to_string()
-    }
+/// `v` is the IOMMU; `a` and `b`, endpoints 1 and 2, share group 0; `c`, endpoint 3, has group 1.
+fn machine() -> Machine {
+    let b = Spec { leader: "a", ..function("b", 2) };
+    let specs = vec![iommu("v", NODE), function("a", 1), b, function("c", 3)];
+    let mut machine = Machine::new(specs, crate::DomainPolicy::default());
+    machine.boot();
+    assert_eq!(machine.partition(), [vec!["a", "b"], vec!["c"]]);
+    assert_eq!(broken(&machine), Vec::<&str>::new());
+    machine
 }
 
-struct Yes(u32);
-
-impl IommuOps for Yes {
-    fn probe_device(&mut self, endpoints: &[EndpointId]) -> Result<Accepted, Refusal> {
-        Ok(Accepted { endpoints: endpoints.to_vec(), ..Accepted::default() })
-    }
-
-    fn alloc_domain(&mut self, _: DomainKind) -> Result<DomainHandle, Refusal> {
-        self.0 += 1;
-        Ok(DomainHandle(self.0))
-    }
-
-    fn free_domain(&mut self, _: DomainHandle) {}
-
-    fn attach(&mut self, _: DomainHandle, _: EndpointId) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn detach(&mut self, _: DomainHandle, _: EndpointId) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn map(&mut self, _: DomainHandle, _: Range<Iova>, _: PhysAddr, _: Prot) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn unmap(&mut self, _: DomainHandle, _: Range<Iova>) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn granule(&self) -> u64 {
-        4096
-    }
-
-    fn deferred_flush(&self) -> bool {
-        true
-    }
-}
-
-struct Any;
-
-impl Driver<u32> for Any {
-    fn name(&self) -> &'static str {
-        "any"
-    }
-
-    fn matches(&self, _: &u32) -> bool {
-        true
-    }
-
-    fn bind(&mut self, device: &u32, _: &DmaClaim) -> Result<Provides, BindError> {
-        Ok(if *device == 0 { Provides::Iommu(Box::new(Yes(0))) } else { Provides::Nothing })
-    }
-}
-
-/// Unit 0 is the IOMMU; 1 and 2 share a group; 3 has its own.
-fn machine() -> (Core<u32>, Vec<DeviceId>) {
-    let mut core = Core::new(Path::Fixed, Policy::default(), Box::new(Map));
-    let bus = core.add_bus(Box::new(Line));
-    let devices = (0..4).map(|unit| {
-        let (name, node) = (unit.to_string(), Some(FwNode(unit)));
-        core.add_device(bus, NewDevice { unit: Unit(unit), name, node, enabled: true, handle: unit })
-    });
-    let devices: Vec<DeviceId> = devices.collect();
-    core.register_driver(Box::new(Any));
-    core.settle();
-    assert_eq!(broken(&core), Vec::<&str>::new());
-    assert_eq!(core.groups().count(), 2);
-    (core, devices)
-}
-
-fn broken(core: &Core<u32>) -> Vec<&'static str> {
-    core.invariants().into_iter().filter(|verdict| verdict.broken_by.is_some()).map(|v| v.id).collect()
+fn broken(machine: &Machine) -> Vec<&'static str> {
+    let verdicts = machine.core.invariants().into_iter();
+    verdicts.filter(|verdict| verdict.broken_by.is_some()).map(|verdict| verdict.id).collect()
 }
 
 /// Breaks the machine by `defect` and says which invariants are then broken.
-fn after(defect: impl FnOnce(&mut Core<u32>, &[DeviceId])) -> Vec<&'static str> {
-    let (mut core, devices) = machine();
-    defect(&mut core, &devices);
-    core.check_at_rest();
-    broken(&core)
-}
-
-fn membership_of(core: &mut Core<u32>, device: DeviceId) -> &mut Membership {
-    let DmaState::Grouped(membership) = &mut core.device_mut(device).dma else { panic!("it is grouped") };
-    membership
+fn after(defect: impl FnOnce(&mut Tables<Spec>, &Devices)) -> Vec<&'static str> {
+    let mut machine = machine();
+    let [iommu, a, b, c] = ["v", "a", "b", "c"].map(|name| machine.id(name));
+    defect(&mut machine.core.tables, &Devices { iommu, a, b, c });
+    machine.core.settle();
+    broken(&machine)
 }
 
 #[test]
 fn i1_sees_a_class_in_two_groups() {
-    let broken = after(|core, devices| membership_of(core, devices[2]).group = GroupId(1));
+    let broken = after(|tables, devices| tables.devices.membership_mut(devices.b).move_to(GroupId(1)));
     assert!(broken.contains(&"I1"), "{broken:?}");
 }
 
 #[test]
 fn i2_sees_a_device_that_waits_for_an_iommu_that_is_ready() {
-    let broken = after(|core, devices| {
-        core.leave_group(devices[3]);
-        core.device_mut(devices[3]).dma = DmaState::Waiting(vec![FwNode(0)]);
+    let broken = after(|tables, devices| {
+        leave_group(tables, devices.c, LeaveCause::Other);
+        tables.devices.set_ungrouped(devices.c, Ungrouped::Waiting(vec![FwNode(NODE)]));
     });
     assert!(broken.contains(&"I2"), "{broken:?}");
 }
 
 #[test]
 fn i2_sees_a_device_that_was_never_probed() {
-    let broken = after(|core, devices| core.leave_group(devices[3]));
+    let broken = after(|tables, devices| leave_group(tables, devices.c, LeaveCause::Other));
     assert!(broken.contains(&"I2"), "{broken:?}");
 }
 
 #[test]
 fn i3_sees_a_device_that_is_grouped_under_its_driver() {
-    let broken = after(|core, devices| {
-        core.leave_group(devices[3]);
-        let endpoints = vec![EndpointId(3)];
-        let target = crate::phase1::resolve::Target { instance: InstanceId(0), endpoints, source: "test" };
-        core.join(devices[3], &[target], Trigger::Bind).map(drop).unwrap();
+    let broken = after(|tables, devices| {
+        leave_group(tables, devices.c, LeaveCause::Other);
+        let targets = Targets::forge(IOMMU, EndpointId(3));
+        join(tables, devices.c, targets, Trigger::Bind).map(drop).unwrap();
     });
     assert!(broken.contains(&"I3"), "{broken:?}");
 }
 
 #[test]
 fn i4_sees_an_iommu_behind_itself() {
-    let broken = after(|core, devices| {
-        let endpoints = vec![EndpointId(0)];
-        let target = crate::phase1::resolve::Target { instance: InstanceId(0), endpoints, source: "test" };
-        core.join(devices[0], &[target], Trigger::Bind).map(drop).unwrap();
+    let broken = after(|tables, devices| {
+        let targets = Targets::forge(IOMMU, EndpointId(0));
+        join(tables, devices.iommu, targets, Trigger::Bind).map(drop).unwrap();
     });
     assert!(broken.contains(&"I4"), "{broken:?}");
 }
 
+/// The failure of `a` takes `c`, which its IOMMU has not refused, out of its group.
+#[test]
+fn i5_sees_a_device_that_loses_its_group_to_the_failure_of_another() {
+    let broken = after(|tables, devices| {
+        let losses = tables.groups.losses();
+        leave_group(tables, devices.c, LeaveCause::Other);
+        check::others_kept_their_groups(tables, devices.a, losses);
+    });
+    assert!(broken.contains(&"I5"), "{broken:?}");
+}
+
+#[test]
+fn i5_allows_a_device_to_leave_the_group_in_which_its_own_iommu_refuses_it() {
+    let broken = after(|tables, devices| {
+        let losses = tables.groups.losses();
+        leave_group(tables, devices.c, LeaveCause::OwnRefusal);
+        check::others_kept_their_groups(tables, devices.c, losses);
+        tables.devices.set_ungrouped(devices.c, Ungrouped::Refused("not here".into()));
+    });
+    assert_eq!(broken, Vec::<&str>::new());
+}
+
 #[test]
 fn i6_sees_an_endpoint_in_another_domain() {
-    let broken = after(|core, _| {
-        let attachment = core.instance_mut(InstanceId(0)).endpoints.get_mut(&EndpointId(3)).unwrap();
-        attachment.domain = Some(DomainHandle(99));
+    let broken = after(|tables, _| {
+        tables.instances.attachment_mut(IOMMU, EndpointId(3)).domain = Some(DomainHandle(99));
     });
     assert_eq!(broken, ["I6"]);
 }
 
 #[test]
 fn i6_sees_an_endpoint_that_is_not_attached() {
-    let broken = after(|core, _| {
-        core.instance_mut(InstanceId(0)).endpoints.get_mut(&EndpointId(2)).unwrap().domain = None;
-    });
+    let broken = after(|tables, _| tables.instances.attachment_mut(IOMMU, EndpointId(2)).domain = None);
     assert_eq!(broken, ["I6"]);
 }
 
 #[test]
 fn i7_sees_a_number_that_was_passed_over() {
-    let broken = after(|core, _| core.groups.pass_over_a_number());
+    let broken = after(|tables, _| tables.groups.pass_over_a_number());
     assert_eq!(broken, ["I7"]);
 }
 
 #[test]
 fn i8_sees_an_owner_too_many() {
-    let broken = after(|core, _| core.groups.get_mut(GroupId(0)).owners += 1);
+    let broken = after(|tables, _| tables.groups.add_owner(Some(GroupId(0))));
     assert_eq!(broken, ["I8"]);
 }
 
 #[test]
 fn i9_sees_what_a_device_without_a_group_left_at_the_iommu() {
-    let broken = after(|core, _| {
-        core.instance_mut(InstanceId(0)).endpoints.get_mut(&EndpointId(3)).unwrap().users += 1;
-    });
+    let broken = after(|tables, _| tables.instances.attachment_mut(IOMMU, EndpointId(3)).users += 1);
     assert_eq!(broken, ["I9"]);
 }
 
 #[test]
 fn i10_sees_two_groups_that_share_an_endpoint() {
-    let broken = after(|core, devices| {
-        membership_of(core, devices[3]).fwspecs[0].endpoints = vec![EndpointId(1)];
+    let broken = after(|tables, devices| {
+        tables.devices.membership_mut(devices.c).forge_endpoints(vec![EndpointId(1)]);
     });
     assert!(broken.contains(&"I10"), "{broken:?}");
 }
 
 #[test]
 fn i11_sees_a_bind_that_waits_for_an_iommu_that_is_ready() {
-    let broken = after(|core, devices| {
-        core.deferred.push(Deferred { device: devices[3], until: Until::Ready(vec![FwNode(0)]) });
-    });
+    let broken = after(|tables, devices| tables.binds.defer(devices.c, Until::Ready(vec![FwNode(NODE)])));
     assert_eq!(broken, ["I11"]);
 }
 
 #[test]
 fn i11_sees_an_iommu_that_goes_before_its_users() {
-    let broken = after(|core, _| core.check_unreferenced(InstanceId(0)));
-    assert_eq!(broken, ["I11"]);
+    let mut machine = machine();
+    machine.core.tables.unpublish(IOMMU);
+    assert_eq!(broken(&machine), ["I11"]);
 }

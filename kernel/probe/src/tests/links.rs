@@ -1,14 +1,14 @@
 //! Devices to which firmware gives an endpoint of another device: groups that become one, and come apart.
 
 use super::model::{Action, Machine, Spec, function, iommu};
-use crate::{Policy, Trigger};
+use crate::{DomainPolicy, Trigger};
 
 fn link(endpoints: &[u32]) -> Spec {
     Spec { refs: endpoints.iter().map(|endpoint| (100, *endpoint)).collect(), ..function("link", 0) }
 }
 
 fn machine(specs: Vec<Spec>) -> Machine {
-    Machine::new(specs, Policy::default())
+    Machine::new(specs, DomainPolicy::default())
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::{
-    Accepted, BindError, Bus, BusId, Core, DeviceId, DmaClaim, DomainHandle, DomainKind, Driver, Finding,
-    FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Path, Policy, Prot, Provides,
+    Accepted, BindError, Bus, BusId, Core, DeviceId, DmaClaim, DomainHandle, DomainKind, DomainPolicy,
+    Driver, Finding, FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Prot, Provides,
     Reference, Refusal, RefusalCause, ReservedKind, ReservedRegion, Severity, Translation, Unit,
     Untranslated,
 };
@@ -159,7 +159,7 @@ impl Driver<Spec> for ModelDriver {
         self.manages_dma
     }
 
-    fn bind(&mut self, device: &Spec, _: &DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Spec, _: DmaClaim) -> Result<Provides, BindError> {
         if self.fails.contains(device.name) {
             return Err(BindError::Failed("will not".into()));
         }
@@ -271,9 +271,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(specs: Vec<Spec>, policy: Policy) -> Self {
+    pub(crate) fn new(specs: Vec<Spec>, policy: DomainPolicy) -> Self {
         let specs = Rc::new(specs);
-        let mut core = Core::new(Path::Fixed, policy, Box::new(ModelFirmware(specs.clone())));
+        let mut core = Core::fixed(policy, Box::new(ModelFirmware(specs.clone())));
         let platform = core.add_bus(Box::new(ModelBus { name: "platform", specs: specs.clone() }));
         let pci = core.add_bus(Box::new(ModelBus { name: "pci", specs: specs.clone() }));
         let is_iommu = |spec: &&Spec| spec.driver.starts_with("iommu");

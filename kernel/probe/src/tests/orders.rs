@@ -1,7 +1,7 @@
 //! Every order of adding devices and registering drivers gives the same groups and the same binds.
 
 use super::model::{Action, Machine, Spec, function, iommu};
-use crate::Policy;
+use crate::DomainPolicy;
 
 /// A link between two devices whose drivers are bound may come at any time, and go.
 #[test]
@@ -36,7 +36,7 @@ pub(crate) fn same_in_all_orders(
     let mut tried = 0;
     orders(&mut actions, count, &mut |order| {
         for settle_often in [false, true] {
-            let mut machine = Machine::new(specs.clone(), Policy::default());
+            let mut machine = Machine::new(specs.clone(), DomainPolicy::default());
             prepare(&machine);
             for action in order {
                 machine.act(*action);
@@ -109,7 +109,7 @@ fn devices_that_share_an_endpoint_across_classes() {
     actions.push(Action::Register("iommu"));
     let count = actions.len();
     orders(&mut actions, count, &mut |order| {
-        let mut machine = Machine::new(specs.clone(), Policy::default());
+        let mut machine = Machine::new(specs.clone(), DomainPolicy::default());
         for action in order {
             machine.act(*action);
             machine.core.settle();

@@ -3,26 +3,8 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use crate::table::group::GroupId;
+use crate::phase2::claim::DmaClaim;
 use crate::traits::iommu::IommuOps;
-
-/// Proof that a device's DMA is set up; only phase 2 makes one, and a driver cannot bind without.
-#[derive(Debug)]
-pub struct DmaClaim {
-    group: Option<GroupId>,
-}
-
-impl DmaClaim {
-    pub(crate) fn new(group: Option<GroupId>) -> Self {
-        Self { group }
-    }
-
-    /// The group whose default domain translates the device; `None` if nothing translates it.
-    #[must_use]
-    pub fn group(&self) -> Option<GroupId> {
-        self.group
-    }
-}
 
 /// What a driver brings to the machine when it has bound.
 ///
@@ -68,15 +50,10 @@ pub trait Driver<D> {
     /// # Errors
     ///
     /// See [`BindError`]; whatever was set up half has been undone.
-    fn bind(&mut self, device: &D, claim: &DmaClaim) -> Result<Provides, BindError>;
+    fn bind(&mut self, device: &D, claim: DmaClaim) -> Result<Provides, BindError>;
 
     /// Stops the device, so that it does no DMA when this returns. The core unpublishes an IOMMU before.
     fn unbind(&mut self, device: &D) {
         let _ = device;
-    }
-
-    /// A copy, for a machine that can be taken apart into several ([`Core::fork`](crate::Core::fork)).
-    fn fork(&self) -> Option<Box<dyn Driver<D>>> {
-        None
     }
 }

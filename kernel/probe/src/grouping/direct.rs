@@ -7,57 +7,64 @@ use alloc::vec::Vec;
 
 use addr::{Iova, PhysAddr, Range};
 
-use crate::core::Core;
-use crate::table::device::DeviceId;
-use crate::table::group::{DomainType, GroupId};
-use crate::table::instance::InstanceId;
-use crate::traits::iommu::{DomainHandle, Prot, Refusal, ReservedKind, ReservedRegion};
+use crate::data::domain::{DomainType, Prot};
+use crate::data::id::{DeviceId, DomainHandle, GroupId, InstanceId};
+use crate::data::refusal::Refusal;
+use crate::data::reserved::{ReservedKind, ReservedRegion};
+use crate::grouping::refusal;
+use crate::table::Tables;
 
-impl<D> Core<D> {
-    /// Maps what firmware says must be reachable one to one (Linux: `iommu_create_device_direct_mappings`).
-    pub(crate) fn map_direct_regions(&mut self, group: GroupId, member: DeviceId) -> Result<(), Refusal> {
-        if self.groups.get(group).domain_type() == Some(DomainType::Identity) {
-            return Ok(());
-        }
-        let Some(membership) = self.membership(member).cloned() else {
-            return Ok(());
-        };
-        let members = self.groups.get(group).members.iter();
-        let earlier: Vec<ReservedRegion> = members
-            .take_while(|other| **other != member)
-            .filter_map(|other| self.membership(*other))
-            .flat_map(|other| other.reserved.iter().copied())
-            .collect();
-        let is_direct = |region: &&ReservedRegion| region.kind == ReservedKind::Direct;
-        for fwspec in &membership.fwspecs {
-            let Some(domain) = self.domain_on(group, fwspec.instance) else { continue };
-            let granule = self.instance(fwspec.instance).ops.granule();
-            let mut mapped: Vec<Range<Iova>> =
-                earlier.iter().filter(is_direct).filter_map(|region| whole(region.range, granule)).collect();
-            for region in membership.reserved.iter().filter(is_direct) {
-                let Some(range) = whole(region.range, granule) else { continue };
-                for piece in without(range, &mapped) {
-                    self.map_direct(fwspec.instance, domain, piece)?;
-                }
-                mapped.push(range);
+/// Maps what firmware says must be reachable one to one, and no other member has mapped already.
+///
+/// # Errors
+///
+/// An instance refuses.
+pub(crate) fn map_direct_regions<D>(
+    tables: &mut Tables<D>,
+    group: GroupId,
+    member: DeviceId,
+) -> Result<(), Refusal> {
+    if tables.groups[group].domain_type() == Some(DomainType::Identity) {
+        return Ok(());
+    }
+    let Some(membership) = tables.membership(member).cloned() else {
+        return Ok(());
+    };
+    let members = tables.groups[group].members().iter();
+    let earlier: Vec<ReservedRegion> = members
+        .take_while(|other| **other != member)
+        .filter_map(|other| tables.membership(*other))
+        .flat_map(|other| other.reserved().iter().copied())
+        .collect();
+    let is_direct = |region: &&ReservedRegion| region.kind == ReservedKind::Direct;
+    for fwspec in membership.fwspecs() {
+        let Some(domain) = tables.groups[group].domain_on(fwspec.instance) else { continue };
+        let granule = tables.instances[fwspec.instance].ops().granule();
+        let mut mapped: Vec<Range<Iova>> =
+            earlier.iter().filter(is_direct).filter_map(|region| whole(region.range, granule)).collect();
+        for region in membership.reserved().iter().filter(is_direct) {
+            let Some(range) = whole(region.range, granule) else { continue };
+            for piece in without(range, &mapped) {
+                map_direct(tables, fwspec.instance, domain, piece)?;
             }
+            mapped.push(range);
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn map_direct(
-        &mut self,
-        instance: InstanceId,
-        domain: DomainHandle,
-        range: Range<Iova>,
-    ) -> Result<(), Refusal> {
-        let both = Prot { read: true, write: true, mmio: false };
-        let mapped = self.instance_mut(instance).ops.map(domain, range, PhysAddr(range.start().0), both);
-        mapped.map_err(|refusal| {
-            let detail = format!("direct mapping of {range}: {}", refusal.detail);
-            self.refusal_by(instance, Refusal { detail, ..refusal })
-        })
-    }
+fn map_direct<D>(
+    tables: &mut Tables<D>,
+    instance: InstanceId,
+    domain: DomainHandle,
+    range: Range<Iova>,
+) -> Result<(), Refusal> {
+    let both = Prot { read: true, write: true, mmio: false };
+    let mapped = tables.instances.ops_mut(instance).map(domain, range, PhysAddr(range.start().0), both);
+    mapped.map_err(|refused| {
+        let detail = format!("direct mapping of {range}: {}", refused.detail);
+        refusal::named(tables, instance, Refusal { detail, ..refused })
+    })
 }
 
 /// The range in whole granules, which are a power of two: both ends rounded up, as Linux does; none if nothing is

@@ -1,0 +1,80 @@
+//! Domains: what kinds there are, and which of them a group gets by default.
+
+/// Type of a group's default domain, in the words of Linux's `type` file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DomainType {
+    /// Translated, invalidations flushed at once.
+    Dma,
+    /// Translated, invalidations flushed late.
+    DmaFq,
+    /// Untranslated.
+    Identity,
+}
+
+impl DomainType {
+    /// The word in the report.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dma => "DMA",
+            Self::DmaFq => "DMA-FQ",
+            Self::Identity => "identity",
+        }
+    }
+}
+
+/// What a user can choose about default domains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DomainPolicy {
+    /// Untranslated by default (`iommu.passthrough=1`).
+    pub passthrough: bool,
+    /// Invalidations are flushed at once (`iommu.strict=1`, the default).
+    pub strict: bool,
+}
+
+impl Default for DomainPolicy {
+    fn default() -> Self {
+        Self { passthrough: false, strict: true }
+    }
+}
+
+impl DomainPolicy {
+    /// The type that a group gets by default (Linux: `iommu_subsys_init`).
+    #[must_use]
+    pub fn default_domain_type(self) -> DomainType {
+        match self {
+            Self { passthrough: true, .. } => DomainType::Identity,
+            Self { strict: false, .. } => DomainType::DmaFq,
+            Self { .. } => DomainType::Dma,
+        }
+    }
+}
+
+/// What an endpoint that is attached to a domain can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DomainKind {
+    /// What has been mapped, and nothing else. An empty one blocks every access.
+    Paging,
+    /// Everything, untranslated.
+    Identity,
+}
+
+/// What a mapping allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prot {
+    /// The device may read.
+    pub read: bool,
+    /// The device may write.
+    pub write: bool,
+    /// The target is a device's window, not RAM.
+    pub mmio: bool,
+}
+
+impl From<DomainType> for DomainKind {
+    fn from(kind: DomainType) -> Self {
+        match kind {
+            DomainType::Dma | DomainType::DmaFq => Self::Paging,
+            DomainType::Identity => Self::Identity,
+        }
+    }
+}

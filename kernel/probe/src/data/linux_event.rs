@@ -1,0 +1,29 @@
+//! What happens on Linux's paths alone.
+
+use alloc::string::String;
+
+use crate::data::id::{DeviceId, InstanceId};
+
+/// One step that `fixed` never takes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LinuxEvent {
+    /// A device was grouped when its driver was set (Linux: "late IOMMU probe at driver
+    /// bind, something fishy here!").
+    Late(DeviceId),
+    /// A walk ended with an error, and the IOMMU is off the list again.
+    RegistrationFailed {
+        /// The IOMMU.
+        instance: InstanceId,
+        /// Which device's error it was.
+        detail: String,
+    },
+    /// The kernel has died.
+    Oops {
+        /// The device that was probed.
+        device: DeviceId,
+        /// The IOMMU that was taken for its own.
+        instance: InstanceId,
+        /// How.
+        detail: String,
+    },
+}

@@ -1,0 +1,82 @@
+//! Which devices belong together: what isolation classes and shared endpoints connect, in which there is no order.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::mem;
+
+use addr::EndpointId;
+
+use crate::data::id::{BusId, DeviceId, GroupId, InstanceId, Unit};
+use crate::table::Tables;
+
+/// What several devices can have in common.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Link {
+    Class(BusId, Unit),
+    Endpoint(InstanceId, EndpointId),
+    Group(GroupId),
+}
+
+/// For each thing that devices have in common, the first of them. One kind of map for all, as each kind costs the
+/// emulator a translation of its own.
+pub(crate) type First = BTreeMap<Link, DeviceId>;
+
+/// For each device, by number, the lowest of those that it is connected with; itself if it has no group.
+pub(crate) type Leaders = Vec<DeviceId>;
+
+/// For each of `devices` that has a group, the lowest of those that it is connected with: by an isolation
+/// class or by an endpoint.
+pub(crate) fn connected<D>(tables: &Tables<D>, devices: impl Iterator<Item = DeviceId>) -> Leaders {
+    let mut leaders = unconnected(tables);
+    let mut first = First::new();
+    for device in devices {
+        let Some(membership) = tables.membership(device) else { continue };
+        let mut link = |link| unite(&mut leaders, device, *first.entry(link).or_insert(device));
+        link(Link::Class(tables.devices[device].bus(), membership.leader()));
+        for fwspec in membership.fwspecs() {
+            for endpoint in &fwspec.endpoints {
+                link(Link::Endpoint(fwspec.instance, *endpoint));
+            }
+        }
+    }
+    for number in 0..leaders.len() {
+        leaders[number] = find(&mut leaders, DeviceId(number as u32));
+    }
+    leaders
+}
+
+/// The groups as they are, in the same form: for every device the first that shares its group.
+pub(crate) fn partition<D>(tables: &Tables<D>) -> Leaders {
+    let mut leaders = unconnected(tables);
+    let mut first = First::new();
+    for device in tables.devices.iter() {
+        if let Some(membership) = tables.membership(device.id()) {
+            let link = Link::Group(membership.group());
+            leaders[device.id().0 as usize] = *first.entry(link).or_insert(device.id());
+        }
+    }
+    leaders
+}
+
+/// Every device by itself.
+fn unconnected<D>(tables: &Tables<D>) -> Leaders {
+    (0..tables.devices.numbers() as u32).map(DeviceId).collect()
+}
+
+/// The lowest device of the set that `device` is in; shortens the way there.
+fn find(leaders: &mut Leaders, device: DeviceId) -> DeviceId {
+    let mut root = device;
+    while leaders[root.0 as usize] != root {
+        root = leaders[root.0 as usize];
+    }
+    let mut at = device;
+    while at != root {
+        at = mem::replace(&mut leaders[at.0 as usize], root);
+    }
+    root
+}
+
+fn unite(leaders: &mut Leaders, a: DeviceId, b: DeviceId) {
+    let (a, b) = (find(leaders, a), find(leaders, b));
+    leaders[a.max(b).0 as usize] = a.min(b);
+}

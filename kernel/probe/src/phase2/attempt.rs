@@ -1,0 +1,60 @@
+//! One driver's own probe, with the ownership of the default domain that comes with it.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+
+use crate::data::event::Event;
+use crate::data::finding::{Finding, Severity};
+use crate::data::id::{DeviceId, DriverId, GroupId};
+use crate::phase2::claim::DmaClaim;
+use crate::table::Tables;
+use crate::traits::driver::{BindError, Provides};
+use crate::traits::iommu::IommuOps;
+
+/// How a driver's own probe ended.
+pub(crate) enum Outcome {
+    /// It succeeded, and uses the default domain of this group.
+    Bound(Option<GroupId>),
+    /// It brings an IOMMU, which nothing translates: it uses no domain.
+    Iommu(Box<dyn IommuOps>),
+    /// It is to be tried again, for this reason.
+    Deferred(String),
+    /// The next driver may try.
+    Failed,
+}
+
+/// Calls the driver's own probe, which takes the claim. `group` is the group that the device is in; the driver counts as
+/// an owner of its default domain from before the probe.
+pub(crate) fn attempt<D>(
+    tables: &mut Tables<D>,
+    device: DeviceId,
+    driver: DriverId,
+    group: Option<GroupId>,
+    claim: DmaClaim,
+) -> Outcome {
+    let code = tables.drivers.get_mut(driver);
+    let owns = if code.manages_dma() { None } else { group };
+    tables.groups.add_owner(owns);
+    let error = match code.bind(tables.devices[device].handle(), claim) {
+        Ok(Provides::Nothing) => return Outcome::Bound(owns),
+        Ok(Provides::Iommu(ops)) => {
+            tables.groups.remove_owner(owns);
+            return Outcome::Iommu(ops);
+        }
+        Err(error) => error,
+    };
+    tables.groups.remove_owner(owns);
+    match error {
+        BindError::Defer(why) => return Outcome::Deferred(why),
+        BindError::Declined(detail) => tables.log.event(Event::Declined { device, driver, detail }),
+        BindError::Failed(detail) => {
+            let subject = tables.devices[device].name().into();
+            let sentence = format!("{} cannot drive {subject}: {detail}", tables.drivers.name(driver));
+            tables.devices.bind_failed(device, detail.clone());
+            tables.log.find(Finding { id: "driver-failed", severity: Severity::Warning, subject, sentence });
+            tables.log.event(Event::BindFailed { device, driver, detail });
+        }
+    }
+    Outcome::Failed
+}

@@ -1,0 +1,113 @@
+//! The proof that a device's DMA is set up.
+//!
+//! A driver cannot bind without one, and only phase 2 has the means to make one. So this, which is how a driver came
+//! to run untranslated in front of an IOMMU that was about to group its device, does not compile:
+//!
+//! ```compile_fail,E0451
+//! use probe::{BindError, Direct, Dma, DmaClaim, Driver, Provides};
+//!
+//! /// The first IOMMU that firmware names is ready; that the second one is not, does not matter here.
+//! fn bind_at_once(driver: &mut dyn Driver<u32>, device: &u32) -> Result<Provides, BindError> {
+//!     let claim = DmaClaim { dma: Dma::Direct(Direct::Unprobed) };
+//!     driver.bind(device, claim)
+//! }
+//! ```
+//!
+//! Nor does a bind that leaves phase 2 out, as in a path where nothing has asked about the device:
+//!
+//! ```compile_fail,E0061
+//! use probe::{BindError, DmaClaim, Driver, Provides};
+//!
+//! fn bind(driver: &mut dyn Driver<u32>, device: &u32, claim: DmaClaim) -> Result<Provides, BindError> {
+//!     driver.bind(device)
+//! }
+//! ```
+//!
+//! One answer is good for one bind: it does not outlive the attempt.
+//!
+//! ```compile_fail,E0382
+//! use probe::{BindError, DmaClaim, Driver, Provides};
+//!
+//! fn bind(drivers: [&mut dyn Driver<u32>; 2], device: &u32, claim: DmaClaim) -> Result<Provides, BindError> {
+//!     let [first, second] = drivers;
+//!     first.bind(device, claim).or_else(|_| second.bind(device, claim))
+//! }
+//! ```
+//!
+//! With the claim that phase 2 gave, for one driver, it is:
+//!
+//! ```
+//! use probe::{BindError, DmaClaim, Driver, Provides};
+//!
+//! fn bind(driver: &mut dyn Driver<u32>, device: &u32, claim: DmaClaim) -> Result<Provides, BindError> {
+//!     driver.bind(device, claim)
+//! }
+//! ```
+
+use crate::data::domain::DomainType;
+use crate::data::firmware::Untranslated;
+use crate::data::id::{DomainHandle, GroupId, InstanceId};
+
+/// Proof that a device's DMA is set up, and how. Phase 2 makes one for each attempt to bind.
+#[derive(Debug)]
+pub struct DmaClaim {
+    dma: Dma,
+}
+
+/// How a device's DMA is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dma {
+    /// Through the default domain of its group.
+    Translated {
+        /// The group.
+        group: GroupId,
+        /// Type of its default domain.
+        domain_type: DomainType,
+        /// The first IOMMU that the device is behind.
+        instance: InstanceId,
+        /// The group's domain there, to which the device is attached. The group has one on every other IOMMU too
+        /// that the device is behind.
+        domain: DomainHandle,
+    },
+    /// Past every IOMMU.
+    Direct(Direct),
+}
+
+/// Why nothing translates a device that a driver binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direct {
+    /// Firmware leads it to no IOMMU.
+    Untranslated(Untranslated),
+    /// Firmware's description of its IOMMU is wrong.
+    MapInvalid,
+    /// It is an IOMMU, which never translates itself.
+    IsIommu,
+    /// Its IOMMU does not accept it.
+    Refused,
+    /// Waiting for its IOMMU, or for its group's default domain, was given up.
+    DependencyIgnored,
+    /// Phase 1 has not run, or is not over.
+    Unprobed,
+}
+
+impl DmaClaim {
+    /// For phase 2 alone: what has been found set up.
+    pub(in crate::phase2) fn new(dma: Dma) -> Self {
+        Self { dma }
+    }
+
+    /// How it is set up.
+    #[must_use]
+    pub fn dma(&self) -> Dma {
+        self.dma
+    }
+
+    /// The group whose default domain translates the device; none if nothing does.
+    #[must_use]
+    pub fn group(&self) -> Option<GroupId> {
+        match self.dma {
+            Dma::Translated { group, .. } => Some(group),
+            Dma::Direct(_) => None,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What happened, and what was found out about the machine.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::data::event::Event;
+use crate::data::finding::Finding;
+
+/// Events in order, and findings, each once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log {
+    events: Vec<Event>,
+    findings: Vec<Finding>,
+    /// ID and subject of each finding.
+    found: BTreeSet<(&'static str, String)>,
+}
+
+impl Log {
+    pub(crate) fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Adds a finding, once for each ID and subject.
+    pub(crate) fn find(&mut self, finding: Finding) {
+        if self.found.insert((finding.id, finding.subject.clone())) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Takes the events since the last call.
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        mem::take(&mut self.events)
+    }
+
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

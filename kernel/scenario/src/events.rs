@@ -1,0 +1,56 @@
+//! What has happened in a world, in words.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use probe::{DeviceId, Event, LinuxEvent};
+
+use crate::world::World;
+
+impl World {
+    /// Takes what has happened since the last call: a word and, mostly, a device.
+    pub fn take_events(&mut self) -> Vec<String> {
+        let events = self.core.take_events();
+        events.iter().filter_map(|event| self.word(event)).collect()
+    }
+
+    fn word(&self, event: &Event) -> Option<String> {
+        let instance = |id| Some(self.core.instances().find(|instance| instance.id() == id)?.device());
+        let (word, device) = match event {
+            Event::DeviceAdded(device) => ("added", Some(*device)),
+            Event::DeviceRemoved(device) => ("removed", Some(*device)),
+            Event::Untranslated { device, .. } => ("untranslated", Some(*device)),
+            Event::Waiting { device, .. } => ("waiting", Some(*device)),
+            Event::Refused { device, .. } => ("refused", Some(*device)),
+            Event::Joined { device, .. } => ("grouped", Some(*device)),
+            Event::Left { device, .. } => ("left", Some(*device)),
+            Event::Published(id) => ("published", instance(*id)),
+            Event::Ready(id) => ("ready", instance(*id)),
+            Event::Unpublished(_) => return Some("unpublished".into()),
+            Event::Linux(LinuxEvent::Late(device)) => ("late", Some(*device)),
+            Event::Linux(LinuxEvent::RegistrationFailed { instance: id, .. }) => {
+                ("registration-failed", instance(*id))
+            }
+            Event::Linux(LinuxEvent::Oops { device, .. }) => ("oops", Some(*device)),
+            Event::Bound { device, .. } => ("bound", Some(*device)),
+            Event::Unbound { device, .. } => ("unbound", Some(*device)),
+            Event::BindFailed { device, .. } => ("bind-failed", Some(*device)),
+            Event::Declined { device, .. } => ("declined", Some(*device)),
+            Event::Deferred { device, .. } => ("deferred", Some(*device)),
+            Event::DependencyIgnored { device, .. } => ("gave-up-waiting", Some(*device)),
+            Event::Merged { .. }
+            | Event::Split { .. }
+            | Event::DefaultDomain { .. }
+            | Event::DomainFallback { .. } => return None,
+        };
+        let name = device.and_then(|device| {
+            let is_it = |id: &Option<DeviceId>| *id == Some(device);
+            let gone = self.gone.filter(|(id, _)| *id == device).map(|(_, place)| place);
+            let place = self.present.iter().position(is_it).or(gone)?;
+            Some(&*self.plan.scenario.devices[place].name)
+        });
+        let name = name.unwrap_or("a device that is gone");
+        Some(format!("{word} {name}"))
+    }
+}

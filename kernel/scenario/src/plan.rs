@@ -1,0 +1,146 @@
+//! A scenario that makes sense, and the models that its machines are made of.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::cell::Cell;
+
+use addr::PciAddress;
+use pci::{LinuxPciBus, PciBus, Topology};
+use probe::{Bus, FirmwareMap, IommuOps, LinuxBus, Models};
+
+use crate::config;
+use crate::error::ScenarioError;
+use crate::firmware::{Said, SaidMap};
+use crate::model::{Handle, Model, Ops, Platform};
+use crate::spec::{Device, Map, Scenario};
+use crate::step::Step;
+use crate::{names, order};
+
+/// A scenario that makes sense, with what all its runs have in common.
+#[derive(Clone)]
+pub struct Plan {
+    pub(crate) scenario: Rc<Scenario>,
+    pub(crate) topology: Topology,
+    pub(crate) said: Rc<Said>,
+    /// The PCI bus of every world.
+    pub(crate) pci: PciBus,
+    pub(crate) driver_names: Vec<&'static str>,
+    /// Number of the last domain that an IOMMU of any world has made.
+    domains: Rc<Cell<u32>>,
+    /// For each device, its PCI address if it has one.
+    pub(crate) addresses: Vec<Option<PciAddress>>,
+    /// Every piece of a walk counts: some step removes a device or takes a driver off, or pieces are written down
+    /// one by one, and mean the same whatever else is written down.
+    pub(crate) every_piece: bool,
+}
+
+impl Plan {
+    /// Checks a scenario, and finds its PCI functions as the kernel would.
+    ///
+    /// The names of its drivers stay in memory for good.
+    ///
+    /// # Errors
+    ///
+    /// A name, a kind or a bus in it does not exist.
+    pub fn new(scenario: Scenario) -> Result<Self, ScenarioError> {
+        names::check(&scenario)?;
+        order::check(&scenario)?;
+        let topology = config::topology(&scenario)?;
+        let said = Rc::new(Said::new(&scenario)?);
+        let bridges = config::segments(&topology).map(|segment| said.host_bridge(segment)).collect();
+        let pci = PciBus::new(topology.fully_isolating(), bridges);
+        let driver_names =
+            scenario.drivers.iter().map(|driver| &*Box::leak(driver.name.clone().into_boxed_str())).collect();
+        let addresses: Vec<_> = scenario.devices.iter().map(config::address).collect();
+        let every_piece = scenario.stepwise || takes_away(&scenario, &addresses);
+        let scenario = Rc::new(scenario);
+        Ok(Self {
+            scenario,
+            topology,
+            said,
+            pci,
+            driver_names,
+            domains: Rc::default(),
+            addresses,
+            every_piece,
+        })
+    }
+
+    /// The scenario.
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The driver at a place of the scenario.
+    pub(crate) fn model(&self, slot: usize) -> Model {
+        Model::new(&self.scenario, slot, self.driver_names[slot], &self.domains)
+    }
+
+    pub(crate) fn place(&self, name: &str) -> Result<usize, ScenarioError> {
+        let found = self.scenario.devices.iter().position(|device| device.name == name);
+        found.ok_or_else(|| ScenarioError::UnknownDevice(name.into()))
+    }
+
+    /// Whether PCI functions lead one to the other: the bridge above, or function 0 of the same slot.
+    pub(crate) fn depends_on(&self, device: usize, other: usize) -> bool {
+        let devices = &self.scenario.devices;
+        let is_first = match (self.addresses[device], self.addresses[other]) {
+            (Some(at), Some(there)) => order::is_first_of(there, at),
+            _ => false,
+        };
+        is_first || order::leads_to(&devices[other], &devices[device])
+    }
+}
+
+/// Whether a group can be lost: a step removes a device or takes a driver off, an IOMMU can fail while it
+/// registers, or an IOMMU may be behind another one.
+fn takes_away(scenario: &Scenario, addresses: &[Option<PciAddress>]) -> bool {
+    let is_behind = |(place, device): (usize, &Device)| {
+        let in_map = addresses[place].is_some_and(|at| {
+            let covers = |map: &Map| (map.ids.0..=map.ids.1).contains(&at.requester_id().0);
+            scenario.maps.iter().any(|map| map.segment == at.segment && covers(map))
+        });
+        device
+            .iommu
+            .as_ref()
+            .is_some_and(|iommu| !iommu.unknown.is_empty() || !device.iommus.is_empty() || in_map)
+    };
+    scenario.steps.iter().any(|step| matches!(step, Step::Remove(_) | Step::Unbind(_)))
+        || scenario.devices.iter().enumerate().any(is_behind)
+}
+
+impl Models<Handle> for Plan {
+    fn bus(&self, name: &str) -> Box<dyn Bus> {
+        if name == Platform.name() { Box::new(Platform) } else { Box::new(self.pci.clone()) }
+    }
+
+    fn linux_bus(&self, bus: &dyn LinuxBus) -> Box<dyn LinuxBus> {
+        Box::new(linux_pci_bus(bus).clone())
+    }
+
+    fn driver(&self, name: &str) -> Box<dyn probe::Driver<Handle>> {
+        let slot = self.driver_names.iter().position(|other| *other == name);
+        Box::new(self.model(slot.expect("a world registers drivers of its scenario alone")))
+    }
+
+    fn iommu(&self, device: &Handle) -> Box<dyn IommuOps> {
+        let iommu = self.scenario.devices[*device].iommu.as_ref();
+        Box::new(Ops::new(iommu.expect("only an IOMMU is published"), &self.domains))
+    }
+
+    fn firmware(&self) -> Box<dyn FirmwareMap> {
+        Box::new(SaidMap(self.said.clone()))
+    }
+
+    fn isolation(&self, bus: &dyn LinuxBus) -> u64 {
+        linux_pci_bus(bus).isolation()
+    }
+}
+
+fn linux_pci_bus(bus: &dyn LinuxBus) -> &LinuxPciBus {
+    let bus: &dyn Any = bus;
+    bus.downcast_ref().expect("a world's only such bus is PCI")
+}
