@@ -12,11 +12,15 @@ use tempfile::TempDir;
 use clap::ValueEnum;
 
 use crate::capabilities::Capabilities;
-use crate::cli::{Console, Firmware, Form, Iommu, ProbePath, QemuArgs};
+use crate::case::Case;
+use crate::choices::{Console, Firmware, Form, Iommu};
+use crate::cli::QemuArgs;
 use crate::expectation::Expectation;
 use crate::image::{self, Kernel, Patch};
 use crate::outcome::{Asked, Outcome, Stop};
 use crate::output;
+use crate::probe_path;
+use crate::program;
 use crate::qemu::{self, Machine, REPORT_FILE, ReportTo, Rounds, SCENARIO_FILE, Start, TREE_FILE};
 use crate::run::Run;
 use crate::scenarios::Named;
@@ -67,7 +71,7 @@ struct Words {
     form: Option<Form>,
     console: Option<Console>,
     firmware: Option<Firmware>,
-    path: Option<ProbePath>,
+    path: Option<probe::Path>,
     order: Option<String>,
 }
 
@@ -80,7 +84,10 @@ impl Words {
                 "report" => words.form = Some(chosen(word, value)?),
                 "console" => words.console = Some(chosen(word, value)?),
                 "firmware" => words.firmware = Some(chosen(word, value)?),
-                "path" => words.path = Some(chosen(word, value)?),
+                "path" => {
+                    let path = probe_path::of_word(value);
+                    words.path = Some(path.map_err(|why| Stop::usage(format!("--append: {word}: {why}")))?);
+                }
                 "order" => words.order = Some(value.to_owned()),
                 "dtb" => {
                     let what = "names a file of the guest's host; give the file with --dtb FILE instead";
@@ -124,10 +131,33 @@ fn read_blob(option: &str, file: &Path) -> Result<Vec<u8>, Stop> {
 }
 
 impl Boot {
+    /// One boot of a topology.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of_topology`].
+    pub(crate) fn of_case(case: &Case, program: &str) -> Result<Self> {
+        let mut boot = Self::of_topology(&case.topology, program)?;
+        boot.start.firmware = case.firmware;
+        boot.start.path = case.path;
+        boot.start.order.clone_from(&case.order);
+        Ok(boot)
+    }
+
     /// The boot of a topology as its file describes it.
-    pub(crate) fn of_topology(topology: &Topology, program: &str) -> Self {
-        let tree = if topology.tree.is_empty() { Tree::Own } else { Tree::Edited(topology.tree.clone()) };
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// A file that it names cannot be read, or is malformed.
+    pub(crate) fn of_topology(topology: &Topology, program: &str) -> Result<Self> {
+        let edits = topology.edits()?;
+        let tree = if edits.is_empty() { Tree::Own } else { Tree::Edited(edits) };
+        let read = |file: &PathBuf| {
+            let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            anyhow::Ok((file.clone(), bytes))
+        };
+        let race = topology.race.as_ref().map(|race| Named::read(&race.scenario)).transpose()?;
+        Ok(Self {
             machine: topology.machine(program),
             start: Start {
                 firmware: topology.firmware,
@@ -143,11 +173,11 @@ impl Boot {
             },
             tree,
             patches: topology.patch.clone(),
-            tables: topology.tables.clone(),
+            tables: topology.tables.iter().map(read).collect::<Result<_>>()?,
             files: Vec::new(),
-            race: topology.race.as_ref().map(|race| race.scenario.clone()),
+            race,
             form: Form::default(),
-        }
+        })
     }
 
     /// The boot that the options of `cargo xtask qemu` describe.
@@ -174,7 +204,7 @@ impl Boot {
         } else {
             let topology =
                 Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
-            Self::of_topology(&topology, program)
+            Self::of_topology(&topology, program).map_err(|error| Stop::usage(format!("{error:#}")))?
         };
         boot.start.firmware = firmware.unwrap_or(boot.start.firmware);
         if boot.start.disk && !boot.start.firmware.is_uefi() {
@@ -403,7 +433,7 @@ pub(crate) fn asked(options: &QemuArgs) -> Asked {
         firmware: Some(firmware.word().into()),
         path: Some(path.word().into()),
         topology: (!options.bare).then(|| options.topology.clone()),
-        qemu: Some(options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| absolute(path))),
+        qemu: Some(program::qemu(options.common.qemu.as_deref())),
     }
 }
 
@@ -413,7 +443,7 @@ pub(crate) fn asked(options: &QemuArgs) -> Asked {
 ///
 /// There was no run, or QEMU did not start.
 pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Stop> {
-    let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| absolute(path));
+    let program = program::qemu(options.common.qemu.as_deref());
     let boot = Boot::of_options(options, &program)?;
     let expectation = Expectation::of_options(options, &boot.start)?;
     if options.dry_run {
@@ -433,7 +463,7 @@ pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Sto
         );
     }
     if options.gdb {
-        let gdb_line = qemu::gdb_line(&kernel.elf, |name| setup::in_path(name).is_some());
+        let gdb_line = qemu::gdb_line(&kernel.elf, |name| program::in_path(name).is_some());
         eprintln!("QEMU waits. In another terminal:\n  {}", gdb_line);
     }
     let deadline = (!options.gdb).then(|| Duration::from_secs(options.timeout));
@@ -445,17 +475,6 @@ pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Sto
         expectation.apply(&mut outcome);
     }
     Ok(Some((outcome, boot.form)))
-}
-
-/// A path that means the same in the run directory; a bare name is looked for in PATH.
-pub(crate) fn absolute(program: &Path) -> String {
-    let is_name = program.components().count() == 1 && !program.is_absolute() && !program.exists();
-    let path = if is_name {
-        program.into()
-    } else {
-        std::path::absolute(program).unwrap_or_else(|_| program.into())
-    };
-    path.display().to_string()
 }
 
 #[cfg(test)]

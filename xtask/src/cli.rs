@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
+use crate::choices::{Console, Firmware, Iommu};
 use crate::outcome::Asked;
+use crate::probe_path;
 
 /// Builds, boots, judges.
 #[derive(Debug, Parser)]
@@ -77,8 +79,8 @@ pub(crate) struct QemuArgs {
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
     /// Probe path: ours, or that of a Linux with its defects [default: fixed].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) path: Option<ProbePath>,
+    #[arg(long, value_name = "PATH", value_parser = probe_path::parser())]
+    pub(crate) path: Option<probe::Path>,
     /// Order of devices and drivers: seed:N, or names, with * for the rest [default: Linux's].
     #[arg(long, value_name = "seed:N|NAME,NAME,*,NAME", value_parser = order)]
     pub(crate) order: Option<String>,
@@ -226,8 +228,8 @@ pub(crate) struct ReplayArgs {
     #[arg(value_name = "NAME|FILE")]
     pub(crate) scenario: Option<String>,
     /// This probe path alone [default: all].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) path: Option<ProbePath>,
+    #[arg(long, value_name = "PATH", value_parser = probe_path::parser())]
+    pub(crate) path: Option<probe::Path>,
     /// Everything as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
@@ -241,8 +243,8 @@ pub(crate) struct RaceArgs {
     #[arg(value_name = "NAME|FILE")]
     pub(crate) scenario: String,
     /// Probe path: ours, or that of a Linux with its defects [default: fixed].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) path: Option<ProbePath>,
+    #[arg(long, value_name = "PATH", value_parser = probe_path::parser())]
+    pub(crate) path: Option<probe::Path>,
     /// How often, each time with a new machine.
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) rounds: u64,
@@ -272,8 +274,8 @@ pub(crate) struct ExploreArgs {
     #[arg(value_name = "NAME|FILE", required_unless_present = "all", conflicts_with = "all")]
     pub(crate) scenario: Option<String>,
     /// This probe path alone [default: all].
-    #[arg(long, value_name = "PATH", conflicts_with = "all")]
-    pub(crate) path: Option<ProbePath>,
+    #[arg(long, value_name = "PATH", conflicts_with = "all", value_parser = probe_path::parser())]
+    pub(crate) path: Option<probe::Path>,
     /// Stops, incomplete, at so many states of one path.
     #[arg(long, value_name = "STATES", default_value_t = 4_000_000, value_parser = clap::value_parser!(usize))]
     pub(crate) limit: usize,
@@ -318,127 +320,6 @@ pub(crate) fn asked_of(arguments: &[String]) -> Asked {
     };
     let [firmware, path, topology, qemu] = ["--firmware", "--path", "--topology", "--qemu"].map(value);
     Asked { firmware, path, topology, qemu }
-}
-
-/// Form in which the report is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    /// Text.
-    #[default]
-    Text,
-    /// Text with every device in a line of its own.
-    Verbose,
-    /// As `--json`.
-    Json,
-    /// As Linux's test harnesses read it.
-    Ktap,
-}
-
-impl Form {
-    /// The word of the kernel's command line that selects it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Verbose => "verbose",
-            Self::Json => "json",
-            Self::Ktap => "ktap",
-        }
-    }
-}
-
-/// Where the description of the machine comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Firmware {
-    /// QEMU's device tree, without any firmware.
-    #[default]
-    Dt,
-    /// QEMU's ACPI tables, without any firmware.
-    Acpi,
-    /// UEFI firmware that hands QEMU's device tree over.
-    UefiDt,
-    /// UEFI firmware that hands ACPI tables over.
-    UefiAcpi,
-}
-
-impl Firmware {
-    /// The word that selects it, and that the report has for it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Dt => "dt",
-            Self::Acpi => "acpi",
-            Self::UefiDt => "uefi-dt",
-            Self::UefiAcpi => "uefi-acpi",
-        }
-    }
-
-    /// Whether the image is started by UEFI firmware.
-    pub(crate) fn is_uefi(self) -> bool {
-        matches!(self, Self::UefiDt | Self::UefiAcpi)
-    }
-
-    /// Whether the description is in ACPI tables.
-    pub(crate) fn is_acpi(self) -> bool {
-        matches!(self, Self::Acpi | Self::UefiAcpi)
-    }
-}
-
-/// With or without an IOMMU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Iommu {
-    On,
-    Off,
-}
-
-/// Which probe path the kernel takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ProbePath {
-    /// Ours, which keeps every invariant.
-    #[default]
-    Fixed,
-    /// Linux 6.17 to 7.3, as it is.
-    Upstream,
-    /// Linux 6.15 to 6.16.3.
-    Regressed,
-    /// Linux 6.14 and older.
-    Legacy,
-}
-
-impl ProbePath {
-    /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Fixed, Self::Upstream, Self::Regressed, Self::Legacy];
-
-    /// The word that selects it, and that the report has for it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Fixed => "fixed",
-            Self::Upstream => "upstream",
-            Self::Regressed => "regressed",
-            Self::Legacy => "legacy",
-        }
-    }
-
-    /// The path itself.
-    pub(crate) fn path(self) -> probe::Path {
-        match self {
-            Self::Fixed => probe::Path::Fixed,
-            Self::Upstream => probe::Path::Upstream,
-            Self::Regressed => probe::Path::Regressed,
-            Self::Legacy => probe::Path::Legacy,
-        }
-    }
-}
-
-/// What carries the report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Console {
-    /// A file on the host.
-    #[default]
-    Semihosting,
-    /// The serial port, between the lines of the log. The machine then has no semihosting at all.
-    Pl011,
 }
 
 /// Checks `K=V[,K=V]`.

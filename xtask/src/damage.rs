@@ -24,11 +24,13 @@ use anyhow::Context;
 use self::figures::{Figures, repeat};
 use self::machines::{Subject, USUAL};
 use self::verdict::{Verdict, judge};
-use crate::boot::{self, Boot};
-use crate::cli::{DamageArgs, Firmware};
+use crate::boot::Boot;
+use crate::choices::Firmware;
+use crate::cli::DamageArgs;
 use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Outcome, Stop};
 use crate::output;
+use crate::program;
 use crate::run;
 use crate::setup::{self, Need};
 use crate::topology::Topology;
@@ -94,7 +96,7 @@ fn routes(options: &DamageArgs) -> Vec<Firmware> {
 }
 
 fn subjects(options: &DamageArgs, kernel: &Kernel) -> Result<Vec<Subject>, Stop> {
-    let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
+    let program = program::qemu(options.common.qemu.as_deref());
     let usual = USUAL.map(String::from);
     let names = if options.topology.is_empty() { &usual[..] } else { &options.topology };
     let deadline = Duration::from_secs(options.timeout);

@@ -11,15 +11,16 @@ use report::{Report, Severity, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::capabilities::Capabilities;
+use crate::case::{Case, cases};
 use crate::cli::QemuArgs;
+use crate::expect::{Expect, Translated};
 use crate::judge;
 use crate::linux::{Answer, NO_DRIVER};
 use crate::outcome::{Kind, Outcome, Stop};
 use crate::paths::Paths;
 use crate::qemu::Start;
 use crate::requirement::Requirement;
-use crate::suite;
-use crate::topology::{Expect, Topology, Translated};
+use crate::topology::Topology;
 use crate::when::When;
 
 /// What is wanted, as far as it is known before QEMU is asked.
@@ -37,8 +38,8 @@ struct File {
 /// What a file wants, of any QEMU or of this one.
 enum Wanted {
     Any(Box<Expect>),
-    /// As the route of a topology says, and what Linux answered for its machine.
-    Topology(Box<Topology>, Paths),
+    /// As a boot of a topology, and what Linux answered for its machine.
+    Case(Box<Case>, Paths),
 }
 
 /// What is wanted of one boot.
@@ -101,7 +102,7 @@ impl Expectation {
         let file = file.map(|File { name, wanted }| {
             let (mut expect, answers) = match wanted {
                 Wanted::Any(expect) => (*expect, Vec::new()),
-                Wanted::Topology(topology, paths) => of_this_qemu(&topology, &paths, ask, tree)?,
+                Wanted::Case(case, paths) => of_this_qemu(&case, &paths, ask, tree)?,
             };
             expect.any_numbers |= start.order.is_some();
             anyhow::Ok((name, expect, answers))
@@ -177,35 +178,32 @@ fn alone(text: &str, start: &Start) -> Result<Expect, String> {
 fn of_topology(path: &Path, start: &Start) -> anyhow::Result<Wanted> {
     let topology = Topology::find(&path.display().to_string())?;
     let paths = Paths::read()?;
-    let mut usual = topology.clone();
-    let mut routes = topology.on_all_routes(&paths).into_iter();
-    let same = routes.find(|route| {
-        (route.firmware, route.path, &route.order) == (start.firmware, start.path, &start.order)
-    });
-    let route = same.unwrap_or_else(|| {
+    let mut usual = Case::usual(topology.clone());
+    let same = cases(topology, &paths)
+        .into_iter()
+        .find(|case| (case.firmware, case.path, &case.order) == (start.firmware, start.path, &start.order));
+    let case = same.unwrap_or_else(|| {
         (usual.firmware, usual.path) = (start.firmware, start.path);
-        if start.firmware.is_acpi() {
-            usual.expect = usual.expect_acpi.clone().unwrap_or(usual.expect);
-        }
+        usual.expect = usual.topology.expected_by(start.firmware).clone();
         usual
     });
-    Ok(Wanted::Topology(Box::new(route), paths))
+    Ok(Wanted::Case(Box::new(case), paths))
 }
 
-/// What the route of a topology wants of this QEMU, and the answers of Linux that count.
+/// What a boot of a topology wants of this QEMU, and the answers of Linux that count.
 fn of_this_qemu(
-    route: &Topology,
+    case: &Case,
     paths: &Paths,
     ask: impl FnOnce(&BTreeSet<&str>) -> anyhow::Result<Capabilities>,
     tree: impl Fn() -> anyhow::Result<Vec<u8>>,
 ) -> anyhow::Result<(Expect, Vec<Answer>)> {
     let of_all = When::of_all()?;
-    let changes = || of_all.iter().chain(&route.when);
+    let changes = || of_all.iter().chain(&case.topology.when);
     let types = changes().flat_map(When::requirements).filter_map(Requirement::type_name);
     let qemu = ask(&types.collect())?;
-    let on = (route.firmware, route.path);
-    let (expect, _) = When::expected(changes(), route.expect.clone(), on, &qemu, tree)?;
-    let answers = suite::expected_answers(route, &expect, paths)?;
+    let on = (case.firmware, case.path);
+    let (expect, _) = When::expected(changes(), case.expect.clone(), on, &qemu, tree)?;
+    let answers = case.answers(&expect, paths)?;
     Ok((expect, answers))
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn command(options: &ExploreArgs) -> Result<Kind, Stop> {
         return Err(Stop::usage("name a scenario or a file, or say --all; `cargo xtask replay` lists them"));
     };
     let named = Named::find(name)?;
-    let paths: Vec<Path> = options.path.map_or(Path::ALL.into(), |path| vec![path.path()]);
+    let paths: Vec<Path> = options.path.map_or(Path::ALL.into(), |path| vec![path]);
     let kind = one(&named, &paths, limits, options.out.as_deref())?;
     Ok(kind)
 }

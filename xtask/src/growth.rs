@@ -13,10 +13,11 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::boot::{self, Boot};
+use crate::boot::Boot;
 use crate::cli::GrowthArgs;
 use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};
+use crate::program;
 use crate::run;
 use crate::setup::{self, Need};
 use crate::topology::Topology;
@@ -90,7 +91,7 @@ fn growth(machines: &[Boots]) -> Option<f64> {
 ///
 /// Something is missing, or a boot ends with anything but a report that passes.
 pub(crate) fn command(options: &GrowthArgs) -> Result<Kind, Stop> {
-    let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
+    let program = program::qemu(options.common.qemu.as_deref());
     let mut needs = vec![Need::Target, Need::Qemu];
     needs.extend(options.firmware.is_uefi().then_some(Need::Firmware));
     setup::provide(&needs, &options.common)?;
@@ -156,7 +157,7 @@ pub(crate) fn command(options: &GrowthArgs) -> Result<Kind, Stop> {
 /// Boots the machine with this many functions.
 fn boot_with(functions: usize, options: &GrowthArgs, program: &str, kernel: &Kernel) -> Result<Boots, Stop> {
     let topology = Topology::find("default").map_err(|error| Stop::usage(format!("{error:#}")))?;
-    let mut boot = Boot::of_topology(&topology, program);
+    let mut boot = Boot::of_topology(&topology, program)?;
     boot.start.firmware = options.firmware;
     let fixed = ["-icount", "shift=0,sleep=off", "-device", "virtio-iommu-pci,addr=1"];
     boot.machine.devices = fixed.map(String::from).into_iter().chain(devices(functions)).collect();

@@ -2,9 +2,9 @@
 
 use report::Verdict;
 
+use crate::expect::Expect;
 use crate::linux::Answer;
 use crate::outcome::{Kind, Outcome};
-use crate::topology::Expect;
 
 mod consistency;
 mod devices;

@@ -160,7 +160,6 @@ fn directory() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::ProbePath;
     use crate::paths::Paths;
     use crate::topology::{self, Topology};
     use crate::when::When;
@@ -180,7 +179,7 @@ mod tests {
             let [machine, description, version] = parts[..] else { panic!("{name}") };
             let version = version.strip_suffix(".json").unwrap();
             let by_tables = description == "acpi";
-            assert!(ProbePath::ALL.iter().any(|path| paths.linux(*path) == version), "{name} is of no use");
+            assert!(probe::Path::ALL.iter().any(|path| paths.linux(*path) == version), "{name} is of no use");
             if Answer::exists(machine, by_tables, version) {
                 let alternatives = Answer::read(machine, by_tables, version).unwrap().alternatives();
                 assert!(alternatives.iter().all(|answer| !answer.iommus.is_empty()) || machine == "no-iommu");

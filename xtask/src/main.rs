@@ -5,8 +5,11 @@
 
 mod boot;
 mod capabilities;
+mod case;
+mod choices;
 mod cli;
 mod damage;
+mod expect;
 mod expectation;
 mod explore;
 mod firmware;
@@ -19,6 +22,8 @@ mod linux;
 mod outcome;
 mod output;
 mod paths;
+mod probe_path;
+mod program;
 mod qemu;
 mod race;
 mod replay;
@@ -39,7 +44,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, Form};
+use crate::choices::Form;
+use crate::cli::{Cli, Command};
 use crate::outcome::{Kind, Outcome};
 
 fn main() -> ExitCode {

@@ -1,6 +1,6 @@
 //! The probe paths as the suite knows them: which Linux each is compared with, and what that one breaks.
 //!
-//! A machine for which Linux has been asked is booted on every path: see [`Paths::routes`].
+//! A machine for which Linux has been asked is booted on every path: see [`Paths::answered`].
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,11 +8,13 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::cli::{Firmware, ProbePath};
+use crate::choices::Firmware;
+use crate::expect::Expect;
 use crate::linux::Answer;
 use crate::outcome::Kind;
 use crate::output;
-use crate::topology::{Expect, Topology};
+use crate::probe_path;
+use crate::topology::{Deviation, Topology};
 
 /// `xtask/linux/paths.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,8 +22,8 @@ use crate::topology::{Expect, Topology};
 pub(crate) struct Paths {
     /// Machines that are booted on every path of Linux by way of UEFI firmware too, which is slow.
     uefi_acpi: Vec<String>,
-    #[serde(flatten)]
-    of: BTreeMap<ProbePath, Rules>,
+    #[serde(flatten, deserialize_with = "probe_path::table")]
+    of: BTreeMap<probe::Path, Rules>,
 }
 
 /// What one path has to be like.
@@ -36,35 +38,6 @@ struct Rules {
     dt: Option<Deviation>,
     /// The same for machines that tables describe.
     acpi: Option<Deviation>,
-}
-
-/// What a topology says of one path.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OnPath {
-    /// Invariants that must be broken, by number, in place of the path's own; the others must hold.
-    breaks: Option<Vec<String>>,
-    /// For each expected warning that the log of Linux does not have, a part of it.
-    #[serde(default)]
-    warnings: Vec<String>,
-    /// For each expected finding, words that are all in it.
-    #[serde(default)]
-    findings: Vec<Vec<String>>,
-    /// What is so only if a tree describes the machine.
-    dt: Option<Deviation>,
-    /// What is so only if tables describe it.
-    acpi: Option<Deviation>,
-}
-
-/// What is so only by one description of a machine. As [`OnPath`].
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Deviation {
-    breaks: Option<Vec<String>>,
-    #[serde(default)]
-    warnings: Vec<String>,
-    #[serde(default)]
-    findings: Vec<Vec<String>>,
 }
 
 /// The one of two that is for machines that are described so.
@@ -83,40 +56,40 @@ impl Paths {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let paths: Self =
             toml::from_str(&text).with_context(|| format!("{} is malformed", file.display()))?;
-        for path in ProbePath::ALL {
+        for path in probe::Path::ALL {
             ensure!(paths.of.contains_key(&path), "{}: [{}] is missing", file.display(), path.word());
         }
         Ok(paths)
     }
 
     /// Version of the Linux that `path` is compared with.
-    pub(crate) fn linux(&self, path: ProbePath) -> &str {
+    pub(crate) fn linux(&self, path: probe::Path) -> &str {
         &self.of[&path].linux
     }
 
-    /// The topology once for each path of Linux and each description of the machine for which that Linux has
-    /// answered; nothing if it has not been asked for a machine of this name.
+    /// The paths of Linux, each with the routes on which that Linux has answered for a machine; none if it was not
+    /// asked for a machine of this name.
+    pub(crate) fn answered(&self, topology: &Topology) -> Vec<(probe::Path, Firmware)> {
+        let is_asked = topology.path == probe::Path::Fixed && topology.firmware == Firmware::Dt;
+        if !is_asked || topology.has_own_tree() {
+            return Vec::new();
+        }
+        let all = probe::Path::ALL.into_iter().filter(|path| *path != probe::Path::Fixed);
+        let all = all.flat_map(|path| {
+            [Firmware::Dt, Firmware::Acpi, Firmware::UefiAcpi].map(|firmware| (path, firmware))
+        });
+        let is_wanted = |(path, firmware): &(probe::Path, Firmware)| {
+            let is_slow = *firmware == Firmware::UefiAcpi && !self.uefi_acpi.contains(&topology.name);
+            !is_slow && Answer::exists(&topology.name, firmware.is_acpi(), self.linux(*path))
+        };
+        all.filter(is_wanted).collect()
+    }
+
+    /// What is expected of a machine on a path of Linux and a route on which that Linux has answered.
     ///
     /// What the machine itself is to be remarked for on `fixed` may be remarked here too. Nothing else is taken
     /// over: on these paths, the answer is Linux's, with all its defects.
-    pub(crate) fn routes(&self, topology: &Topology) -> Vec<Topology> {
-        if topology.path != ProbePath::Fixed || topology.firmware != Firmware::Dt || !topology.tree.is_empty()
-        {
-            return Vec::new();
-        }
-        let mut routes = Vec::new();
-        for path in ProbePath::ALL.into_iter().filter(|path| *path != ProbePath::Fixed) {
-            for firmware in [Firmware::Dt, Firmware::Acpi, Firmware::UefiAcpi] {
-                let is_wanted = firmware != Firmware::UefiAcpi || self.uefi_acpi.contains(&topology.name);
-                if is_wanted && Answer::exists(&topology.name, firmware.is_acpi(), self.linux(path)) {
-                    routes.push(self.route(topology, path, firmware));
-                }
-            }
-        }
-        routes
-    }
-
-    fn route(&self, topology: &Topology, path: ProbePath, firmware: Firmware) -> Topology {
+    pub(crate) fn expect(&self, topology: &Topology, path: probe::Path, firmware: Firmware) -> Expect {
         let rules = &self.of[&path];
         let usual = by(firmware, rules.dt.as_ref(), rules.acpi.as_ref());
         let own = topology.paths.get(&path).cloned().unwrap_or_default();
@@ -124,15 +97,8 @@ impl Paths {
         let breaks = narrow.breaks.or(own.breaks);
         let breaks = breaks.or_else(|| usual.and_then(|usual| usual.breaks.clone()));
         let breaks = breaks.or_else(|| rules.breaks.clone()).unwrap_or_default();
-        let on_fixed = match &topology.expect_acpi {
-            Some(expect) if firmware.is_acpi() => expect,
-            _ => &topology.expect,
-        };
-        let suffix = match firmware {
-            Firmware::Dt => String::new(),
-            other => format!("-{}", other.word()),
-        };
-        let expect = Expect {
+        let on_fixed = topology.expected_by(firmware);
+        Expect {
             linux: Some(topology.name.clone()),
             // What costs isolation by the machine's own fault costs it on each path.
             result: if breaks.is_empty() { on_fixed.result } else { Kind::Fail },
@@ -141,13 +107,6 @@ impl Paths {
             findings: [own.findings, narrow.findings].concat(),
             tolerated: on_fixed.findings.iter().chain(&on_fixed.tolerated).cloned().collect(),
             ..Expect::default()
-        };
-        Topology {
-            name: format!("{}@{}{suffix}", topology.name, path.word()),
-            path,
-            firmware,
-            expect,
-            ..topology.clone()
         }
     }
 }
@@ -155,19 +114,23 @@ impl Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::{Case, cases};
 
-    fn routes(name: &str, more: &str) -> Vec<Topology> {
+    /// The boots of such a topology on the paths of Linux.
+    fn routes(name: &str, more: &str) -> Vec<Case> {
         let topology = Topology::parse(name, &format!("probes = \"x\"\n{more}")).unwrap();
-        Paths::read().unwrap().routes(&topology)
+        let mut all = cases(topology, &Paths::read().unwrap());
+        all.retain(|case| case.path != probe::Path::Fixed);
+        all
     }
 
-    fn named<'a>(routes: &'a [Topology], name: &str) -> &'a Topology {
-        routes.iter().find(|route| route.name == name).unwrap_or_else(|| panic!("no {name}"))
+    fn named<'a>(routes: &'a [Case], id: &str) -> &'a Case {
+        routes.iter().find(|route| route.id == id).unwrap_or_else(|| panic!("no {id}"))
     }
 
     #[test]
     fn a_machine_that_linux_was_asked_for_is_booted_on_each_of_its_paths() {
-        let names = |name| routes(name, "").into_iter().map(|route| route.name).collect::<Vec<_>>();
+        let names = |name| routes(name, "").into_iter().map(|route| route.id).collect::<Vec<_>>();
         assert_eq!(
             names("flat"),
             [

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::{Console, Firmware, Form, ProbePath};
+use crate::choices::{Console, Firmware, Form};
 use crate::image::Binary;
 use crate::{firmware, output};
 
@@ -53,7 +53,7 @@ pub(crate) struct Start {
     /// Whether firmware finds it on a disk ([`DISK`]), and not by `-kernel`.
     pub(crate) disk: bool,
     /// Which probe path it takes.
-    pub(crate) path: ProbePath,
+    pub(crate) path: probe::Path,
     /// In which order it adds devices and registers drivers; Linux's, if none.
     pub(crate) order: Option<String>,
     /// What carries the report.
@@ -131,7 +131,7 @@ impl Start {
         // Of a word that is there twice, the kernel takes the last: without these, there is no report.
         words.extend([form.as_str(), console]);
         let path = format!("path={}", self.path.word());
-        if self.path != ProbePath::default() {
+        if self.path != probe::Path::default() {
             words.push(&path);
         }
         let order = self.order.as_ref().map(|order| format!("order={order}"));
@@ -373,8 +373,8 @@ mod tests {
     #[test]
     fn a_path_other_than_the_usual_one_is_said() {
         let line = |path| Start { path, ..Start::default() }.command_line(ReportTo::Us);
-        assert_eq!(line(ProbePath::Fixed), "report=json console=semihosting");
-        assert_eq!(line(ProbePath::Legacy), "report=json console=semihosting path=legacy");
+        assert_eq!(line(probe::Path::Fixed), "report=json console=semihosting");
+        assert_eq!(line(probe::Path::Legacy), "report=json console=semihosting path=legacy");
     }
 
     #[test]

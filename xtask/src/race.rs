@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::boot::{self, Boot, Tree};
-use crate::cli::{Form, RaceArgs};
+use crate::boot::{Boot, Tree};
+use crate::choices::Form;
+use crate::cli::RaceArgs;
 use crate::image;
 use crate::outcome::{Outcome, Stop};
+use crate::program;
 use crate::qemu::{Machine, Rounds, Start};
 use crate::scenarios::Named;
 use crate::setup::{self, Need};
@@ -43,7 +45,7 @@ fn boot(options: &RaceArgs, program: &str) -> Result<Boot, Stop> {
 ///
 /// There is no such scenario, or QEMU did not start.
 pub(crate) fn command(options: &RaceArgs) -> Result<Option<Outcome>, Stop> {
-    let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
+    let program = program::qemu(options.common.qemu.as_deref());
     let boot = boot(options, &program)?;
     if options.dry_run {
         boot.shell_lines(&image::expected(boot.start.binary())).iter().for_each(|line| println!("{line}"));

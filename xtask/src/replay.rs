@@ -189,7 +189,7 @@ pub(crate) fn command(options: &ReplayArgs) -> Result<Kind, Stop> {
         Some(name) => vec![Named::find(name)?],
         None => Named::all()?,
     };
-    let paths: Vec<Path> = options.path.map_or(Path::ALL.into(), |path| vec![path.path()]);
+    let paths: Vec<Path> = options.path.map_or(Path::ALL.into(), |path| vec![path]);
     let mut judged = Vec::new();
     for named in &scenarios {
         let plan = named.plan();

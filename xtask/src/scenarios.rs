@@ -52,7 +52,12 @@ impl Named {
         files.iter().map(|file| Self::read(file)).collect()
     }
 
-    fn read(file: &Path) -> Result<Self> {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is malformed; the error says where.
+    pub(crate) fn read(file: &Path) -> Result<Self> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let scenario = parse(&text).with_context(|| format!("{} is malformed", file.display()))?;
         Ok(Self { name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), scenario })

@@ -2,19 +2,16 @@
 //! exact commands if it may not or cannot be done.
 
 use std::env;
-use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::cli::Common;
+use crate::firmware;
 use crate::image::TARGET;
 use crate::outcome::Stop;
 use crate::output;
-use crate::{boot, firmware};
-
-/// The QEMU that is run if nobody names another.
-pub(crate) const QEMU: &str = "qemu-system-aarch64";
+use crate::program::{self, QEMU, in_path};
 
 /// Option ROM that QEMU's virtio-net and e1000 models refuse to be made without.
 const OPTION_ROM: &str = "efi-virtio.rom";
@@ -142,7 +139,7 @@ fn missing(need: Need, options: &Common) -> Option<Missing> {
         }
         Need::Qemu => missing_qemu(options.qemu.as_deref()),
         Need::Firmware => {
-            let qemu = options.qemu.as_deref().map_or(QEMU.into(), boot::absolute);
+            let qemu = program::qemu(options.qemu.as_deref());
             let missing = firmware::find(&qemu).is_none();
             missing.then(|| package("UEFI firmware for QEMU".to_owned(), &[FIRMWARE_PACKAGE]))
         }
@@ -171,7 +168,7 @@ fn rustup(words: &[&str], kind: &str, name: &str) -> Missing {
 
 fn missing_qemu(chosen: Option<&Path>) -> Option<Missing> {
     if let Some(path) = chosen {
-        let program = boot::absolute(path);
+        let program = program::absolute(path);
         let is_there = Path::new(&program).is_file() || in_path(&program).is_some();
         return (!is_there).then(|| Missing {
             what: format!("QEMU at {program}"),
@@ -244,15 +241,6 @@ fn succeeds(command: &mut Command) -> bool {
     silent.status().is_ok_and(|status| status.success())
 }
 
-/// Where a shell would find a program.
-pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
-    search(program, env::var_os("PATH")?)
-}
-
-fn search(program: &str, path: OsString) -> Option<PathBuf> {
-    env::split_paths(&path).map(|place| place.join(program)).find(|file| file.is_file())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,13 +267,5 @@ mod tests {
         let missing = missing_qemu(Some(Path::new("/no/such/qemu"))).unwrap();
         assert!(missing.commands.is_empty());
         assert!(missing.what.contains("/no/such/qemu"));
-    }
-
-    #[test]
-    fn a_program_is_found_where_the_path_says() {
-        let place = tempfile::tempdir().unwrap();
-        std::fs::write(place.path().join("tool"), "").unwrap();
-        assert_eq!(search("tool", place.path().into()), Some(place.path().join("tool")));
-        assert_eq!(search("other", place.path().into()), None);
     }
 }

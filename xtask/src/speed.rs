@@ -14,10 +14,12 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::json;
 
-use crate::boot::{self, Boot};
-use crate::cli::{Firmware, SpeedArgs};
+use crate::boot::Boot;
+use crate::choices::Firmware;
+use crate::cli::SpeedArgs;
 use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};
+use crate::program;
 use crate::setup::{self, Need};
 use crate::topology::Topology;
 
@@ -60,15 +62,16 @@ impl Times {
 ///
 /// Something is missing, or a boot does not end as it must.
 pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
-    let program = options.common.qemu.as_ref().map_or(setup::QEMU.into(), |path| boot::absolute(path));
+    let program = program::qemu(options.common.qemu.as_deref());
     let topology = Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
     setup::provide(&[Need::Target, Need::Qemu, Need::Firmware], &options.common)?;
     let kernel = image::build(Binary::Main, options.common.verbose)?;
     let place = tempfile::tempdir().context("no directory for the Image")?;
     let floor = Kernel { elf: kernel.elf.clone(), image: place.path().join("floor.Image") };
     fs::write(&floor.image, image::that_exits()).context("cannot write the Image that exits")?;
+    let usual = Boot::of_topology(&topology, &program)?;
     let boot_by = |firmware: Firmware| {
-        let mut boot = Boot::of_topology(&topology, &program);
+        let mut boot = usual.clone();
         boot.start.firmware = firmware;
         boot
     };

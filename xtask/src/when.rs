@@ -11,11 +11,12 @@ use report::GroupType;
 use serde::Deserialize;
 
 use crate::capabilities::Capabilities;
-use crate::cli::{Firmware, ProbePath};
+use crate::choices::Firmware;
+use crate::expect::Expect;
 use crate::outcome::Kind;
 use crate::output;
+use crate::probe_path;
 use crate::requirement::Requirement;
-use crate::topology::Expect;
 
 /// A change of what is expected, where all conditions hold.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,7 +35,8 @@ pub(crate) struct When {
     /// Routes to a description of the machine; all, if none.
     firmware: Option<Vec<Firmware>>,
     /// Probe paths; all, if none.
-    path: Option<Vec<ProbePath>>,
+    #[serde(default, deserialize_with = "probe_path::list")]
+    path: Option<Vec<probe::Path>>,
     /// What this QEMU does otherwise, and which versions were tried.
     why: String,
     expect: Change,
@@ -122,7 +124,7 @@ impl When {
     pub(crate) fn expected<'a>(
         changes: impl IntoIterator<Item = &'a Self>,
         mut expect: Expect,
-        route: (Firmware, ProbePath),
+        route: (Firmware, probe::Path),
         qemu: &Capabilities,
         tree: impl Fn() -> Result<Vec<u8>>,
     ) -> Result<(Expect, Vec<&'a str>)> {
@@ -140,7 +142,7 @@ impl When {
     }
 
     /// Whether all conditions but those on the tree hold.
-    fn is_about(&self, (firmware, path): (Firmware, ProbePath), qemu: &Capabilities) -> bool {
+    fn is_about(&self, (firmware, path): (Firmware, probe::Path), qemu: &Capabilities) -> bool {
         self.firmware.as_ref().is_none_or(|routes| routes.contains(&firmware))
             && self.path.as_ref().is_none_or(|paths| paths.contains(&path))
             && self.has.iter().all(|one| qemu.lacks(one).is_none())
@@ -206,7 +208,7 @@ mod tests {
 
     use super::*;
 
-    const FIXED_DT: (Firmware, ProbePath) = (Firmware::Dt, ProbePath::Fixed);
+    const FIXED_DT: (Firmware, probe::Path) = (Firmware::Dt, probe::Path::Fixed);
 
     fn changes(text: &str) -> Vec<When> {
         toml::from_str::<OfAll>(text).unwrap().when
@@ -239,9 +241,9 @@ mod tests {
             let qemu = Capabilities::default();
             When::expected(&changes, Expect::default(), route, &qemu, no_tree).unwrap().0.findings
         };
-        assert_eq!(findings((Firmware::Acpi, ProbePath::Legacy)), [["odd"]]);
-        assert!(findings((Firmware::Acpi, ProbePath::Fixed)).is_empty());
-        assert!(findings((Firmware::Dt, ProbePath::Legacy)).is_empty());
+        assert_eq!(findings((Firmware::Acpi, probe::Path::Legacy)), [["odd"]]);
+        assert!(findings((Firmware::Acpi, probe::Path::Fixed)).is_empty());
+        assert!(findings((Firmware::Dt, probe::Path::Legacy)).is_empty());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 use clap::Parser;
 
 use super::*;
-use crate::cli::{Cli, Command as Subcommand, Firmware};
+use crate::choices::Firmware;
+use crate::cli::{Cli, Command as Subcommand};
 use crate::image::Binary;
 use crate::outcome::Kind;
 
@@ -76,7 +77,7 @@ fn firmware_is_as_the_topology_says_unless_it_is_chosen() {
 fn the_probe_path_is_an_option_or_a_word() {
     for line in ["--path legacy", "--append path=legacy", "--append path=legacy --path legacy"] {
         let boot = boot(line).unwrap();
-        assert_eq!(boot.start.path, ProbePath::Legacy, "{line}");
+        assert_eq!(boot.start.path, probe::Path::Legacy, "{line}");
         assert_eq!(boot.start.command_line(ReportTo::Us), "report=json console=semihosting path=legacy");
     }
 }

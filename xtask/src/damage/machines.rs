@@ -9,7 +9,7 @@ use fastrand::Rng;
 use super::tables::{self, Files};
 use super::{qtest, tree};
 use crate::boot::{Boot, Tree};
-use crate::cli::Firmware;
+use crate::choices::Firmware;
 use crate::image::Kernel;
 use crate::outcome::{Outcome, Stop};
 use crate::topology::Topology;
@@ -51,7 +51,7 @@ enum Original {
 impl Subject {
     /// Whether the machine of `topology` is described the way that `firmware` has it.
     pub(super) fn exists(topology: &Topology, firmware: Firmware) -> bool {
-        if firmware.is_acpi() { topology.tree.is_empty() } else { topology.tables.is_empty() }
+        if firmware.is_acpi() { !topology.has_own_tree() } else { topology.tables.is_empty() }
     }
 
     /// The machine of `topology`, started by `firmware`; also boots it once as it is.
@@ -66,7 +66,7 @@ impl Subject {
         kernel: &Kernel,
         deadline: Duration,
     ) -> Result<Self, Stop> {
-        let mut boot = Boot::of_topology(topology, program);
+        let mut boot = Boot::of_topology(topology, program)?;
         boot.start.firmware = firmware;
         let original = if firmware.is_acpi() {
             let files = qtest::acpi_files(&boot.machine.alone()).context("the ACPI tables cannot be read")?;

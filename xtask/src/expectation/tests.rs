@@ -2,7 +2,8 @@ use clap::Parser as _;
 use report::{Device, Finding, GroupType};
 
 use super::*;
-use crate::cli::{Cli, Command, Firmware, ProbePath};
+use crate::choices::Firmware;
+use crate::cli::{Cli, Command};
 use crate::fixture::{device, outcome, report_of};
 
 /// The IOMMU and one device in a group.
@@ -164,8 +165,8 @@ fn a_topology_is_found_by_its_name_with_the_answer_of_linux() {
             resolved(Expectation { groups: None, file: Some(file) }, &start).file.unwrap();
         (expect.result, answers.len())
     };
-    assert_eq!(read(start(Firmware::Dt, ProbePath::Fixed)), (Kind::Pass, 1));
-    assert_eq!(read(start(Firmware::Acpi, ProbePath::Legacy)), (Kind::Fail, 1));
+    assert_eq!(read(start(Firmware::Dt, probe::Path::Fixed)), (Kind::Pass, 1));
+    assert_eq!(read(start(Firmware::Acpi, probe::Path::Legacy)), (Kind::Fail, 1));
 }
 
 #[test]

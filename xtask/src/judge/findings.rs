@@ -3,7 +3,7 @@
 use report::{Finding, Report, Severity};
 
 use super::words::set;
-use crate::topology::Expect;
+use crate::expect::Expect;
 
 /// Compares findings and the error with those that are expected.
 pub(super) fn differences(report: &Report, expect: &Expect) -> Vec<String> {

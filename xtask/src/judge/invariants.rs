@@ -2,7 +2,7 @@
 
 use report::Report;
 
-use crate::topology::Expect;
+use crate::expect::Expect;
 
 /// The invariants that a complete run reports on.
 pub(super) const INVARIANTS: u32 = 11;

@@ -2,7 +2,7 @@
 
 use report::Report;
 
-use crate::topology::Expect;
+use crate::expect::Expect;
 
 /// A race that was asked for has had its rounds, and both CPUs were in them together.
 pub(super) fn differences(report: &Report, expect: &Expect) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use report::Report;
 
-use crate::topology::Expect;
+use crate::expect::Expect;
 
 pub(super) fn differences(report: &Report, expect: &Expect) -> Vec<String> {
     let mut found = Vec::new();

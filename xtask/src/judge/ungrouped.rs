@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use report::{Report, Verdict};
 
-use crate::cli::ProbePath;
+use crate::expect::Expect;
 use crate::linux::Answer;
-use crate::topology::Expect;
 
 /// How a reason for being in no group may begin; the set is closed.
 const REASONS: [&str; 9] = [
@@ -32,7 +31,8 @@ pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answe
     let instances = linux.iter().flat_map(|answer| &answer.iommus);
     wanted.extend(instances.map(|instance| (&*instance.name, "is the IOMMU")));
     wanted.extend(expect.without.iter().map(|(name, why)| (name.as_str(), why.as_str())));
-    let of_linux: &[&str] = if report.run.path == ProbePath::Fixed.word() { &[] } else { &REASONS_OF_LINUX };
+    let of_linux: &[&str] =
+        if report.run.path == probe::Path::Fixed.word() { &[] } else { &REASONS_OF_LINUX };
     for device in report.ungrouped() {
         if !REASONS.iter().chain(of_linux).any(|reason| device.why.starts_with(reason)) {
             found.push(format!("{}: the reason {:?} is not one of the closed set", device.name, device.why));

@@ -3,8 +3,8 @@
 use report::Verdict;
 
 use super::words::set;
+use crate::expect::Expect;
 use crate::outcome::Outcome;
-use crate::topology::Expect;
 
 pub(super) fn differences(outcome: &Outcome, expect: &Expect) -> Vec<String> {
     let mut found = Vec::new();

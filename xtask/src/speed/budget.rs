@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::work::Work;
 use crate::boot::Boot;
 use crate::capabilities::Capabilities;
-use crate::cli::Firmware;
+use crate::choices::Firmware;
 use crate::image::Kernel;
 use crate::outcome::Stop;
 use crate::output;
@@ -70,7 +70,7 @@ pub(crate) fn check(program: &str, kernel: &Kernel, deadline: Duration) -> Resul
     let topology = Topology::find("default")?;
     let mut over = Vec::new();
     for (route, budget) in ROUTES.into_iter().zip([of_release.dt, of_release.acpi]) {
-        let mut boot = Boot::of_topology(&topology, program);
+        let mut boot = Boot::of_topology(&topology, program)?;
         boot.start.firmware = route;
         over.extend(exceeded(route.word(), Work::measure(&boot, kernel, deadline)?, budget));
     }

@@ -1,4 +1,8 @@
+use std::time::Duration;
+
+use super::boots::run_difference;
 use super::*;
+use crate::topology::Malformed;
 
 fn checked(differences: &[&str]) -> Checked {
     Checked {

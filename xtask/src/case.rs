@@ -1,0 +1,133 @@
+//! The boots of a topology: one for each route, order and probe path.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::choices::Firmware;
+use crate::expect::Expect;
+use crate::linux::Answer;
+use crate::paths::Paths;
+use crate::topology::Topology;
+
+/// One boot of a topology, and what it must give.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    /// What it is called: the topology's name, and what is different from the boot that the file describes. It is printed
+    /// and searched for words; nobody reads anything else out of it.
+    pub(crate) id: String,
+    pub(crate) topology: Arc<Topology>,
+    /// Where the description of the machine comes from.
+    pub(crate) firmware: Firmware,
+    /// Which probe path the kernel takes.
+    pub(crate) path: probe::Path,
+    /// The order of devices and drivers, if it is not Linux's.
+    pub(crate) order: Option<String>,
+    /// What it must give on every QEMU.
+    pub(crate) expect: Expect,
+}
+
+/// Every boot of a topology.
+pub(crate) fn cases(topology: Topology, paths: &Paths) -> Vec<Case> {
+    let usual = Case::usual(topology);
+    let further: Vec<Case> = further_routes(&usual.topology).map(|route| usual.on_route(route)).collect();
+    let answered = paths.answered(&usual.topology);
+    let of_linux: Vec<Case> =
+        answered.into_iter().map(|(path, firmware)| usual.on_path(path, firmware, paths)).collect();
+    let mut all: Vec<Case> = std::iter::once(usual).chain(further).collect();
+    let shuffled: Vec<Case> = all.iter().flat_map(Case::in_all_orders).collect();
+    all.extend(shuffled.into_iter().chain(of_linux));
+    all
+}
+
+/// Routes besides the one in the file: those that it names, or those on which Linux has been asked too.
+fn further_routes(topology: &Topology) -> impl Iterator<Item = Firmware> + use<> {
+    let is_asked = topology.expect.linux.is_some() && topology.firmware == Firmware::Dt;
+    let usual: &[Firmware] =
+        if is_asked && !topology.has_own_tree() { &[Firmware::Acpi, Firmware::UefiAcpi] } else { &[] };
+    topology.also.clone().unwrap_or_else(|| usual.to_vec()).into_iter()
+}
+
+impl Case {
+    /// The boot that the file describes.
+    pub(crate) fn usual(topology: Topology) -> Self {
+        Self {
+            id: topology.name.clone(),
+            firmware: topology.firmware,
+            path: topology.path,
+            order: topology.order.clone(),
+            expect: topology.expect.clone(),
+            topology: Arc::new(topology),
+        }
+    }
+
+    /// The same on another route.
+    ///
+    /// What a device tree alone has is not expected of tables: its names of devices, the whole of RAM.
+    fn on_route(&self, firmware: Firmware) -> Self {
+        let mut expect = self.topology.expected_by(firmware).clone();
+        if firmware.is_acpi() {
+            expect.run.devices.clear();
+            expect.run.memory_mib = None;
+        }
+        Self { id: format!("{}@{}", self.id, firmware.word()), firmware, expect, ..self.clone() }
+    }
+
+    /// The same once for each order of devices and drivers in which it is booted, if firmware does not slow it.
+    fn in_all_orders(&self) -> Vec<Self> {
+        let orders = self.topology.orders.iter().filter(|_| !self.firmware.is_uefi());
+        let in_order = |order: &String| Self {
+            id: format!("{}@{order}", self.id),
+            order: Some(order.clone()),
+            expect: Expect { any_numbers: true, ..self.expect.clone() },
+            ..self.clone()
+        };
+        orders.map(in_order).collect()
+    }
+
+    /// The same on a path and a route on which its Linux has answered.
+    fn on_path(&self, path: probe::Path, firmware: Firmware, paths: &Paths) -> Self {
+        let route = match firmware {
+            Firmware::Dt => String::new(),
+            other => format!("-{}", other.word()),
+        };
+        let id = format!("{}@{}{route}", self.id, path.word());
+        let expect = paths.expect(&self.topology, path, firmware);
+        Self { id, firmware, path, expect, ..self.clone() }
+    }
+
+    /// What Linux answers for the machine: several answers if it varies, and our own path must not. Empty if it is not
+    /// compared.
+    ///
+    /// # Errors
+    ///
+    /// There is no such answer, or it is malformed.
+    pub(crate) fn answers(&self, expect: &Expect, paths: &Paths) -> Result<Vec<Answer>> {
+        let by_tables = self.firmware.is_acpi();
+        let linux = paths.linux(self.path);
+        match &expect.linux {
+            None => Ok(Vec::new()),
+            Some(machine) if self.path == probe::Path::Fixed => {
+                Ok(vec![Answer::read_any(machine, by_tables, linux)?])
+            }
+            Some(machine) => Ok(Answer::read(machine, by_tables, linux)?.alternatives()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_order_is_a_boot_by_tree_and_by_tables() {
+        let text =
+            "probes = \"\"\nalso = [\"acpi\", \"uefi-acpi\"]\norders = [\"seed:1\", \"*,virtio-iommu\"]\n";
+        let routes = cases(Topology::parse("x", text).unwrap(), &Paths::read().unwrap());
+        let names: Vec<&str> = routes.iter().map(|route| route.id.as_str()).collect();
+        let shuffled = ["x@seed:1", "x@*,virtio-iommu", "x@acpi@seed:1", "x@acpi@*,virtio-iommu"];
+        assert_eq!(names, [&["x", "x@acpi", "x@uefi-acpi"][..], &shuffled].concat());
+        assert_eq!(routes[4].order.as_deref(), Some("*,virtio-iommu"));
+        assert!(routes[4].expect.any_numbers && !routes[1].expect.any_numbers);
+    }
+}

@@ -1,0 +1,108 @@
+//! What a boot must give, as data.
+
+use std::collections::BTreeMap;
+
+use report::GroupType;
+use serde::Deserialize;
+
+use crate::outcome::Kind;
+
+/// What a boot must give. A topology without groups and without a Linux answer expects no group.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expect {
+    /// The machine under `xtask/linux/expected` whose answer this one must equal.
+    pub(crate) linux: Option<String>,
+    /// How the run must end.
+    #[serde(default)]
+    pub(crate) result: Kind,
+    /// For each reason to fail that must be given, words that are all in it.
+    #[serde(default)]
+    pub(crate) because: Vec<Vec<String>>,
+    /// Invariants that must be broken, by number; the others must hold. The result is then `fail`.
+    #[serde(default)]
+    pub(crate) breaks: Vec<String>,
+    /// Invariants that may be broken or not, as the timing of two CPUs has it.
+    #[serde(default)]
+    pub(crate) may_break: Vec<String>,
+    /// Rounds of a race that there must be.
+    #[serde(skip)]
+    pub(crate) rounds: Option<u64>,
+    /// Type of every group; with a Linux answer, instead of Linux's.
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<GroupType>,
+    /// Type of the group of a device where it is not that of every group, by the device's name.
+    #[serde(default)]
+    pub(crate) types: BTreeMap<String, GroupType>,
+    /// Reserved regions of every group, as Linux lists them.
+    pub(crate) reserved: Option<Vec<String>>,
+    /// Reserved regions that the group of a device has beside those of every group, by the device's name.
+    #[serde(default)]
+    pub(crate) also_reserved: BTreeMap<String, Vec<String>>,
+    /// Members of the groups in the order of their numbers.
+    #[serde(default)]
+    pub(crate) groups: Vec<Vec<String>>,
+    /// Devices without a group, and how the reason begins.
+    #[serde(default)]
+    pub(crate) without: BTreeMap<String, String>,
+    /// Drivers of devices, by their names; `-` for none. Of others, nothing is expected.
+    #[serde(default)]
+    pub(crate) drivers: BTreeMap<String, String>,
+    /// ACS control registers of functions, by their names. Of others, nothing is expected.
+    #[serde(default)]
+    pub(crate) acs: BTreeMap<String, String>,
+    /// IOMMU instances, in the order in which they arrived.
+    pub(crate) iommus: Option<Vec<String>>,
+    /// What each of several instances has; one that is not named here may have anything.
+    #[serde(default)]
+    pub(crate) translated: BTreeMap<String, Translated>,
+    /// For each expected finding or error, words that are all in it. A finding of severity warning or
+    /// error that is not expected is a failure.
+    #[serde(default)]
+    pub(crate) findings: Vec<Vec<String>>,
+    /// The same for findings that may be there or not: on the paths of Linux, those that `fixed` expects; in a run that
+    /// ends with an error, those of every machine of this QEMU.
+    #[serde(skip)]
+    pub(crate) tolerated: Vec<Vec<String>>,
+    /// For each expected warning, a part of it.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
+    /// Bound on the guest's instructions from reset to the report. With `-icount shift=0` each is a
+    /// nanosecond of the report's time.
+    pub(crate) instructions_below: Option<u64>,
+    /// The groups of a saved report, in place of `groups`, with their types and regions.
+    #[serde(skip)]
+    pub(crate) of_report: Option<Vec<report::Group>>,
+    /// Whether groups may have any numbers, and IOMMUs come in any order.
+    #[serde(skip)]
+    pub(crate) any_numbers: bool,
+    /// What the run's facts must be.
+    #[serde(default)]
+    pub(crate) run: ExpectedRun,
+}
+
+/// What one IOMMU instance must have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Translated {
+    /// Every device that it translates.
+    pub(crate) devices: Vec<String>,
+    /// Reserved regions of the groups behind it, as Linux lists them, if they are not those of every group.
+    #[serde(default)]
+    pub(crate) reserved: Vec<String>,
+}
+
+/// Facts about the run that show that the machine was the one meant.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectedRun {
+    /// Exception level at entry.
+    pub(crate) exception_level: Option<u8>,
+    /// CPUs that firmware describes.
+    pub(crate) cpus: Option<u32>,
+    /// RAM that firmware describes, in MiB.
+    pub(crate) memory_mib: Option<u64>,
+    /// Names of devices that must be there, in a group or not: a host bridge's says where its ECAM is.
+    #[serde(default)]
+    pub(crate) devices: Vec<String>,
+}
