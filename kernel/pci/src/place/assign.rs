@@ -12,7 +12,7 @@ use crate::function::bridge::WindowKind;
 use crate::place::claim::Released;
 use crate::place::host_window::is_io;
 use crate::place::per_bar::BarIndex;
-use crate::place::plan::{Amendment, Outcome, Plan};
+use crate::place::plan::{self, Amendment, Plan};
 use crate::place::write::{Write, forget_unreachable};
 use crate::policy::Resources;
 use crate::topology::Topology;
@@ -26,9 +26,9 @@ pub(crate) fn assign(
     resources: Resources,
     findings: &mut Findings,
 ) {
-    let (outcome, released) = best_plan(roots, topology, resources, findings);
+    let (plan, released) = best_plan(roots, topology, resources, findings);
     report_released(topology, &released, findings);
-    for (bar, _) in &outcome.failed {
+    for (bar, _) in &plan.failed {
         let (at, bar) = (topology[bar.function].address, bar.of(topology));
         findings.bar_does_not_fit(at, bar.register, bar.size, bar.kind);
     }
@@ -38,7 +38,7 @@ pub(crate) fn assign(
         let function = topology.function_mut(index);
         let mut write = Write { bars: 0, windows: None };
         for (place, bar) in function.all_bars.iter_mut().enumerate() {
-            let address = outcome.addresses[BarIndex { function: index, place }];
+            let address = plan.addresses[BarIndex { function: index, place }];
             if resources == Resources::Assign || address != bar.bus_address {
                 write.bars |= 1 << place;
             }
@@ -46,7 +46,7 @@ pub(crate) fn assign(
             bar.cpu = address.and_then(|address| seen_by_cpu(&root.windows, bar, address));
         }
         if let Some(bridge) = &function.bridge {
-            let windows = bridge.bus.map_or([None; 3], |bus| outcome.windows.all(bus));
+            let windows = bridge.bus.map_or([None; 3], |bus| plan.windows.all(bus));
             if resources == Resources::Assign || !root.windows.is_empty() && bridge.windows != windows {
                 write.windows = Some(windows);
             }
@@ -78,9 +78,9 @@ fn best_plan(
     topology: &Topology,
     resources: Resources,
     findings: &mut Findings,
-) -> (Outcome, Released) {
+) -> (Plan, Released) {
     let mut amendment = Amendment::none(topology);
-    let mut best = Plan::make(roots, topology, resources, &amendment, findings);
+    let mut best = plan::plan(roots, topology, resources, &amendment, findings);
     for everything in [false, resources == Resources::Keep] {
         // Every round amends more, so there are no more rounds than windows and BARs.
         while !best.failed.is_empty() {
@@ -95,7 +95,7 @@ fn best_plan(
             if next == amendment {
                 break;
             }
-            let plan = Plan::make(roots, topology, resources, &next, &mut Findings::default());
+            let plan = plan::plan(roots, topology, resources, &next, &mut Findings::default());
             if plan.failed.len() >= best.failed.len() {
                 break;
             }

@@ -6,7 +6,8 @@ use core::cmp::Reverse;
 use crate::function::bridge::WindowKind;
 use crate::function::index::{BusIndex, FunctionIndex};
 use crate::place::per_bar::BarIndex;
-use crate::place::window::Window;
+use crate::place::window::{PerWindow, Window};
+use crate::topology::Topology;
 
 /// Something that needs addresses on a bus.
 #[derive(Clone, Copy, Debug)]
@@ -70,5 +71,45 @@ impl Block {
 
     pub(crate) fn largest(&self) -> u64 {
         self.items.iter().map(|item| item.largest).max().unwrap_or(0)
+    }
+}
+
+/// Takes the largest BAR out of the block of `bus`; of several, the last.
+pub(crate) fn shrink(
+    blocks: &mut PerWindow<Block>,
+    topology: &Topology,
+    bus: BusIndex,
+    kind: WindowKind,
+) -> BarIndex {
+    let (mut at, top) = (bus, bus);
+    let removed = loop {
+        let items = &mut blocks[(at, kind)].items;
+        let Some(index) = (0..items.len()).max_by_key(|index| items[*index].largest) else {
+            unreachable!("a block with a size has items");
+        };
+        match items[index].what {
+            What::Block(bus) => at = bus,
+            What::Bar(bar) => {
+                items.remove(index);
+                break bar;
+            }
+        }
+    };
+    loop {
+        blocks[(at, kind)].pack(kind);
+        if at == top {
+            return removed;
+        }
+        let Some(parent) = topology[at].parent else { return removed };
+        let block = &blocks[(at, kind)];
+        let (size, alignment, largest) = (block.size, block.alignment, block.largest());
+        let items = &mut blocks[(parent, kind)].items;
+        let this = |item: &Item| matches!(item.what, What::Block(bus) if bus == at);
+        if size == 0 {
+            items.retain(|item| !this(item));
+        } else if let Some(item) = items.iter_mut().find(|item| this(item)) {
+            *item = Item { size, alignment, largest, ..*item };
+        }
+        at = parent;
     }
 }

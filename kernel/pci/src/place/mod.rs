@@ -3,6 +3,7 @@
 pub(crate) mod assign;
 pub(crate) mod block;
 pub(crate) mod claim;
+pub(crate) mod collect;
 pub(crate) mod host_window;
 pub(crate) mod per_bar;
 pub(crate) mod plan;

@@ -10,14 +10,12 @@ use alloc::vec::Vec;
 use addr::Range;
 
 use crate::findings::Findings;
-use crate::function::bar::{BarKind, BarRegister};
 use crate::function::bridge::WindowKind;
-use crate::function::index::BusIndex;
 use crate::place::block::{self, Block, Item, What};
 use crate::place::claim::{self, Released};
+use crate::place::collect::{Collected, Collection};
 use crate::place::per_bar::{BarIndex, PerBar};
-use crate::place::pool::{Pools, Wish};
-use crate::place::reach::{self, Reach};
+use crate::place::pool::Wish;
 use crate::place::space::Space;
 use crate::place::window::{PerWindow, Window};
 use crate::policy::Resources;
@@ -42,19 +40,7 @@ impl Amendment {
 }
 
 /// Addresses for all BARs and bridge windows of a machine.
-pub(crate) struct Plan<'m> {
-    roots: &'m [RootBus],
-    topology: &'m Topology,
-    amendment: &'m Amendment,
-    blocks: PerWindow<Block>,
-    space: Space,
-    addresses: PerBar<Option<u64>>,
-    failed: Vec<(BarIndex, WindowKind)>,
-    cramped: Vec<Window>,
-}
-
-/// What a plan leads to.
-pub(crate) struct Outcome {
+pub(crate) struct Plan {
     /// The address of each BAR; none for one that firmware did not place either, where nothing is planned.
     pub(crate) addresses: PerBar<Option<u64>>,
     /// What is open of the bridges' windows.
@@ -65,133 +51,60 @@ pub(crate) struct Outcome {
     pub(crate) cramped: Vec<Window>,
 }
 
-impl<'m> Plan<'m> {
-    /// Plans for what firmware left, or for everything.
-    ///
-    /// What is wrong with the addresses that firmware chose goes into `findings`.
-    pub(crate) fn make(
-        roots: &'m [RootBus],
-        topology: &'m Topology,
-        resources: Resources,
-        amendment: &'m Amendment,
-        findings: &mut Findings,
-    ) -> Outcome {
-        let mut space = Space::new(roots, topology);
-        let addresses = match resources {
-            Resources::Assign => PerBar::new(topology),
-            Resources::Keep => claim::claim(&mut space, roots, topology, &amendment.released, findings),
-        };
-        let mut plan = Self {
-            roots,
-            topology,
-            amendment,
-            blocks: PerWindow::new(topology),
-            space,
-            addresses,
-            failed: Vec::new(),
-            cramped: Vec::new(),
-        };
-        plan.collect(resources);
-        plan.place();
-        let Self { space, addresses, failed, cramped, .. } = plan;
-        Outcome { addresses, windows: space.into_windows(), failed, cramped }
+/// Plans for what firmware left, or for everything.
+///
+/// What is wrong with the addresses that firmware chose goes into `findings`.
+pub(crate) fn plan(
+    roots: &[RootBus],
+    topology: &Topology,
+    resources: Resources,
+    amendment: &Amendment,
+    findings: &mut Findings,
+) -> Plan {
+    let mut space = Space::new(roots, topology);
+    let addresses = match resources {
+        Resources::Assign => PerBar::new(topology),
+        Resources::Keep => claim::claim(&mut space, roots, topology, &amendment.released, findings),
+    };
+    let collection = Collection { roots, topology, resources, addresses: &addresses, low: &amendment.low };
+    let Collected { blocks, failed } = collection.collect(&space);
+    let mut planner = Planner { topology, blocks, space, addresses, failed, cramped: Vec::new() };
+    for root in 0..roots.len() {
+        planner.place(root);
     }
+    let Planner { space, addresses, failed, cramped, .. } = planner;
+    Plan { addresses, windows: space.into_windows(), failed, cramped }
+}
 
-    /// Packs what has no address into blocks, each in the block of the bus above up to where there is a window.
-    fn collect(&mut self, resources: Resources) {
-        let topology = self.topology;
-        let pools: Vec<Pools> = self.roots.iter().map(|root| Pools::new(&root.windows)).collect();
-        let reaches = reach::of_buses(topology, &pools);
-        // A bus comes after the one that leads to it, so backwards is bottom-up.
-        for index in topology.bus_indices().rev() {
-            let bus = &topology[index];
-            if resources == Resources::Assign || !self.roots[bus.root].windows.is_empty() {
-                self.collect_bars(&pools[bus.root], index, reaches[index.place()], resources);
+/// A plan that is being made.
+struct Planner<'m> {
+    topology: &'m Topology,
+    blocks: PerWindow<Block>,
+    space: Space,
+    addresses: PerBar<Option<u64>>,
+    failed: Vec<(BarIndex, WindowKind)>,
+    cramped: Vec<Window>,
+}
+
+impl Planner<'_> {
+    /// Places what is on a root bus and in the open windows behind it, and with it all that is behind.
+    fn place(&mut self, root: usize) {
+        let mut items: Vec<Item> = Vec::new();
+        for index in self.topology.bus_indices() {
+            let bus = &self.topology[index];
+            if bus.root != root {
+                continue;
             }
             for kind in WindowKind::ALL {
-                self.blocks[(index, kind)].pack(kind);
-            }
-            let Some(parent) = bus.parent else { continue };
-            for kind in WindowKind::ALL {
-                let block = &self.blocks[(index, kind)];
-                if block.size == 0 || self.space.window((index, kind)).is_some() {
-                    continue;
+                if bus.parent.is_none() || self.space.window((index, kind)).is_some() {
+                    let block = core::mem::take(&mut self.blocks[(index, kind)]);
+                    items.extend(block.items);
                 }
-                let item = Item {
-                    what: What::Block(index),
-                    window: (parent, kind),
-                    size: block.size,
-                    alignment: block.alignment,
-                    offset: 0,
-                    largest: block.largest(),
-                    function: bus.bridge,
-                };
-                self.blocks[(parent, kind)].items.push(item);
             }
         }
-    }
-
-    /// Sorts the BARs on one bus into its blocks. What no way leads to, or what is larger than every window,
-    /// is left out at once. A ROM that firmware left off needs no address.
-    fn collect_bars(&mut self, pools: &Pools, bus: BusIndex, reach: Reach, resources: Resources) {
-        let topology = self.topology;
-        for function in topology.functions_of(&topology[bus]) {
-            for (place, bar) in topology[function].all_bars.iter().enumerate() {
-                let index = BarIndex { function, place };
-                let is_unused_rom = bar.register == BarRegister::Rom && resources == Resources::Keep;
-                if is_unused_rom || self.addresses[index].is_some() {
-                    continue;
-                }
-                let kind = match bar.kind {
-                    BarKind::Io => WindowKind::Io,
-                    BarKind::Memory { wide: true, prefetchable: true }
-                        if reach.high
-                            && bar.span() <= pools.largest(Wish::High)
-                            && !self.amendment.low[index] =>
-                    {
-                        WindowKind::Prefetchable
-                    }
-                    BarKind::Memory { .. } => WindowKind::Memory,
-                };
-                let on_root_bus = topology[bus].parent.is_none();
-                let possible = kind != WindowKind::Io || reach.io;
-                if !possible || bar.span() > pools.largest(Wish::bar(bar, kind, on_root_bus)) {
-                    self.failed.push((index, kind));
-                    continue;
-                }
-                self.blocks[(bus, kind)].items.push(Item {
-                    what: What::Bar(index),
-                    window: (bus, kind),
-                    size: bar.span(),
-                    alignment: bar.size,
-                    offset: 0,
-                    largest: bar.span(),
-                    function: Some(function),
-                });
-            }
-        }
-    }
-
-    /// Places what is on the root buses and in the windows that are open, and with it all that is behind.
-    fn place(&mut self) {
-        for root in 0..self.roots.len() {
-            let mut items: Vec<Item> = Vec::new();
-            for index in self.topology.bus_indices() {
-                let bus = &self.topology[index];
-                if bus.root != root {
-                    continue;
-                }
-                for kind in WindowKind::ALL {
-                    if bus.parent.is_none() || self.space.window((index, kind)).is_some() {
-                        let block = core::mem::take(&mut self.blocks[(index, kind)]);
-                        items.extend(block.items);
-                    }
-                }
-            }
-            block::sort(&mut items);
-            for item in items {
-                self.place_item(item);
-            }
+        block::sort(&mut items);
+        for item in items {
+            self.place_item(item);
         }
     }
 
@@ -220,7 +133,7 @@ impl<'m> Plan<'m> {
                 What::Bar(bar) => return self.failed.push((bar, kind)),
                 What::Block(bus) => {
                     // Every round gives up one BAR, so there are no more rounds than BARs.
-                    let bar = self.shrink(bus, kind);
+                    let bar = block::shrink(&mut self.blocks, self.topology, bus, kind);
                     self.failed.push((bar, kind));
                     let block = &self.blocks[(bus, kind)];
                     if block.size == 0 {
@@ -230,41 +143,6 @@ impl<'m> Plan<'m> {
                     item.alignment = block.alignment;
                 }
             }
-        }
-    }
-
-    /// Takes the largest BAR out of the block of `bus`; of several, the last.
-    fn shrink(&mut self, bus: BusIndex, kind: WindowKind) -> BarIndex {
-        let (mut at, top) = (bus, bus);
-        let removed = loop {
-            let items = &mut self.blocks[(at, kind)].items;
-            let Some(index) = (0..items.len()).max_by_key(|index| items[*index].largest) else {
-                unreachable!("a block with a size has items");
-            };
-            match items[index].what {
-                What::Block(bus) => at = bus,
-                What::Bar(bar) => {
-                    items.remove(index);
-                    break bar;
-                }
-            }
-        };
-        loop {
-            self.blocks[(at, kind)].pack(kind);
-            if at == top {
-                return removed;
-            }
-            let Some(parent) = self.topology[at].parent else { return removed };
-            let block = &self.blocks[(at, kind)];
-            let (size, alignment, largest) = (block.size, block.alignment, block.largest());
-            let items = &mut self.blocks[(parent, kind)].items;
-            let this = |item: &Item| matches!(item.what, What::Block(bus) if bus == at);
-            if size == 0 {
-                items.retain(|item| !this(item));
-            } else if let Some(item) = items.iter_mut().find(|item| this(item)) {
-                *item = Item { size, alignment, largest, ..*item };
-            }
-            at = parent;
         }
     }
 

@@ -1,0 +1,115 @@
+//! What each bus needs, packed into blocks from the leaves towards the root.
+
+use alloc::vec::Vec;
+
+use crate::function::bar::{Bar, BarKind, BarRegister};
+use crate::function::bridge::WindowKind;
+use crate::function::index::BusIndex;
+use crate::place::block::{Block, Item, What};
+use crate::place::per_bar::{BarIndex, PerBar};
+use crate::place::pool::{Pools, Wish};
+use crate::place::reach::{self, Reach};
+use crate::place::space::Space;
+use crate::place::window::PerWindow;
+use crate::policy::Resources;
+use crate::topology::Topology;
+use crate::topology::root_bus::RootBus;
+
+/// What a machine still needs addresses for.
+pub(crate) struct Collected {
+    /// The blocks of each bus; those behind a closed window are in the block of the bus above as well.
+    pub(crate) blocks: PerWindow<Block>,
+    /// BARs for which no window can have room, with the kind of window that they were to go into.
+    pub(crate) failed: Vec<(BarIndex, WindowKind)>,
+}
+
+/// Where the BARs to be placed are from, and what restricts where they go.
+pub(crate) struct Collection<'m> {
+    pub(crate) roots: &'m [RootBus],
+    pub(crate) topology: &'m Topology,
+    pub(crate) resources: Resources,
+    /// The BARs that have an address already.
+    pub(crate) addresses: &'m PerBar<Option<u64>>,
+    /// BARs that go below 4 GiB although they may lie above.
+    pub(crate) low: &'m PerBar<bool>,
+}
+
+impl Collection<'_> {
+    /// Packs what has no address into blocks, each in the block of the bus above up to where there is a window.
+    pub(crate) fn collect(&self, space: &Space) -> Collected {
+        let topology = self.topology;
+        let pools: Vec<Pools> = self.roots.iter().map(|root| Pools::new(&root.windows)).collect();
+        let reaches = reach::of_buses(topology, &pools);
+        let mut collected = Collected { blocks: PerWindow::new(topology), failed: Vec::new() };
+        // A bus comes after the one that leads to it, so backwards is bottom-up.
+        for index in topology.bus_indices().rev() {
+            let bus = &topology[index];
+            if self.resources == Resources::Assign || !self.roots[bus.root].windows.is_empty() {
+                self.collect_bars(&pools[bus.root], index, reaches[index.place()], &mut collected);
+            }
+            for kind in WindowKind::ALL {
+                let block = &mut collected.blocks[(index, kind)];
+                block.pack(kind);
+                let Some(parent) = bus.parent else { continue };
+                if block.size == 0 || space.window((index, kind)).is_some() {
+                    continue;
+                }
+                let item = Item {
+                    what: What::Block(index),
+                    window: (parent, kind),
+                    size: block.size,
+                    alignment: block.alignment,
+                    offset: 0,
+                    largest: block.largest(),
+                    function: bus.bridge,
+                };
+                collected.blocks[(parent, kind)].items.push(item);
+            }
+        }
+        collected
+    }
+
+    /// Sorts the BARs on one bus into its blocks. A BAR that no window leads to, or that is larger than every window,
+    /// fails at once. A ROM that firmware left off needs no address.
+    fn collect_bars(&self, pools: &Pools, bus: BusIndex, reach: Reach, collected: &mut Collected) {
+        let topology = self.topology;
+        let on_root_bus = topology[bus].parent.is_none();
+        for function in topology.functions_of(&topology[bus]) {
+            for (place, bar) in topology[function].all_bars.iter().enumerate() {
+                let index = BarIndex { function, place };
+                let is_unused_rom = bar.register == BarRegister::Rom && self.resources == Resources::Keep;
+                if is_unused_rom || self.addresses[index].is_some() {
+                    continue;
+                }
+                let kind = self.kind_of_window(pools, bar, index, reach);
+                let possible = kind != WindowKind::Io || reach.io;
+                if !possible || bar.span() > pools.largest(Wish::bar(bar, kind, on_root_bus)) {
+                    collected.failed.push((index, kind));
+                    continue;
+                }
+                collected.blocks[(bus, kind)].items.push(Item {
+                    what: What::Bar(index),
+                    window: (bus, kind),
+                    size: bar.span(),
+                    alignment: bar.size,
+                    offset: 0,
+                    largest: bar.span(),
+                    function: Some(function),
+                });
+            }
+        }
+    }
+
+    /// The kind of window that a BAR goes into.
+    fn kind_of_window(&self, pools: &Pools, bar: &Bar, index: BarIndex, reach: Reach) -> WindowKind {
+        match bar.kind {
+            BarKind::Io => WindowKind::Io,
+            BarKind::Memory { wide: true, prefetchable: true }
+                if reach.high && bar.span() <= pools.largest(Wish::High) && !self.low[index] =>
+            {
+                WindowKind::Prefetchable
+            }
+            BarKind::Memory { .. } => WindowKind::Memory,
+        }
+    }
+}
