@@ -9,7 +9,7 @@ use core::fmt::Display;
 
 use boot::Handover;
 use firmware::route::{Route, TreeFrom};
-use pci::Policy;
+use pci::EnumerationPolicy;
 use probe::LinuxFirmware;
 use report::{Report, Run as RunRecord};
 
@@ -87,11 +87,11 @@ impl Run {
     pub fn enumerate(&mut self, described: &Described) -> Rc<Hardware> {
         let Options { virtual_functions, config_acs, path, .. } = &self.options;
         let Described { description, map, numbering, resources, .. } = described;
-        let buses = Policy {
+        let buses = EnumerationPolicy {
             numbering: *numbering,
             resources: *resources,
             virtual_functions: *virtual_functions,
-            ..Policy::default()
+            ..EnumerationPolicy::default()
         };
         let hardware = Hardware::enumerate(description, &**map, &buses, config_acs, *path);
         summary::add_hardware(&mut self.report, &hardware);

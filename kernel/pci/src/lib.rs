@@ -43,7 +43,7 @@ pub use function::sriov::Sriov;
 pub use function::{Function, SubsystemId};
 pub use pci_bus::{Isolate, LinuxPciBus, PciBus};
 pub use place::host_window::{Occupied, WindowError, WindowFault, review_windows};
-pub use policy::{Numbering, Policy, Quirks, Resources};
+pub use policy::{EnumerationPolicy, Numbering, Quirks, Resources};
 pub use read::acs::read_acs;
 pub use read::virtio::{VENDOR_SPECIFIC, VirtioCapability, VirtioStructure, virtio_capabilities};
 pub use rules::acs::{AcsVerdict, enable_acs, enable_acs_of};

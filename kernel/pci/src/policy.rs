@@ -26,7 +26,7 @@ pub enum Resources {
 
 /// How to go about it.
 #[derive(Clone, Debug, Default)]
-pub struct Policy {
+pub struct EnumerationPolicy {
     /// Where bus numbers come from.
     pub numbering: Numbering,
     /// Where addresses come from.

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use addr::PciAddress;
-use pci::{AcsFlags, ConfigAccess, FunctionKind, Numbering, Policy, Resources, RootBus, Topology};
+use pci::{AcsFlags, ConfigAccess, EnumerationPolicy, FunctionKind, Numbering, Resources, RootBus, Topology};
 
 use crate::error::ScenarioError;
 use crate::spec::{Device, Scenario};
@@ -109,7 +109,11 @@ pub(crate) fn topology(scenario: &Scenario) -> Result<Topology, ScenarioError> {
             firsts.iter().filter(|(segment, first)| *segment == root.segment && *first > root.first_bus);
         root.last_bus = next.map(|(_, first)| first - 1).min().unwrap_or(u8::MAX);
     }
-    let policy = Policy { numbering: Numbering::Keep, resources: Resources::Keep, ..Policy::default() };
+    let policy = EnumerationPolicy {
+        numbering: Numbering::Keep,
+        resources: Resources::Keep,
+        ..EnumerationPolicy::default()
+    };
     let topology = pci::enumerate_with(&mut space, &roots, &policy);
     let missing =
         scenario.devices.iter().find(|device| address(device).is_some_and(|at| topology.find(at).is_none()));

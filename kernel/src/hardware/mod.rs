@@ -13,7 +13,7 @@ use core::cell::RefCell;
 
 use addr::{PhysAddr, Range};
 use firmware::{Description, FunctionBus, FunctionNode, HostBridge, LinuxView, PlatformDevice};
-use pci::{AcsRegisters, Command, ConfigAcs, EnableError, FunctionIndex, Policy, Topology};
+use pci::{AcsRegisters, Command, ConfigAcs, EnableError, EnumerationPolicy, FunctionIndex, Topology};
 use probe::{Finding, FwNode, InputIds, LinuxFirmware, LinuxQuirks, Path, Translation};
 use virtio_drivers::transport::DeviceType;
 
@@ -55,7 +55,7 @@ impl Hardware {
     pub(crate) fn enumerate(
         description: &Description,
         map: &dyn LinuxFirmware,
-        policy: &Policy,
+        policy: &EnumerationPolicy,
         config_acs: &ConfigAcs,
         path: Path,
     ) -> Rc<Self> {

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use addr::{PciSpace, PciWindow, PhysAddr, Range};
 use firmware::Description;
 use firmware::acpi::table_loader::{self, Loaded, SCRIPT_FILE, Source, Zone};
-use pci::{Numbering, Policy, Resources, RootBus};
+use pci::{EnumerationPolicy, Numbering, Resources, RootBus};
 use probe::FirmwareMap;
 
 use crate::error::Error;
@@ -122,7 +122,11 @@ fn configure_buses(description: &Description, map: &dyn FirmwareMap) -> Result<(
             windows: share(&root.windows, number, shares),
         }));
     }
-    let policy = Policy { numbering: Numbering::Keep, resources: Resources::Assign, ..Policy::default() };
+    let policy = EnumerationPolicy {
+        numbering: Numbering::Keep,
+        resources: Resources::Assign,
+        ..EnumerationPolicy::default()
+    };
     pci::enumerate_with(&mut config, &all, &policy);
     Ok(())
 }

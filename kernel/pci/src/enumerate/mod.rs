@@ -5,7 +5,7 @@ mod virtual_functions;
 use crate::config::access::ConfigAccess;
 use crate::findings::Findings;
 use crate::place::assign::assign;
-use crate::policy::Policy;
+use crate::policy::EnumerationPolicy;
 use crate::read::function::functions;
 use crate::read::numbering::number_all;
 use crate::rules::quirks;
@@ -16,11 +16,15 @@ use crate::topology::root_bus::RootBus;
 ///
 /// `roots` are in firmware's order, which is the order of the topology.
 pub fn enumerate(config: &mut dyn ConfigAccess, roots: &[RootBus]) -> Topology {
-    enumerate_with(config, roots, &Policy::default())
+    enumerate_with(config, roots, &EnumerationPolicy::default())
 }
 
 /// Enumerates as `policy` says.
-pub fn enumerate_with(config: &mut dyn ConfigAccess, roots: &[RootBus], policy: &Policy) -> Topology {
+pub fn enumerate_with(
+    config: &mut dyn ConfigAccess,
+    roots: &[RootBus],
+    policy: &EnumerationPolicy,
+) -> Topology {
     let mut findings = Findings::default();
     let numbered = number_all(config, roots, policy.numbering, &mut findings);
     let mut topology = functions(config, numbered, policy, &mut findings);

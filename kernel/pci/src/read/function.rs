@@ -8,7 +8,7 @@ use crate::findings::Findings;
 use crate::function::alias_mask::AliasMask;
 use crate::function::index::{BusIndex, FunctionIndex};
 use crate::function::{Function, SubsystemId};
-use crate::policy::{Policy, Resources};
+use crate::policy::{EnumerationPolicy, Resources};
 use crate::read::numbering::Numbered;
 use crate::read::numbering::tree::Tree;
 use crate::read::scanned::{Header, ScannedFunction};
@@ -23,7 +23,7 @@ const PCI_BRIDGE: u32 = 0x0604;
 pub(crate) fn functions(
     config: &mut dyn ConfigAccess,
     numbered: Numbered,
-    policy: &Policy,
+    policy: &EnumerationPolicy,
     findings: &mut Findings,
 ) -> Topology {
     let mut topology = Topology::new(numbered.hidden);
@@ -38,7 +38,7 @@ fn read_tree(
     config: &mut dyn ConfigAccess,
     root: usize,
     tree: Tree,
-    policy: &Policy,
+    policy: &EnumerationPolicy,
     topology: &mut Topology,
     findings: &mut Findings,
 ) {
@@ -66,7 +66,7 @@ fn read_function(
     config: &mut dyn ConfigAccess,
     scanned: ScannedFunction,
     (bus, parent): (BusIndex, Option<FunctionIndex>),
-    policy: &Policy,
+    policy: &EnumerationPolicy,
     findings: &mut Findings,
 ) -> Function {
     let resources = policy.resources;

@@ -8,8 +8,8 @@ use addr::{PciSpace, Range};
 
 use super::model::{Model, On, at, finding_ids, virt_root, window};
 use crate::{
-    Bar, BarKind, BarRegister, Command, EnableError, Function, FunctionKind, Policy, Resources, RootBus,
-    Topology, WindowKind, enable, enumerate, enumerate_with,
+    Bar, BarKind, BarRegister, Command, EnableError, EnumerationPolicy, Function, FunctionKind, Resources,
+    RootBus, Topology, WindowKind, enable, enumerate, enumerate_with,
 };
 
 fn root(windows: &[addr::PciWindow]) -> RootBus {
@@ -250,7 +250,7 @@ fn firmware_addresses_and_decoding_are_left_alone_on_request() {
     model.cards[card].set8(4, 6);
     let lost = model.device(On::Root(0), 2, 0, FunctionKind::RcEndpoint);
     model.cards[lost].set32(0x14, 0xfff0_0000);
-    let policy = Policy { resources: Resources::Keep, ..Policy::default() };
+    let policy = EnumerationPolicy { resources: Resources::Keep, ..EnumerationPolicy::default() };
     let topology = enumerate_with(&mut model, &[virt_root()], &policy);
     assert_eq!(topology.functions()[1].bar(1).unwrap().cpu.unwrap().start().0, 0x1234_5000);
     assert_eq!((model.cards[card].get32(0x14), model.cards[card].get8(4)), (0x1234_5000, 6));
@@ -264,7 +264,7 @@ fn a_rom_that_firmware_left_off_has_no_address() {
         let card = model.add(On::Root(0), 1, 0, 0x1af4_1000, 0x02_0000);
         model.cards[card].rom(0x4_0000);
         model.cards[card].set32(0x30, held);
-        let policy = Policy { resources: Resources::Keep, ..Policy::default() };
+        let policy = EnumerationPolicy { resources: Resources::Keep, ..EnumerationPolicy::default() };
         let topology = enumerate_with(&mut model, &[virt_root()], &policy);
         let rom = rom(&topology.functions()[1]);
         assert_eq!((rom.bus_address, rom.size), (address, 0x4_0000));
@@ -280,7 +280,7 @@ fn an_io_bar_at_0_has_been_placed_if_the_function_decodes_io() {
         model.cards[card].io_bar(0, 0x20).memory_bar(1, 0x1000, false, false);
         model.cards[card].set32(0x14, other);
         model.cards[card].set8(4, command);
-        let policy = Policy { resources: Resources::Keep, ..Policy::default() };
+        let policy = EnumerationPolicy { resources: Resources::Keep, ..EnumerationPolicy::default() };
         let topology = enumerate_with(&mut model, &[virt_root()], &policy);
         let bar = topology.functions()[1].bar(0).unwrap();
         assert_eq!((bar.bus_address, bar.cpu.unwrap().start().0), (Some(address), 0x3eff_0000 + address));

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 
 use super::model::{Model, On, finding_ids, partition, virt_root};
 use crate::{
-    ConfigAccess, FunctionKind, Numbering, Policy, Resources, enable_acs, enumerate, enumerate_with,
+    ConfigAccess, EnumerationPolicy, FunctionKind, Numbering, Resources, enable_acs, enumerate,
+    enumerate_with,
 };
 
 #[test]
@@ -141,10 +142,10 @@ proptest! {
         keep_resources in any::<bool>(),
     ) {
         let mut noise = Noise { seed, density, writes: Vec::new(), accesses: Cell::new(0) };
-        let policy = Policy {
+        let policy = EnumerationPolicy {
             numbering: if keep_numbers { Numbering::Keep } else { Numbering::Assign },
             resources: if keep_resources { Resources::Keep } else { Resources::Assign },
-            ..Policy::default()
+            ..EnumerationPolicy::default()
         };
         let mut topology = enumerate_with(&mut noise, &[virt_root()], &policy);
         enable_acs(&mut noise, &mut topology);

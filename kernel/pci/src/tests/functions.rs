@@ -4,17 +4,11 @@ extern crate std;
 
 use std::vec::Vec;
 
-use super::model::{Model, On, at, finding_ids, partition, virt_root};
-use crate::{FunctionKind, Numbering, Policy, Topology, enable_acs, enumerate, enumerate_with};
+use super::model::{Model, On, at, finding_ids, isolated, partition, virt_root};
+use crate::{EnumerationPolicy, FunctionKind, Numbering, enumerate_with};
 
 /// Device control 2 of a port of the model.
 const CONTROL: usize = 0x40 + 0x28;
-
-fn isolated(model: &mut Model) -> Topology {
-    let mut topology = enumerate(model, &[virt_root()]);
-    enable_acs(model, &mut topology);
-    topology
-}
 
 fn port(model: &mut Model) -> usize {
     let port = model.root_port(On::Root(0), 2);
@@ -84,7 +78,7 @@ fn a_chain_counts_on_kept_numbers_as_well() {
     let port = port(&mut model);
     model.cards[port].set32(0x18, 0x0001_0100);
     functions(&mut model, port, &[(0, Some(0)), (3, None)]);
-    let policy = Policy { numbering: Numbering::Keep, ..Policy::default() };
+    let policy = EnumerationPolicy { numbering: Numbering::Keep, ..EnumerationPolicy::default() };
     let topology = enumerate_with(&mut model, &[virt_root()], &policy);
     assert_eq!((topology.find(at("01:00.0")).is_some(), topology.find(at("01:00.3"))), (true, None));
 }

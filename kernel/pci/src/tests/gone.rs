@@ -6,10 +6,10 @@ use std::cell::Cell;
 
 use addr::PciAddress;
 
-use super::model::{Model, On, virt_root};
+use super::model::{Model, On, kept, virt_root};
 use crate::{
-    Command, ConfigAccess, FunctionKind, Numbering, Policy, Resources, enable, enable_acs, enumerate_with,
-    read_acs, virtio_capabilities,
+    Command, ConfigAccess, EnumerationPolicy, FunctionKind, enable, enable_acs, enumerate_with, read_acs,
+    virtio_capabilities,
 };
 
 /// A model that is gone after so many accesses.
@@ -72,7 +72,7 @@ fn machine() -> Model {
 }
 
 /// All that the kernel does with config space, ended by the model's own assertions or by a panic if something is wrong.
-fn use_all(config: &mut Fading, policy: &Policy) -> usize {
+fn use_all(config: &mut Fading, policy: &EnumerationPolicy) -> usize {
     let mut topology = enumerate_with(config, &[virt_root()], policy);
     enable_acs(config, &mut topology);
     for function in topology.functions() {
@@ -85,8 +85,7 @@ fn use_all(config: &mut Fading, policy: &Policy) -> usize {
 
 #[test]
 fn enumeration_ends_whenever_config_space_goes() {
-    let kept = Policy { numbering: Numbering::Keep, resources: Resources::Keep, ..Policy::default() };
-    for policy in [Policy::default(), kept] {
+    for policy in [EnumerationPolicy::default(), kept()] {
         let whole = || Fading { model: machine(), left: Cell::new(usize::MAX), byte: 0, bus: None };
         let mut config = whole();
         assert_eq!(use_all(&mut config, &policy), 8);

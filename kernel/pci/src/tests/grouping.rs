@@ -9,21 +9,11 @@ use std::vec::Vec;
 use addr::{DeviceFunction, RequesterId};
 use probe::{Bus as _, FwNode, InputIds};
 
-use super::model::{Model, On, at, finding_ids, partition, virt_root};
+use super::model::{Model, On, at, finding_ids, isolated, isolated_with, partition, virt_root};
 use crate::{
-    FunctionIndex, FunctionKind, Join, PciBus, Policy, Quirks, RootBus, Topology, enable_acs, enumerate,
-    enumerate_with,
+    EnumerationPolicy, FunctionIndex, FunctionKind, Join, PciBus, Quirks, RootBus, Topology, enable_acs,
+    enumerate,
 };
-
-fn isolated(model: &mut Model) -> Topology {
-    isolated_with(model, &Policy::default())
-}
-
-fn isolated_with(model: &mut Model, policy: &Policy) -> Topology {
-    let mut topology = enumerate_with(model, &[virt_root()], policy);
-    enable_acs(model, &mut topology);
-    topology
-}
 
 fn why(topology: &Topology, place: &str) -> String {
     topology.isolation_classes()[topology.find(at(place)).unwrap().place()].why.clone()
@@ -205,7 +195,7 @@ fn a_bridge_that_keeps_requester_ids_adds_none_and_still_does_not_isolate() {
     let bridge = model.bridge(On::Root(0), 2, 0, FunctionKind::PcieToPciBridge);
     model.device(On::Behind(bridge), 1, 0, FunctionKind::Conventional);
     let quirks = Quirks { keeps_requester_ids: Vec::from([at("00:02.0")]), ..Quirks::default() };
-    let topology = isolated_with(&mut model, &Policy { quirks, ..Policy::default() });
+    let topology = isolated_with(&mut model, &EnumerationPolicy { quirks, ..EnumerationPolicy::default() });
     assert_eq!(ids(&topology, "01:01.0"), [0x0108]);
     assert_eq!(partition(&topology), "00.0 | 02.0 01:01.0");
 }
@@ -234,7 +224,7 @@ fn functions_that_share_requester_ids_share_a_group() {
     // 1 aliases 3, and 4 aliases 3: all three are one.
     let dma_aliases = Vec::from([(at("00:01.0"), devfn(3)), (at("00:04.0"), devfn(3))]);
     let quirks = Quirks { dma_aliases, ..Quirks::default() };
-    let topology = isolated_with(&mut model, &Policy { quirks, ..Policy::default() });
+    let topology = isolated_with(&mut model, &EnumerationPolicy { quirks, ..EnumerationPolicy::default() });
     assert_eq!(partition(&topology), "00.0 | 01.0 03.0 04.0 | 02.0");
     assert_eq!(ids(&topology, "00:01.0"), [0x0008, 0x0018]);
     assert_eq!(why(&topology, "00:03.0"), "shares requester IDs with 0000:00:01.0");

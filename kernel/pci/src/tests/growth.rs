@@ -17,7 +17,7 @@ use probe::{
 };
 
 use super::model::{Model, On, virt_root};
-use crate::{FunctionKind, PciBus, Policy, Topology, enable_acs, enumerate_with};
+use crate::{EnumerationPolicy, FunctionKind, PciBus, Topology, enable_acs, enumerate_with};
 
 /// The host bridge's node, and that of the IOMMU, which is function 00:00.0 here.
 const HOST_BRIDGE: FwNode = FwNode(1);
@@ -139,7 +139,7 @@ impl Driver<Unit> for CountedDriver {
 }
 
 /// Functions, accesses to config space, and what the core asked.
-fn cost(model: &mut Model, policy: &Policy) -> [usize; 3] {
+fn cost(model: &mut Model, policy: &EnumerationPolicy) -> [usize; 3] {
     let mut topology = enumerate_with(model, &[virt_root()], policy);
     enable_acs(model, &mut topology);
     let functions = topology.functions().len();
@@ -213,7 +213,7 @@ fn cost_of_4096_functions_grows_linearly() {
         ("ARI", &chain, 0),
         ("virtual", &physical, 255),
     ] {
-        let policy = Policy { virtual_functions, ..Policy::default() };
+        let policy = EnumerationPolicy { virtual_functions, ..EnumerationPolicy::default() };
         let [few, many] = [4, 16].map(|count| {
             let [functions, accesses, asked] = cost(&mut machine(count, fill), &policy);
             let each = [accesses.saturating_sub(FIXED), asked].map(|cost| cost as f64 / functions as f64);

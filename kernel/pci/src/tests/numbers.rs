@@ -6,14 +6,20 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::model::{Model, On, finding_ids, virt_root};
-use crate::{BusNumbers, FunctionKind, Numbering, Policy, RootBus, Topology, enumerate, enumerate_with};
+use crate::{
+    BusNumbers, EnumerationPolicy, FunctionKind, Numbering, RootBus, Topology, enumerate, enumerate_with,
+};
 
 fn order(topology: &Topology) -> Vec<String> {
     topology.functions().iter().map(|function| function.address.to_string()).collect()
 }
 
 fn kept(model: &mut Model) -> Topology {
-    enumerate_with(model, &[virt_root()], &Policy { numbering: Numbering::Keep, ..Policy::default() })
+    enumerate_with(
+        model,
+        &[virt_root()],
+        &EnumerationPolicy { numbering: Numbering::Keep, ..EnumerationPolicy::default() },
+    )
 }
 
 fn up_to(last_bus: u8) -> RootBus {

@@ -9,17 +9,13 @@ use addr::Range;
 use proptest::prelude::*;
 
 use super::addresses::check;
-use super::model::{Model, On, at, finding_ids, virt_root};
-use crate::{
-    BarKind, Command, FunctionKind, Numbering, Policy, Resources, Topology, WindowKind, enable, enumerate,
-    enumerate_with,
-};
+use super::model::{Model, On, at, finding_ids, kept, virt_root};
+use crate::{BarKind, Command, FunctionKind, Topology, WindowKind, enable, enumerate, enumerate_with};
 
 const ENDPOINT: FunctionKind = FunctionKind::Endpoint;
 
 fn keep(model: &mut Model) -> Topology {
-    let policy = Policy { numbering: Numbering::Keep, resources: Resources::Keep, ..Policy::default() };
-    enumerate_with(model, &[virt_root()], &policy)
+    enumerate_with(model, &[virt_root()], &kept())
 }
 
 /// Numbers of a root port's bus and what it forwards of memory below 4 GiB, as firmware would have left them.

@@ -7,14 +7,11 @@ use std::vec::Vec;
 
 use addr::{PciSpace, Range};
 
-use super::model::{Model, On, at, finding_ids, partition, virt_root, window};
-use crate::{FunctionKind, Numbering, Policy, Resources, RootBus, Topology, enable_acs, enumerate_with};
+use super::model::{Model, On, at, finding_ids, isolated_with, partition, virt_root, window};
+use crate::{EnumerationPolicy, FunctionKind, Numbering, Resources, RootBus, Topology, enumerate_with};
 
 fn with(model: &mut Model, virtual_functions: u16) -> Topology {
-    let policy = Policy { virtual_functions, ..Policy::default() };
-    let mut topology = enumerate_with(model, &[virt_root()], &policy);
-    enable_acs(model, &mut topology);
-    topology
+    isolated_with(model, &EnumerationPolicy { virtual_functions, ..EnumerationPolicy::default() })
 }
 
 /// An endpoint that can have virtual functions.
@@ -59,7 +56,7 @@ fn their_bars_lie_in_a_row_behind_the_port() {
         let mut model = Model::virt();
         let port = model.root_port(On::Root(0), 2);
         let card = physical(&mut model, On::Behind(port), 0, (8, 128, 2));
-        let policy = Policy { resources, virtual_functions: 3, ..Policy::default() };
+        let policy = EnumerationPolicy { resources, virtual_functions: 3, ..EnumerationPolicy::default() };
         let topology = enumerate_with(&mut model, &[virt_root()], &policy);
         let function = |place: &str| &topology[topology.find(at(place)).unwrap()];
         let all = &function("01:00.0").all_bars[1];
@@ -86,7 +83,7 @@ fn without_room_for_their_bars_there_are_none() {
     // A mebibyte has room for 64 of them at most, beside the BAR of the physical function.
     let card = physical(&mut model, On::Behind(port), 0, (64, 128, 1));
     let windows = [window(PciSpace::Memory32, 0x1000_0000, 0x1000_0000, 0x10_0000)].into();
-    let policy = Policy { virtual_functions: 3, ..Policy::default() };
+    let policy = EnumerationPolicy { virtual_functions: 3, ..EnumerationPolicy::default() };
     let topology = enumerate_with(&mut model, &[RootBus { windows, ..virt_root() }], &policy);
     assert_eq!(finding_ids(&topology), ["bar-does-not-fit", "no-virtual-functions"]);
     assert!(topology.findings()[1].sentence.contains("VF BAR 0 has no address"));
@@ -171,7 +168,7 @@ fn who_cannot_have_so_many_gets_none_and_a_finding() {
         let card = physical(&mut model, On::Behind(port), 0, (total, first, stride));
         let offset = model.cards[card].sriov();
         model.cards[card].set32(offset + 0xc, u32::from(total) << 16 | initial);
-        let policy = Policy { virtual_functions: 3, ..Policy::default() };
+        let policy = EnumerationPolicy { virtual_functions: 3, ..EnumerationPolicy::default() };
         let root = RootBus { last_bus, ..virt_root() };
         let topology = enumerate_with(&mut model, &[root], &policy);
         assert_eq!(finding_ids(&topology), [finding], "{total} {first} {stride} {initial} {last_bus}");
@@ -190,7 +187,11 @@ fn what_firmware_switched_on_is_switched_off_first() {
     let offset = model.cards[card].sriov();
     model.cards[card].set32(offset + 8, 9);
     model.cards[card].set32(offset + 0x10, 4);
-    let policy = Policy { numbering: Numbering::Keep, virtual_functions: 2, ..Policy::default() };
+    let policy = EnumerationPolicy {
+        numbering: Numbering::Keep,
+        virtual_functions: 2,
+        ..EnumerationPolicy::default()
+    };
     let topology = enumerate_with(&mut model, &[virt_root()], &policy);
     assert_eq!(children(&topology, "01:00.0"), ["0000:01:00.1", "0000:01:00.2"]);
 }
