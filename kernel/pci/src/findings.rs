@@ -1,4 +1,4 @@
-//! What enumeration finds odd, worded once.
+//! The findings of this crate and their texts.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -13,10 +13,10 @@ use crate::function::bridge::WindowKind;
 use crate::function::kind::FunctionKind;
 use crate::function::sriov::Refusal;
 
-/// Findings of one topology at most; a machine that has more is broken in one way many times.
+/// The maximum number of findings of one topology. A machine with more has the same defect many times.
 pub(crate) const MAX_FINDINGS: usize = 512;
 
-/// Collects findings, up to a limit and then only their number.
+/// Collects findings. Beyond [`MAX_FINDINGS`] they are only counted.
 #[derive(Default)]
 pub(crate) struct Findings {
     findings: Vec<Finding>,
@@ -24,7 +24,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Continues a list that was finished.
+    /// Continues a finished list.
     pub(crate) fn after(findings: Vec<Finding>) -> Self {
         Self { findings, left_out: 0 }
     }
@@ -41,12 +41,12 @@ impl Findings {
         self.findings
     }
 
-    /// Where the collection stands, for [`Self::roll_back`].
+    /// The current state, for [`Self::roll_back`].
     pub(crate) fn mark(&self) -> (usize, usize) {
         (self.findings.len(), self.left_out)
     }
 
-    /// Forgets what an attempt found that is going to be made again.
+    /// Forgets the findings of an attempt that is going to be repeated.
     pub(crate) fn roll_back(&mut self, (findings, left_out): (usize, usize)) {
         self.findings.truncate(findings);
         self.left_out = left_out;

@@ -1,14 +1,17 @@
-//! Config space to topology: scan, numbering, BARs, capabilities, ACS, DMA aliases, grouping rules.
+//! PCI: from configuration space to a topology, addresses, and the rules for IOMMU groups.
 //!
-//! [`enumerate`] goes in an order that matters: it finds every root bus, also those that firmware does
-//! not describe, then gives every bridge its bus numbers, and only then reads functions, sizes their
-//! BARs and assigns addresses. [`enable_acs`] comes next, and [`PciBus`] answers what the probe core
-//! asks of a bus. Hardware is reached through [`ConfigAccess`] alone, so all of it runs on a host.
+//! The order of [`enumerate`] matters: it finds all root buses, including those that firmware does not describe,
+//! numbers all bridges, and only then reads functions, measures their BARs and assigns addresses. After that comes
+//! [`enable_acs`]; [`PciBus`] is the topology as the probe core sees it. All access to hardware goes through
+//! [`ConfigAccess`], so everything runs on a host.
 //!
-//! Whatever is wrong with the machine is a finding in [`Topology::findings`]; nothing here panics on
-//! what config space holds, and every walk has a bound.
+//! The modules are layers; each uses only those before it: `function`, `topology` and `policy` (data), `findings`,
+//! `config` (access and registers), `read`, `place`, `rules`, `enumerate`, `pci_bus`.
 //!
-//! Deliberately missing: hot-plug reserves of bus numbers and windows, cardbus.
+//! What is wrong with the machine is a finding in [`Topology::findings`]. No content of config space makes this crate
+//! panic, and every walk has a bound.
+//!
+//! Deliberately missing: bus numbers and windows reserved for hot-plug, buses behind CardBus bridges.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,47 +1,47 @@
-//! What enumeration may change, and what is known of the machine beyond its registers.
+//! What enumeration may change, and knowledge about single functions that their config space does not contain.
 
 use alloc::vec::Vec;
 
 use addr::{DeviceFunction, PciAddress};
 
-/// Where bus numbers come from.
+/// Which bus numbers are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Numbering {
-    /// Every bridge is numbered here: no firmware ran.
+    /// All bridges get new numbers: no firmware ran.
     #[default]
     Assign,
-    /// What firmware left in the bridges is kept where a whole root bus is consistent.
+    /// Firmware's numbers are kept on each root bus where they are consistent.
     Keep,
 }
 
-/// Where addresses come from.
+/// Which addresses are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Resources {
-    /// BARs and bridge windows are placed here: no firmware ran.
+    /// All BARs and bridge windows get new addresses: no firmware ran.
     #[default]
     Assign,
-    /// BARs and bridge windows that firmware placed stay; what it left without an address is placed here.
+    /// Firmware's addresses are kept; only BARs without an address are placed.
     Keep,
 }
 
-/// How to go about it.
+/// How a machine is enumerated.
 #[derive(Clone, Debug, Default)]
 pub struct EnumerationPolicy {
-    /// Where bus numbers come from.
+    /// Which bus numbers are used.
     pub numbering: Numbering,
-    /// Where addresses come from.
+    /// Which addresses are used.
     pub resources: Resources,
-    /// Virtual functions that every physical function gets; with 0, none is switched on.
+    /// How many virtual functions each physical function gets; with 0, none is enabled.
     pub virtual_functions: u16,
-    /// What is known about single functions beyond their config space.
+    /// Properties of single functions that their config space does not contain.
     pub quirks: Quirks,
 }
 
-/// What is known about single functions beyond their config space.
+/// Properties of single functions that their config space does not contain.
 #[derive(Clone, Debug, Default)]
 pub struct Quirks {
-    /// A function does DMA also under another ID of its bus (Linux: `pci_add_dma_alias`).
+    /// Functions that also do DMA under another ID of their bus (Linux: `pci_add_dma_alias`).
     pub dma_aliases: Vec<(PciAddress, DeviceFunction)>,
-    /// A PCIe-to-PCI bridge that leaves requester IDs alone (Linux: the bridge alias quirks).
+    /// PCIe-to-PCI bridges that do not change requester IDs (Linux: the bridge alias quirks).
     pub keeps_requester_ids: Vec<PciAddress>,
 }

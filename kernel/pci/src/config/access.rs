@@ -4,10 +4,10 @@ use addr::PciAddress;
 
 use crate::config::register;
 
-/// Access to configuration space, 4,096 bytes a function.
+/// Access to configuration space, 4,096 bytes for each function.
 ///
-/// `offset` is below 4,096 and a multiple of the access's size. Outside of what the implementation
-/// covers, reads give all ones and writes go nowhere: as the bus itself does where nobody answers.
+/// `offset` is below 4,096 and a multiple of the size of the access. Outside the addresses that the implementation
+/// covers, reads return all ones and writes have no effect, as on a bus where no device answers.
 pub trait ConfigAccess {
     /// Reads one byte.
     fn read8(&self, at: PciAddress, offset: u16) -> u8;
@@ -26,6 +26,7 @@ pub trait ConfigAccess {
 /// Whether a function answers at `at`.
 pub(crate) fn answers(config: &dyn ConfigAccess, at: PciAddress) -> bool {
     let id = config.read32(at, register::ID);
-    // Linux: pci_bus_generic_read_dev_vendor_id; all zeroes come from boards that pull the bus down.
+    // Linux: `pci_bus_generic_read_dev_vendor_id`. Some boards pull the bus down, so that an empty slot reads as
+    // zero.
     id != 0 && id as u16 != 0xffff
 }

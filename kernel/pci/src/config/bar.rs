@@ -12,7 +12,7 @@ pub(crate) const MEMORY_ADDRESS: u32 = !0xf;
 pub(crate) const ROM_ADDRESS: u32 = !0x7ff;
 
 impl Bar {
-    /// Where the register stands in a function with header type `header_type`.
+    /// The offset of the register in a function with this header type.
     pub(crate) fn offset(&self, header_type: u8) -> u16 {
         match self.register {
             BarRegister::Bar(number) => register::BAR_0 + 4 * u16::from(number),
@@ -22,7 +22,7 @@ impl Bar {
         }
     }
 
-    /// Writes the address; zero if there is none. A ROM stays switched off.
+    /// Writes the address, or zero if there is none. A ROM stays disabled.
     pub(crate) fn write(&self, config: &mut dyn ConfigAccess, at: PciAddress, header_type: u8) {
         let (offset, address) = (self.offset(header_type), self.bus_address.unwrap_or(0));
         config.write32(at, offset, address as u32);
@@ -31,7 +31,7 @@ impl Bar {
         }
     }
 
-    /// The address that the register holds.
+    /// The address in the register.
     pub(crate) fn held(&self, config: &dyn ConfigAccess, at: PciAddress, header_type: u8) -> u64 {
         let offset = self.offset(header_type);
         let mask = match (self.register, self.kind) {

@@ -1,4 +1,4 @@
-//! The command register: what a function answers to, and whether it may do DMA.
+//! The command register: which address spaces a function decodes, and whether it may do DMA.
 
 use core::cell::RefCell;
 use core::fmt;
@@ -14,11 +14,11 @@ bitflags::bitflags! {
     /// Bits of the command register that this crate changes (PCI Local Bus 3.0, section 6.2.2).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Command: u16 {
-        /// The function answers in I/O space.
+        /// The function decodes I/O space.
         const IO = 1 << 0;
-        /// The function answers in memory space.
+        /// The function decodes memory space.
         const MEMORY = 1 << 1;
-        /// The function may do DMA; a bridge passes on what comes from below.
+        /// The function may do DMA; a bridge forwards requests from below.
         const BUS_MASTER = 1 << 2;
     }
 }
@@ -33,11 +33,11 @@ pub struct EnableError {
     pub register: BarRegister,
 }
 
-/// Sets `command`'s bits in the function's command register and leaves all others as they are.
+/// Sets the bits in `command` in the function's command register and leaves all others unchanged.
 ///
 /// # Errors
 ///
-/// `command` would make a BAR answer that has no address; nothing has been written.
+/// `command` would enable a BAR without an address. Nothing has been written.
 pub fn enable(
     config: &mut dyn ConfigAccess,
     function: &Function,
@@ -54,7 +54,7 @@ pub fn enable(
     Ok(())
 }
 
-/// What `read` finds while the function answers neither in I/O space nor in memory; then it answers as before.
+/// Calls `read` while the function decodes neither I/O nor memory space, then restores the command register.
 pub fn while_silent<T>(
     config: &RefCell<dyn ConfigAccess + '_>,
     function: &Function,

@@ -7,10 +7,10 @@ use crate::config::command::Command;
 use crate::config::register;
 use crate::function::bridge::{BridgeInfo, WindowKind};
 
-/// Type bits in the lowest digit of a window register: addresses go beyond the register.
+/// Type bits of a window register: addresses have more bits than the register.
 pub(crate) const WIDE: u16 = 1;
 
-/// What is open in one of the windows, by its registers.
+/// Reads one of the windows; none if it is closed.
 pub(crate) fn read_window(config: &dyn ConfigAccess, at: PciAddress, kind: WindowKind) -> Option<Range<u64>> {
     let (base, limit) = match kind {
         WindowKind::Io => {
@@ -29,8 +29,8 @@ pub(crate) fn read_window(config: &dyn ConfigAccess, at: PciAddress, kind: Windo
             }
         }
     };
-    // An open window at 0 is what reset leaves. Firmware puts none there, except for I/O, which the bridge then
-    // forwards.
+    // After reset, a window reads as open at 0. Firmware places no window there, except for I/O, which the bridge
+    // then forwards.
     let is_placed = |range: &Range<u64>| {
         let forwards_io = || config.read16(at, register::COMMAND) & Command::IO.bits() != 0;
         range.start() != 0 || kind == WindowKind::Io && forwards_io()
@@ -43,7 +43,7 @@ fn halves(register: u32) -> (u64, u64) {
 }
 
 impl BridgeInfo {
-    /// Writes all three windows; those that are not open are closed, with the base above the limit.
+    /// Writes all three windows. A closed one gets a base above its limit.
     pub(crate) fn write_windows(&self, config: &mut dyn ConfigAccess, at: PciAddress) {
         let range = |kind| self.window(kind);
         if self.has_io {
@@ -57,7 +57,7 @@ impl BridgeInfo {
         let memory = range(WindowKind::Memory).map_or(0x0000_fff0, register_of);
         config.write32(at, register::MEMORY_WINDOW, memory);
         let prefetch = range(WindowKind::Prefetchable);
-        // Closed first, so that no half-written window is ever open.
+        // Closed first, so that a partly written window is never open.
         config.write32(at, register::PREFETCH_WINDOW, 0x0000_fff0);
         if self.wide_prefetch {
             let (base, limit) = prefetch.map_or((0, 0), |range| (range.start(), range.end()));

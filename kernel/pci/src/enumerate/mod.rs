@@ -1,4 +1,4 @@
-//! From host bridges to topology, in the order that the hardware demands.
+//! The steps from host bridges to a topology.
 
 mod virtual_functions;
 
@@ -12,14 +12,14 @@ use crate::rules::quirks;
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
-/// Enumerates a machine on which no firmware ran: numbers and addresses are all assigned here.
+/// Enumerates a machine on which no firmware ran: assigns all bus numbers and addresses.
 ///
-/// `roots` are in firmware's order, which is the order of the topology.
+/// The topology keeps the order of `roots`, which is firmware's.
 pub fn enumerate(config: &mut dyn ConfigAccess, roots: &[RootBus]) -> Topology {
     enumerate_with(config, roots, &EnumerationPolicy::default())
 }
 
-/// Enumerates as `policy` says.
+/// Enumerates a machine by a policy.
 pub fn enumerate_with(
     config: &mut dyn ConfigAccess,
     roots: &[RootBus],

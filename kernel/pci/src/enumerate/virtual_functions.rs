@@ -1,4 +1,4 @@
-//! Switching on virtual functions.
+//! Enabling virtual functions.
 
 use alloc::vec::Vec;
 
@@ -19,13 +19,14 @@ use crate::rules::quirks;
 use crate::topology::Topology;
 use crate::topology::bus::Bus;
 
-/// Bit of the capabilities register: fewer virtual functions than TotalVFs may be there at first.
+/// Bit of the capabilities register: InitialVFs may be less than TotalVFs.
 const VF_MIGRATION: u32 = 1 << 0;
 
-/// Gives every physical function `number` virtual functions, which come last in the topology.
+/// Enables `number` virtual functions of every physical function; they come last in the topology.
 ///
-/// One that cannot have so many gets none, which is a finding. Linux: a write to `sriov_numvfs`. The virtual
-/// functions are used at once, as QEMU allows; hardware may take 100 ms (PCIe 5.0, section 9.3.3.3.1).
+/// A physical function that cannot have so many gets none, which is a finding. Linux: a write to `sriov_numvfs`. The
+/// virtual functions are accessed immediately, as QEMU allows; hardware may need 100 ms (PCIe 5.0, section
+/// 9.3.3.3.1).
 pub(crate) fn enable(
     config: &mut dyn ConfigAccess,
     topology: &mut Topology,
@@ -47,7 +48,7 @@ pub(crate) fn enable(
     }
 }
 
-/// Linux: `sriov_enable`.
+/// Checks and enables one physical function. Linux: `sriov_enable`.
 fn switch_on(
     config: &mut dyn ConfigAccess,
     topology: &Topology,
@@ -90,7 +91,7 @@ fn switch_on(
     ids
 }
 
-/// Whether the function that `function` depends on is a physical function as well.
+/// Checks that the function on which `function` depends is a physical function as well.
 fn depends_on(
     config: &dyn ConfigAccess,
     topology: &Topology,
@@ -137,7 +138,8 @@ fn add(
         device: parent.sriov.map_or(parent.device, |sriov| sriov.device),
         revision: class_revision as u8,
         class: class_revision >> 8,
-        // Linux sets it to false, whatever the header says: a virtual function isolates by what it is.
+        // Linux sets it to false, whatever the header contains: whether a virtual function isolates depends on its
+        // kind.
         multifunction: false,
         multifunction_by_header: false,
         kind,
@@ -155,7 +157,7 @@ fn add(
     topology.add_function(function);
 }
 
-/// The BAR of virtual function `function` in that of all of them.
+/// The BAR of virtual function `function`, as a part of the BAR of all virtual functions.
 fn bar_of(all: &Bar, function: u16) -> Option<Bar> {
     let BarRegister::Virtual { number, .. } = all.register else { return None };
     let offset = all.size * u64::from(function);
@@ -164,8 +166,8 @@ fn bar_of(all: &Bar, function: u16) -> Option<Bar> {
     Some(Bar { register: BarRegister::Bar(number), count: 1, bus_address, cpu, ..*all })
 }
 
-/// The bus `number` for virtual functions of bus `from`: that bus, or one after it, which no bridge leads to
-/// (Linux: `virtfn_add_bus`).
+/// The bus with number `number` for virtual functions of bus `from`: that bus itself, or a later one that no bridge
+/// leads to (Linux: `virtfn_add_bus`).
 fn bus_with(topology: &mut Topology, from: BusIndex, number: u8) -> BusIndex {
     let Bus { segment, root, .. } = topology[from];
     let known = topology.bus_indices().find(|bus| {

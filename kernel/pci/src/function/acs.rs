@@ -6,19 +6,19 @@ bitflags::bitflags! {
     /// Bits of the ACS capability and control registers (PCIe 5.0, section 7.7.8).
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct AcsFlags: u16 {
-        /// SV: requests with a wrong requester ID are dropped.
+        /// SV: drop requests with a wrong requester ID.
         const SOURCE_VALIDATION = 1 << 0;
-        /// TB: requests that claim to be translated already are blocked.
+        /// TB: block requests that are marked as translated.
         const TRANSLATION_BLOCKING = 1 << 1;
-        /// RR: peer requests go up to the root.
+        /// RR: redirect requests between peers to the root.
         const REQUEST_REDIRECT = 1 << 2;
-        /// CR: peer completions go up to the root.
+        /// CR: redirect completions between peers to the root.
         const COMPLETION_REDIRECT = 1 << 3;
-        /// UF: what is addressed upstream is forwarded there.
+        /// UF: forward requests with upstream addresses upstream.
         const UPSTREAM_FORWARDING = 1 << 4;
-        /// EC: a table says which peers may be reached.
+        /// EC: a table restricts which peers can be reached.
         const EGRESS_CONTROL = 1 << 5;
-        /// DT: translated peer requests may go directly.
+        /// DT: let translated requests between peers take the direct path.
         const DIRECT_TRANSLATED = 1 << 6;
         /// Bits that later specifications define.
         const _ = !0;
@@ -26,7 +26,7 @@ bitflags::bitflags! {
 }
 
 impl AcsFlags {
-    /// SV, RR, CR, UF: what has to be on for a function to isolate (Linux: `REQ_ACS_FLAGS`).
+    /// SV, RR, CR, UF: the bits that a function needs in order to isolate (Linux: `REQ_ACS_FLAGS`).
     pub const ISOLATION: Self = Self::from_bits_retain(0x1d);
 
     /// SV to DT.
@@ -58,12 +58,13 @@ impl fmt::Display for AcsFlags {
 /// The ACS capability of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AcsRegisters {
-    /// Where the extended capability begins.
+    /// The offset of the extended capability.
     pub offset: u16,
-    /// What it can.
+    /// The implemented bits.
     pub capability: AcsFlags,
-    /// What is switched on.
+    /// The enabled bits.
     pub control: AcsFlags,
-    /// Whether the user says what is on ([`config_acs`](crate::config_acs)), and nothing else may.
+    /// Whether the user has set the control register ([`config_acs`](crate::config_acs)); nothing else changes it
+    /// then.
     pub is_chosen: bool,
 }

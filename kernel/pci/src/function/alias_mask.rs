@@ -1,13 +1,13 @@
-//! Sets of functions of one bus.
+//! Sets of functions on one bus.
 
 use addr::DeviceFunction;
 
-/// A set of devices and functions of one bus.
+/// A set of device and function numbers on one bus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AliasMask([u64; 4]);
 
 impl AliasMask {
-    /// Puts `devfn` into the set; false if it was there already.
+    /// Adds `devfn`; false if it was in the set already.
     pub fn insert(&mut self, devfn: DeviceFunction) -> bool {
         let (word, bit) = (usize::from(devfn.bits() >> 6), 1u64 << (devfn.bits() & 63));
         let new = self.0[word] & bit == 0;
@@ -21,7 +21,7 @@ impl AliasMask {
         self.0[usize::from(devfn.bits() >> 6)] & 1u64 << (devfn.bits() & 63) != 0
     }
 
-    /// Whether nothing is in the set.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0 == [0; 4]

@@ -4,35 +4,35 @@ use core::fmt;
 
 use addr::{PhysAddr, Range};
 
-/// One implemented base address register.
+/// An implemented base address register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
-    /// Which register.
+    /// The register.
     pub register: BarRegister,
-    /// What it decodes.
+    /// The address space that it decodes.
     pub kind: BarKind,
-    /// Bytes; a power of two.
+    /// Size in bytes, a power of two.
     pub size: u64,
-    /// How many of that size lie in a row: those of all virtual functions, else one.
+    /// The number of adjacent ranges of that size: one for each virtual function, else one.
     pub count: u16,
-    /// Its address on the bus; none if no window had room for it.
+    /// The address on the bus; none if no window had room for it.
     pub bus_address: Option<u64>,
-    /// The same addresses as the CPU sees them; none if no window of the host bridge covers them.
+    /// The addresses that the CPU uses for it; none if no window of the host bridge covers them.
     pub cpu: Option<Range<PhysAddr>>,
 }
 
-/// The register that a [`Bar`] stands in.
+/// The register of a [`Bar`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BarRegister {
-    /// BAR 0 to 5; for a 64-bit one, the lower half's number.
+    /// BAR 0 to 5; for a 64-bit BAR, the number of its lower half.
     Bar(u8),
-    /// The expansion ROM's.
+    /// The expansion ROM.
     Rom,
-    /// In the SR-IOV capability of a physical function, for all its virtual functions.
+    /// A register in the SR-IOV capability of a physical function, for all its virtual functions.
     Virtual {
-        /// The virtual functions' BAR 0 to 5.
+        /// BAR 0 to 5 of the virtual functions.
         number: u8,
-        /// Where the register is in config space.
+        /// The offset of the register in config space.
         offset: u16,
     },
 }
@@ -47,14 +47,14 @@ impl fmt::Display for BarRegister {
     }
 }
 
-/// What a BAR decodes.
+/// The address space that a BAR decodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BarKind {
     /// I/O space.
     Io,
     /// Memory space.
     Memory {
-        /// Whether it takes addresses above 4 GiB.
+        /// Whether it can hold addresses above 4 GiB.
         wide: bool,
         /// Whether reads have no side effects.
         prefetchable: bool,
@@ -62,7 +62,7 @@ pub enum BarKind {
 }
 
 impl Bar {
-    /// Bytes of all that lie in a row.
+    /// Bytes of all adjacent ranges together.
     #[must_use]
     pub fn span(&self) -> u64 {
         self.size.saturating_mul(self.count.into())

@@ -4,22 +4,22 @@ use addr::Range;
 
 use crate::function::index::BusIndex;
 
-/// The bridge half of a function with header type 1.
+/// The bridge registers of a function with header type 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BridgeInfo {
-    /// The bus directly behind it; none if no number was left for that.
+    /// The bus directly behind it; none if no number was left for that bus.
     pub bus: Option<BusIndex>,
-    /// Numbers of the buses that it forwards to; none if no number was left, and then it forwards nothing.
+    /// The numbers of the buses behind it; none if no number was left, and then it forwards nothing.
     pub buses: Option<BusNumbers>,
-    /// Its windows by [`WindowKind`], in bus addresses; none for one that is closed.
+    /// Its windows.
     pub windows: Windows,
-    /// Whether it has an I/O window at all.
+    /// Whether it implements the I/O window.
     pub has_io: bool,
-    /// Whether its prefetchable window takes addresses above 4 GiB.
+    /// Whether its prefetchable window can hold addresses above 4 GiB.
     pub wide_prefetch: bool,
 }
 
-/// The buses behind a bridge.
+/// The numbers of the buses behind a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BusNumbers {
     /// The bus directly behind it.
@@ -28,25 +28,25 @@ pub struct BusNumbers {
     pub subordinate: u8,
 }
 
-/// What each window of a bridge forwards, by [`WindowKind`], in bus addresses; none for one that is closed.
+/// The addresses on the bus that each window of a bridge forwards, by [`WindowKind`]; none for a closed window.
 pub type Windows = [Option<Range<u64>>; 3];
 
 /// The three windows of a bridge (PCI-to-PCI Bridge 1.2, section 3.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WindowKind {
-    /// I/O, granule 4 KiB.
+    /// I/O space, in units of 4 KiB.
     Io,
-    /// Memory below 4 GiB, granule 1 MiB.
+    /// Memory below 4 GiB, in units of 1 MiB.
     Memory,
-    /// Prefetchable memory, here always above 4 GiB, granule 1 MiB.
+    /// Prefetchable memory, in units of 1 MiB; this crate places it above 4 GiB only.
     Prefetchable,
 }
 
 impl WindowKind {
-    /// All three, in register order.
+    /// All kinds, in register order.
     pub(crate) const ALL: [Self; 3] = [Self::Io, Self::Memory, Self::Prefetchable];
 
-    /// For messages.
+    /// The name for messages.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Io => "I/O",
@@ -55,7 +55,7 @@ impl WindowKind {
         }
     }
 
-    /// Window addresses are multiples of this.
+    /// Bytes; both ends of a window are multiples of this.
     pub(crate) const fn granule(self) -> u64 {
         match self {
             Self::Io => 0x1000,
@@ -65,13 +65,13 @@ impl WindowKind {
 }
 
 impl BridgeInfo {
-    /// What it forwards through a window; none if that is closed.
+    /// The addresses that a window forwards; none if it is closed.
     #[must_use]
     pub fn window(&self, kind: WindowKind) -> Option<Range<u64>> {
         self.windows[kind as usize]
     }
 
-    /// Whether a window is open that forwards all of `range` in I/O or in memory space.
+    /// Whether a single window forwards all of `range`, in I/O or in memory space.
     #[must_use]
     pub fn forwards(&self, range: &Range<u64>, io: bool) -> bool {
         let [in_io, memory, prefetchable] = &self.windows;

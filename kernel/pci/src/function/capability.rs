@@ -5,7 +5,7 @@
 pub struct Capability {
     /// Capability ID.
     pub id: u8,
-    /// Where in config space it begins.
+    /// Its offset in config space.
     pub offset: u8,
 }
 
@@ -14,11 +14,11 @@ pub struct Capability {
 pub struct ExtendedCapability {
     /// Extended capability ID.
     pub id: u16,
-    /// Where in config space it begins.
+    /// Its offset in config space.
     pub offset: u16,
 }
 
-/// Capability IDs that this crate reads itself.
+/// The capability IDs that this crate evaluates.
 pub(crate) mod id {
     /// PCIe (PCI Code and ID Assignment 1.11, section 2).
     pub(crate) const PCIE: u8 = 0x10;

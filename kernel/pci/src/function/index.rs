@@ -1,13 +1,14 @@
-//! Indices of functions and buses: what a scan gives out, and what the probe core calls a unit.
+//! Indices of functions and buses.
 
-/// The index of a function: its place in [`Topology::functions`](crate::Topology::functions).
+/// The index of a function, from the scan to the probe core: its position in
+/// [`Topology::functions`](crate::Topology::functions).
 ///
-/// While buses are numbered it counts from the first function of one root bus; [`Topology`](crate::Topology) then
-/// appends the root buses to each other.
+/// While buses are numbered, it counts from the first function of one root bus. It is final once
+/// [`Topology`](crate::Topology) has appended the root buses to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionIndex(u32);
 
-/// The index of a bus: its place in [`Topology::buses`](crate::Topology::buses).
+/// The index of a bus: its position in [`Topology::buses`](crate::Topology::buses).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BusIndex(u32);
 
@@ -16,13 +17,13 @@ impl FunctionIndex {
         Self(place as u32)
     }
 
-    /// The place in a list that has an entry for each function.
+    /// The position in a list with an entry for each function.
     #[must_use]
     pub const fn place(self) -> usize {
         self.0 as usize
     }
 
-    /// The same function once `first` others precede the first one.
+    /// The index of the same function after `first` other functions were put before the first one.
     pub(crate) const fn after(self, first: usize) -> Self {
         Self::new(self.place() + first)
     }
@@ -33,13 +34,13 @@ impl BusIndex {
         Self(place as u32)
     }
 
-    /// The place in a list that has an entry for each bus.
+    /// The position in a list with an entry for each bus.
     #[must_use]
     pub const fn place(self) -> usize {
         self.0 as usize
     }
 
-    /// The same bus once `first` others precede the first one.
+    /// The index of the same bus after `first` other buses were put before the first one.
     pub(crate) const fn after(self, first: usize) -> Self {
         Self::new(self.place() + first)
     }

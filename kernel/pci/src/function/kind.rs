@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-/// What a function is in the PCIe hierarchy (PCIe 5.0, section 7.5.3.2, device/port type).
+/// The device or port type of a function (PCIe 5.0, section 7.5.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FunctionKind {
-    /// No PCIe capability: conventional PCI, host bridges, virtio on a root bus.
+    /// No PCIe capability: conventional PCI devices, host bridges, virtio devices on a root bus.
     Conventional,
     /// Type 0.
     Endpoint,
@@ -13,9 +13,9 @@ pub enum FunctionKind {
     LegacyEndpoint,
     /// Type 4.
     RootPort,
-    /// Type 5, the switch port towards the root.
+    /// Type 5, the port of a switch towards the root.
     UpstreamPort,
-    /// Type 6, a switch port away from the root.
+    /// Type 6, a port of a switch away from the root.
     DownstreamPort,
     /// Type 7.
     PcieToPciBridge,
@@ -25,12 +25,12 @@ pub enum FunctionKind {
     RcEndpoint,
     /// Type 10.
     RcEventCollector,
-    /// A type that the specification leaves reserved.
+    /// A reserved type.
     Reserved(u8),
 }
 
 impl FunctionKind {
-    /// From the type field of the PCIe capability.
+    /// Reads the type field of the PCIe capability.
     #[must_use]
     pub const fn from_port_type(value: u8) -> Self {
         match value {

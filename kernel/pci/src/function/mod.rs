@@ -1,4 +1,4 @@
-//! One function, as config space describes it.
+//! A function and its properties: what config space contains about it, and what enumeration decided.
 
 pub(crate) mod acs;
 pub(crate) mod alias_mask;
@@ -22,12 +22,12 @@ use crate::function::index::{BusIndex, FunctionIndex};
 use crate::function::kind::FunctionKind;
 use crate::function::sriov::Sriov;
 
-/// One function, as config space describes it.
+/// A function and its properties: what config space contains about it, and what enumeration decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
-    /// Its place.
+    /// Segment, bus, device and function number.
     pub address: PciAddress,
-    /// The bus that it sits on.
+    /// The bus that it is on.
     pub bus: BusIndex,
     /// The bridge to its bus; none on a root bus.
     pub parent: Option<FunctionIndex>,
@@ -41,47 +41,47 @@ pub struct Function {
     pub class: u32,
     /// Header type without the multifunction bit.
     pub header_type: u8,
-    /// Whether its slot has, or may have, more functions. Always true for a function above 0, whatever
-    /// its own header says: that is known here before anything is grouped.
+    /// Whether its slot may have more functions. Always true for a function above 0, whatever its own header
+    /// contains: this is known before any function is grouped.
     pub multifunction: bool,
-    /// The same as far as its own header says; Linux knows no more of a function that is being added
-    /// (`pci_scan_slot` sets `multifunction` afterwards).
+    /// The multifunction bit of its own header: all that Linux knows of a function while adding it (`pci_scan_slot`
+    /// sets `multifunction` later).
     pub multifunction_by_header: bool,
-    /// PCIe device or port type; for a port in an impossible place, the type that it acts as.
+    /// PCIe device or port type; for a port in an impossible position, the type as which it is treated.
     pub kind: FunctionKind,
-    /// Whether its config space claims a port type that cannot be true where it is.
+    /// Whether the port type in its config space is impossible at this position.
     pub impossible_port: bool,
-    /// Subsystem IDs; bridges have them in a capability, which is not read.
+    /// Subsystem IDs; those of bridges are in a capability that is not read.
     pub subsystem: Option<SubsystemId>,
-    /// The BARs that are implemented, a 64-bit one as one entry: 0 to 5, then the expansion ROM's, which is not decoded,
-    /// then those of all virtual functions together.
+    /// The implemented BARs, a 64-bit BAR as one entry: 0 to 5, then the expansion ROM, which stays disabled, then
+    /// those for all virtual functions together.
     pub(crate) all_bars: Vec<Bar>,
-    /// The capability list, in its own order.
+    /// The capabilities, in the order of the list.
     pub capabilities: Vec<Capability>,
-    /// The extended capability list, in its own order.
+    /// The extended capabilities, in the order of the list.
     pub extended_capabilities: Vec<ExtendedCapability>,
-    /// ACS registers, if there is that capability.
+    /// The ACS registers, if it has that capability.
     pub acs: Option<AcsRegisters>,
-    /// The virtual functions that it can have, if it is a physical function.
+    /// Its SR-IOV capability, if it is a physical function.
     pub sriov: Option<Sriov>,
     /// Its physical function, if it is a virtual function.
     pub physical: Option<FunctionIndex>,
-    /// What it forwards, if it is a bridge.
+    /// Its bridge registers, if it is a bridge.
     pub bridge: Option<BridgeInfo>,
-    /// Devices and functions of the same bus under whose IDs it does DMA as well.
+    /// Other functions of its bus under whose IDs it also does DMA.
     pub aliases: AliasMask,
-    /// Whether firmware says that this port leads out of the machine.
+    /// Whether this port leads out of the machine, by firmware's description.
     pub external_facing: bool,
-    /// Whether it is behind a port that leads out of the machine: it may be anybody's.
+    /// Whether it is behind a port that leads out of the machine, and so may be controlled by anyone.
     pub untrusted: bool,
-    /// Whether requests from behind this bridge keep their own IDs although its kind says otherwise.
+    /// Whether requests from behind this bridge keep their requester IDs although its kind suggests otherwise.
     pub keeps_requester_ids: bool,
-    /// Whether it acts as a PCIe-to-PCI bridge although it has no PCIe capability.
+    /// Whether it is treated as a PCIe-to-PCI bridge although it has no PCIe capability.
     pub hides_pcie: bool,
 }
 
 impl Function {
-    /// BARs 0 to 5, as far as they are implemented; a 64-bit one is one entry.
+    /// BARs 0 to 5 as far as they are implemented; a 64-bit BAR is one entry.
     #[must_use]
     pub fn bars(&self) -> &[Bar] {
         let count =
@@ -89,19 +89,19 @@ impl Function {
         &self.all_bars[..count]
     }
 
-    /// The BAR whose register is, or whose lower half is, BAR `number`.
+    /// BAR `number`; for a 64-bit BAR, the number of its lower half.
     #[must_use]
     pub fn bar(&self, number: u8) -> Option<&Bar> {
         self.all_bars.iter().find(|bar| bar.register == BarRegister::Bar(number))
     }
 
-    /// Where the first capability with this ID begins.
+    /// The offset of the first capability with this ID.
     #[must_use]
     pub fn capability(&self, id: u8) -> Option<u8> {
         self.capabilities.iter().find(|entry| entry.id == id).map(|entry| entry.offset)
     }
 
-    /// Where the first extended capability with this ID begins.
+    /// The offset of the first extended capability with this ID.
     #[must_use]
     pub fn extended_capability(&self, id: u16) -> Option<u16> {
         self.extended_capabilities.iter().find(|entry| entry.id == id).map(|entry| entry.offset)
@@ -111,8 +111,8 @@ impl Function {
 /// Subsystem vendor and device ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubsystemId {
-    /// Who made the card.
+    /// Vendor ID of the subsystem.
     pub vendor: u16,
-    /// Which card; for virtio, the transitional device type.
+    /// Device ID of the subsystem; for a transitional virtio device, the virtio device type.
     pub device: u16,
 }

@@ -1,23 +1,24 @@
-//! Physical functions: how many virtual functions one can have, and why it gets none.
+//! The SR-IOV capability of a physical function, and why its virtual functions cannot be enabled.
 
 use crate::function::bar::BarRegister;
 
-/// What a physical function offers, and how much of it is switched on.
+/// The SR-IOV capability of a physical function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sriov {
-    /// Where its extended capability begins.
+    /// The offset of the extended capability.
     pub offset: u16,
-    /// How many virtual functions it can have.
+    /// The number of virtual functions that it supports.
     pub total: u16,
-    /// How many it has.
+    /// The number of virtual functions that are enabled.
     pub enabled: u16,
-    /// Their device ID; the vendor is that of the physical function.
+    /// The device ID of its virtual functions; they have the vendor ID of the physical function.
     pub device: u16,
-    /// The highest bus number of a virtual function, whatever their number; beyond 255 if there is no such bus.
+    /// The highest bus number that a virtual function can have with any number of them; above 255 if there is no such
+    /// bus.
     pub(crate) last_bus: u16,
 }
 
-/// Why a physical function gets no virtual functions.
+/// Why no virtual function of a physical function is enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("it can have {0}")]

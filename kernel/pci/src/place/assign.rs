@@ -1,7 +1,8 @@
-//! Addresses for all BARs, and the bridge windows that they need: planned, written, and read back.
+//! Assigning addresses to all BARs and bridge windows: planned, written, and read back.
 //!
-//! What firmware placed stays, and what it left is placed in what is free (Linux: `pci_assign_unassigned_resources`).
-//! A BAR or window counts only if its register holds what was written: nothing else may be accessed.
+//! Firmware's addresses are kept, and BARs without an address are placed in free ones (Linux:
+//! `pci_assign_unassigned_resources`). A BAR or window is used only if its register contains what was written: no
+//! other address may be accessed.
 
 use addr::{PhysAddr, Range};
 
@@ -18,7 +19,7 @@ use crate::policy::Resources;
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
-/// Places all BARs and bridge windows, or those that firmware left; writes them, and lets bridges forward.
+/// Places all BARs and bridge windows, or those that firmware left without an address, and makes bridges forward.
 pub(crate) fn assign(
     config: &mut dyn ConfigAccess,
     roots: &[RootBus],
@@ -58,7 +59,7 @@ pub(crate) fn assign(
     }
 }
 
-/// Reports the windows that a plan moves although firmware had opened them.
+/// Reports the windows that were open and that a plan moves.
 fn report_released(topology: &Topology, released: &Released, findings: &mut Findings) {
     for bus in topology.bus_indices() {
         let Some(bridge) = topology[bus].bridge.map(|bridge| &topology[bridge]) else { continue };
@@ -72,7 +73,7 @@ fn report_released(topology: &Topology, released: &Released, findings: &mut Find
     }
 }
 
-/// The first plan, or one that leaves fewer BARs without an address; with it, the windows that it moves.
+/// The first plan, or a later one that leaves fewer BARs without an address, with what that one moves.
 fn best_plan(
     roots: &[RootBus],
     topology: &Topology,
@@ -82,7 +83,7 @@ fn best_plan(
     let mut amendment = Amendment::none(topology);
     let mut best = plan::plan(roots, topology, resources, &amendment, findings);
     for everything in [false, resources == Resources::Keep] {
-        // Every round amends more, so there are no more rounds than windows and BARs.
+        // Every round amends more, so the number of windows and BARs bounds the number of rounds.
         while !best.failed.is_empty() {
             let mut next = amendment.clone();
             next.released.everything |= everything;

@@ -1,4 +1,4 @@
-//! What a bus needs of one kind of addresses, packed into one block.
+//! What a bus needs of one kind of addresses, packed into a block.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -13,27 +13,27 @@ use crate::topology::Topology;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item {
     pub(crate) what: What,
-    /// The bus that it is on, and the kind of window that it wants there.
+    /// The bus that it is on, and the kind of window that leads to it there.
     pub(crate) window: Window,
     pub(crate) size: u64,
     pub(crate) alignment: u64,
-    /// Where in the block, once it is packed.
+    /// The offset in the block, once that is packed.
     pub(crate) offset: u64,
-    /// The largest BAR in it.
+    /// The size of the largest BAR in it.
     pub(crate) largest: u64,
-    /// Index of its function, or of the bridge to it: of two alike, the later one goes without.
+    /// Its function, or the bridge to it: of two equal items, the later one is given up first.
     pub(crate) function: Option<FunctionIndex>,
 }
 
 impl Item {
-    /// Largest alignment first, then what ends where the next can begin, then largest size, then device order.
+    /// Largest alignment first, then items whose end is aligned as well, then largest size, then device order.
     pub(crate) fn order(&self) -> (Reverse<u64>, bool, Reverse<u64>, Option<FunctionIndex>) {
         let ragged = !self.size.is_multiple_of(self.alignment);
         (Reverse(self.alignment), ragged, Reverse(self.size), self.function)
     }
 }
 
-/// Brings items into the order of [`Item::order`]; not inlined, so that the emulator has one copy to translate.
+/// Sorts items by [`Item::order`]. Not inlined: an emulator translates one copy only.
 #[inline(never)]
 pub(crate) fn sort(items: &mut [Item]) {
     items.sort_by_key(Item::order);
@@ -42,11 +42,11 @@ pub(crate) fn sort(items: &mut [Item]) {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum What {
     Bar(BarIndex),
-    /// The block of the bus with this index, behind a bridge on this bus.
+    /// The block of a bus behind a bridge on this bus.
     Block(BusIndex),
 }
 
-/// What a bus holds of one kind.
+/// The items of one kind on a bus.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Block {
     pub(crate) items: Vec<Item>,
@@ -55,13 +55,13 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Lays out the items, largest alignment first, and rounds up to what a window can express.
+    /// Lays out the items, largest alignment first, and rounds the size up to the unit of a window.
     pub(crate) fn pack(&mut self, kind: WindowKind) {
         sort(&mut self.items);
         let mut end: u64 = 0;
         self.alignment = kind.granule();
         for item in &mut self.items {
-            // Sums beyond 64 bits become the largest size, which fits nowhere.
+            // A sum beyond 64 bits becomes the largest size, which does not fit anywhere.
             item.offset = end.checked_next_multiple_of(item.alignment).unwrap_or(u64::MAX);
             end = item.offset.saturating_add(item.size);
             self.alignment = self.alignment.max(item.alignment);
@@ -74,7 +74,7 @@ impl Block {
     }
 }
 
-/// Takes the largest BAR out of the block of `bus`; of several, the last.
+/// Removes the largest BAR from the block of `bus`; the last one of several.
 pub(crate) fn shrink(
     blocks: &mut PerWindow<Block>,
     topology: &Topology,

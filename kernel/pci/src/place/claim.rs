@@ -1,7 +1,7 @@
-//! What firmware placed, and whether it can stay there.
+//! Which addresses of firmware can be kept.
 //!
-//! A BAR stays if every window that leads to it encloses it, and nothing else has its addresses
-//! (Linux: `pci_claim_resource`, `pci_bus_allocate_resources`).
+//! A BAR keeps its address if every window that leads to it encloses it, and no other BAR or window uses it (Linux:
+//! `pci_claim_resource`, `pci_bus_allocate_resources`).
 
 use addr::Range;
 
@@ -16,16 +16,16 @@ use crate::place::window::{PerWindow, Window};
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
-/// What is given up although firmware placed it.
+/// Addresses of firmware that are not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Released {
-    /// Windows with all that is in them.
+    /// Windows, with everything in them.
     pub(crate) windows: PerWindow<bool>,
-    /// All there is.
+    /// All windows and BARs.
     pub(crate) everything: bool,
 }
 
-/// Claims in `space` what firmware placed. Returns the addresses at which BARs stay.
+/// Claims the addresses that firmware assigned. Returns those that BARs keep.
 pub(crate) fn claim(
     space: &mut Space,
     roots: &[RootBus],
@@ -43,7 +43,7 @@ pub(crate) fn claim(
     }
     for (index, function) in topology.indexed() {
         let bus = function.bus;
-        // Where nothing is known of the host bridge's windows, nothing can be wrong.
+        // If the windows of the host bridge are not known, no address can be wrong.
         let is_known = !roots[topology[bus].root].windows.is_empty();
         for (place, bar) in function.all_bars.iter().enumerate() {
             let Some(address) = bar.bus_address else { continue };
@@ -57,7 +57,7 @@ pub(crate) fn claim(
                 Some((range, window(space, roots, topology, bus, range, bar.kind == BarKind::Io)?))
             });
             let Some((range, window)) = window else {
-                // Firmware may leave there the ones that it measured with (EDK2 2022.11).
+                // Firmware may leave its measurement in the register (EDK2 2022.11).
                 let last = address | (bar.size - 1);
                 if last != u64::MAX && last != u64::from(u32::MAX) {
                     findings.bar_unreachable(function.address, bar.register, address);
@@ -74,7 +74,7 @@ pub(crate) fn claim(
     kept
 }
 
-/// Opens the windows of the bridge to bus `index` that can stay.
+/// Opens the windows of the bridge to bus `index` that can be kept.
 fn open_windows(
     space: &mut Space,
     roots: &[RootBus],
@@ -87,7 +87,7 @@ fn open_windows(
     let Some(bridge) = &topology[at].bridge else { return };
     for kind in WindowKind::ALL {
         let Some(range) = bridge.window(kind) else { continue };
-        // In I/O space a window at 0 is also what EDK2 2022.11 leaves of one that it does not need.
+        // EDK2 2022.11 also leaves I/O windows at 0 that it does not need.
         let is_unused = range.start() == 0 && !has_io_in(topology, at, range);
         if is_unused || released.windows[(index, kind)] {
             continue;
@@ -101,7 +101,7 @@ fn open_windows(
     }
 }
 
-/// Whether an I/O BAR behind `bridge` holds an address in `range`.
+/// Whether an I/O BAR behind `bridge` has an address in `range`.
 fn has_io_in(topology: &Topology, bridge: FunctionIndex, range: Range<u64>) -> bool {
     topology.indexed().any(|(index, function)| {
         let is_in =
@@ -110,7 +110,7 @@ fn has_io_in(topology: &Topology, bridge: FunctionIndex, range: Range<u64>) -> b
     })
 }
 
-/// The window to bus `bus` that all of `range` lies in.
+/// The window to bus `bus` that encloses `range`.
 fn window(
     space: &Space,
     roots: &[RootBus],

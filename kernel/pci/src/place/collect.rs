@@ -1,4 +1,4 @@
-//! What each bus needs, packed into blocks from the leaves towards the root.
+//! What each bus needs, packed into blocks from the leaves to the root.
 
 use alloc::vec::Vec;
 
@@ -15,33 +15,33 @@ use crate::policy::Resources;
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
-/// What a machine still needs addresses for.
+/// What needs addresses.
 pub(crate) struct Collected {
-    /// The blocks of each bus; those behind a closed window are in the block of the bus above as well.
+    /// The blocks of each bus. A block behind a closed window is an item of the block on the bus above.
     pub(crate) blocks: PerWindow<Block>,
-    /// BARs for which no window can have room, with the kind of window that they were to go into.
+    /// BARs that cannot fit into any window, with the kind of window that they need.
     pub(crate) failed: Vec<(BarIndex, WindowKind)>,
 }
 
-/// Where the BARs to be placed are from, and what restricts where they go.
+/// The machine, and the restrictions on where its BARs go.
 pub(crate) struct Collection<'m> {
     pub(crate) roots: &'m [RootBus],
     pub(crate) topology: &'m Topology,
     pub(crate) resources: Resources,
-    /// The BARs that have an address already.
+    /// The addresses of the BARs that have one already.
     pub(crate) addresses: &'m PerBar<Option<u64>>,
     /// BARs that go below 4 GiB although they may lie above.
     pub(crate) low: &'m PerBar<bool>,
 }
 
 impl Collection<'_> {
-    /// Packs what has no address into blocks, each in the block of the bus above up to where there is a window.
+    /// Packs everything without an address into blocks, each in the block of the bus above up to an open window.
     pub(crate) fn collect(&self, space: &Space) -> Collected {
         let topology = self.topology;
         let pools: Vec<Pools> = self.roots.iter().map(|root| Pools::new(&root.windows)).collect();
         let reaches = reach::of_buses(topology, &pools);
         let mut collected = Collected { blocks: PerWindow::new(topology), failed: Vec::new() };
-        // A bus comes after the one that leads to it, so backwards is bottom-up.
+        // A bus comes after the one that leads to it, so the reverse order is bottom-up.
         for index in topology.bus_indices().rev() {
             let bus = &topology[index];
             if self.resources == Resources::Assign || !self.roots[bus.root].windows.is_empty() {
@@ -69,8 +69,8 @@ impl Collection<'_> {
         collected
     }
 
-    /// Sorts the BARs on one bus into its blocks. A BAR that no window leads to, or that is larger than every window,
-    /// fails at once. A ROM that firmware left off needs no address.
+    /// Puts the BARs on one bus into its blocks. A BAR that no window leads to, or that is larger than every window,
+    /// fails at once. A ROM that firmware left disabled needs no address.
     fn collect_bars(&self, pools: &Pools, bus: BusIndex, reach: Reach, collected: &mut Collected) {
         let topology = self.topology;
         let on_root_bus = topology[bus].parent.is_none();

@@ -1,8 +1,8 @@
-//! Which parts of the host bridges' windows can be used.
+//! Checks the windows of host bridges that firmware describes.
 //!
-//! Firmware says where the CPU finds a bus's addresses, and nothing in the hardware says so a second time. A
-//! window that cannot be what firmware says would lead to registers that are another's: its wrong part is cut
-//! out before anything is placed there, and the rest stays.
+//! Firmware alone describes where the addresses of a bus are in the CPU's address space; no register confirms it. A
+//! wrong window would lead to the registers of other devices, so its wrong part is cut out before anything is placed
+//! there. The rest is kept.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -12,58 +12,59 @@ use addr::{PciSpace, PciWindow, PhysAddr, Range};
 
 use crate::topology::root_bus::RootBus;
 
-/// Bits in which an address on the bus and the CPU's address for it cannot differ: the CPU maps whole pages, and a
-/// BAR is aligned to its own size on the bus.
+/// Bits that are equal in an address on the bus and in the CPU's address for it: the CPU maps whole pages, and a BAR
+/// is aligned to its own size on the bus.
 const PAGE_OFFSET: u64 = 0xfff;
 
-/// Addresses of the CPU at which there cannot be a window.
+/// CPU addresses where no window can be.
 #[derive(Clone, Copy, Debug)]
 pub struct Occupied<'a> {
     /// The addresses.
     pub range: Range<PhysAddr>,
-    /// What is there.
+    /// What is at these addresses.
     pub by: &'a str,
 }
 
-/// A window that cannot be used, in part or as a whole.
+/// A window that cannot be used, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowFault {
-    /// Index of its root bus.
+    /// The index of its root bus.
     pub root: usize,
-    /// As firmware describes it.
+    /// The window as firmware describes it.
     pub window: PciWindow,
-    /// Why.
+    /// The reason.
     pub error: WindowError,
 }
 
 /// Why a window cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// Page offsets are not kept.
+    /// The two addresses have different offsets in a page.
     #[error("the two addresses are not the same distance into a page; the window is not used")]
     Misaligned,
-    /// It does not end on the bus.
+    /// Its end is beyond the bus's address space.
     #[error("it ends beyond the last address of the bus; the window is not used")]
     Wraps,
-    /// There are no such addresses.
+    /// The CPU does not have these addresses.
     #[error("the CPU cannot address {0}; that part of the window is not used")]
     Unaddressable(Range<PhysAddr>),
-    /// The CPU finds something else there.
+    /// Something else has these CPU addresses.
     #[error("CPU addresses {part} belong to {by}; that part of the window is not used")]
     Occupied {
         /// The addresses in question.
         part: Range<PhysAddr>,
-        /// What is there.
+        /// What is at these addresses.
         by: String,
     },
-    /// The bus has these addresses already.
+    /// An earlier window has these bus addresses.
     #[error("bus addresses {:#x} to {:#x} are in an earlier window; that part of this one is not used", .0.start(), .0.end())]
     Repeated(Range<u64>),
 }
 
-/// Takes out of the windows of `roots` what cannot be used, and says why.
+/// Removes the unusable parts from the windows of `roots`, and returns them with the reasons.
 ///
-/// `last_address` is the highest address of the CPU. Of two windows that overlap, the one that firmware describes first keeps the addresses.
+/// `last_address` is the highest address of the CPU. If two windows overlap, the one that firmware describes first
+/// keeps the addresses.
 pub fn review_windows(
     roots: &mut [RootBus],
     occupied: &[Occupied<'_>],
@@ -120,7 +121,7 @@ fn review(
             cut(&mut pieces, Range::from_size(start, part.size()).unwrap_or(window.cpu));
             fault(WindowError::Repeated(part));
         }
-        // Where the bus leads to the same place, that has been said.
+        // If the bus addresses overlap as well, that was reported above.
         let parts: Vec<_> = pieces.iter().filter_map(|piece| common(&piece.cpu, &other.cpu)).collect();
         for part in parts {
             cut(&mut pieces, part);
@@ -130,7 +131,7 @@ fn review(
     pieces
 }
 
-/// The window's addresses on the bus; none if they do not fit into 64 bits.
+/// The addresses of the window on the bus; none if they do not fit into 64 bits.
 pub(crate) fn bus_range(window: &PciWindow) -> Option<Range<u64>> {
     Range::from_size(window.bus_start, window.cpu.size())
 }
@@ -143,7 +144,7 @@ fn common<A: Copy + Ord>(one: &Range<A>, other: &Range<A>) -> Option<Range<A>> {
     Range::new(one.start().max(other.start()), one.end().min(other.end()))
 }
 
-/// Cuts the CPU's addresses in `hole` out of all `pieces`.
+/// Removes the CPU addresses in `hole` from all `pieces`.
 fn cut(pieces: &mut Vec<PciWindow>, hole: Range<PhysAddr>) {
     let whole = core::mem::take(pieces);
     for piece in whole {

@@ -1,4 +1,4 @@
-//! Addresses for BARs and bridge windows: which are free, what firmware placed, what is planned, and what is written.
+//! Addresses for BARs and bridge windows: claimed as firmware placed them, planned, and written.
 
 pub(crate) mod assign;
 pub(crate) mod block;

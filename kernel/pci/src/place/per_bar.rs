@@ -1,4 +1,4 @@
-//! The BARs of a machine.
+//! BARs as positions in a table: a function, and one of its BARs.
 
 use core::iter;
 use core::ops::{Index, IndexMut};
@@ -13,7 +13,7 @@ use crate::topology::Topology;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BarIndex {
     pub(crate) function: FunctionIndex,
-    /// Its place in `Function::all_bars`.
+    /// Its position in `Function::all_bars`.
     pub(crate) place: usize,
 }
 
@@ -27,7 +27,7 @@ impl BarIndex {
 /// A value for each BAR.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PerBar<T> {
-    /// By function, the place of its first BAR in `values`.
+    /// For each function, the position of its first BAR in `values`.
     first: Vec<usize>,
     values: Vec<T>,
 }

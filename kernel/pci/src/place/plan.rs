@@ -1,9 +1,9 @@
-//! Where BARs and bridge windows go, before anything is written.
+//! Planning where BARs and bridge windows go, before anything is written.
 //!
-//! Bottom-up, each bus packs what it has to hold into at most three blocks: I/O, memory below 4 GiB,
-//! prefetchable memory above. A block's inner layout is fixed by the packing, largest alignment first, so
-//! that only a root bus has to find room, or a bridge whose window firmware opened. A block that finds none
-//! gives up its largest BAR, again and again, until the rest fits: one BAR costs itself, not its neighbours.
+//! Bottom-up, each bus packs what it needs into at most three blocks: I/O, memory below 4 GiB, prefetchable memory
+//! above. The layout inside a block is fixed, largest alignment first, so that room has to be found only on a root
+//! bus, or in a bridge window that firmware opened. If a block does not fit, its largest BAR is given up, until the
+//! rest fits: a BAR that is too large does not cost its neighbours their addresses.
 
 use alloc::vec::Vec;
 
@@ -22,17 +22,17 @@ use crate::policy::Resources;
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
-/// What one plan does otherwise than the first.
+/// The differences of a plan from the first one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Amendment {
-    /// What firmware placed and has to move.
+    /// Addresses of firmware that are not kept.
     pub(crate) released: Released,
-    /// BARs that go below 4 GiB although they may lie above.
+    /// BARs that go below 4 GiB although they could be above.
     pub(crate) low: PerBar<bool>,
 }
 
 impl Amendment {
-    /// Nothing differs.
+    /// No difference.
     pub(crate) fn none(topology: &Topology) -> Self {
         let released = Released { windows: PerWindow::new(topology), everything: false };
         Self { released, low: PerBar::new(topology) }
@@ -41,19 +41,19 @@ impl Amendment {
 
 /// Addresses for all BARs and bridge windows of a machine.
 pub(crate) struct Plan {
-    /// The address of each BAR; none for one that firmware did not place either, where nothing is planned.
+    /// The address of each BAR; none for a BAR that firmware did not place where nothing is planned.
     pub(crate) addresses: PerBar<Option<u64>>,
-    /// What is open of the bridges' windows.
+    /// The open windows of bridges.
     pub(crate) windows: PerWindow<Option<Range<u64>>>,
-    /// BARs for which there is no room, with the kind of window that they were to go into.
+    /// BARs without room, with the kind of window that they need.
     pub(crate) failed: Vec<(BarIndex, WindowKind)>,
-    /// Windows that firmware opened, and that had to grow and could not.
+    /// Windows of firmware that had to grow and could not.
     pub(crate) cramped: Vec<Window>,
 }
 
-/// Plans for what firmware left, or for everything.
+/// Plans addresses for everything, or for what firmware left without.
 ///
-/// What is wrong with the addresses that firmware chose goes into `findings`.
+/// Findings about firmware's addresses go into `findings`.
 pub(crate) fn plan(
     roots: &[RootBus],
     topology: &Topology,
@@ -87,7 +87,7 @@ struct Planner<'m> {
 }
 
 impl Planner<'_> {
-    /// Places what is on a root bus and in the open windows behind it, and with it all that is behind.
+    /// Places the items on a root bus and in the open windows behind it, with everything inside them.
     fn place(&mut self, root: usize) {
         let mut items: Vec<Item> = Vec::new();
         for index in self.topology.bus_indices() {
@@ -132,7 +132,7 @@ impl Planner<'_> {
             match item.what {
                 What::Bar(bar) => return self.failed.push((bar, kind)),
                 What::Block(bus) => {
-                    // Every round gives up one BAR, so there are no more rounds than BARs.
+                    // Every round gives up one BAR, which bounds the number of rounds.
                     let bar = block::shrink(&mut self.blocks, self.topology, bus, kind);
                     self.failed.push((bar, kind));
                     let block = &self.blocks[(bus, kind)];
@@ -146,7 +146,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Gives `item` its address, and everything inside it.
+    /// Assigns an address to `item` and to everything inside it.
     fn settle(&mut self, kind: WindowKind, item: Item, address: u64) {
         let mut pending = Vec::from([(item, address)]);
         while let Some((item, address)) = pending.pop() {

@@ -8,32 +8,32 @@ use crate::function::bar::{Bar, BarKind};
 use crate::function::bridge::WindowKind;
 
 const GIB_4: u64 = 1 << 32;
-/// I/O addresses below are left to legacy devices (Linux: `PCIBIOS_MIN_IO`), and bridges without 32-bit
-/// I/O windows end at 64 KiB.
+/// I/O addresses below `IO_MIN` are left to legacy devices (Linux: `PCIBIOS_MIN_IO`). Bridges without 32-bit I/O
+/// windows end at 64 KiB.
 const IO_MIN: u64 = 0x1000;
 const IO_END: u64 = 0x1_0000;
-/// A memory BAR that holds 0 counts as unplaced.
+/// A memory BAR with address 0 counts as unplaced.
 const MEMORY_MIN: u64 = 0x10_0000;
 
-/// Where something may be placed, the best place first.
+/// Where a BAR or block may be placed; where it is placed first if possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
     /// I/O space below 64 KiB.
     Io,
-    /// Below 4 GiB, where reads may have side effects.
+    /// Below 4 GiB, not prefetchable.
     Low,
-    /// Below 4 GiB, anywhere.
+    /// Below 4 GiB, in prefetchable windows first.
     LowPrefetchable,
-    /// Like [`Self::Low`], or above 4 GiB if that is full.
+    /// As [`Self::Low`], or above 4 GiB if that is full.
     LowOrHigh,
-    /// Above 4 GiB, anywhere, or else below.
+    /// Above 4 GiB, or else below.
     HighOrLow,
-    /// Above 4 GiB, anywhere.
+    /// Above 4 GiB.
     High,
 }
 
 impl Wish {
-    /// What the block behind a bridge wants.
+    /// Where the block behind a bridge may be placed.
     pub(crate) fn block(kind: WindowKind) -> Self {
         match kind {
             WindowKind::Io => Self::Io,
@@ -42,7 +42,7 @@ impl Wish {
         }
     }
 
-    /// Which pools would do for a BAR that counts as `kind`, directly on a root bus or behind bridges.
+    /// Where a BAR that goes into a window of this kind may be placed, directly on a root bus or behind bridges.
     pub(crate) fn bar(bar: &Bar, kind: WindowKind, on_root_bus: bool) -> Self {
         if !on_root_bus {
             return Self::block(kind);
@@ -81,7 +81,7 @@ enum Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Pools(Vec<Free>);
 
-/// A piece of a window that is still free, both ends included.
+/// A free part of a window, both ends included.
 #[derive(Clone, Copy, Debug)]
 struct Free {
     place: Place,
@@ -101,7 +101,7 @@ impl Pools {
                     free.push(Free { place, start, end });
                 }
             };
-            // The address decides, not the space code: firmware may call a low window 64-bit.
+            // The addresses decide, not the space code: firmware may describe a low window as 64-bit.
             match (window.space, window.prefetchable) {
                 (PciSpace::Io, _) => add(Place::Io, IO_MIN, IO_END - 1),
                 (_, false) => {
@@ -125,13 +125,13 @@ impl Pools {
         self.largest(Wish::High) > 0
     }
 
-    /// Bytes of the largest piece that would do.
+    /// The size in bytes of the largest free part where it may be placed.
     pub(crate) fn largest(&self, wish: Wish) -> u64 {
         let pieces = self.0.iter().filter(|free| wish.places().contains(&free.place));
         pieces.map(|free| (free.end - free.start).saturating_add(1)).max().unwrap_or(0)
     }
 
-    /// Takes away whatever of `range` is free: somebody has it.
+    /// Removes `range` as far as it is free: it is in use.
     pub(crate) fn reserve(&mut self, range: Range<u64>, io: bool) {
         for index in (0..self.0.len()).rev() {
             let free = self.0[index];
@@ -142,7 +142,7 @@ impl Pools {
         }
     }
 
-    /// Takes exactly `range`, if all of it is free.
+    /// Takes exactly `range`, if all of it is free; returns whether it was.
     pub(crate) fn take_exactly(&mut self, range: Range<u64>, io: bool) -> bool {
         let has_it = |free: &Free| {
             (free.place == Place::Io) == io && free.start <= range.start() && range.end() <= free.end
@@ -151,7 +151,7 @@ impl Pools {
         index.map(|index| self.split(index, range.start(), range.end())).is_some()
     }
 
-    /// Takes `size` bytes at a multiple of `alignment` out of the first piece that has them.
+    /// Takes `size` bytes at a multiple of `alignment` out of the first part with enough room.
     pub(crate) fn take(&mut self, wish: Wish, size: u64, alignment: u64) -> Option<u64> {
         for place in wish.places() {
             for index in 0..self.0.len() {
@@ -167,7 +167,7 @@ impl Pools {
         None
     }
 
-    /// Takes the addresses from `first` to `last` out of the piece that has them.
+    /// Takes the addresses from `first` to `last` out of the part that contains them.
     fn split(&mut self, index: usize, first: u64, last: u64) {
         let free = self.0[index];
         let (before, after) = (first.checked_sub(1), last.checked_add(1));

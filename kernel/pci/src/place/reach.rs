@@ -8,14 +8,14 @@ use crate::place::pool::Pools;
 use crate::topology::Topology;
 use crate::topology::bus::Bus;
 
-/// What the way from a bus to the root lets through.
+/// The kinds of addresses that all bridges between a bus and the root forward.
 #[derive(Clone, Copy)]
 pub(crate) struct Reach {
     pub(crate) io: bool,
     pub(crate) high: bool,
 }
 
-/// What the way to each bus lets through.
+/// The kinds of addresses that reach each bus, by bus.
 pub(crate) fn of_buses(topology: &Topology, pools: &[Pools]) -> Vec<Reach> {
     let mut reaches: Vec<Reach> = Vec::with_capacity(topology.buses().len());
     for bus in topology.buses() {

@@ -1,4 +1,4 @@
-//! Addresses behind bridges whose windows are open: what is taken, what is free, and how a window grows.
+//! Addresses on each bus: which are taken, which are free, and how a window grows.
 
 use alloc::vec::Vec;
 
@@ -11,19 +11,19 @@ use crate::place::window::{PerWindow, Window};
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
-/// Who has which addresses on the bus.
+/// The addresses in use on all buses.
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
-    /// What is open of the bridges' windows.
+    /// The open windows of bridges.
     windows: PerWindow<Option<Range<u64>>>,
-    /// What is taken in each window, ascending and without overlaps.
+    /// The ranges that are taken in each window, ascending and without overlaps.
     taken: PerWindow<Vec<Range<u64>>>,
-    /// By root, what is free in the host bridge's windows.
+    /// For each root bus, the free addresses in the windows of the host bridge.
     pools: Vec<Pools>,
 }
 
 impl Space {
-    /// With all windows of all bridges closed.
+    /// A space in which all windows of bridges are closed.
     pub(crate) fn new(roots: &[RootBus], topology: &Topology) -> Self {
         Self {
             windows: PerWindow::new(topology),
@@ -32,22 +32,22 @@ impl Space {
         }
     }
 
-    /// The open window.
+    /// The range of a window; none if it is closed.
     pub(crate) fn window(&self, window: Window) -> Option<Range<u64>> {
         self.windows[window]
     }
 
-    /// All windows, as far as they are open.
+    /// The ranges of all windows; none for closed ones.
     pub(crate) fn into_windows(self) -> PerWindow<Option<Range<u64>>> {
         self.windows
     }
 
-    /// Opens a window; the addresses are taken already on the bus above.
+    /// Opens a window, whose addresses on the bus above are taken already.
     pub(crate) fn open(&mut self, window: Window, range: Range<u64>) {
         self.windows[window] = Some(range);
     }
 
-    /// The open window to `bus` that all of `range` lies in.
+    /// The open window to `bus` that encloses `range`.
     pub(crate) fn enclosing(&self, bus: BusIndex, range: Range<u64>, io: bool) -> Option<WindowKind> {
         WindowKind::ALL
             .into_iter()
@@ -55,7 +55,7 @@ impl Space {
             .find(|kind| self.window((bus, *kind)).is_some_and(|window| window.encloses(&range)))
     }
 
-    /// Takes `range` in a window, unless some of it is taken.
+    /// Takes `range` in a window; false if part of it is taken already.
     pub(crate) fn claim(&mut self, topology: &Topology, window: Window, range: Range<u64>) -> bool {
         let taken = &mut self.taken[window];
         let (bus, kind) = window;
@@ -70,12 +70,12 @@ impl Space {
         true
     }
 
-    /// Takes room on a root bus.
+    /// Takes free addresses on a root bus.
     pub(crate) fn take_on_root(&mut self, root: usize, wish: Wish, size: u64, alignment: u64) -> Option<u64> {
         self.pools[root].take(wish, size, alignment)
     }
 
-    /// Takes room in an open window of a bridge, which grows if it must and can.
+    /// Takes free addresses in an open window of a bridge, which grows if necessary and possible.
     pub(crate) fn take(&mut self, topology: &Topology, at: Window, size: u64, alignment: u64) -> Option<u64> {
         let window = self.window(at)?;
         let taken = &self.taken[at];
@@ -91,8 +91,8 @@ impl Space {
         })
     }
 
-    /// Makes an open window enclose `range`, with all windows above it; false if something is in the way, and
-    /// then nothing has changed.
+    /// Makes an open window and all windows above it enclose `range`. False if other addresses are in the way; then
+    /// nothing has changed.
     fn grow(&mut self, topology: &Topology, mut at: Window, mut range: Range<u64>) -> bool {
         let mut grown: Vec<(Window, Range<u64>)> = Vec::new();
         let mut claimed: Vec<(Window, Range<u64>)> = Vec::new();
@@ -141,7 +141,7 @@ impl Space {
     }
 }
 
-/// The lowest place in `window` between what is taken.
+/// The lowest free address in `window` before or between the taken ranges.
 fn gap(window: Range<u64>, taken: &[Range<u64>], size: u64, alignment: u64) -> Option<u64> {
     let mut start = window.start();
     for other in taken {
@@ -155,12 +155,12 @@ fn gap(window: Range<u64>, taken: &[Range<u64>], size: u64, alignment: u64) -> O
     (address.checked_add(size - 1)? <= window.end()).then_some(address)
 }
 
-/// The lowest place from `end` on.
+/// The lowest aligned address from `end` on.
 fn above(end: Option<u64>, alignment: u64) -> Option<u64> {
     end?.checked_next_multiple_of(alignment)
 }
 
-/// The highest place that ends before `start`.
+/// The highest aligned address from which `size` bytes end before `start`.
 fn below(start: Option<u64>, size: u64, alignment: u64) -> Option<u64> {
     Some(start?.checked_sub(size)? / alignment * alignment)
 }

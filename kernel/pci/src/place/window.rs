@@ -1,4 +1,4 @@
-//! The windows that lead to the buses of a machine.
+//! Windows as positions in a table: a bus, and a kind of window that leads to it.
 
 use core::iter;
 use core::ops::{Index, IndexMut};
@@ -9,8 +9,8 @@ use crate::function::bridge::WindowKind;
 use crate::function::index::BusIndex;
 use crate::topology::Topology;
 
-/// A bus and one of the three windows that lead to it. On a root bus, where the windows are the host bridge's,
-/// both kinds of memory count as [`WindowKind::Memory`].
+/// A bus and a kind of window that leads to it. On a root bus, where the windows are those of the host bridge, both
+/// kinds of memory are [`WindowKind::Memory`].
 pub(crate) type Window = (BusIndex, WindowKind);
 
 /// A value for each window.

@@ -1,6 +1,6 @@
 //! Writing addresses into BARs and bridge windows, and reading them back.
 //!
-//! A BAR or window counts only if its register holds what was written: nothing else may be accessed.
+//! A BAR or window is used only if its register contains what was written: no other address may be accessed.
 
 use alloc::vec::Vec;
 
@@ -16,7 +16,7 @@ use crate::function::bar::{Bar, BarKind, BarRegister};
 use crate::function::bridge::{WindowKind, Windows};
 use crate::topology::Topology;
 
-/// What is to be written to one function.
+/// The registers of one function that are to be written.
 pub(crate) struct Write {
     /// A bit for each BAR, in the order of `Function::all_bars`.
     pub(crate) bars: u16,
@@ -24,8 +24,8 @@ pub(crate) struct Write {
 }
 
 impl Write {
-    /// Writes, reads back, and lets a bridge forward. A register that does not hold what it should is a finding,
-    /// and counts as without an address. False if that is a window.
+    /// Writes, reads back, and enables forwarding in a bridge. A register that does not keep its value is a finding,
+    /// and its BAR or window has no address then. False if that is a window.
     pub(crate) fn to(
         self,
         config: &mut dyn ConfigAccess,
@@ -91,7 +91,7 @@ impl Write {
     }
 }
 
-/// Takes the addresses from BARs that a bridge does not forward to.
+/// Removes the addresses of BARs that a bridge above does not forward to.
 pub(crate) fn forget_unreachable(config: &mut dyn ConfigAccess, topology: &mut Topology) {
     for index in topology.indices() {
         let is_cut_off = |bar: &Bar| {

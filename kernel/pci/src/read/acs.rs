@@ -1,4 +1,4 @@
-//! The ACS capability of a function.
+//! Reading the ACS capability.
 
 use crate::config::access::ConfigAccess;
 use crate::function::Function;
@@ -6,9 +6,9 @@ use crate::function::acs::{AcsFlags, AcsRegisters};
 use crate::function::capability::id;
 use crate::read::capability;
 
-/// The ACS registers of a function, if there is that capability.
+/// Reads the ACS registers of a function, if it has that capability.
 pub(crate) fn find(config: &dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
-    // The registers follow the header of the capability; one at the very end has no room for them.
+    // The registers follow the header of the capability, for which there is no room at the very end of config space.
     let offset = function.extended_capability(id::ACS)?;
     let registers = config.read32(function.address, capability::in_extended_space(offset + 4)?);
     Some(AcsRegisters {
@@ -19,7 +19,7 @@ pub(crate) fn find(config: &dyn ConfigAccess, function: &Function) -> Option<Acs
     })
 }
 
-/// The ACS registers of a function as they are now.
+/// Reads the current ACS registers of a function.
 pub fn read_acs(config: &mut dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
     let acs = function.acs?;
     let control = AcsFlags::from_bits_retain(config.read16(function.address, acs.offset + 6));

@@ -1,7 +1,7 @@
-//! Alternative routing ID interpretation: a port that takes device and function number as one number.
+//! Alternative routing ID interpretation (ARI): device and function number form one function number.
 //!
-//! Behind such a port one device has up to 256 functions. Each one names the next, and what the chain does not
-//! lead to does not exist for software, even if it answers.
+//! Behind a port that forwards by ARI, one device has up to 256 functions. Each function contains the number of the
+//! next one. A function that this chain does not reach does not exist for software, even if it answers.
 
 use addr::{DeviceFunction, PciAddress};
 
@@ -12,18 +12,19 @@ use crate::function::kind::FunctionKind;
 use crate::read::capability::in_extended_space;
 use crate::read::scanned::{BridgeAbove, ScannedFunction};
 
-/// Registers of the PCIe capability (PCIe 5.0, section 7.5.3), from its beginning.
+/// Registers of the PCIe capability (PCIe 5.0, section 7.5.3), by offset.
 const FLAGS: u16 = 0x02;
 const DEVICE_CAPABILITIES_2: u16 = 0x24;
 const DEVICE_CONTROL_2: u16 = 0x28;
-/// Both in device capabilities 2 and in device control 2: ARI forwarding.
+/// ARI forwarding, in both device capabilities 2 and device control 2.
 const ARI_FORWARDING: u16 = 1 << 5;
-/// Version bits of the flags register; from version 2 on there are the registers with a 2.
+/// Version bits of the flags register; the second set of registers exists from version 2 on.
 const VERSION: u16 = 0xf;
-/// In the ARI extended capability, the register whose upper byte is the next function's number.
+/// In the ARI extended capability, the offset of the register whose upper byte is the number of the next function.
 const ARI_CAPABILITY: u16 = 4;
 
-/// Switches ARI forwarding of the port `above` on if function 0 of its device has ARI, else off. True if it is on.
+/// Enables ARI forwarding in the port `above` if function 0 of its device has ARI, else disables it. Returns whether
+/// it is enabled.
 ///
 /// Linux: `pci_configure_ari`.
 pub(crate) fn configure(config: &mut dyn ConfigAccess, above: BridgeAbove, first: &ScannedFunction) -> bool {
@@ -46,7 +47,7 @@ pub(crate) fn configure(config: &mut dyn ConfigAccess, above: BridgeAbove, first
     on
 }
 
-/// The function after `function` in its chain; numbers have to grow (Linux: `next_ari_fn`).
+/// The next function in the chain; numbers must ascend (Linux: `next_ari_fn`).
 pub(crate) fn next_function(config: &dyn ConfigAccess, function: &ScannedFunction, number: u8) -> Option<u8> {
     named_next(config, function).filter(|next| *next > number)
 }
@@ -57,7 +58,7 @@ fn named_next(config: &dyn ConfigAccess, function: &ScannedFunction) -> Option<u
     Some((config.read16(function.address, register) >> 8) as u8)
 }
 
-/// Findings functions that answer and that a port which forwards by ARI does not lead to.
+/// Reports functions that answer although the chain behind an ARI-forwarding port does not reach them.
 pub(crate) fn report_skipped(config: &dyn ConfigAccess, seen: &[ScannedFunction], findings: &mut Findings) {
     let Some(first) = seen.first().filter(|first| first.multifunction_by_header) else { return };
     let PciAddress { segment, bus, .. } = first.address;
@@ -69,7 +70,7 @@ pub(crate) fn report_skipped(config: &dyn ConfigAccess, seen: &[ScannedFunction]
     }
 }
 
-/// Findings functions that only ARI reaches, where no port forwards by it (PCIe 5.0, section 7.8.8.2).
+/// Reports functions that only ARI can reach where the port does not forward by it (PCIe 5.0, section 7.8.8.2).
 pub(crate) fn report_unreachable(
     config: &dyn ConfigAccess,
     seen: &[ScannedFunction],

@@ -1,4 +1,4 @@
-//! Base address registers: what they are, and how their size is measured.
+//! Measuring base address registers.
 
 use alloc::vec::Vec;
 
@@ -13,22 +13,22 @@ use crate::function::bar::{Bar, BarKind, BarRegister};
 
 /// Bit 0 of a BAR: I/O space.
 const IO_SPACE: u32 = 1;
-/// Bits 2 and 1 of a memory BAR: its width (PCI Local Bus 3.0, section 6.2.5.1).
+/// Bits 2 and 1 of a memory BAR: the width (PCI Local Bus 3.0, section 6.2.5.1).
 const WIDTH: u32 = 3 << 1;
 const WIDTH_32: u32 = 0;
 const WIDTH_1_MIB: u32 = 1 << 1;
 const WIDTH_64: u32 = 2 << 1;
-/// Bit 3 of a memory BAR.
+/// Bit 3 of a memory BAR: prefetchable.
 const PREFETCHABLE: u32 = 1 << 3;
-/// BARs of a virtual function.
+/// The number of BARs of a virtual function.
 const VIRTUAL_BARS: u8 = 6;
-/// Bit 0 of a ROM BAR: the ROM answers (PCI Local Bus 3.0, section 6.2.5.2).
+/// Bit 0 of a ROM BAR: the ROM is decoded (PCI Local Bus 3.0, section 6.2.5.2).
 const ROM_ENABLE: u32 = 1;
 
-/// The BARs of a function with their sizes and with the addresses that they hold, the ROM's last.
+/// Reads the BARs of a function with their sizes and current addresses, the ROM last.
 ///
-/// A size is measured by writing ones. The function does not decode meanwhile, and all registers hold
-/// afterwards what they held before.
+/// Sizes are measured by writing ones. Decoding is off meanwhile, and all registers have their previous values
+/// afterwards.
 pub(crate) fn measure_all(
     config: &mut dyn ConfigAccess,
     at: PciAddress,
@@ -54,8 +54,8 @@ pub(crate) fn measure_all(
         number += width;
     }
     bars.extend(rom.and_then(|offset| measure_rom(config, at, offset)));
-    // I/O space begins at 0, and EDK2 2022.11 uses it from there. Only in a function that decodes I/O is that an
-    // address; in another, a BAR that was never placed reads the same.
+    // I/O space begins at 0, and EDK2 2022.11 uses that address. A BAR that was never placed reads the same, so it
+    // counts as an address only if the function decodes I/O.
     let decodes_io = command & Command::IO.bits() != 0;
     for bar in bars.iter_mut().filter(|bar| decodes_io && bar.kind == BarKind::Io) {
         bar.bus_address.get_or_insert(0);
@@ -66,9 +66,9 @@ pub(crate) fn measure_all(
     bars
 }
 
-/// The BARs of all `total` virtual functions, whose registers begin at `first` and are not decoded yet.
+/// Reads the BARs of all `total` virtual functions, whose registers begin at `first` and are not decoded yet.
 ///
-/// None of them has an address: firmware that placed them has its numbers of virtual functions.
+/// Addresses from firmware are ignored: they are for firmware's number of virtual functions.
 pub(crate) fn measure_virtual(
     config: &mut dyn ConfigAccess,
     at: PciAddress,
@@ -88,7 +88,7 @@ pub(crate) fn measure_virtual(
     bars
 }
 
-/// Measures the BAR at an offset, which is the last one or not; with it, how many registers it takes.
+/// Measures the BAR at an offset. Returns it and the number of registers that it takes.
 fn measure(
     config: &mut dyn ConfigAccess,
     at: PciAddress,
@@ -97,14 +97,14 @@ fn measure(
     findings: &mut Findings,
 ) -> (Option<Bar>, u8) {
     let (held, ones) = probe(config, at, offset, u32::MAX);
-    // All ones, the flags included, is what is read where nothing answers (Linux: `__pci_read_base`).
+    // If nothing answers, all bits read as ones, including the flags (Linux: `__pci_read_base`).
     if ones == 0 || ones == u32::MAX {
         return (None, 1);
     }
-    // The type is what the register held: a BAR that claims less than 16 bytes of memory keeps ones in the bits of
-    // the type (QEMU 7.2: `pvpanic-pci`), and then has 16 (Linux: `decode_bar`).
+    // The type bits are those read before the measurement: in a BAR of less than 16 bytes of memory they can be
+    // written and then read as ones (QEMU 7.2: `pvpanic-pci`). Such a BAR has 16 bytes (Linux: `decode_bar`).
     if held & IO_SPACE != 0 {
-        // The upper half may be wired to zero: I/O space needs 16 bits only.
+        // The upper half may be hard-wired to zero: I/O space needs only 16 bits.
         let mask = ones & IO_ADDRESS;
         return (bar(register, BarKind::Io, mask.into(), (held & IO_ADDRESS).into()), 1);
     }
@@ -135,16 +135,16 @@ fn measure(
 }
 
 fn measure_rom(config: &mut dyn ConfigAccess, at: PciAddress, offset: u16) -> Option<Bar> {
-    // The lowest bit switches the ROM on and stays off.
+    // The lowest bit enables the ROM and stays off.
     let (held, ones) = probe(config, at, offset, ROM_ADDRESS);
     let kind = BarKind::Memory { wide: false, prefetchable: false };
-    // A ROM that is off has no address, whatever the register holds: firmware may leave there what it
-    // measured with (EDK2 2022.11).
+    // A disabled ROM has no address, whatever the register contains: firmware may leave its measurement there (EDK2
+    // 2022.11).
     let address = if held & ROM_ENABLE == 0 { 0 } else { held & ROM_ADDRESS };
     bar(BarRegister::Rom, kind, (ones & ROM_ADDRESS).into(), address.into())
 }
 
-/// What the register held, and what it holds of `ones`.
+/// Writes `ones`. Returns the previous value, which is restored, and the value read back.
 fn probe(config: &mut dyn ConfigAccess, at: PciAddress, offset: u16, ones: u32) -> (u32, u32) {
     let held = config.read32(at, offset);
     config.write32(at, offset, ones);
@@ -155,7 +155,7 @@ fn probe(config: &mut dyn ConfigAccess, at: PciAddress, offset: u16, ones: u32) 
     (held, answer)
 }
 
-/// The lowest address bit that can be set is the size; without one, nothing is implemented.
+/// The lowest address bit that can be set is the size. Without one, the BAR is not implemented.
 fn bar(register: BarRegister, kind: BarKind, mask: u64, held: u64) -> Option<Bar> {
     let size = mask & mask.wrapping_neg();
     let bus_address = Some(held).filter(|address| *address != 0);

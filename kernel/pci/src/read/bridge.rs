@@ -1,4 +1,4 @@
-//! What a bridge can forward, and what it does.
+//! Reading the bridge registers.
 
 use addr::PciAddress;
 
@@ -8,7 +8,7 @@ use crate::config::window::{WIDE, read_window};
 use crate::function::bridge::{BridgeInfo, BusNumbers, WindowKind};
 use crate::policy::Resources;
 
-/// Reads what a bridge can forward, and under [`Resources::Keep`] what it does.
+/// Reads which windows a bridge implements, and under [`Resources::Keep`] the addresses in them.
 pub(crate) fn read(
     config: &mut dyn ConfigAccess,
     at: PciAddress,
@@ -17,7 +17,7 @@ pub(crate) fn read(
 ) -> BridgeInfo {
     let mut io = config.read16(at, register::IO_WINDOW);
     if io == 0 {
-        // Zero is also what an open window at 0 reads: only writing tells whether there is one.
+        // An open window at 0 reads as zero too: only a write shows whether the window exists.
         config.write16(at, register::IO_WINDOW, 0xe0f0);
         io = config.read16(at, register::IO_WINDOW);
         config.write16(at, register::IO_WINDOW, 0);

@@ -1,4 +1,4 @@
-//! Capability lists and what is read from them.
+//! Reading the capability lists.
 
 use alloc::vec::Vec;
 
@@ -10,16 +10,16 @@ use crate::findings::Findings;
 use crate::function::capability::{Capability, ExtendedCapability, id};
 use crate::function::kind::FunctionKind;
 
-/// Entries that fit in 192 bytes.
+/// The maximum number of entries: 192 bytes, four each.
 const MAX_CAPABILITIES: usize = 48;
-/// Entries that fit in 3,840 bytes, eight each.
+/// The maximum number of entries: 3,840 bytes, eight each.
 const MAX_EXTENDED_CAPABILITIES: usize = 480;
-/// First offset of an extended capability.
+/// The first offset of an extended capability.
 const EXTENDED_SPACE: u16 = 0x100;
-/// Last offset at which either kind can begin.
+/// The last offset of an extended capability.
 const LAST_EXTENDED: u16 = 0xffc;
 
-/// The capability list of a function, and what the PCIe capability in it says of the function's kind.
+/// Reads the capability list of a function, and its kind from the PCIe capability.
 pub(crate) fn read_list(
     config: &dyn ConfigAccess,
     at: PciAddress,
@@ -31,7 +31,7 @@ pub(crate) fn read_list(
     if config.read32(at, register::COMMAND) & HAS_LIST == 0 {
         return (list, FunctionKind::Conventional);
     }
-    // The two lowest bits are reserved and have to be masked.
+    // The two lowest bits are reserved and must be masked.
     let mut offset = config.read8(at, register::CAPABILITIES) & !3;
     while offset != 0 {
         if offset < 0x40 {
@@ -69,7 +69,7 @@ pub(crate) fn read_list(
     (list, kind.unwrap_or(FunctionKind::Conventional))
 }
 
-/// The extended capability list; empty where there is no extended config space.
+/// Reads the extended capability list; empty without extended config space.
 pub(crate) fn read_extended_list(
     config: &dyn ConfigAccess,
     at: PciAddress,
@@ -82,8 +82,8 @@ pub(crate) fn read_extended_list(
     loop {
         let head = config.read32(at, offset);
         let id = head as u16;
-        // All zeroes end a list, as its first entry or as a later one (QEMU 11.1: virtio-net-pci with `sriov-pf`;
-        // Linux: pci_find_next_ext_capability). Without extended space there are all ones.
+        // Zero ends a list, as the first entry or as a later one (QEMU 11.1: `virtio-net-pci` with `sriov-pf`; Linux:
+        // `pci_find_next_ext_capability`). Without extended space it reads as all ones.
         if head == 0 || head == u32::MAX {
             if head != 0 && offset != EXTENDED_SPACE {
                 findings.capability_list(at, LIST, offset, "has no entry");
@@ -113,7 +113,7 @@ pub(crate) fn read_extended_list(
     list
 }
 
-/// The offset itself, if it is in config space.
+/// `offset`, if it is in config space.
 pub(crate) fn in_extended_space(offset: u16) -> Option<u16> {
     (offset < 0x1000).then_some(offset)
 }

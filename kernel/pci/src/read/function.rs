@@ -1,4 +1,4 @@
-//! From numbered buses to described functions.
+//! Reading functions once their buses have numbers.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,4 @@
-//! What config space contains: which functions exist, the bus numbers that lead to them, capabilities and BARs.
+//! Reading config space: scan, bus numbers, capabilities, BARs.
 
 pub(crate) mod acs;
 pub(crate) mod ari;

@@ -1,4 +1,4 @@
-//! Port types that cannot be true where they are claimed.
+//! Port types that are impossible at their position.
 
 use addr::PciAddress;
 
@@ -6,12 +6,11 @@ use crate::findings::Findings;
 use crate::function::kind::FunctionKind;
 use crate::read::scanned::BridgeAbove;
 
-/// What a function that claims to be `claimed` acts as, and whether the claim cannot be true below `above`.
+/// The type as which a function with type `claimed` below `above` is treated, and whether its type is impossible.
 ///
-/// A downstream port below a port that already leads to a link acts as an upstream port. An upstream port below
-/// an upstream port acts as a downstream port by the specification; Linux up to 7.3.4 says so too, and then goes
-/// on as if it isolated: it writes the type into bits that are not the type's (`set_pcie_port_type`). Its answer
-/// is that of the claim, which is kept here.
+/// A downstream port below a port that already leads to a link is treated as an upstream port. An upstream port below
+/// an upstream port is a downstream port by the specification. Linux up to 7.3.4 agrees, but writes the type into the
+/// wrong bits (`set_pcie_port_type`), so that it is grouped as an upstream port; so it is here.
 pub(crate) fn port_type(
     claimed: FunctionKind,
     above: Option<BridgeAbove>,

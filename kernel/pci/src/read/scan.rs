@@ -1,4 +1,4 @@
-//! Which functions answer on one bus.
+//! Finding the functions on one bus.
 
 use alloc::vec::Vec;
 
@@ -17,9 +17,9 @@ const HOST_BRIDGE: u32 = 0x0600;
 
 /// Appends the functions that exist on a bus, in the order in which Linux finds them.
 ///
-/// Behind a PCIe port there is device 0 alone. Functions above 0 are asked only if function 0 is there: those
-/// of its ARI chain if the port forwards by ARI, else all seven if function 0 says that there are more
-/// (Linux: `pci_scan_slot`, `only_one_child`, `next_fn`).
+/// Behind a PCIe port only device 0 exists. Functions above 0 are read only if function 0 exists: those of its ARI
+/// chain if the port forwards by ARI, else all seven if function 0 is a multifunction device (Linux: `pci_scan_slot`,
+/// `only_one_child`, `next_fn`).
 pub(crate) fn scan_bus(
     config: &mut dyn ConfigAccess,
     (segment, bus): (u16, u8),
@@ -33,10 +33,10 @@ pub(crate) fn scan_bus(
     for device in 0..slots {
         let slot = DeviceFunction::from_bits(device << 3);
         let mut number = 0;
-        // An ARI function number goes beyond the three bits of a conventional one.
+        // An ARI function number has more than the three bits of a conventional one.
         while let Some(devfn) = slot.bits().checked_add(number).map(DeviceFunction::from_bits) {
             let address = PciAddress { segment, bus, devfn };
-            // With more slots than one, a chain may have been there before.
+            // With several slots, an earlier chain may have reached this function.
             let known = seen[first..].iter().position(|seen| seen.address == address).map(|at| first + at);
             let at = known.or_else(|| {
                 seen.push(look(config, address, number, above, findings)?);
@@ -71,7 +71,8 @@ pub(crate) fn scan_bus(
     }
 }
 
-/// The function at `address`, which is `number` of its slot, if one is there and can be used.
+/// Reads the function at `address`, which is function `number` of its slot; none if it does not exist or cannot be
+/// used.
 fn look(
     config: &dyn ConfigAccess,
     address: PciAddress,
@@ -85,7 +86,7 @@ fn look(
     }
     let (vendor, device) = (id as u16, (id >> 16) as u16);
     if vendor == 0x0001 {
-        // Configuration request retry status (PCIe 5.0, section 2.3.2); nobody here can wait for it.
+        // Configuration request retry status (PCIe 5.0, section 2.3.2); this crate has no means to wait.
         findings.not_ready(address);
         return None;
     }
@@ -108,7 +109,7 @@ fn look(
     };
     let (kind, impossible_port) = port_type(claimed, above, address, findings);
     let class_revision = config.read32(address, register::CLASS_REVISION);
-    // Linux: pci_cfg_space_size. Conventional functions have 256 bytes, but a host bridge may have more.
+    // Linux: `pci_cfg_space_size`. Conventional functions have 256 bytes, but a host bridge may have more.
     let extended = kind != FunctionKind::Conventional || class_revision >> 16 == HOST_BRIDGE;
     let extended_capabilities =
         if extended { capability::read_extended_list(config, address, findings) } else { Vec::new() };

@@ -1,4 +1,4 @@
-//! A function that answers, before its bus has its final number.
+//! Functions found by a scan, before bus numbers are final.
 
 use alloc::vec::Vec;
 
@@ -9,27 +9,27 @@ use crate::function::capability::{Capability, ExtendedCapability, id};
 use crate::function::kind::FunctionKind;
 use crate::function::sriov::Sriov;
 
-/// A function that answers, with what has been read of it so far.
+/// A function that answers, and what has been read of it so far.
 #[derive(Clone, Debug)]
 pub(crate) struct ScannedFunction {
     pub(crate) address: PciAddress,
     pub(crate) vendor: u16,
     pub(crate) device: u16,
-    /// Class in the upper 24 bits, revision in the lowest 8.
+    /// Class in bits 31 to 8, revision in bits 7 to 0.
     pub(crate) class_revision: u32,
     pub(crate) header: Header,
-    /// Bit 7 of its own header type, or a function above 0.
+    /// Whether bit 7 of its own header type is set, or it is a function above 0.
     pub(crate) multifunction: bool,
     pub(crate) multifunction_by_header: bool,
     pub(crate) kind: FunctionKind,
-    /// Its PCIe type cannot be true where it is.
+    /// Its PCIe port type is impossible at this position.
     pub(crate) impossible_port: bool,
     pub(crate) capabilities: Vec<Capability>,
     pub(crate) extended_capabilities: Vec<ExtendedCapability>,
     pub(crate) sriov: Option<Sriov>,
 }
 
-/// Header types that exist, with what numbering needs of each.
+/// The header type, with what numbering needs.
 #[derive(Clone, Debug)]
 pub(crate) enum Header {
     Normal,
@@ -37,21 +37,21 @@ pub(crate) enum Header {
     Cardbus,
 }
 
-/// What has to be known of a bridge before it is numbered.
+/// A bridge as numbering sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScannedBridge {
-    /// The register with its bus numbers as found; the highest byte is the latency timer.
+    /// The register with its bus numbers; the highest byte is the latency timer.
     pub(crate) register: u32,
-    /// What it got, or keeps.
+    /// The numbers that it has; none if it forwards nothing.
     pub(crate) buses: Option<BusNumbers>,
 }
 
-/// The bridge to a bus, as far as it decides which functions exist there.
+/// The properties of the bridge to a bus that decide which functions exist there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BridgeAbove {
     pub(crate) address: PciAddress,
     pub(crate) kind: FunctionKind,
-    /// Where its PCIe capability begins.
+    /// The offset of its PCIe capability.
     pub(crate) express: Option<u8>,
 }
 
@@ -74,12 +74,12 @@ impl ScannedFunction {
         if let Header::Bridge(bridge) = &mut self.header { Some(bridge) } else { None }
     }
 
-    /// Where its first extended capability with this ID begins.
+    /// The offset of its first extended capability with this ID.
     pub(crate) fn extended_capability(&self, id: u16) -> Option<u16> {
         self.extended_capabilities.iter().find(|entry| entry.id == id).map(|entry| entry.offset)
     }
 
-    /// This bridge, as the functions behind it depend on it.
+    /// The properties of this bridge that the functions behind it depend on.
     pub(crate) fn as_bridge_above(&self) -> BridgeAbove {
         let express = self.capabilities.iter().find(|entry| entry.id == id::PCIE).map(|entry| entry.offset);
         BridgeAbove { address: self.address, kind: self.kind, express }

@@ -1,8 +1,8 @@
-//! Single root I/O virtualisation: physical functions, and the virtual functions that they can be told to have.
+//! Single root I/O virtualisation (SR-IOV): reading the capability of physical functions.
 //!
-//! A virtual function has a requester ID and config space of its own, and no vendor ID there: a scan never finds
-//! it. Its ID follows from its physical function's, which may lie on a later bus that no bridge leads to. Those
-//! numbers are left free when buses are numbered, whether or not virtual functions are switched on later.
+//! A virtual function has its own requester ID and config space, but no vendor ID there, so a scan does not find it.
+//! Its ID is computed from that of its physical function, and may be on a later bus that no bridge leads to. These
+//! bus numbers are reserved, whether or not virtual functions are enabled later.
 
 use addr::{PciAddress, RequesterId};
 
@@ -14,7 +14,7 @@ use crate::function::sriov::Sriov;
 use crate::read::capability;
 use crate::read::scanned::ScannedFunction;
 
-/// Registers of the SR-IOV capability (PCIe 5.0, section 9.3.3), from its beginning.
+/// Registers of the SR-IOV capability (PCIe 5.0, section 9.3.3), by offset.
 pub(crate) mod offset {
     pub(crate) const CAPABILITIES: u16 = 0x04;
     pub(crate) const CONTROL: u16 = 0x08;
@@ -28,26 +28,26 @@ pub(crate) mod offset {
     pub(crate) const SUPPORTED_PAGES: u16 = 0x1c;
     pub(crate) const PAGE_SIZE: u16 = 0x20;
     pub(crate) const FIRST_BAR: u16 = 0x24;
-    /// The sixth BAR's.
+    /// The sixth BAR.
     pub(crate) const LAST: u16 = 0x38;
 }
 
-/// Bits of the control register: virtual functions exist, they answer in memory space, and functions of the
-/// device are numbered by ARI.
+/// Bits of the control register: virtual functions exist, they decode memory space, and functions of the device are
+/// numbered by ARI.
 pub(crate) const VF_ENABLE: u16 = 1 << 0;
 pub(crate) const VF_MEMORY: u16 = 1 << 3;
 const ARI_HIERARCHY: u16 = 1 << 4;
 impl Sriov {
-    /// Where the BARs of virtual functions begin in config space.
+    /// The offset of the first BAR of virtual functions in config space.
     pub(crate) fn first_bar(self) -> u16 {
         self.offset + offset::FIRST_BAR
     }
 }
 
-/// Puts the SR-IOV capability of `function` into the state in which nothing is switched on, and reads it.
+/// Resets the SR-IOV capability of `function`, so that no virtual function is enabled, and reads it.
 ///
-/// `first` if no function before it on its bus has one: it alone decides about ARI. Linux: `sriov_init`,
-/// `compute_max_vf_buses`.
+/// `first` is whether no function before it on its bus has the capability; only that function controls ARI. Linux:
+/// `sriov_init`, `compute_max_vf_buses`.
 pub(crate) fn init(
     config: &mut dyn ConfigAccess,
     function: &ScannedFunction,
@@ -67,7 +67,7 @@ pub(crate) fn init(
     if total == 0 {
         return None;
     }
-    // The smallest page size that it can; 4 KiB is bit 0 (PCIe 5.0, section 9.3.3.12).
+    // The smallest supported page size; 4 KiB is bit 0 (PCIe 5.0, section 9.3.3.12).
     let pages = config.read32(at, offset + offset::SUPPORTED_PAGES);
     config.write32(at, offset + offset::PAGE_SIZE, pages & pages.wrapping_neg());
     let mut sriov = Sriov {
@@ -94,14 +94,15 @@ pub(crate) fn init(
     Some(sriov)
 }
 
-/// The requester IDs of virtual functions, before they are cut down to 16 bits.
+/// The requester IDs of virtual functions, before they are truncated to 16 bits.
 pub(crate) struct Ids {
     first: u32,
     stride: u32,
 }
 
 impl Ids {
-    /// With NumVFs at `number`; none if they would not all differ from the physical function's and each other.
+    /// Reads the IDs with NumVFs at `number`; none unless they differ from each other and from the physical
+    /// function's.
     pub(crate) fn read(
         config: &dyn ConfigAccess,
         at: PciAddress,
@@ -120,7 +121,7 @@ impl Ids {
     }
 }
 
-/// How many bus numbers after that of the bus stay free for virtual functions (Linux: `pci_iov_bus_range`).
+/// The number of bus numbers after `bus` that are reserved for virtual functions (Linux: `pci_iov_bus_range`).
 pub(crate) fn reserved_buses(bus: u8, functions: &[ScannedFunction]) -> u16 {
     let last = functions.iter().filter_map(|function| Some(function.sriov?.last_bus)).max();
     last.map_or(0, |last| last - u16::from(bus))

@@ -1,4 +1,4 @@
-//! Where a virtio function has its registers: vendor-specific capabilities (virtio 1.2, section 4.1.4).
+//! The registers of a virtio function: vendor-specific capabilities (virtio 1.2, section 4.1.4).
 
 use alloc::vec::Vec;
 
@@ -9,49 +9,49 @@ use crate::function::bar::BarRegister;
 /// Capability ID of vendor-specific capabilities (PCI Code and ID Assignment 1.11, section 2).
 pub const VENDOR_SPECIFIC: u8 = 0x09;
 
-/// Bytes of config space that capabilities can be in.
+/// Bytes of config space that can contain capabilities.
 const CAPABILITY_SPACE: u16 = 0x100;
-/// Bytes of a capability, and of one with a multiplier or data behind it (sections 4.1.4.4 and 4.1.4.9).
+/// Bytes of a capability without and with additional data (sections 4.1.4.4 and 4.1.4.9).
 const SIZE: u8 = 16;
 const LONG_SIZE: u8 = 20;
-/// BARs of a function; higher numbers are reserved (section 4.1.4).
+/// The number of BARs of a function; higher numbers are reserved (section 4.1.4).
 const BAR_COUNT: u8 = 6;
 
-/// What a capability leads to.
+/// The structure that a capability refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VirtioStructure {
-    /// Status, features, queues.
+    /// Common configuration: status, features, queues.
     Common,
-    /// Where queues are notified.
+    /// Queue notifications.
     Notify {
-        /// Bytes between the places of two queues whose offsets differ by one.
+        /// Bytes between the registers of two queues whose notify offsets differ by one.
         multiplier: u32,
     },
     /// The interrupt status.
     Interrupt,
-    /// What is particular to the kind of device.
+    /// Configuration of the device type.
     Device,
-    /// Access to any BAR by way of configuration space; it is in no BAR itself.
+    /// Access to any BAR through configuration space; it is not in a BAR itself.
     Access,
 }
 
-/// A capability that can be used: it lies in config space, and what it leads to in a BAR's address range.
+/// A valid capability: it is in config space, and its structure does not exceed the address range of a BAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VirtioCapability {
-    /// Where in config space it begins.
+    /// Its offset in config space.
     pub offset: u8,
-    /// What it leads to.
+    /// The structure that it refers to.
     pub structure: VirtioStructure,
     /// The BAR, 0 to 5.
     pub bar: u8,
-    /// Where in the BAR, in bytes.
+    /// The offset of the structure in the BAR.
     pub start: u32,
-    /// How many bytes; `start + length` does not overflow.
+    /// The size of the structure in bytes; `start + length` does not overflow.
     pub length: u32,
 }
 
-/// The capabilities that can be used, in their order: the specification has a driver take the first one of each kind
-/// that it can.
+/// The valid capabilities, in the order of the list: by the specification a driver uses the first valid one of each
+/// type.
 #[must_use]
 pub fn virtio_capabilities(config: &dyn ConfigAccess, function: &Function) -> Vec<VirtioCapability> {
     let vendor = function.capabilities.iter().filter(|capability| capability.id == VENDOR_SPECIFIC);
@@ -78,7 +78,7 @@ fn read(config: &dyn ConfigAccess, function: &Function, offset: u8) -> Option<Vi
     };
     let (bar, start, length) = (word(4) as u8, word(8), word(12));
     if structure == VirtioStructure::Access {
-        // What a driver used it for last.
+        // BAR, offset and length are those of the driver's last access.
         return Some(VirtioCapability { offset, structure, bar: 0, start: 0, length: 0 });
     }
     start.checked_add(length)?;
@@ -86,14 +86,14 @@ fn read(config: &dyn ConfigAccess, function: &Function, offset: u8) -> Option<Vi
 }
 
 impl VirtioCapability {
-    /// Whether what it leads to is in the BAR `register`.
+    /// Whether its structure is in the BAR `register`.
     #[must_use]
     pub fn is_in(&self, register: BarRegister) -> bool {
         self.structure != VirtioStructure::Access && register == BarRegister::Bar(self.bar)
     }
 
-    /// The words of the capability, for a BAR that begins `shift` bytes earlier, and with `next` as the offset of the
-    /// capability that follows; 0 if none does.
+    /// The words of the capability, for a BAR that begins `shift` bytes earlier. `next` is the offset of the next
+    /// capability, 0 for the last one.
     #[must_use]
     pub fn words(&self, shift: u32, next: u8) -> [u32; 5] {
         let (kind, size, multiplier) = match self.structure {
@@ -104,7 +104,7 @@ impl VirtioCapability {
             VirtioStructure::Access => (5, LONG_SIZE, 0),
         };
         let head = u32::from_le_bytes([VENDOR_SPECIFIC, next, size, kind]);
-        // No BAR has so many bytes that a start at the very end would be in it.
+        // A saturated start is beyond the end of every BAR.
         [head, self.bar.into(), self.start.saturating_add(shift), self.length, multiplier]
     }
 }

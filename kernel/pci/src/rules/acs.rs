@@ -1,4 +1,4 @@
-//! Access control services: what a function can, what is switched on, and whether it isolates.
+//! Access control services (ACS): whether a function isolates, and enabling ACS.
 
 use core::fmt;
 
@@ -11,16 +11,16 @@ use crate::function::kind::FunctionKind;
 use crate::rules::quirks;
 use crate::topology::Topology;
 
-/// Whether a function keeps its requests apart from its neighbours'.
+/// Whether a function isolates its requests from those of its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcsVerdict {
-    /// It does.
+    /// It isolates.
     Isolates,
-    /// It does not: it has no ACS capability where it would need one.
+    /// It does not isolate: it needs an ACS capability and does not have one.
     NoAcs,
-    /// It does not: these bits are implemented and off.
+    /// It does not isolate: these bits are implemented and disabled.
     Off(AcsFlags),
-    /// It does not, by what it is: conventional PCI shares its bus.
+    /// It does not isolate because of its kind: functions of conventional PCI share their bus.
     SharedBus,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for AcsVerdict {
 }
 
 impl Function {
-    /// Whether this function keeps its requests apart (Linux: `pci_acs_enabled` with `REQ_ACS_FLAGS`).
+    /// Whether this function isolates, and if not, why (Linux: `pci_acs_enabled` with `REQ_ACS_FLAGS`).
     #[must_use]
     pub fn acs_verdict(&self) -> AcsVerdict {
         if let Some(isolates) = quirks::acs(self) {
@@ -56,18 +56,19 @@ impl Function {
             {
                 self.acs_registers_verdict()
             }
-            // A single function has no peer inside its device. Reserved types pass as they do on Linux.
+            // A function that is alone in its device has no peers there. Reserved types count as isolating, as on
+            // Linux.
             _ => AcsVerdict::Isolates,
         }
     }
 
-    /// Whether this function keeps its requests apart.
+    /// Whether this function isolates its requests from those of its neighbours.
     #[must_use]
     pub fn isolates(&self) -> bool {
         self.acs_verdict() == AcsVerdict::Isolates
     }
 
-    /// A flag that is not implemented counts as wired on.
+    /// A flag that is not implemented counts as enabled.
     fn acs_registers_verdict(&self) -> AcsVerdict {
         let Some(acs) = self.acs else { return AcsVerdict::NoAcs };
         let required = AcsFlags::ISOLATION & acs.capability;
@@ -77,7 +78,7 @@ impl Function {
 }
 
 impl Topology {
-    /// The same functions with everything that isolates switched on, in this copy alone.
+    /// A copy of the topology with ACS enabled in every function; the hardware does not change.
     #[must_use]
     pub fn fully_isolating(&self) -> Self {
         let mut copy = self.clone();
@@ -87,7 +88,7 @@ impl Topology {
         copy
     }
 
-    /// Switches ACS of one function on in this copy alone, as [`enable_acs_of`] does in the machine.
+    /// Enables ACS of one function in this topology only; [`enable_acs_of`] does it in the hardware as well.
     pub fn isolate(&mut self, index: FunctionIndex) {
         let function = self.function_mut(index);
         let wanted = AcsFlags::wanted(function);
@@ -106,25 +107,26 @@ impl Topology {
 }
 
 impl AcsFlags {
-    /// What is switched on in `function` as far as it has it: TB too where requests come from outside of the
-    /// machine (Linux: `pci_std_enable_acs`).
+    /// The bits to enable in `function` if it implements them: TB too where requests come from outside the machine
+    /// (Linux: `pci_std_enable_acs`).
     fn wanted(function: &Function) -> Self {
         let outside = function.external_facing || function.untrusted;
         if outside { Self::ISOLATION | Self::TRANSLATION_BLOCKING } else { Self::ISOLATION }
     }
 }
 
-/// Switches on SV, RR, CR and UF in every function that has them; in a port that leads out of the machine and
-/// in what is behind it TB as well.
+/// Enables SV, RR, CR and UF in every function that implements them, and TB in ports that lead out of the machine and
+/// in everything behind them.
 pub fn enable_acs(config: &mut dyn ConfigAccess, topology: &mut Topology) {
     for index in topology.indices() {
         enable_acs_of(config, topology, index);
     }
 }
 
-/// The same for one function: the step that Linux takes before it groups that function.
+/// Enables ACS of one function, which Linux does before it groups that function.
 ///
-/// A bit that does not stay on is a finding, and the function counts as not isolating. Where the user chose, that stays.
+/// A bit that does not stay enabled is a finding, and the function does not count as isolating. Settings of the user
+/// are not changed.
 pub fn enable_acs_of(config: &mut dyn ConfigAccess, topology: &mut Topology, index: FunctionIndex) {
     let function = topology.function_mut(index);
     let wanted = AcsFlags::wanted(function);

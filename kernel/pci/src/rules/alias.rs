@@ -1,4 +1,4 @@
-//! Under which requester IDs a function's requests arrive.
+//! The requester IDs of a function's requests.
 
 use alloc::vec::Vec;
 
@@ -9,18 +9,18 @@ use crate::function::index::FunctionIndex;
 use crate::function::kind::FunctionKind;
 use crate::topology::Topology;
 
-/// One ID under which a function's requests can arrive, and who puts it there.
+/// A requester ID that requests of a function can have, and the function that causes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alias {
-    /// The function itself, or the bridge on the way that takes the requests over.
+    /// The function itself, or a bridge above it that replaces the ID.
     pub owner: FunctionIndex,
     /// The ID.
     pub id: RequesterId,
 }
 
 impl Topology {
-    /// Shows `visit` every alias of `function` in Linux's order: its own ID, its alias mask, then what
-    /// the bridges towards the root make of it. Ends early with the first value that `visit` returns.
+    /// Calls `visit` for every alias of `function` in Linux's order: its own ID, those in its alias mask, then those
+    /// that bridges towards the root replace it by. Stops at the first value that `visit` returns.
     ///
     /// Linux: `pci_for_each_dma_alias`.
     pub fn aliases<T>(
@@ -44,7 +44,7 @@ impl Topology {
             })
     }
 
-    /// The function's own requester ID, then its aliases in Linux's order, each once.
+    /// The requester IDs of `function`: its own, then its aliases in Linux's order, each once.
     #[must_use]
     pub fn requesters(&self, function: FunctionIndex) -> Vec<RequesterId> {
         let mut ids = Vec::new();
@@ -57,7 +57,7 @@ impl Topology {
         ids
     }
 
-    /// Whether one of the two does DMA under the other's ID; they are on one bus.
+    /// Whether one of two functions on the same bus does DMA under the other's ID.
     ///
     /// Linux: `pci_devs_are_dma_aliases`.
     pub(crate) fn are_aliases(&self, one: FunctionIndex, other: FunctionIndex) -> bool {
@@ -66,7 +66,7 @@ impl Topology {
     }
 }
 
-/// The ID under which `bridge` passes on requests from behind it; none if it leaves theirs alone.
+/// The ID by which `bridge` replaces those of requests from behind it; none if it does not.
 fn taken_over_as(bridge: &Function) -> Option<RequesterId> {
     let own = bridge.address.requester_id();
     let behind = || {

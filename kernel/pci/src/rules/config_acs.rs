@@ -1,4 +1,4 @@
-//! What the command line says about ACS (Linux: `pci=config_acs=`, `__pci_config_acs`; since Linux 6.12).
+//! ACS settings of the command line (Linux since 6.12: `pci=config_acs=`, `__pci_config_acs`).
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -11,7 +11,7 @@ use crate::function::Function;
 use crate::function::acs::AcsFlags;
 use crate::topology::Topology;
 
-/// For which functions ACS is as the user says. For one that several entries match, the first one counts.
+/// The ACS settings of the user. If several entries match a function, the first one is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigAcs(Vec<Entry>);
 
@@ -19,26 +19,27 @@ pub struct ConfigAcs(Vec<Entry>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     text: String,
-    /// Which bits the user decides; the others stay as firmware left them.
+    /// The bits that the user sets; the others keep firmware's value.
     mask: AcsFlags,
-    /// What those are to be.
+    /// The values of these bits.
     flags: AcsFlags,
     device: Selector,
 }
 
-/// Which functions are meant (Linux: `pci_dev_str_match`).
+/// Selects functions (Linux: `pci_dev_str_match`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Selector {
-    /// The function at a place, or below it bridge by bridge.
+    /// The function at an address, or bridge by bridge below it.
     Path { segment: u16, bus: u8, steps: Vec<DeviceFunction> },
     /// Vendor, device, subsystem vendor and subsystem device ID; 0 is any.
     Ids([u16; 4]),
 }
 
 impl ConfigAcs {
-    /// Reads a list with semicolons.
+    /// Parses a list of entries, separated by semicolons.
     ///
-    /// As on Linux, what cannot be read ends the list, and what is before it counts; the text says what that is.
+    /// As on Linux, the list ends at the first entry that cannot be parsed; the entries before it are used. The
+    /// second value describes the error.
     #[must_use]
     pub fn parse(list: &str) -> (Self, Option<String>) {
         let mut entries = Vec::new();
@@ -121,17 +122,17 @@ impl Selector {
     }
 }
 
-/// A number as Linux's `%x` reads it, if it fits.
+/// Parses a number as Linux's `%x` does; none if it does not fit.
 fn hex(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    // `from_str_radix` would take a sign.
+    // `from_str_radix` would accept a sign.
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// Sets ACS where `choice` says so, whether or not there is an IOMMU, and keeps it so: [`enable_acs`] leaves
-/// those functions alone. Comes before anything is grouped.
+/// Sets ACS of the functions that `choice` selects, with or without an IOMMU. [`enable_acs`] does not change these
+/// functions any more. Call this before anything is grouped.
 ///
-/// Returns the entries that decide for no function: none that they match has ACS, or an earlier one decides.
+/// Returns the entries without effect: those whose functions have no ACS capability, or match an earlier entry.
 ///
 /// [`enable_acs`]: crate::enable_acs
 pub fn config_acs(config: &mut dyn ConfigAccess, topology: &mut Topology, choice: &ConfigAcs) -> Vec<String> {

@@ -1,9 +1,9 @@
-//! With whom a function must share an IOMMU group.
+//! Which functions must share an IOMMU group.
 //!
-//! One algorithm, Linux's `pci_device_group`, against a lookup that says who is in which group already.
-//! A path that follows Linux step by step asks [`Topology::group`] as its devices come. The isolation
-//! class of a function, which must not depend on what was probed before, is what the same algorithm
-//! says when all functions are grouped in topology order.
+//! There is one algorithm, Linux's `pci_device_group`; a callback tells it which group a function is in. A path that
+//! follows Linux step by step calls [`Topology::group`] for each device when it is probed. The isolation class of a
+//! function must not depend on what was probed before: it is the result of the same algorithm with all functions in
+//! topology order.
 
 use alloc::format;
 use alloc::string::String;
@@ -15,19 +15,19 @@ use crate::function::alias_mask::AliasMask;
 use crate::function::index::FunctionIndex;
 use crate::topology::Topology;
 
-/// Which group a function joins, and which rule decided.
+/// The group that a function joins, and the rule that decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Join<G> {
     /// The group of a function that it cannot be isolated from.
     Existing {
         /// That group.
         group: G,
-        /// The rule, in the report's words.
+        /// The rule, in the words of the report.
         why: String,
     },
-    /// None of those that exist.
+    /// A new group.
     New {
-        /// The rule, in the report's words.
+        /// The rule, in the words of the report.
         why: String,
     },
 }
@@ -37,27 +37,27 @@ pub enum Join<G> {
 pub struct IsolationClass {
     /// The first function of the class in topology order.
     pub leader: FunctionIndex,
-    /// The rule that put the function there, in the report's words.
+    /// The rule that put the function there, in the words of the report.
     pub why: String,
 }
 
-/// The rule by which a function joined, before it is put into words.
+/// The rule that decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
-    /// The function is in that group already.
+    /// The function is in that group already, or in a new one.
     Own,
-    /// A bridge takes over its requests, or passes them on under an ID of its own.
+    /// A bridge replaces the requester IDs of its requests by one that it owns.
     AliasOf(FunctionIndex),
-    /// That bridge does not keep it apart, because of the second one: itself, or one above it.
+    /// The first bridge does not isolate it, because of the second one: the same bridge, or one above it.
     Behind(FunctionIndex, FunctionIndex),
-    /// A function of the same bus does DMA under its ID, or the other way round.
+    /// A function of the same bus does DMA under its ID, or it under that function's.
     SharesIds(FunctionIndex),
     /// A function of the same slot.
     Sibling(FunctionIndex),
 }
 
 impl Topology {
-    /// Which group `function` joins, if `group_of` says who is in which group now.
+    /// The group that `function` joins, if `group_of` returns the current group of each function.
     ///
     /// Linux 7.2: `pci_device_group`.
     pub fn group<G>(
@@ -71,12 +71,13 @@ impl Topology {
         }
     }
 
-    /// The isolation class of every function, by index. Depends on the topology alone, ACS control included.
+    /// The isolation class of every function, by index. It depends only on the topology, including the ACS control
+    /// registers.
     #[must_use]
     pub fn isolation_classes(&self) -> Vec<IsolationClass> {
         let mut classes: Vec<IsolationClass> = Vec::with_capacity(self.functions().len());
         for index in self.indices() {
-            // Whoever comes later has no class yet: that is what makes the order the topology's.
+            // Later functions have no class yet, so that the order is that of the topology.
             let join = self.group(index, &|other| classes.get(other.place()).map(|class| class.leader));
             classes.push(match join {
                 Join::Existing { group: leader, why } => IsolationClass { leader, why },
@@ -105,7 +106,7 @@ impl Topology {
         }
         let mut leak = None;
         for bridge in self.bridges_above(top) {
-            // The first leak above a bridge stays the first one above all bridges in between.
+            // The first bridge above that does not isolate is the same for all bridges below it.
             leak = leak.or_else(|| self.first_leak(bridge));
             let Some(leaking) = leak else { break };
             if leaking == bridge {
@@ -131,7 +132,7 @@ impl Topology {
         match rule {
             Rule::Own => String::from("own group"),
             Rule::AliasOf(owner) => {
-                // The ID under which the owner passes on requests from this function.
+                // The ID under which the owner forwards requests of this function.
                 let alias = self.aliases(function, |alias| (alias.owner == owner).then_some(alias.id));
                 let place = alias.map_or(name(owner), |id| PciAddress {
                     segment: name(owner).segment,
@@ -158,18 +159,18 @@ impl Topology {
     }
 }
 
-/// The search among functions of one bus (Linux: `get_pci_alias_group`, `get_pci_function_alias_group`).
+/// The search among the functions of one bus (Linux: `get_pci_alias_group`, `get_pci_function_alias_group`).
 struct Search<'a, G> {
     topology: &'a Topology,
     group_of: &'a dyn Fn(FunctionIndex) -> Option<G>,
-    /// Every function is looked at once, so the recursion ends after 256 at most.
+    /// Every function is visited once, so the depth of the recursion is at most 256.
     visited: &'a mut AliasMask,
 }
 
 type Found<G> = Option<(G, Option<Rule>)>;
 
 impl<G> Search<'_, G> {
-    /// The group of `function`, or of one that it shares IDs with.
+    /// The group of `function`, or of a function that shares requester IDs with it.
     fn by_alias(&mut self, function: FunctionIndex) -> Found<G> {
         let topology = self.topology;
         let this = &topology[function];
@@ -192,7 +193,7 @@ impl<G> Search<'_, G> {
             })
     }
 
-    /// The group of a function in the same slot, if neither of the two isolates.
+    /// The group of another function in the same slot, if neither of the two isolates.
     fn by_slot(&mut self, function: FunctionIndex) -> Found<G> {
         let topology = self.topology;
         let this = &topology[function];

@@ -1,6 +1,6 @@
-//! Devices whose config space does not tell the truth about isolation or requester IDs.
+//! Devices whose config space is wrong about isolation or requester IDs.
 //!
-//! Linux has long tables; here is what QEMU can emulate, and a way for tests to inject the rest.
+//! Linux has long tables. Here are the devices that QEMU can emulate; tests inject others through [`Quirks`].
 
 use crate::function::Function;
 use crate::function::kind::FunctionKind;
@@ -8,18 +8,18 @@ use crate::policy::Quirks;
 use crate::topology::Topology;
 
 const INTEL: u16 = 0x8086;
-/// 82576 (igb): its functions do not talk to each other.
+/// 82576 (igb): its functions do not access each other.
 const INTEL_82576: u16 = 0x10c9;
-/// 82801 mobile PCI bridge: a PCIe-to-PCI bridge that does not say so.
+/// 82801 mobile PCI bridge: a PCIe-to-PCI bridge without a PCIe capability.
 const INTEL_82801: u16 = 0x244e;
 
-/// Writes what is known of single functions into the topology, before anything is decided on it.
+/// Records the properties of single functions in the topology, before anything depends on them.
 pub(crate) fn apply(quirks: &Quirks, topology: &mut Topology) {
     for index in topology.indices() {
         let function = &topology[index];
         let address = function.address;
         let parent = function.parent.map(|parent| topology[parent].kind);
-        // Linux: quirk_use_pcie_bridge_dma_alias; behind a PCIe port only, for there its bus is really a link.
+        // Linux: `quirk_use_pcie_bridge_dma_alias`. Behind a PCIe port only: there its bus is a PCIe link.
         let hides_pcie = (function.vendor, function.device) == (INTEL, INTEL_82801)
             && function.bridge.is_some()
             && function.kind == FunctionKind::Conventional
@@ -35,13 +35,13 @@ pub(crate) fn apply(quirks: &Quirks, topology: &mut Topology) {
     }
 }
 
-/// How many virtual functions `function` can really have, if that is fewer than it says.
+/// The number of virtual functions that `function` supports, if that is fewer than its capability contains.
 pub(crate) fn virtual_functions(function: &Function) -> Option<u16> {
-    // Its own queues are those of the eighth (Linux: igb_enable_sriov).
+    // The physical function uses the queues of the eighth (Linux: `igb_enable_sriov`).
     ((function.vendor, function.device) == (INTEL, INTEL_82576)).then_some(7)
 }
 
-/// The final answer to whether `function` isolates, where its kind of device has one.
+/// Whether `function` isolates, for devices where the registers do not decide.
 ///
 /// Linux: `pci_dev_acs_enabled`, entries `pci_quirk_rciep_acs` and `pci_quirk_mf_endpoint_acs`.
 pub(crate) fn acs(function: &Function) -> Option<bool> {

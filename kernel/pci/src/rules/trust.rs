@@ -4,7 +4,7 @@ use crate::function::index::FunctionIndex;
 use crate::topology::Topology;
 
 impl Topology {
-    /// Marks `ports`, as far as there is a bus behind them, as leading out of the machine. Comes before ACS is enabled.
+    /// Marks those of `ports` with a bus behind them as leading out of the machine. Call this before ACS is enabled.
     ///
     /// Linux: `pci_set_bus_of_node`.
     pub fn mark_external_facing(&mut self, ports: &[FunctionIndex]) {
@@ -14,7 +14,7 @@ impl Topology {
         }
     }
 
-    /// Marks everything behind a port that leads out of the machine as untrusted. Comes before ACS is enabled.
+    /// Marks everything behind a port that leads out of the machine as untrusted. Call this before ACS is enabled.
     ///
     /// Linux: `set_pcie_untrusted`, up to 6.12. Later versions ask the architecture, and on Arm the answer is that no
     /// device can be removed.

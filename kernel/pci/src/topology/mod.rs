@@ -17,8 +17,8 @@ use crate::topology::bus::{Bus, HiddenRoot};
 ///
 /// # Invariants
 ///
-/// A bus comes after the bus and the bridge that lead to it, and so does a function. Each function is on the list of
-/// its bus, which is ascending.
+/// A bus comes after the bridge and the bus that lead to it, and so does each function. Each function is in the list
+/// of its bus, which is in ascending order.
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     functions: Vec<Function>,
@@ -28,19 +28,19 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Without functions so far.
+    /// A topology without functions.
     pub(crate) fn new(hidden: Vec<HiddenRoot>) -> Self {
         Self { hidden, ..Self::default() }
     }
 
-    /// The functions in the order in which Linux adds them: a bus as a whole, ascending, then what is
-    /// behind its bridges (Linux: `pci_scan_child_bus`); virtual functions come last.
+    /// The functions in the order in which Linux adds them: all functions of a bus, ascending, then those behind its
+    /// bridges (Linux: `pci_scan_child_bus`); virtual functions last.
     #[must_use]
     pub fn functions(&self) -> &[Function] {
         &self.functions
     }
 
-    /// The same order with the index of each.
+    /// The functions with their indices, in the same order.
     pub fn indexed(&self) -> impl Iterator<Item = (FunctionIndex, &Function)> {
         self.indices().zip(&self.functions)
     }
@@ -50,7 +50,7 @@ impl Topology {
         (0..self.functions.len()).map(FunctionIndex::new)
     }
 
-    /// The buses, a bus always after the one that leads to it.
+    /// The buses; a bus comes after the one that leads to it.
     #[must_use]
     pub fn buses(&self) -> &[Bus] {
         &self.buses
@@ -67,7 +67,7 @@ impl Topology {
         &self.hidden
     }
 
-    /// What is odd about the machine.
+    /// What is wrong with the machine.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -104,12 +104,12 @@ impl Topology {
         iter::successors(self[function].parent, |bridge| self[*bridge].parent)
     }
 
-    /// The function with this index; `bus`, `address` and `parent` stay as they are.
+    /// The function with this index. The caller does not change `bus`, `address` and `parent`.
     pub(crate) fn function_mut(&mut self, index: FunctionIndex) -> &mut Function {
         &mut self.functions[index.place()]
     }
 
-    /// Appends a bus without functions, behind the bridge that it names.
+    /// Appends a bus without functions. Its `bridge` leads to it from then on.
     pub(crate) fn add_bus(&mut self, bus: Bus) -> BusIndex {
         let index = BusIndex::new(self.buses.len());
         if let Some(bridge) = bus.bridge
@@ -121,7 +121,7 @@ impl Topology {
         index
     }
 
-    /// Appends a function and puts it on the list of its bus.
+    /// Appends a function and adds it to the list of its bus.
     pub(crate) fn add_function(&mut self, function: Function) -> FunctionIndex {
         let index = FunctionIndex::new(self.functions.len());
         let bus = &mut self.buses[function.bus.place()].functions;
@@ -132,7 +132,7 @@ impl Topology {
         index
     }
 
-    /// A function also does DMA under the ID of `devfn` on its own bus.
+    /// Records that a function also does DMA under the ID of `devfn` on its own bus.
     pub(crate) fn add_alias(&mut self, index: FunctionIndex, devfn: DeviceFunction) {
         let function = &mut self.functions[index.place()];
         function.aliases.insert(devfn);

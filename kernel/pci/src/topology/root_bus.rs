@@ -4,15 +4,15 @@ use alloc::vec::Vec;
 
 use addr::PciWindow;
 
-/// One host bridge as firmware describes it.
+/// A host bridge as firmware describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootBus {
     /// PCI segment group.
     pub segment: u16,
-    /// The root bus, and the first number that it may give out.
+    /// The number of the root bus, and the first of its range.
     pub first_bus: u8,
-    /// The last number that it may give out.
+    /// The last number of its range.
     pub last_bus: u8,
-    /// What it forwards to its bus.
+    /// The addresses that it forwards to its bus.
     pub windows: Vec<PciWindow>,
 }

@@ -1,7 +1,7 @@
-//! New bus numbers for all bridges behind one root bus.
+//! Assigning bus numbers to all bridges behind one root bus.
 //!
-//! A bridge is opened for one bus at a time, that bus is scanned, and what is below is numbered before the next
-//! bridge: numbers grow on the way, and each bridge ends with the range that it needs.
+//! A bridge is opened for one new bus, that bus is scanned, and all bridges on it are numbered before the next
+//! bridge. Numbers ascend on the way, and each bridge ends with exactly the range that is behind it.
 
 use alloc::vec::Vec;
 
@@ -14,8 +14,8 @@ use crate::read::numbering::tree::{Above, ROOT, Tree};
 
 /// Numbers all bridges of a root bus and everything behind them.
 ///
-/// The buses behind one bridge need numbers in a row, so each bridge on the root bus goes into the first
-/// gap that takes all that is behind it, or else into the largest.
+/// The buses behind one bridge need consecutive numbers, so each bridge on the root bus uses the first gap that is
+/// large enough for all buses behind it, or else the largest gap.
 pub(crate) fn number_root(
     config: &mut dyn ConfigAccess,
     tree: &mut Tree,
@@ -32,7 +32,7 @@ pub(crate) fn number_root(
             continue;
         };
         let mut is_numbered = false;
-        // With one gap there is nothing to choose from, and no need to scan twice.
+        // With a single gap there is no choice, and no need to scan twice.
         for gap in usable.iter().copied().filter(|_| usable.len() > 1) {
             let (mark, buses, before) = (findings.mark(), tree.buses.len(), gaps[gap]);
             if number_below(config, tree, bridge, &mut gaps[gap], findings) {
@@ -50,8 +50,8 @@ pub(crate) fn number_root(
     }
 }
 
-/// Gives the bus behind `bridge`, which is on the root bus, the next number of `gap`, and so on below it. False if
-/// `gap` did not suffice; each bridge that got no number is a finding then, and stays closed.
+/// Assigns numbers of `gap` to the bus behind `bridge`, which is on the root bus, and to all buses below. False if
+/// `gap` was too small; each bridge without a number is a finding then, and stays closed.
 fn number_below(
     config: &mut dyn ConfigAccess,
     tree: &mut Tree,
@@ -60,8 +60,8 @@ fn number_below(
     findings: &mut Findings,
 ) -> bool {
     let mut complete = true;
-    // The buses between the root bus and here, each with its bridges that are still to be opened, the first one last.
-    // Numbers grow on the way, so there are at most 255.
+    // The buses from the root bus down to the current one, each with its bridges that are still to be opened, the
+    // first one last. Numbers ascend on the way, so there are at most 255.
     let mut path: Vec<(BusIndex, Vec<FunctionIndex>)> = Vec::new();
     let mut from = (ROOT, bridge);
     loop {
@@ -85,7 +85,7 @@ fn number_below(
     }
 }
 
-/// Opens a bridge for one new bus and all that may come below it, and scans that bus.
+/// Opens a bridge for one new bus and all buses that may be below it, and scans the new bus.
 fn open(
     config: &mut dyn ConfigAccess,
     tree: &mut Tree,
@@ -105,7 +105,7 @@ fn open(
     Some(bus)
 }
 
-/// Narrows the bridge to `bus` to what turned out to be behind it.
+/// Narrows the range of the bridge to `bus` to the buses that were found behind it.
 fn narrow(config: &mut dyn ConfigAccess, tree: &mut Tree, bus: BusIndex, gap: &Gap) {
     let Some(above) = tree[bus].above else { return };
     let (primary, secondary) = (tree[above.bus].number, tree[bus].number);

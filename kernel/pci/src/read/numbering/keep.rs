@@ -1,4 +1,4 @@
-//! The bus numbers that firmware left in the bridges, as long as they make a tree.
+//! Keeping the bus numbers that firmware left in the bridges, if they form a tree.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::function::bridge::BusNumbers;
 use crate::function::index::{BusIndex, FunctionIndex};
 use crate::read::numbering::tree::{Above, ROOT, Tree};
 
-/// A bridge whose numbers contradict the rest.
+/// A bridge whose numbers contradict those of other bridges.
 pub(crate) struct Contradiction {
     pub(crate) bridge: PciAddress,
     pub(crate) register: u32,
@@ -23,7 +23,7 @@ struct Frame {
     bridges: Vec<FunctionIndex>,
     /// The highest number that a bridge on this bus may use.
     last: u8,
-    /// A bit for each number that one of them uses.
+    /// A bit for each number that these bridges use.
     claimed: [u64; 4],
 }
 
@@ -35,7 +35,7 @@ impl Frame {
     }
 }
 
-/// Follows the numbers that firmware left from a root bus on, whose numbers end with `last`.
+/// Scans the buses behind a root bus by the numbers that firmware left; `last` is the last number of its range.
 ///
 /// # Errors
 ///
@@ -69,7 +69,7 @@ pub(crate) fn follow(
         let bus = tree.add_bus(config, address.segment, buses.secondary, Some(above), findings);
         path.push(Frame::new(tree, bus, buses.subordinate));
     }
-    // A bridge goes without numbers only if none is left.
+    // A bridge may be without numbers only if none is left.
     let is_free = |number: u8| !tree.ranges().any(|range| range.contains(&number));
     let first = tree[ROOT].number;
     if let Some((bridge, register)) = parked.first().copied()
@@ -83,13 +83,13 @@ pub(crate) fn follow(
     Ok(())
 }
 
-/// Whether a bridge with these numbers forwards nothing, but does not look as if it led to bus 0 either.
+/// Whether a bridge with these numbers forwards nothing, and does not look as if it led to bus 0.
 fn is_parked(register: u32) -> bool {
     let [_, secondary, subordinate, _] = register.to_le_bytes();
     subordinate < secondary
 }
 
-/// The numbers in `register` if they fit a bridge on bus `bus` beside those of its neighbours.
+/// The numbers in `register`, if a bridge on bus `bus` can have them beside those of its neighbours.
 fn consistent(register: u32, bus: u8, frame: &mut Frame) -> Option<BusNumbers> {
     let [primary, secondary, subordinate, _] = register.to_le_bytes();
     let fits = primary == bus && bus < secondary && secondary <= subordinate && subordinate <= frame.last;

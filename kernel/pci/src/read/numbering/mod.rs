@@ -1,9 +1,9 @@
-//! Bus numbers for every bridge of the machine, also behind root buses that firmware does not describe.
+//! Bus numbers for every bridge, including those behind root buses that firmware does not describe.
 //!
-//! A host bridge without a description still answers on its root bus (QEMU's `pxb-pcie` under a device
-//! tree). Its bridges come out of reset with the secondary number 0, and an IOMMU that finds devices by
-//! bus number may take their buses for bus 0. So all root buses are looked for first, and all bridges get
-//! numbers, before anything is read that depends on them.
+//! A host bridge that firmware does not describe answers on its root bus all the same (QEMU's `pxb-pcie` with a
+//! device tree). After reset its bridges have the secondary number 0, and an IOMMU that finds devices by bus number
+//! may confuse their buses with bus 0. So all root buses are found and all bridges are numbered before anything is
+//! read that depends on the numbers.
 
 pub(crate) mod assign;
 pub(crate) mod gap;
@@ -23,9 +23,9 @@ use crate::read::numbering::tree::{ROOT, Tree};
 use crate::topology::bus::HiddenRoot;
 use crate::topology::root_bus::RootBus;
 
-/// All root buses with everything behind them, numbered.
+/// All root buses with everything behind them, after numbering.
 pub(crate) struct Numbered {
-    /// The described ones, in firmware's order, each with its index in firmware's list.
+    /// Those that firmware describes, in its order, each with its index in firmware's list.
     pub(crate) trees: Vec<(usize, Tree)>,
     pub(crate) hidden: Vec<HiddenRoot>,
 }
@@ -44,7 +44,7 @@ pub(crate) fn number_all(
     for segment in segments {
         find_hidden(config, segment, numbering, &mut roots, findings);
     }
-    // Hidden roots first: what they take is next to their own number, and the rest is planned around it.
+    // Hidden root buses first: their numbers follow their own, and the others are planned around these.
     for index in (0..roots.len()).rev() {
         if !roots[index].kept {
             let gaps = gaps_of(&roots, index);
@@ -66,10 +66,10 @@ pub(crate) fn number_all(
     numbered
 }
 
-/// Keeps bridges of root `index` that got no numbers from looking as if they led to bus 0.
+/// Makes sure that bridges of root `index` without a number do not look as if they led to bus 0.
 ///
-/// The first round of numbering told that there are some. All behind the root bus is parked then, which
-/// needs numbers itself, and numbered a second time, with the same result.
+/// The first round of numbering has found such bridges. Now all bridges behind the root bus are parked, which needs
+/// numbers itself, and numbered a second time, with the same result.
 fn park_the_rest(config: &mut dyn ConfigAccess, roots: &mut [Root], index: usize) {
     let segment = roots[index].segment;
     let others = roots.iter().filter(|root| root.segment == segment);

@@ -1,9 +1,10 @@
-//! What bridges hold for which no bus number is left.
+//! Bridges without a bus number ("parked" bridges).
 //!
-//! Such a bridge forwards nothing. But reset leaves 0 in its register, and an IOMMU that finds a bus by the
-//! number in the bridge to it may take the bus behind for bus 0, and then knows none of the functions
-//! there (QEMU 7.2 and 10.0: `iommu_find_iommu_pcibus`). So each gets a number that no function has, with an
-//! empty range; those behind it too, which can be reached only while the machine lends them numbers.
+//! If no bus number is left, a bridge forwards nothing. But its register contains 0 after reset, and an IOMMU that
+//! finds a bus by the number in its bridge may confuse the bus behind it with bus 0, and then does not know any
+//! function of bus 0 (QEMU 7.2 and 10.0: `iommu_find_iommu_pcibus`). So each such bridge gets the number of a bus
+//! without functions, and an empty range. This includes bridges behind it, which can be reached only while it has a
+//! number temporarily.
 
 use alloc::vec::Vec;
 
@@ -15,10 +16,10 @@ use crate::read::numbering::tree::Tree;
 use crate::read::scan::scan_bus;
 use crate::read::scanned::ScannedFunction;
 
-/// Bridges of one root bus that are visited at most to be parked; a bus number each allows 255 at once.
+/// The maximum number of bridges behind one root bus that are parked; at most 255 can have numbers at the same time.
 const MAX_VISITS: usize = 1024;
 
-/// The highest number that none of the buses in `trees` has; if all are taken, one of a bus without functions.
+/// The highest number that no bus in `trees` has; if all are in use, that of a bus without functions.
 pub(crate) fn number<'t>(trees: impl Iterator<Item = &'t Tree>) -> u8 {
     let (mut taken, mut inhabited) = ([false; 256], [false; 256]);
     for bus in trees.flat_map(|tree| &tree.buses) {
@@ -36,13 +37,13 @@ pub(crate) fn park_closed(config: &mut dyn ConfigAccess, tree: &Tree, parking: u
     }
 }
 
-/// Parks all bridges behind a root bus of which nothing but itself is in `tree`, lending them the numbers
-/// of `gap` on the way down. As many levels are reached as there are numbers.
+/// Parks all bridges behind a root bus, of which only the root bus itself is in `tree`. They get numbers of `gap`
+/// temporarily; as many levels are reached as there are numbers.
 pub(crate) fn park_all_below(config: &mut dyn ConfigAccess, tree: &Tree, gap: Gap, parking: u8) {
     let bridges_in = |seen: &[ScannedFunction]| -> Vec<ScannedFunction> {
         seen.iter().filter(|seen| seen.bridge().is_some()).rev().cloned().collect()
     };
-    // For each bus on the way down, its bridges that are still to be visited, and the one that is open.
+    // For each bus on the way down: its bridges that are still to be visited, and the one that is open.
     let mut path: Vec<(Vec<ScannedFunction>, Option<ScannedFunction>)> =
         Vec::from([(bridges_in(&tree.functions), None)]);
     let mut visits = 0;
@@ -60,7 +61,7 @@ pub(crate) fn park_all_below(config: &mut dyn ConfigAccess, tree: &Tree, gap: Ga
         let Some(number) = u8::try_from(number).ok().filter(|number| *number <= gap.end) else { continue };
         write(config, &bridge, number, gap.end);
         let mut seen = Vec::new();
-        // Whatever is odd there was or will be reported when the bus has a number of its own.
+        // Findings about this bus are reported when it gets its final number.
         let above = Some(bridge.as_bridge_above());
         scan_bus(config, (bridge.address.segment, number), above, &mut Findings::default(), &mut seen);
         let below = bridges_in(&seen);

@@ -1,4 +1,4 @@
-//! The root buses of the machine: those that firmware describes, and others that answer.
+//! Root buses: those that firmware describes, and others that answer.
 
 use alloc::vec::Vec;
 
@@ -12,19 +12,19 @@ use crate::read::numbering::keep;
 use crate::read::numbering::tree::{ROOT, Tree};
 use crate::topology::root_bus::RootBus;
 
-/// A root bus on its way to being numbered.
+/// A root bus while its bridges are being numbered.
 pub(crate) struct Root {
-    /// Index in firmware's list; none if it is not there.
+    /// The index in firmware's list; none if firmware does not describe it.
     pub(crate) described: Option<usize>,
     pub(crate) segment: u16,
     pub(crate) number: u8,
     pub(crate) last: u8,
     pub(crate) tree: Tree,
-    /// Its tree is complete, with the numbers that firmware left.
+    /// Whether its tree is complete with the numbers that firmware left.
     pub(crate) kept: bool,
 }
 
-/// The root buses that firmware describes, each with its own bus scanned and its bridges closed or kept.
+/// Scans the root buses that firmware describes, and keeps or closes their bridges.
 pub(crate) fn described_roots(
     config: &mut dyn ConfigAccess,
     described: &[RootBus],
@@ -44,7 +44,7 @@ pub(crate) fn described_roots(
                 .filter(|other| other.segment == root.segment && other.first_bus > root.first_bus)
                 .map(|other| other.first_bus)
                 .collect();
-            // A range that runs into the next root bus ends before it.
+            // A range that extends into the next root bus ends before it.
             let last = others.into_iter().map(|first| first - 1).fold(root.last_bus, u8::min);
             roots.push(start_root(
                 config,
@@ -59,7 +59,7 @@ pub(crate) fn described_roots(
     roots
 }
 
-/// Scans one root bus. Keeps its tree as firmware numbered it, or closes its bridges.
+/// Scans one root bus. Keeps firmware's numbers if possible, else closes all bridges on it.
 fn start_root(
     config: &mut dyn ConfigAccess,
     described: Option<usize>,
@@ -86,7 +86,7 @@ fn start_root(
     Root { described, segment, number, last, tree, kept }
 }
 
-/// Looks for root buses that firmware does not describe: whatever answers while all bridges are closed.
+/// Finds root buses that firmware does not describe: every bus that answers while all bridges are closed.
 pub(crate) fn find_hidden(
     config: &mut dyn ConfigAccess,
     segment: u16,
@@ -102,7 +102,7 @@ pub(crate) fn find_hidden(
         }
         roots.push(start_root(config, None, (segment, number), u8::MAX, numbering, findings));
     }
-    // One that was found through a bridge of a later one, still open then, is silent now.
+    // A bus that was found through an open bridge of a later root bus does not answer any more.
     let mut index = described;
     while index < roots.len() {
         let still = roots[index].tree.functions.first().is_some_and(|first| answers(config, first.address));
@@ -115,20 +115,20 @@ pub(crate) fn find_hidden(
 }
 
 impl Root {
-    /// Whether `bus` is this root bus or behind one of its bridges.
+    /// Whether `bus` is this root bus or a bus behind it.
     fn holds(&self, bus: u8) -> bool {
         bus == self.number || self.tree.ranges().any(|range| range.contains(&bus))
     }
 }
 
-/// The numbers that root `index` may give out: its own range without what other roots hold.
+/// The free numbers of root `index`: its own range without the numbers of other root buses.
 pub(crate) fn gaps_of(roots: &[Root], index: usize) -> Vec<Gap> {
     let own = &roots[index];
     let others: Vec<&Root> =
         roots.iter().filter(|other| other.segment == own.segment && other.number != own.number).collect();
     let mut last = own.last;
     if own.described.is_none() {
-        // Next to its own number, inside the described range that it stands in, up to the next root bus.
+        // From its own number to the next root bus, within the described range around it.
         let around = others.iter().filter(|other| other.described.is_some());
         last = around
             .filter(|other| other.number < own.number && own.number <= other.last)
@@ -163,7 +163,7 @@ pub(crate) fn gaps_of(roots: &[Root], index: usize) -> Vec<Gap> {
     gaps
 }
 
-/// A root bus as a subject of findings: its first place.
+/// The subject of findings about a root bus: its first function.
 pub(crate) fn root_address(segment: u16, bus: u8) -> PciAddress {
     PciAddress { segment, bus, devfn: DeviceFunction::from_bits(0) }
 }

@@ -1,4 +1,4 @@
-//! One root bus with all that is behind it, while its bridges get their numbers.
+//! One root bus with everything behind it, while its bridges are being numbered.
 
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut, Range, RangeInclusive};
@@ -12,7 +12,7 @@ use crate::read::scan::scan_bus;
 use crate::read::scanned::ScannedFunction;
 use crate::read::sriov;
 
-/// One root bus and what is behind it, in device order. Its indices count from its own first function and bus.
+/// One root bus and everything behind it, in device order. Its indices count from its own first function and bus.
 #[derive(Default)]
 pub(crate) struct Tree {
     pub(crate) buses: Vec<ScannedBus>,
@@ -23,7 +23,7 @@ pub(crate) struct Tree {
 pub(crate) struct ScannedBus {
     pub(crate) segment: u16,
     pub(crate) number: u8,
-    /// What leads here; none for the root bus.
+    /// The bridge that leads to it; none for the root bus.
     pub(crate) above: Option<Above>,
     pub(crate) functions: Range<usize>,
 }
@@ -61,7 +61,7 @@ impl Tree {
         functions.filter(|index| self[*index].bridge().is_some()).collect()
     }
 
-    /// How many numbers after that of a bus are left to virtual functions.
+    /// The number of bus numbers after that of a bus that are reserved for virtual functions.
     pub(crate) fn reserved_buses(&self, bus: BusIndex) -> u16 {
         let ScannedBus { number, functions, .. } = &self[bus];
         sriov::reserved_buses(*number, &self.functions[functions.clone()])
@@ -91,7 +91,7 @@ impl Tree {
         self.buses.iter().map(|bus| bus.number).max()
     }
 
-    /// Makes every bridge on a bus forward nothing, so that two never claim the same number.
+    /// Closes every bridge on a bus, so that no two of them claim the same number.
     pub(crate) fn close_bridges(&mut self, config: &mut dyn ConfigAccess, bus: BusIndex) {
         for bridge in self.bridges_on(bus) {
             if self[bridge].bridge().is_some_and(|bridge| bridge.register & 0x00ff_ffff != 0) {
@@ -100,19 +100,19 @@ impl Tree {
         }
     }
 
-    /// Makes a bridge forward nothing.
+    /// Closes a bridge: it forwards nothing.
     pub(crate) fn close(&mut self, config: &mut dyn ConfigAccess, bridge: FunctionIndex) {
         self.write_numbers(config, bridge, 0, None);
     }
 
-    /// The bridges that forward nothing.
+    /// The closed bridges.
     pub(crate) fn closed(&self) -> impl Iterator<Item = &ScannedFunction> {
         let closed =
             |scanned: &&ScannedFunction| scanned.bridge().is_some_and(|bridge| bridge.buses.is_none());
         self.functions.iter().filter(closed)
     }
 
-    /// Writes the bus numbers of a bridge on bus `primary`; zeros where it forwards nothing.
+    /// Writes the bus numbers of a bridge on bus `primary`; zeros close it.
     pub(crate) fn write_numbers(
         &mut self,
         config: &mut dyn ConfigAccess,
