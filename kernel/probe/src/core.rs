@@ -324,8 +324,11 @@ impl<D> Core<D> {
 
     /// Reserved regions of a group: those of all its members, sorted, neighbours of one kind merged.
     pub fn reserved_regions(&self, group: &Group) -> Vec<ReservedRegion> {
-        let members = self.tables.memberships(group.id());
-        merge_reserved(members.flat_map(|membership| membership.reserved().iter().copied()).collect())
+        let mut regions = Vec::new();
+        for membership in self.tables.memberships(group.id()) {
+            regions.extend_from_slice(membership.reserved());
+        }
+        merge_reserved(regions)
     }
 
     fn release_driver(&mut self, device: DeviceId) {

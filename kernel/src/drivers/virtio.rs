@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
 use pci::{BarKind, FunctionIndex, VENDOR_SPECIFIC};
@@ -33,7 +34,7 @@ const VIRTIO_DEVICES: RangeInclusive<u16> = 0x1000..=0x107f;
 pub(crate) struct VirtioPci {
     hardware: Rc<Hardware>,
     /// Devices that run. Dropping a transport resets its device.
-    running: BTreeMap<FunctionIndex, Running>,
+    running: Vec<(FunctionIndex, Running)>,
 }
 
 /// Why a virtio device does not run.
@@ -76,7 +77,7 @@ enum Running {
 
 impl VirtioPci {
     pub(crate) fn new(hardware: Rc<Hardware>) -> Self {
-        Self { hardware, running: BTreeMap::new() }
+        Self { hardware, running: Vec::new() }
     }
 
     fn start(&self, index: FunctionIndex) -> Result<Running, VirtioError> {
@@ -116,14 +117,15 @@ impl Driver<Handle> for VirtioPci {
                 return Err(BindError::Declined("its device ID is not one of virtio".to_string()));
             }
             let running = self.start(index).map_err(failed)?;
-            self.running.insert(index, running);
+            self.running.push((index, running));
         }
         Ok(Provides::Nothing)
     }
 
     fn unbind(&mut self, device: &Handle) {
         if let Handle::Function(index) = *device
-            && let Some(Running::Legacy(registers)) = self.running.remove(&index)
+            && let Some(place) = self.running.iter().position(|(running, _)| *running == index)
+            && let (_, Running::Legacy(registers)) = self.running.swap_remove(place)
         {
             registers.reset();
         }

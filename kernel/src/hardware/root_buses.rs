@@ -49,16 +49,21 @@ fn root_bus(bridge: &HostBridge) -> RootBus {
 }
 
 fn occupied(description: &Description) -> Vec<Occupied<'_>> {
-    let memory = description.memory.iter().map(|range| Occupied { range: *range, by: "RAM" });
-    let ecam = |bridge: &HostBridge| Occupied { range: bridge.ecam, by: "PCI configuration space" };
-    let ecams = description.host_bridges.iter().map(ecam);
     let is_ecam =
         |range: &Range<PhysAddr>| description.host_bridges.iter().any(|bridge| bridge.ecam.encloses(range));
-    let devices = description.platform_devices.iter().flat_map(|device| {
-        let registers = device.registers.iter().filter(|range| !is_ecam(range));
-        registers.map(|range| Occupied { range: *range, by: &device.name })
-    });
-    memory.chain(ecams).chain(devices).collect()
+    let mut occupied = Vec::new();
+    for range in &description.memory {
+        occupied.push(Occupied { range: *range, by: "RAM" });
+    }
+    for bridge in &description.host_bridges {
+        occupied.push(Occupied { range: bridge.ecam, by: "PCI configuration space" });
+    }
+    for device in &description.platform_devices {
+        for range in device.registers.iter().filter(|range| !is_ecam(range)) {
+            occupied.push(Occupied { range: *range, by: &device.name });
+        }
+    }
+    occupied
 }
 
 fn finding(fault: &WindowFault, node: String) -> Finding {

@@ -133,6 +133,10 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
     };
     let fwspecs = membership.map_or(&[][..], |membership| membership.fwspecs());
     let translations: Vec<_> = fwspecs.iter().map(|fwspec| translation(core, fwspec)).collect();
+    let mut endpoints = Vec::new();
+    for each in &translations {
+        endpoints.extend_from_slice(&each.endpoints);
+    }
     let no_group = core.no_group(device);
     let (mut physfn, mut vfs, mut untrusted) = (None, None, false);
     let (id, class, kind, acs) = match *device.handle() {
@@ -162,7 +166,7 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
         driver: device.driver().map(|driver| owned(core.driver_name(driver))),
         group: membership.map(|membership| membership.group().0),
         iommu: translations.first().map(|first| first.iommu.clone()),
-        endpoints: translations.iter().flat_map(|each| each.endpoints.iter().cloned()).collect(),
+        endpoints,
         source: translations.first().map(|first| first.source.clone()),
         translations: if translations.len() > 1 { translations } else { Vec::new() },
         trigger: membership.map(|membership| owned(membership.trigger().word())),

@@ -4,10 +4,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use addr::{PhysAddr, Range};
+use addr::{PciAddress, PhysAddr, Range};
 use boot::unanswered::{self, Place};
 use firmware::Description;
-use pci::Topology;
+use pci::{BarRegister, Topology};
 use probe::{Finding, Severity};
 
 /// Bytes of configuration space that one bus takes.
@@ -20,17 +20,18 @@ pub(crate) struct Windows(Vec<Window>);
 #[derive(Debug)]
 struct Window {
     range: Range<PhysAddr>,
-    /// The device, by the name that it has in the report.
-    device: String,
     what: What,
 }
 
+/// Whose a window is. What has no name yet gets one when something was not answered.
 #[derive(Debug)]
 enum What {
-    /// Configuration space from this bus on.
-    Config { first_bus: u8 },
-    /// Registers, by their name.
+    /// Configuration space from this bus on, of the host bridge with this name in the report.
+    Config { bridge: String, first_bus: u8 },
+    /// Registers of the platform device with this name in the report.
     Registers(String),
+    /// A BAR of a function.
+    Bar(PciAddress, BarRegister),
 }
 
 impl Windows {
@@ -38,16 +39,14 @@ impl Windows {
     pub(crate) fn add_description(&mut self, description: &Description) {
         let bridges = description.host_bridges.iter().map(|bridge| Window {
             range: bridge.ecam,
-            device: bridge.name.clone(),
-            what: What::Config { first_bus: bridge.first_bus },
+            what: What::Config { bridge: bridge.name.clone(), first_bus: bridge.first_bus },
         });
         self.0.extend(bridges);
         for device in &description.platform_devices {
-            let registers = device.registers.iter().map(|range| Window {
-                range: *range,
-                device: device.name.clone(),
-                what: What::Registers("registers".to_string()),
-            });
+            let registers = device
+                .registers
+                .iter()
+                .map(|range| Window { range: *range, what: What::Registers(device.name.clone()) });
             self.0.extend(registers);
         }
     }
@@ -55,13 +54,11 @@ impl Windows {
     /// Adds the BARs that the CPU reaches.
     pub(crate) fn add_functions(&mut self, topology: &Topology) {
         for function in topology.functions() {
-            self.0.extend(function.bars().iter().filter_map(|bar| {
-                Some(Window {
-                    range: bar.cpu?,
-                    device: function.address.to_string(),
-                    what: What::Registers(bar.register.to_string()),
-                })
-            }));
+            for bar in function.bars() {
+                if let Some(range) = bar.cpu {
+                    self.0.push(Window { range, what: What::Bar(function.address, bar.register) });
+                }
+            }
         }
     }
 
@@ -82,8 +79,11 @@ impl Windows {
         let window = at(range.start()).or_else(|| at(range.end()));
         let (device, what) = match window {
             None => (range.start().to_string(), "registers".to_string()),
-            Some(Window { device, what: What::Registers(name), .. }) => (device.clone(), name.clone()),
-            Some(Window { device, range: ecam, what: What::Config { first_bus } }) => {
+            Some(Window { what: What::Registers(device), .. }) => (device.clone(), "registers".to_string()),
+            Some(Window { what: What::Bar(function, register), .. }) => {
+                (function.to_string(), register.to_string())
+            }
+            Some(Window { range: ecam, what: What::Config { bridge, first_bus } }) => {
                 let bus =
                     |at: PhysAddr| u64::from(*first_bus) + at.0.saturating_sub(ecam.start().0) / BUS_SIZE;
                 let (first, last) = (bus(range.start()), bus(range.end().min(ecam.end())));
@@ -92,7 +92,7 @@ impl Windows {
                 } else {
                     format!("buses {first:#x} to {last:#x}")
                 };
-                (device.clone(), format!("configuration space of {buses}"))
+                (bridge.clone(), format!("configuration space of {buses}"))
             }
         };
         let lost = match (reads, writes) {

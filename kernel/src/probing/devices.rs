@@ -36,7 +36,8 @@ pub(crate) fn machine(
     let pci = add_pci_bus(&mut core, hardware, nodes, options.path);
     let amba = core.add_bus(Box::new(PlatformBus::new("amba", &hardware.platform)));
 
-    let platform_devices = hardware.platform.iter().enumerate().map(|(index, device)| {
+    let mut first = Vec::with_capacity(hardware.platform.len() + hardware.topology.functions().len());
+    for (index, device) in hardware.platform.iter().enumerate() {
         let bus = match device.bus {
             Which::Platform => platform,
             Which::Amba => amba,
@@ -48,9 +49,9 @@ pub(crate) fn machine(
             enabled: true,
             handle: Handle::Platform(index),
         };
-        Step::Add(bus, new)
-    });
-    let functions = hardware.topology.indexed().map(|(index, function)| {
+        first.push(Step::Add(bus, new));
+    }
+    for (index, function) in hardware.topology.indexed() {
         let node = hardware.node_of(index);
         let new = NewDevice {
             unit: index.into(),
@@ -59,9 +60,8 @@ pub(crate) fn machine(
             enabled: node.is_none_or(|entry| entry.enabled),
             handle: Handle::Function(index),
         };
-        Step::Add(pci, new)
-    });
-    let mut first: Vec<Step> = platform_devices.chain(functions).collect();
+        first.push(Step::Add(pci, new));
+    }
     // They are the last ones of the topology.
     let count = hardware.topology.functions().iter().filter(|function| function.physical.is_some()).count();
     let virtual_functions = first.split_off(first.len() - count);

@@ -19,6 +19,9 @@ pub(super) fn apply(
     steps: &mut Vec<Step>,
     core: &mut Core<Handle>,
 ) -> Result<(), DriverChoiceError> {
+    if choice.left_out.is_empty() && choice.late.is_empty() && choice.overrides.is_empty() {
+        return Ok(());
+    }
     let names: Vec<&str> = steps.iter().filter(|step| step.is_driver()).map(Step::name).collect();
     let is_known = |name: &String| names.contains(&&**name);
     let unknown_driver = |option, name: &String| DriverChoiceError::UnknownDriver {

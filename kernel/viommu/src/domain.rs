@@ -31,7 +31,8 @@ pub(crate) enum Translation {
 #[derive(Debug)]
 pub(crate) struct Domain {
     pub(crate) translation: Translation,
-    members: BTreeSet<EndpointId>,
+    /// Ascending.
+    members: Vec<EndpointId>,
     mappings: BTreeMap<Iova, Mapping>,
 }
 
@@ -71,7 +72,8 @@ impl Domain {
 /// All domains of the instance, and where each endpoint is.
 #[derive(Debug)]
 pub(crate) struct Domains {
-    table: BTreeMap<u32, Domain>,
+    /// By ID, ascending. A vector, as a map costs the emulator more to translate than searching one costs the guest.
+    table: Vec<(u32, Domain)>,
     home: BTreeMap<EndpointId, u32>,
     /// The domain with the bypass flag, where the device has the feature.
     bypass_id: Option<u32>,
@@ -90,7 +92,7 @@ impl Domains {
     pub(crate) fn new(range: (u32, u32), bypass: bool) -> Self {
         let (first, last) = range;
         Self {
-            table: BTreeMap::new(),
+            table: Vec::new(),
             home: BTreeMap::new(),
             bypass_id: bypass.then_some(first),
             freed: BTreeSet::new(),
@@ -100,11 +102,28 @@ impl Domains {
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<&Domain> {
-        self.table.get(&id)
+        let place = self.place(id).ok()?;
+        Some(&self.table[place].1)
     }
 
     pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Domain> {
-        self.table.get_mut(&id)
+        let place = self.place(id).ok()?;
+        Some(&mut self.table[place].1)
+    }
+
+    /// Where a domain is in the table, or where it would be.
+    fn place(&self, id: u32) -> Result<usize, usize> {
+        self.table.binary_search_by_key(&id, |(id, _)| *id)
+    }
+
+    /// The domain with this ID, which is a new one if there is none yet.
+    fn get_or_insert(&mut self, id: u32, translation: Translation) -> &mut Domain {
+        let place = self.place(id).unwrap_or_else(|place| {
+            let domain = Domain { translation, members: Vec::new(), mappings: BTreeMap::new() };
+            self.table.insert(place, (id, domain));
+            place
+        });
+        &mut self.table[place].1
     }
 
     /// How many domains there are.
@@ -119,11 +138,13 @@ impl Domains {
 
     /// Records where an endpoint is from now on.
     pub(crate) fn settle(&mut self, endpoint: EndpointId, domain: Option<u32>) {
-        if let Some(old) = self.home.remove(&endpoint).and_then(|old| self.table.get_mut(&old)) {
-            old.members.remove(&endpoint);
+        if let Some(old) = self.home.remove(&endpoint).and_then(|old| self.get_mut(old)) {
+            old.members.retain(|member| *member != endpoint);
         }
-        if let Some((id, new)) = domain.and_then(|id| Some((id, self.table.get_mut(&id)?))) {
-            new.members.insert(endpoint);
+        if let Some((id, new)) = domain.and_then(|id| Some((id, self.get_mut(id)?))) {
+            if let Err(place) = new.members.binary_search(&endpoint) {
+                new.members.insert(place, endpoint);
+            }
             self.home.insert(endpoint, id);
         }
     }
@@ -131,7 +152,7 @@ impl Domains {
     /// The bypass domain once more, or `None` if the device has no bypass flag.
     pub(crate) fn share_bypass(&mut self) -> Option<u32> {
         let id = self.bypass_id?;
-        let domain = self.table.entry(id).or_insert_with(|| empty(Translation::Bypass { users: 0 }));
+        let domain = self.get_or_insert(id, Translation::Bypass { users: 0 });
         if let Translation::Bypass { users } = &mut domain.translation {
             *users += 1;
         }
@@ -148,7 +169,7 @@ impl Domains {
                 id
             }
         };
-        self.table.insert(id, empty(translation));
+        self.get_or_insert(id, translation);
         Some(id)
     }
 
@@ -158,7 +179,8 @@ impl Domains {
     ///
     /// Says what is in the way: there is no such domain, or an endpoint is in it.
     pub(crate) fn release(&mut self, id: u32) -> Result<(), &'static str> {
-        let domain = self.table.get_mut(&id).ok_or("there is no such domain")?;
+        let place = self.place(id).map_err(|_| "there is no such domain")?;
+        let domain = &mut self.table[place].1;
         if let Translation::Bypass { users } = &mut domain.translation
             && *users > 1
         {
@@ -168,14 +190,10 @@ impl Domains {
         if domain.is_live() {
             return Err("an endpoint is still attached to it");
         }
-        self.table.remove(&id);
+        self.table.remove(place);
         if self.bypass_id != Some(id) {
             self.freed.insert(id);
         }
         Ok(())
     }
-}
-
-fn empty(translation: Translation) -> Domain {
-    Domain { translation, members: BTreeSet::new(), mappings: BTreeMap::new() }
 }

@@ -268,8 +268,12 @@ impl AcpiMap {
     /// What is odd about the tables and the namespace together.
     fn review(&self, findings: &mut Findings) {
         let Some(viot) = &self.viot else { return };
-        let with_base = self.devices.iter().filter_map(|device| Some((device.base?, device)));
-        let by_base: BTreeMap<PhysAddr, &Record> = with_base.collect();
+        let mut by_base = BTreeMap::new();
+        if !viot.endpoints.is_empty() {
+            for device in &self.devices {
+                by_base.extend(device.base.map(|base| (base, device)));
+            }
+        }
         for endpoint in &viot.endpoints {
             let what = match by_base.get(&endpoint.base) {
                 None => format!("no device of the namespace has its first registers at {}", endpoint.base),
@@ -333,6 +337,9 @@ impl FirmwareMap for AcpiMap {
             return None;
         };
         let is_missing = |id: &&RequesterId| !references.iter().any(|found| found.input == Some(**id));
+        if !requesters.iter().any(|id| is_missing(&id)) {
+            return None;
+        }
         let missing: Vec<String> = requesters.iter().filter(is_missing).map(|id| format!("{id}")).collect();
         let (first, source) = (requesters.first()?, references.first()?.source);
         let segment = self.device(at)?.segment?;
@@ -349,7 +356,7 @@ impl FirmwareMap for AcpiMap {
                 .join(", ")
         );
         let (id, severity) = ("alias-not-in-map", Severity::Warning);
-        (!missing.is_empty()).then_some(Finding { id, severity, subject, sentence })
+        Some(Finding { id, severity, subject, sentence })
     }
 
     /// Nodes behind those of the devices are VIOT's and IORT's IOMMUs; VIOT's IOMMUs on MMIO are among the devices.

@@ -99,11 +99,13 @@ fn entries(value: &[u8], cells: Cells) -> Result<Vec<Result<Reg, AddressError>>,
         0 => None,
         bytes => Some(AddressError::Length(bytes)),
     };
-    let entries = whole.take(MAX_REGS).map(|bytes| {
+    let mut entries = Vec::with_capacity(whole.len().min(MAX_REGS) + 1);
+    for bytes in whole.take(MAX_REGS) {
         let (address, size) = bytes.split_at(4 * cells.address);
-        Ok(Reg { address: number(address), size: number(size) })
-    });
-    Ok(entries.chain(rest.map(Err)).collect())
+        entries.push(Ok(Reg { address: number(address), size: number(size) }));
+    }
+    entries.extend(rest.map(Err));
+    Ok(entries)
 }
 
 /// What `reg` says of `node`, as the CPU sees it, entry by entry; no entries without a `reg`.

@@ -62,33 +62,50 @@ impl NodeIndex {
 
 impl DeviceTreeMap {
     pub(super) fn read(tree: &Tree, form: MapForm, findings: &mut Findings) -> Self {
-        let nodes = tree.nodes().map(|node| Record {
-            name: tree.name(node).into(),
-            parent: tree.parent(node),
-            compatible: tree.compatible_value(node).into(),
-            is_available: tree.is_available(node),
-            is_iommu: tree.property(node, IOMMU_CELLS).is_some(),
-        });
         let read_map = match form {
             MapForm::BySpecifier => IommuMap::read,
             MapForm::FourCells => IommuMap::read_four_cells,
         };
-        let maps = tree.nodes().filter_map(|node| Some((node, read_map(tree, node)?))).collect();
-        let lists = tree.nodes().filter_map(|node| Some((node, Iommus::read(tree, node)?))).collect();
+        let mut nodes = Vec::with_capacity(tree.len());
+        let (mut maps, mut lists) = (Vec::new(), Vec::new());
+        for node in tree.nodes() {
+            nodes.push(Record {
+                name: tree.name(node).into(),
+                parent: tree.parent(node),
+                compatible: tree.compatible_value(node).into(),
+                is_available: tree.is_available(node),
+                is_iommu: tree.property(node, IOMMU_CELLS).is_some(),
+            });
+            if let Some(map) = read_map(tree, node) {
+                maps.push((node, map));
+            }
+            if let Some(list) = Iommus::read(tree, node) {
+                lists.push((node, list));
+            }
+        }
         let reserved = reserved_iova::all(tree, findings);
-        let mut map = Self { nodes: nodes.collect(), maps, lists, reserved, has_iommu: false };
-        for target in map.targets() {
+        let mut map = Self { nodes, maps, lists, reserved, has_iommu: false };
+        for (_, target) in map.references() {
             map.nodes[target.0 as usize].is_iommu = true;
         }
         map.has_iommu = map.nodes.iter().any(|node| node.is_iommu);
         map
     }
 
-    /// The nodes to which maps and lists lead; each as often as it is named.
-    pub(super) fn targets(&self) -> Vec<NodeIndex> {
-        let of_maps = self.maps.iter().flat_map(|(_, map)| map.targets());
-        let of_lists = self.lists.iter().flat_map(|(_, list)| list.targets());
-        of_maps.chain(of_lists).collect()
+    /// The nodes with a map or a list, and those to which these lead; each as often as it is named.
+    pub(super) fn references(&self) -> Vec<(NodeIndex, NodeIndex)> {
+        let mut references = Vec::new();
+        for (at, map) in &self.maps {
+            for target in map.targets() {
+                references.push((*at, target));
+            }
+        }
+        for (at, list) in &self.lists {
+            for target in list.targets() {
+                references.push((*at, target));
+            }
+        }
+        references
     }
 
     /// How many nodes the tree has; they are numbered from 0, which is the root.

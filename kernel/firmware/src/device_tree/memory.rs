@@ -18,20 +18,21 @@ use crate::ranges::merge;
 /// Memory nodes are children of the root (Linux: `early_init_dt_scan_memory`).
 pub(super) fn ram(tree: &Tree, findings: &mut Findings) -> Result<Vec<Range<PhysAddr>>, DeviceTreeError> {
     let is_memory = |node: &NodeIndex| tree.text(*node, "device_type") == Some("memory");
-    let nodes: Vec<_> = tree.children(NodeIndex::ROOT).filter(is_memory).collect();
     let mut ram = Vec::new();
     let mut refused = Vec::new();
-    for node in &nodes {
-        let path = tree.path(*node);
-        if !tree.is_available(*node) {
+    let mut is_there = false;
+    for node in tree.children(NodeIndex::ROOT).filter(is_memory) {
+        is_there = true;
+        let path = tree.path(node);
+        if !tree.is_available(node) {
             refused.push(format!("{path} has a status other than \"okay\""));
             continue;
         }
         // The first name is how a crash kernel is told to keep off the rest. If it is malformed, the second
         // counts, as in Linux.
         let outcomes = ["linux,usable-memory", "reg"].into_iter().find_map(|name| {
-            tree.property(*node, name)?;
-            match ranges(tree, *node, name) {
+            tree.property(node, name)?;
+            match ranges(tree, node, name) {
                 Ok(outcomes) => Some((name, outcomes)),
                 Err(error) => {
                     let what = format!("{name} of {path}: {error}");
@@ -60,7 +61,7 @@ pub(super) fn ram(tree: &Tree, findings: &mut Findings) -> Result<Vec<Range<Phys
             }
         }
     }
-    if nodes.is_empty() {
+    if !is_there {
         refused.push("no child of / has device_type = \"memory\"".to_string());
     }
     let ram = merge(ram);

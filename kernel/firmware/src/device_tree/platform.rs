@@ -93,7 +93,10 @@ impl Population<'_, '_> {
             }
             Err(place) => self.by_name.insert(place, self.devices.len() as u32),
         }
-        let compatible = tree.compatible(node).map(ToOwned::to_owned).collect();
+        let mut compatible = Vec::new();
+        for text in tree.compatible(node) {
+            compatible.push(text.to_owned());
+        }
         self.devices.push(PlatformDevice { node: node.fw_node(), name, bus, compatible, registers });
         Some(bus)
     }

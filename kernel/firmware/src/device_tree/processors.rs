@@ -40,14 +40,13 @@ pub(super) fn cpus(tree: &Tree, findings: &mut Findings) -> (u32, Vec<CpuAffinit
     let has_failed = |node: &_| {
         tree.text(*node, "status").is_some_and(|status| status == "fail" || status.starts_with("fail-"))
     };
-    let cpus = tree.by_path("/cpus");
-    let usable: Vec<NodeIndex> = cpus
-        .into_iter()
-        .flat_map(|cpus| tree.children(cpus))
-        .filter(|node| is_cpu(node) && !has_failed(node))
-        .collect();
-    let affinities = usable.iter().filter_map(|node| affinity(tree, *node)).collect();
-    let count = usable.len() as u32;
+    let (mut count, mut affinities) = (0, Vec::new());
+    if let Some(cpus) = tree.by_path("/cpus") {
+        for node in tree.children(cpus).filter(|node| is_cpu(node) && !has_failed(node)) {
+            count += 1;
+            affinities.extend(affinity(tree, node));
+        }
+    }
     if count == 0 {
         let sentence = String::from("no child with device_type = \"cpu\" is usable; one CPU is assumed");
         findings.add("no-cpu", Severity::Warning, String::from("/cpus"), sentence);

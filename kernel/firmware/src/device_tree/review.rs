@@ -66,11 +66,9 @@ fn phandles(tree: &Tree, findings: &mut Findings) {
 
 /// IOMMUs that cannot be used, or that are not used.
 fn iommus(tree: &Tree, map: &DeviceTreeMap, findings: &mut Findings) {
-    let targets_of_maps = map.maps.iter().flat_map(|(at, map)| map.targets().map(|target| (*at, target)));
-    let targets_of_lists = map.lists.iter().flat_map(|(at, list)| list.targets().map(|target| (*at, target)));
     let mut is_used = alloc::vec![false; tree.len()];
     let mut is_referred_to = alloc::vec![false; tree.len()];
-    for (at, target) in targets_of_maps.chain(targets_of_lists) {
+    for (at, target) in map.references() {
         is_referred_to[target.0 as usize] = true;
         is_used[target.0 as usize] |= tree.is_live(at);
     }

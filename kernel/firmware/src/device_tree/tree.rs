@@ -160,7 +160,9 @@ impl<'a> Tree<'a> {
     /// Leaves `depth` nodes of `open`; the others end before the next node.
     fn close(&mut self, open: &mut Vec<NodeIndex>, depth: usize) {
         let end = self.nodes.len() as u32;
-        for node in open.drain(depth.min(open.len())..) {
+        while open.len() > depth
+            && let Some(node) = open.pop()
+        {
             self.nodes[node.position()].end = end;
         }
     }

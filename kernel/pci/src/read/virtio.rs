@@ -54,8 +54,13 @@ pub struct VirtioCapability {
 /// type.
 #[must_use]
 pub fn virtio_capabilities(config: &dyn ConfigAccess, function: &Function) -> Vec<VirtioCapability> {
-    let vendor = function.capabilities.iter().filter(|capability| capability.id == VENDOR_SPECIFIC);
-    vendor.filter_map(|capability| read(config, function, capability.offset)).collect()
+    let mut usable = Vec::new();
+    for capability in &function.capabilities {
+        if capability.id == VENDOR_SPECIFIC {
+            usable.extend(read(config, function, capability.offset));
+        }
+    }
+    usable
 }
 
 fn read(config: &dyn ConfigAccess, function: &Function, offset: u8) -> Option<VirtioCapability> {
