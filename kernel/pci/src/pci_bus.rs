@@ -1,4 +1,4 @@
-//! The PCI bus as the probe core sees it. A unit is a function's index.
+//! The PCI bus as the probe core sees it: the unit of a function is its index.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use crate::function::index::FunctionIndex;
 use crate::rules::group::{IsolationClass, Join};
 use crate::topology::Topology;
 
-/// A topology with its isolation classes.
+/// A topology and its isolation classes.
 #[derive(Clone)]
 pub struct PciBus {
     topology: Rc<Topology>,
@@ -17,10 +17,10 @@ pub struct PciBus {
     classes: Rc<[IsolationClass]>,
 }
 
-/// Switches on ACS of one function, in the hardware and in the topology.
+/// Enables ACS of one function, in the hardware and in the topology.
 pub type Isolate = Rc<dyn Fn(&mut Topology, FunctionIndex)>;
 
-/// A topology whose functions Linux's paths isolate, and group, one after the other.
+/// A topology on Linux's paths, which enable ACS and group function by function.
 #[derive(Clone)]
 pub struct LinuxPciBus {
     /// Shared, until this bus isolates a function.
@@ -29,9 +29,10 @@ pub struct LinuxPciBus {
 }
 
 impl PciBus {
-    /// The bus of `topology`, as it isolates now: switch ACS on before.
+    /// The bus of `topology` with ACS as it is now: enable it first.
     ///
-    /// `nodes` are the firmware nodes of the root buses, in the order in which `enumerate` got those.
+    /// `nodes` are the firmware nodes of the root buses, in the order in which [`enumerate`](crate::enumerate) got
+    /// these.
     #[must_use]
     pub fn new(topology: impl Into<Rc<Topology>>, nodes: Vec<FwNode>) -> Self {
         let topology = topology.into();
@@ -39,7 +40,7 @@ impl PciBus {
         Self { topology, nodes: nodes.into(), classes }
     }
 
-    /// The functions behind the units.
+    /// The functions of the bus.
     #[must_use]
     pub fn topology(&self) -> &Topology {
         &self.topology
@@ -47,13 +48,13 @@ impl PciBus {
 }
 
 impl LinuxPciBus {
-    /// The same functions as `topology`, and as it isolates now.
+    /// The functions of `topology` with ACS as it is now.
     #[must_use]
     pub fn new(topology: impl Into<Rc<Topology>>, isolate: Isolate) -> Self {
         Self { topology: topology.into(), isolate }
     }
 
-    /// Which ACS controls are on, as a number.
+    /// A hash of the ACS control registers.
     #[must_use]
     pub fn isolation(&self) -> u64 {
         let isolating = self.topology.functions().iter().filter_map(|function| function.acs);
@@ -65,7 +66,7 @@ fn function(unit: Unit) -> FunctionIndex {
     FunctionIndex::new(unit.0 as usize)
 }
 
-/// The probe core's name for a function is its index.
+/// The core knows a function by its index.
 impl From<FunctionIndex> for Unit {
     fn from(function: FunctionIndex) -> Self {
         Self(function.place() as u32)

@@ -20,7 +20,8 @@ fn rom(function: &Function) -> &Bar {
     function.all_bars.iter().find(|bar| bar.register == BarRegister::Rom).unwrap()
 }
 
-/// Nothing overlaps, everything is aligned, lies in the windows of all bridges above, and is in the registers.
+/// Checks that no BARs overlap, and that each is aligned, inside the windows of all bridges above, and in its
+/// register.
 pub(super) fn check(model: &Model, topology: &Topology) {
     let mut ranges: Vec<(bool, Range<u64>)> = Vec::new();
     for (index, function) in topology.indexed() {
@@ -83,7 +84,7 @@ pub(super) fn check(model: &Model, topology: &Topology) {
 }
 
 #[test]
-fn every_kind_of_bar_gets_an_aligned_address_of_its_own_kind() {
+fn every_kind_of_bar_gets_an_aligned_address_in_its_space() {
     let mut model = Model::virt();
     let card = model.add(On::Root(0), 1, 0, 0x1af4_1000, 0x02_0000);
     model.cards[card].io_bar(0, 0x20).memory_bar(1, 0x1000, false, false).memory_bar(4, 0x4000, true, true);
@@ -104,7 +105,7 @@ fn every_kind_of_bar_gets_an_aligned_address_of_its_own_kind() {
 }
 
 #[test]
-fn bridge_windows_hold_what_is_behind_them() {
+fn bridge_windows_enclose_all_bars_behind_them() {
     let mut model = Model::virt();
     for device in 1..6 {
         let port = model.root_port(On::Root(0), device);
@@ -123,7 +124,7 @@ fn bridge_windows_hold_what_is_behind_them() {
 }
 
 #[test]
-fn wide_prefetchable_memory_goes_above_4_gib_also_behind_bridges() {
+fn wide_prefetchable_bars_behind_bridges_are_placed_above_4_gib() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     let end = model.add(On::Behind(port), 0, 0, 0x1234_0001, 0);
@@ -136,7 +137,7 @@ fn wide_prefetchable_memory_goes_above_4_gib_also_behind_bridges() {
 }
 
 #[test]
-fn a_block_with_a_ragged_end_comes_after_bars_of_its_alignment() {
+fn a_block_with_an_unaligned_end_is_placed_after_bars_of_its_alignment() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     let end = model.add(On::Behind(port), 0, 0, 0x1234_0001, 0);
@@ -144,13 +145,13 @@ fn a_block_with_a_ragged_end_comes_after_bars_of_its_alignment() {
     let flat = model.add(On::Root(0), 2, 0, 0x1234_0002, 0);
     model.cards[flat].memory_bar(0, 1 << 28, false, false);
     let topology = enumerate(&mut model, &[virt_root()]);
-    // The window has two places for 256 MiB, and room behind the second one only.
+    // The window has room for two aligned blocks of 256 MiB, and for more only after the second one.
     assert_eq!(topology.findings(), []);
     check(&model, &topology);
 }
 
 #[test]
-fn what_does_not_fit_costs_itself_alone() {
+fn a_bar_that_does_not_fit_costs_no_other_bar_its_address() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     let big = model.add(On::Behind(port), 0, 0, 0x1234_0001, 0);
@@ -174,7 +175,7 @@ fn what_does_not_fit_costs_itself_alone() {
 }
 
 #[test]
-fn a_full_io_window_leaves_the_last_ports_without() {
+fn with_a_full_io_window_the_last_ports_get_no_io_addresses() {
     let mut model = Model::virt();
     for device in 1..20 {
         let port = model.root_port(On::Root(0), device);
@@ -182,14 +183,14 @@ fn a_full_io_window_leaves_the_last_ports_without() {
         model.cards[end].io_bar(0, 0x20);
     }
     let topology = enumerate(&mut model, &[virt_root()]);
-    // 64 KiB, the first 4 of them left out: 15 bridges.
+    // 64 KiB without the first 4 KiB: 15 bridges.
     assert_eq!(finding_ids(&topology), ["bar-does-not-fit"; 4]);
     assert_eq!(topology.findings()[0].subject, "0000:10:00.0");
     check(&model, &topology);
 }
 
 #[test]
-fn a_window_that_is_too_small_in_sum_gives_up_the_largest_bars_first() {
+fn if_a_window_is_too_small_the_largest_bars_are_given_up_first() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
@@ -207,7 +208,7 @@ fn a_window_that_is_too_small_in_sum_gives_up_the_largest_bars_first() {
 }
 
 #[test]
-fn without_a_high_window_everything_goes_below_4_gib() {
+fn without_a_high_window_all_bars_are_placed_below_4_gib() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     let end = model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
@@ -221,7 +222,7 @@ fn without_a_high_window_everything_goes_below_4_gib() {
 }
 
 #[test]
-fn a_bridge_without_io_window_lets_no_io_bar_be_placed_behind_it() {
+fn no_io_bar_is_placed_behind_a_bridge_without_an_io_window() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     model.cards[port].without_io_window();
@@ -243,7 +244,7 @@ fn bus_and_cpu_addresses_may_differ() {
 }
 
 #[test]
-fn firmware_addresses_and_decoding_are_left_alone_on_request() {
+fn addresses_and_decoding_of_firmware_are_kept_on_request() {
     let mut model = Model::virt();
     let card = model.device(On::Root(0), 1, 0, FunctionKind::RcEndpoint);
     model.cards[card].set32(0x14, 0x1234_5000);
@@ -258,7 +259,7 @@ fn firmware_addresses_and_decoding_are_left_alone_on_request() {
 }
 
 #[test]
-fn a_rom_that_firmware_left_off_has_no_address() {
+fn a_rom_that_firmware_left_disabled_has_no_address() {
     for (held, address) in [(0xfffc_0000, None), (0x1234_0001, Some(0x1234_0000))] {
         let mut model = Model::virt();
         let card = model.add(On::Root(0), 1, 0, 0x1af4_1000, 0x02_0000);
@@ -273,7 +274,7 @@ fn a_rom_that_firmware_left_off_has_no_address() {
 }
 
 #[test]
-fn an_io_bar_at_0_has_been_placed_if_the_function_decodes_io() {
+fn an_io_bar_at_0_counts_as_placed_if_the_function_decodes_io() {
     for (command, other, address) in [(1, 0, 0), (0, 0x1234_5000, 0x1000), (0, 0, 0x1000)] {
         let mut model = Model::virt();
         let card = model.add(On::Root(0), 1, 0, 0x1af4_1000, 0x02_0000);
@@ -289,7 +290,7 @@ fn an_io_bar_at_0_has_been_placed_if_the_function_decodes_io() {
 }
 
 #[test]
-fn decoding_is_off_while_a_bar_is_measured_and_back_on_afterwards() {
+fn decoding_is_disabled_while_a_bar_is_measured_and_restored_afterwards() {
     let mut model = Model::virt();
     let card = model.device(On::Root(0), 1, 0, FunctionKind::RcEndpoint);
     model.cards[card].set8(4, 7);

@@ -1,4 +1,4 @@
-//! Config space that lies, and the cost of a large one.
+//! Invalid config space, and the cost of a large machine.
 
 extern crate std;
 
@@ -27,7 +27,7 @@ fn a_cyclic_capability_list_ends_with_a_finding() {
 }
 
 #[test]
-fn a_cyclic_extended_list_ends_with_a_finding_and_acs_before_it_counts() {
+fn a_cyclic_extended_list_ends_with_a_finding_and_acs_before_it_is_used() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     let second = model.cards[port].extended(0x01);
@@ -40,7 +40,7 @@ fn a_cyclic_extended_list_ends_with_a_finding_and_acs_before_it_counts() {
 }
 
 #[test]
-fn lists_that_lead_nowhere_are_findings() {
+fn capability_lists_with_invalid_pointers_are_findings() {
     for (offset, value) in [(0x34, 0x10), (0x34, 0xfc)] {
         let mut model = Model::virt();
         let card = model.device(On::Root(0), 1, 0, FunctionKind::RcEndpoint);
@@ -70,7 +70,7 @@ fn functions_that_cannot_be_used_are_findings() {
 }
 
 #[test]
-fn functions_that_only_ari_reaches_are_named() {
+fn functions_that_only_ari_reaches_are_findings() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     let card = model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
@@ -80,10 +80,10 @@ fn functions_that_only_ari_reaches_are_named() {
     assert_eq!(finding_ids(&topology), ["ari-functions-not-scanned"]);
 }
 
-/// Config space that answers with noise, the same at the same place unless it was written.
+/// Config space with pseudo-random content, the same at each address until it is written.
 struct Noise {
     seed: u64,
-    /// Out of 256 places, how many answer.
+    /// How many out of 256 functions answer.
     density: u8,
     writes: Vec<(PciAddress, u16, u32)>,
     accesses: Cell<usize>,
@@ -111,12 +111,12 @@ impl ConfigAccess for Noise {
         if self.mix(at, 0x7777) as u8 >= self.density {
             return u32::MAX;
         }
-        // Every third word remembers the latest write.
+        // Every third word keeps the latest value that was written.
         let remembers = self.mix(at, offset ^ 0x5000).is_multiple_of(3);
         let written = self.writes.iter().rev().take(8).find(|write| (write.0, write.1) == (at, offset));
         match written {
             Some((_, _, value)) if remembers => *value,
-            // Headers that lead somewhere are rare in pure noise.
+            // In random content, few headers would be valid.
             _ if offset == 0x0c => (self.mix(at, offset) as u32 & 0x81) << 16,
             _ => self.mix(at, offset) as u32,
         }
@@ -135,7 +135,7 @@ impl ConfigAccess for Noise {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn noise_never_panics_and_costs_no_more_than_its_functions(
+    fn random_config_space_never_panics_and_costs_no_more_than_its_functions(
         seed in any::<u64>(),
         density in 0u8..24,
         keep_numbers in any::<bool>(),
@@ -155,7 +155,7 @@ proptest! {
     }
 }
 
-/// `slots` slots with eight functions each behind a switch: 8 downstream ports a slot.
+/// A switch with `slots` slots of eight downstream ports, and eight endpoints behind each port.
 fn large(slots: u8) -> (usize, usize, usize) {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);

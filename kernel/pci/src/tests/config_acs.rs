@@ -1,4 +1,4 @@
-//! ACS as the command line wants it.
+//! ACS settings of the command line.
 
 extern crate std;
 
@@ -8,7 +8,7 @@ use std::vec::Vec;
 use super::model::{Model, On, partition, virt_root};
 use crate::{ConfigAcs, FunctionKind, config_acs, enable_acs, enumerate};
 
-/// The ACS control registers of two root ports with a device behind each, the groups, and what was not used.
+/// Returns the ACS control registers of two root ports with a device behind each, the groups, and the unused entries.
 fn configured(list: &str) -> (u32, u32, String, Vec<String>) {
     let mut model = Model::virt();
     let first = model.root_port(On::Root(0), 2);
@@ -27,16 +27,16 @@ const APART: &str = "00.0 | 02.0 | 03.0 | 01:00.0 | 02:00.0";
 const FIRST_JOINED: &str = "00.0 | 02.0 01:00.0 | 03.0 | 02:00.0";
 
 #[test]
-fn what_is_masked_is_as_the_user_says_and_the_rest_as_firmware_left_it() {
+fn masked_bits_have_the_values_of_the_user_and_others_those_of_firmware() {
     for (list, first, groups) in [
         ("0000000@0000:00:02.0", 0, FIRST_JOINED),
         ("xxx11xx@00:02.0", 0xc, FIRST_JOINED),
         ("xxxxxxx@0:0:2.0", 0, FIRST_JOINED),
         ("0011101@00:02.0", 0x1d, APART),
         ("11101@00:02.0", 0x1d, APART),
-        // Egress control is not there, and cannot be switched on.
+        // Egress control is not implemented and cannot be enabled.
         ("0111101@00:02.0", 0x1d, APART),
-        // The first entry that matches counts.
+        // The first entry that matches is used.
         ("0011101@00:02.0;0000000@00:02.0", 0x1d, APART),
     ] {
         let (control, other, partition, _) = configured(list);
@@ -45,18 +45,18 @@ fn what_is_masked_is_as_the_user_says_and_the_rest_as_firmware_left_it() {
 }
 
 #[test]
-fn devices_are_named_by_place_path_or_ids() {
+fn devices_are_selected_by_address_path_or_ids() {
     let (first, second, _, unused) = configured("0@pci:0000:0000");
     assert_eq!((first, second), (0, 0));
     assert!(unused.is_empty());
-    // A device behind the port has no ACS of its own.
+    // A device behind the port has no ACS capability.
     let (first, second, _, unused) = configured("0@pci:ffff:0001;0@00:02.0/00.0;0@1:00:02.0;0@00:04.0");
     assert_eq!((first, second), (0x1d, 0x1d));
     assert_eq!(unused, ["0@pci:ffff:0001", "0@00:02.0/00.0", "0@1:00:02.0", "0@00:04.0"]);
 }
 
 #[test]
-fn what_cannot_be_read_ends_the_list() {
+fn an_invalid_entry_ends_the_list() {
     for bad in [
         "",
         "@",

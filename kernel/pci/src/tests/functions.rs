@@ -1,4 +1,4 @@
-//! Which functions exist behind a port, and what a port in an impossible place acts as.
+//! Which functions exist behind a port, and ports with impossible types.
 
 extern crate std;
 
@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::model::{Model, On, at, finding_ids, isolated, partition, virt_root};
 use crate::{EnumerationPolicy, FunctionKind, Numbering, enumerate_with};
 
-/// Device control 2 of a port of the model.
+/// Offset of device control 2 in a port of the model.
 const CONTROL: usize = 0x40 + 0x28;
 
 fn port(model: &mut Model) -> usize {
@@ -16,7 +16,7 @@ fn port(model: &mut Model) -> usize {
     port
 }
 
-/// Endpoints at function 0 and at each of `others`, each with the next function's number if it has ARI.
+/// Adds endpoints at the functions in `chain`, each with the number of the next one if it has ARI.
 fn functions(model: &mut Model, port: usize, chain: &[(u8, Option<u8>)]) {
     for (number, next) in chain {
         let card = model.device(On::Behind(port), number >> 3, number & 7, FunctionKind::Endpoint);
@@ -27,7 +27,7 @@ fn functions(model: &mut Model, port: usize, chain: &[(u8, Option<u8>)]) {
 }
 
 #[test]
-fn a_chain_leads_past_functions_that_it_does_not_name() {
+fn functions_outside_the_ari_chain_are_left_out() {
     let mut model = Model::virt();
     let port = port(&mut model);
     functions(&mut model, port, &[(0, Some(2)), (1, None), (2, Some(10)), (10, Some(255)), (255, Some(0))]);
@@ -39,9 +39,9 @@ fn a_chain_leads_past_functions_that_it_does_not_name() {
 }
 
 #[test]
-fn a_chain_ends_where_nothing_answers_or_nothing_is_named() {
+fn an_ari_chain_ends_at_an_absent_function_or_at_number_0() {
     for (chain, found) in [
-        // QEMU 7.2: nvme names function 1, and there is none.
+        // QEMU 7.2: the next function of `nvme` is 1, which does not exist.
         (&[(0, Some(1)), (3, None)][..], "00.0 | 02.0 | 01:00.0"),
         (&[(0, Some(3)), (3, None), (4, Some(5))], "00.0 | 02.0 | 01:00.0 01:00.3"),
         (&[(0, Some(5)), (3, Some(5)), (5, Some(3))], "00.0 | 02.0 | 01:00.0 01:00.5"),
@@ -55,8 +55,8 @@ fn a_chain_ends_where_nothing_answers_or_nothing_is_named() {
 }
 
 #[test]
-fn without_ari_at_both_ends_the_multifunction_bit_counts() {
-    // The port cannot, or function 0 does not.
+fn without_ari_in_port_and_device_the_multifunction_bit_decides() {
+    // The port cannot forward by ARI, or function 0 does not have ARI.
     for (can, first) in [(false, Some(0)), (true, None)] {
         let mut model = Model::virt();
         let port = model.root_port(On::Root(0), 2);
@@ -67,13 +67,13 @@ fn without_ari_at_both_ends_the_multifunction_bit_counts() {
         let topology = isolated(&mut model);
         assert_eq!(partition(&topology), "00.0 | 02.0 | 01:00.0 01:00.3");
         assert!(topology.findings().is_empty());
-        // What firmware left on is switched off.
+        // ARI forwarding that firmware left enabled is disabled.
         assert_eq!(model.cards[port].get32(CONTROL), 0);
     }
 }
 
 #[test]
-fn a_chain_counts_on_kept_numbers_as_well() {
+fn an_ari_chain_is_followed_with_kept_bus_numbers_as_well() {
     let mut model = Model::virt();
     let port = port(&mut model);
     model.cards[port].set32(0x18, 0x0001_0100);
@@ -84,12 +84,12 @@ fn a_chain_counts_on_kept_numbers_as_well() {
 }
 
 #[test]
-fn a_downstream_port_below_a_port_acts_as_an_upstream_port() {
+fn a_downstream_port_below_a_port_is_treated_as_an_upstream_port() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     let upper = model.bridge(On::Behind(port), 0, 0, FunctionKind::DownstreamPort);
     let lower = model.bridge(On::Behind(upper), 0, 0, FunctionKind::DownstreamPort);
-    // The bus behind an upstream port is no link: there are more devices on it than one.
+    // The bus behind an upstream port is not a link: it has more than one device.
     model.device(On::Behind(upper), 5, 0, FunctionKind::Endpoint);
     model.device(On::Behind(lower), 0, 0, FunctionKind::Endpoint);
     let topology = isolated(&mut model);
@@ -102,7 +102,7 @@ fn a_downstream_port_below_a_port_acts_as_an_upstream_port() {
 }
 
 #[test]
-fn an_upstream_port_below_an_upstream_port_is_grouped_as_one() {
+fn an_upstream_port_below_an_upstream_port_is_grouped_as_an_upstream_port() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     let upper = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);

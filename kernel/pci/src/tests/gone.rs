@@ -1,4 +1,4 @@
-//! Config space that is switched off while it is read: it reads as all ones or all zeroes from some access on.
+//! Config space that disappears while it is read: from some access on, all bits read as ones or zeros.
 
 extern crate std;
 
@@ -12,12 +12,12 @@ use crate::{
     virtio_capabilities,
 };
 
-/// A model that is gone after so many accesses.
+/// A model that disappears after a number of accesses.
 struct Fading {
     model: Model,
     left: Cell<usize>,
     byte: u8,
-    /// Only this bus goes; all of them, if none.
+    /// The bus that disappears; none for all buses.
     bus: Option<u8>,
 }
 
@@ -71,7 +71,7 @@ fn machine() -> Model {
     model
 }
 
-/// All that the kernel does with config space, ended by the model's own assertions or by a panic if something is wrong.
+/// Everything that the kernel does with config space. Assertions in the model, or a panic, show what is wrong.
 fn use_all(config: &mut Fading, policy: &EnumerationPolicy) -> usize {
     let mut topology = enumerate_with(config, &[virt_root()], policy);
     enable_acs(config, &mut topology);
@@ -84,14 +84,14 @@ fn use_all(config: &mut Fading, policy: &EnumerationPolicy) -> usize {
 }
 
 #[test]
-fn enumeration_ends_whenever_config_space_goes() {
+fn enumeration_ends_whenever_config_space_disappears() {
     for policy in [EnumerationPolicy::default(), kept()] {
         let whole = || Fading { model: machine(), left: Cell::new(usize::MAX), byte: 0, bus: None };
         let mut config = whole();
         assert_eq!(use_all(&mut config, &policy), 8);
         let accesses = usize::MAX - config.left.get();
         for (byte, bus) in [(0xff, None), (0, None), (0xff, Some(1)), (0, Some(3))] {
-            // The scan for hidden roots is most of it, and the same all along.
+            // Most accesses are the scan for hidden root buses, which is uniform.
             for left in (0..accesses).filter(|left| *left < 800 || *left % 97 == 0 || *left + 800 > accesses)
             {
                 let mut config = Fading { left: Cell::new(left + 1), byte, bus, ..whole() };

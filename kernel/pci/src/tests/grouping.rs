@@ -1,4 +1,4 @@
-//! Isolation classes, aliases and the rule that decided.
+//! Isolation classes, aliases, and the rules behind them.
 
 extern crate std;
 
@@ -28,7 +28,7 @@ fn ids(topology: &Topology, place: &str) -> Vec<u16> {
 }
 
 #[test]
-fn ports_isolate_only_once_acs_is_on() {
+fn ports_isolate_only_after_acs_is_enabled() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
@@ -45,7 +45,7 @@ fn ports_isolate_only_once_acs_is_on() {
 }
 
 #[test]
-fn a_port_that_leads_outside_blocks_translated_requests_and_all_behind_it_is_untrusted() {
+fn a_port_that_leads_out_of_the_machine_blocks_translated_requests_and_devices_behind_it_are_untrusted() {
     let mut model = Model::virt();
     let outside = model.root_port(On::Root(0), 2);
     let up = model.bridge(On::Behind(outside), 0, 0, FunctionKind::UpstreamPort);
@@ -55,7 +55,7 @@ fn a_port_that_leads_outside_blocks_translated_requests_and_all_behind_it_is_unt
     let inside = model.root_port(On::Root(0), 3);
     model.device(On::Behind(inside), 0, 0, FunctionKind::Endpoint);
     let mut topology = enumerate(&mut model, &[virt_root()]);
-    // Only a bridge leads anywhere.
+    // Only a bridge can lead out of the machine.
     let marked = topology.indexed().filter(|(_, function)| matches!(function.address.devfn.device(), 0 | 2));
     let marked: Vec<FunctionIndex> = marked.map(|(index, _)| index).collect();
     topology.mark_external_facing(&marked);
@@ -75,7 +75,7 @@ fn a_port_that_leads_outside_blocks_translated_requests_and_all_behind_it_is_unt
 }
 
 #[test]
-fn a_device_joins_its_port_without_acs() {
+fn a_device_joins_the_group_of_its_port_without_acs() {
     let mut model = Model::virt();
     let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
     model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
@@ -87,7 +87,7 @@ fn a_device_joins_its_port_without_acs() {
 }
 
 #[test]
-fn a_port_with_acs_below_one_without_does_not_help() {
+fn a_port_with_acs_does_not_isolate_below_a_port_without() {
     let mut model = Model::virt();
     let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
     let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
@@ -103,7 +103,7 @@ fn a_port_with_acs_below_one_without_does_not_help() {
 }
 
 #[test]
-fn switch_ports_without_acs_hold_their_own_endpoints_only() {
+fn a_switch_port_without_acs_shares_a_group_with_its_own_endpoints_only() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
@@ -116,7 +116,7 @@ fn switch_ports_without_acs_hold_their_own_endpoints_only() {
 }
 
 #[test]
-fn functions_of_a_slot_stay_together_even_if_their_headers_do_not_say_multifunction() {
+fn functions_of_a_slot_share_a_group_without_the_multifunction_bit_as_well() {
     let mut model = Model::virt();
     for function in [0, 1, 5] {
         model.device(On::Root(0), 4, function, FunctionKind::Conventional);
@@ -129,7 +129,7 @@ fn functions_of_a_slot_stay_together_even_if_their_headers_do_not_say_multifunct
 }
 
 #[test]
-fn a_function_with_acs_stays_alone_in_a_slot_without() {
+fn a_function_with_acs_is_alone_in_a_slot_of_functions_without() {
     let mut model = Model::virt();
     model.device(On::Root(0), 4, 0, FunctionKind::RcEndpoint);
     let one = model.device(On::Root(0), 4, 1, FunctionKind::RcEndpoint);
@@ -155,7 +155,7 @@ fn intel_root_complex_endpoints_and_igb_isolate_without_acs() {
 }
 
 #[test]
-fn all_behind_a_pcie_to_pci_bridge_is_one_group_with_its_alias() {
+fn all_devices_behind_a_pcie_to_pci_bridge_share_its_alias_and_one_group() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     let bridge = model.bridge(On::Behind(port), 0, 0, FunctionKind::PcieToPciBridge);
@@ -170,7 +170,7 @@ fn all_behind_a_pcie_to_pci_bridge_is_one_group_with_its_alias() {
 }
 
 #[test]
-fn a_conventional_bridge_puts_its_own_id_on_requests() {
+fn a_conventional_bridge_replaces_requester_ids_by_its_own() {
     let mut model = Model::virt();
     let bridge = model.bridge(On::Root(0), 2, 0, FunctionKind::Conventional);
     model.device(On::Behind(bridge), 0, 0, FunctionKind::Conventional);
@@ -182,7 +182,7 @@ fn a_conventional_bridge_puts_its_own_id_on_requests() {
 }
 
 #[test]
-fn a_device_at_the_alias_of_its_bridge_names_it_once() {
+fn a_device_whose_id_is_the_alias_of_its_bridge_has_that_id_once() {
     let mut model = Model::virt();
     let bridge = model.bridge(On::Root(0), 2, 0, FunctionKind::PcieToPciBridge);
     model.device(On::Behind(bridge), 0, 0, FunctionKind::Conventional);
@@ -190,7 +190,7 @@ fn a_device_at_the_alias_of_its_bridge_names_it_once() {
 }
 
 #[test]
-fn a_bridge_that_keeps_requester_ids_adds_none_and_still_does_not_isolate() {
+fn a_bridge_that_keeps_requester_ids_adds_no_alias_and_does_not_isolate() {
     let mut model = Model::virt();
     let bridge = model.bridge(On::Root(0), 2, 0, FunctionKind::PcieToPciBridge);
     model.device(On::Behind(bridge), 1, 0, FunctionKind::Conventional);
@@ -201,7 +201,7 @@ fn a_bridge_that_keeps_requester_ids_adds_none_and_still_does_not_isolate() {
 }
 
 #[test]
-fn the_intel_82801_bridge_takes_requests_over_only_behind_a_port() {
+fn the_intel_82801_bridge_is_a_pcie_to_pci_bridge_only_behind_a_port() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     for (on, device) in [(On::Behind(port), 0), (On::Root(0), 3)] {
@@ -221,7 +221,7 @@ fn functions_that_share_requester_ids_share_a_group() {
         model.device(On::Root(0), device, 0, FunctionKind::RcEndpoint);
     }
     let devfn = |device| DeviceFunction::new(device, 0).unwrap();
-    // 1 aliases 3, and 4 aliases 3: all three are one.
+    // 1 has the alias 3, and so has 4: all three share a group.
     let dma_aliases = Vec::from([(at("00:01.0"), devfn(3)), (at("00:04.0"), devfn(3))]);
     let quirks = Quirks { dma_aliases, ..Quirks::default() };
     let topology = isolated_with(&mut model, &EnumerationPolicy { quirks, ..EnumerationPolicy::default() });
@@ -231,7 +231,7 @@ fn functions_that_share_requester_ids_share_a_group() {
 }
 
 #[test]
-fn a_described_pxb_root_comes_in_firmware_order_with_groups_of_its_own() {
+fn a_described_pxb_root_bus_keeps_firmware_order_and_has_its_own_groups() {
     let mut model = Model::virt();
     model.add(On::Root(0), 2, 0, 0x1b36_000b, 0x06_0000);
     let port = model.root_port(On::Root(0x20), 0);
@@ -272,7 +272,7 @@ fn grouping_one_by_one_in_topology_order_gives_the_isolation_classes() {
 }
 
 #[test]
-fn a_port_without_acs_says_nothing_about_the_ports_above_it() {
+fn a_port_without_acs_does_not_affect_the_ports_above_it() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
@@ -280,13 +280,13 @@ fn a_port_without_acs_says_nothing_about_the_ports_above_it() {
     model.device(On::Behind(down), 0, 0, FunctionKind::Endpoint);
     let topology = isolated(&mut model);
     let [end, root_port] = ["03:00.0", "00:02.0"].map(|place| topology.find(at(place)).unwrap());
-    // Only the root port has a group so far: the ports between it and the endpoint do not pass it on.
+    // So far only the root port has a group, and the ports between do not pass it on to the endpoint.
     let join = topology.group(end, &|other| (other == root_port).then_some(7));
     assert_eq!(join, Join::New { why: String::from("own group") });
 }
 
 #[test]
-fn an_endpoint_that_comes_before_its_port_is_alone_as_on_linux() {
+fn an_endpoint_grouped_before_its_port_is_alone_as_on_linux() {
     let mut model = Model::virt();
     let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
     model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
@@ -297,7 +297,7 @@ fn an_endpoint_that_comes_before_its_port_is_alone_as_on_linux() {
 }
 
 #[test]
-fn acs_that_does_not_stay_on_is_a_finding_and_does_not_isolate() {
+fn acs_that_does_not_stay_enabled_is_a_finding_and_does_not_isolate() {
     let mut model = Model::virt();
     let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
     let offset = usize::from(model.cards[port].extended(0x0d));
@@ -309,7 +309,7 @@ fn acs_that_does_not_stay_on_is_a_finding_and_does_not_isolate() {
 }
 
 #[test]
-fn a_flag_that_a_port_does_not_implement_counts_as_on() {
+fn a_flag_that_a_port_does_not_implement_counts_as_enabled() {
     let mut model = Model::virt();
     let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
     model.cards[port].acs(0x10);

@@ -1,4 +1,4 @@
-//! What 4,096 functions cost, in accesses to config space and in what the core asks of others: counted, not timed.
+//! The cost of 4,096 functions: accesses to config space, and calls of the core to others. Counted, not timed.
 
 extern crate std;
 
@@ -19,11 +19,11 @@ use probe::{
 use super::model::{Model, On, virt_root};
 use crate::{EnumerationPolicy, FunctionKind, PciBus, Topology, enable_acs, enumerate_with};
 
-/// The host bridge's node, and that of the IOMMU, which is function 00:00.0 here.
+/// The nodes of the host bridge and of the IOMMU, which is function 00:00.0.
 const HOST_BRIDGE: FwNode = FwNode(1);
 const IOMMU: FwNode = FwNode(2);
 
-/// What has been asked of bus, map and IOMMU.
+/// The number of calls of bus, map and IOMMU.
 #[derive(Clone, Default)]
 struct Count(Rc<Cell<usize>>);
 
@@ -58,7 +58,7 @@ impl probe::Bus for CountedBus {
     }
 }
 
-/// A map from every requester ID but the IOMMU's to an endpoint of the same number.
+/// A map from every requester ID except the IOMMU's to the endpoint with the same number.
 struct CountedMap(Count);
 
 impl FirmwareMap for CountedMap {
@@ -120,7 +120,7 @@ impl IommuOps for CountedIommu {
     }
 }
 
-/// A driver of the IOMMU, or of everything else.
+/// A driver for the IOMMU, or for everything else.
 struct CountedDriver(Count, bool);
 
 impl Driver<Unit> for CountedDriver {
@@ -138,7 +138,7 @@ impl Driver<Unit> for CountedDriver {
     }
 }
 
-/// Functions, accesses to config space, and what the core asked.
+/// The numbers of functions, accesses to config space, and calls of the core.
 fn cost(model: &mut Model, policy: &EnumerationPolicy) -> [usize; 3] {
     let mut topology = enumerate_with(model, &[virt_root()], policy);
     enable_acs(model, &mut topology);
@@ -146,7 +146,7 @@ fn cost(model: &mut Model, policy: &EnumerationPolicy) -> [usize; 3] {
     [functions, model.reads.get() + model.writes, asked(topology)]
 }
 
-/// The IOMMU comes last: everything is added and waits, and is grouped in one replay.
+/// The driver of the IOMMU comes last: all devices are added and wait, and one replay groups them.
 fn asked(topology: Topology) -> usize {
     let count = Count::default();
     let mut core = Core::fixed(probe::DomainPolicy::default(), Box::new(CountedMap(count.clone())));
@@ -165,7 +165,7 @@ fn asked(topology: Topology) -> usize {
         core.register_driver(Box::new(CountedDriver(count.clone(), is_iommu)));
     }
     core.settle();
-    // All but the IOMMU.
+    // All except the IOMMU.
     assert_eq!(core.groups().count(), groups - 1);
     assert!(core.devices().filter(|device| device.driver().is_some()).count() == core.devices().count());
     count.0.get() + core.take_events().len()
@@ -181,7 +181,7 @@ fn machine(count: u8, fill: impl Fn(&mut Model, usize)) -> Model {
     model
 }
 
-/// A bridge with a full conventional bus: all of it is one group.
+/// A bridge with a full conventional bus: a single group.
 fn conventional(model: &mut Model, port: usize) {
     let bridge = model.bridge(On::Behind(port), 0, 0, FunctionKind::PcieToPciBridge);
     for place in 0..=255u8 {
@@ -189,7 +189,7 @@ fn conventional(model: &mut Model, port: usize) {
     }
 }
 
-/// A device with 256 functions of an ARI chain, eight to a group.
+/// A device with a chain of 256 ARI functions, eight in each group.
 fn chain(model: &mut Model, port: usize) {
     model.cards[port].can_forward_ari();
     for place in 0..=255u8 {
@@ -206,7 +206,7 @@ fn physical(model: &mut Model, port: usize) {
 
 #[test]
 fn cost_of_4096_functions_grows_linearly() {
-    // Every bus number is looked at once for a root bus that firmware does not describe.
+    // Every bus number is checked once for a root bus that firmware does not describe.
     const FIXED: usize = 256 * 32;
     for (name, fill, virtual_functions) in [
         ("conventional", &conventional as &dyn Fn(&mut Model, usize), 0),

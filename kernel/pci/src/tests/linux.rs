@@ -1,4 +1,4 @@
-//! The machines whose groups real Linux kernels listed, from `linux.txt`.
+//! The machines in `linux.txt`, with the groups that Linux kernels had on them.
 
 extern crate std;
 
@@ -86,7 +86,7 @@ fn machines() -> Vec<(&'static str, Vec<Line>)> {
 }
 
 #[test]
-fn every_machine_gets_linux_numbers_kinds_and_acs() {
+fn every_machine_has_the_numbers_kinds_and_acs_of_linux() {
     for (name, lines) in machines() {
         let mut model = build(&lines);
         let mut topology = enumerate(&mut model, &[virt_root()]);
@@ -109,7 +109,7 @@ fn every_machine_gets_linux_numbers_kinds_and_acs() {
 }
 
 #[test]
-fn every_machine_gets_linux_groups() {
+fn every_machine_has_the_groups_of_linux() {
     for (name, lines) in machines() {
         let mut model = build(&lines);
         let mut topology = enumerate(&mut model, &[virt_root()]);

@@ -27,7 +27,7 @@ fn up_to(last_bus: u8) -> RootBus {
 }
 
 #[test]
-fn a_bus_is_complete_before_its_bridges_are_descended() {
+fn a_bus_is_listed_before_the_buses_behind_its_bridges() {
     let mut model = Model::virt();
     let first = model.root_port(On::Root(0), 1);
     let up = model.bridge(On::Behind(first), 0, 0, FunctionKind::UpstreamPort);
@@ -56,7 +56,7 @@ fn a_bus_is_complete_before_its_bridges_are_descended() {
 }
 
 #[test]
-fn functions_are_looked_for_only_where_function_0_announces_them() {
+fn functions_above_0_are_read_only_if_function_0_is_multifunction() {
     let mut model = Model::virt();
     model.add(On::Root(0), 3, 4, 0x1234_5678, 0);
     let single = model.add(On::Root(0), 4, 1, 0x1234_5678, 0);
@@ -67,7 +67,7 @@ fn functions_are_looked_for_only_where_function_0_announces_them() {
 }
 
 #[test]
-fn only_device_0_is_looked_for_behind_a_port() {
+fn only_device_0_is_read_behind_a_root_port() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);
@@ -77,7 +77,7 @@ fn only_device_0_is_looked_for_behind_a_port() {
 }
 
 #[test]
-fn only_device_0_is_looked_for_behind_a_downstream_port() {
+fn only_device_0_is_read_behind_a_downstream_port() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
@@ -121,7 +121,7 @@ fn numbers_of_hidden_root_buses_are_not_used_twice() {
 }
 
 #[test]
-fn a_subtree_goes_where_there_is_room_for_all_of_it() {
+fn a_subtree_gets_numbers_from_a_gap_that_is_large_enough() {
     let mut model = Model::virt();
     model.device(On::Root(3), 0, 0, FunctionKind::RcEndpoint);
     let port = model.root_port(On::Root(0), 1);
@@ -138,7 +138,7 @@ fn a_subtree_goes_where_there_is_room_for_all_of_it() {
 }
 
 #[test]
-fn stale_numbers_of_a_hidden_bridge_do_not_make_another_root_bus() {
+fn stale_numbers_of_a_hidden_bridge_are_not_another_root_bus() {
     let mut model = Model::virt();
     let hidden = model.root_port(On::Root(0x20), 0);
     model.device(On::Behind(hidden), 0, 0, FunctionKind::Endpoint);
@@ -167,7 +167,7 @@ fn stale_numbers_are_cleared_before_anything_is_numbered() {
 }
 
 #[test]
-fn running_out_of_bus_numbers_is_a_finding_and_not_a_stop() {
+fn running_out_of_bus_numbers_is_a_finding_and_enumeration_continues() {
     let mut model = Model::virt();
     let mut ends = Vec::new();
     for device in 1..21 {
@@ -185,10 +185,10 @@ fn running_out_of_bus_numbers_is_a_finding_and_not_a_stop() {
 }
 
 #[test]
-fn a_bridge_without_numbers_does_not_look_like_one_to_bus_0() {
+fn a_bridge_without_numbers_does_not_look_like_a_bridge_to_bus_0() {
     let mut model = Model::virt();
     let mut ports: Vec<usize> = (1..6).map(|device| model.root_port(On::Root(0), device)).collect();
-    // The hidden root has no room between it and the next one.
+    // No number is free between the hidden root bus and the next one.
     ports.extend((0..2).map(|device| model.root_port(On::Root(8), device)));
     model.device(On::Root(9), 0, 0, FunctionKind::RcEndpoint);
     let topology = enumerate(&mut model, &[up_to(3)]);
@@ -200,7 +200,7 @@ fn a_bridge_without_numbers_does_not_look_like_one_to_bus_0() {
 }
 
 #[test]
-fn a_root_bus_that_may_give_out_no_number_but_its_own_says_so() {
+fn a_root_bus_with_a_single_number_reports_its_bridges() {
     let mut model = Model::new();
     model.root_port(On::Root(0x20), 0);
     let topology = enumerate(&mut model, &[RootBus { first_bus: 0x20, last_bus: 0x20, ..virt_root() }]);
@@ -210,7 +210,7 @@ fn a_root_bus_that_may_give_out_no_number_but_its_own_says_so() {
 }
 
 #[test]
-fn bridges_behind_one_without_numbers_do_not_look_like_ones_to_bus_0_either() {
+fn bridges_behind_a_bridge_without_numbers_do_not_look_like_bridges_to_bus_0() {
     let mut model = Model::virt();
     model.root_port(On::Root(0), 1);
     let full = model.root_port(On::Root(0), 2);
@@ -218,18 +218,18 @@ fn bridges_behind_one_without_numbers_do_not_look_like_ones_to_bus_0_either() {
     let down = [0, 1].map(|device| model.bridge(On::Behind(up), device, 0, FunctionKind::DownstreamPort));
     model.device(On::Behind(down[1]), 0, 0, FunctionKind::Endpoint);
     let topology = enumerate(&mut model, &[up_to(4)]);
-    // Bus 1 is taken, and what is behind the second port needs four more.
+    // Bus 1 is in use, and the second port needs four more numbers.
     assert_eq!(finding_ids(&topology), ["bus-numbers-exhausted"]);
     let topology = enumerate(&mut model, &[up_to(1)]);
     assert_eq!(finding_ids(&topology), ["bus-numbers-exhausted"]);
     assert_eq!(topology.functions().len(), 3);
     assert_eq!(model.cards[full].get32(0x18) >> 8, 0xff);
-    // One number can be lent: it reaches the upstream port.
+    // One number can be used temporarily: it reaches the upstream port.
     assert_eq!(model.cards[up].get32(0x18) >> 8, 0xff);
 }
 
 #[test]
-fn the_number_of_a_bridge_without_numbers_is_of_no_function() {
+fn the_number_of_a_parked_bridge_is_that_of_a_bus_without_functions() {
     let mut model = Model::virt();
     model.device(On::Root(255), 0, 0, FunctionKind::RcEndpoint);
     let port = model.root_port(On::Root(0), 1);
@@ -238,7 +238,7 @@ fn the_number_of_a_bridge_without_numbers_is_of_no_function() {
 }
 
 #[test]
-fn numbers_run_out_inside_a_deep_chain_without_harm() {
+fn running_out_of_numbers_in_a_deep_chain_is_a_finding() {
     let mut model = Model::virt();
     let mut on = On::Root(0);
     for _ in 0..300 {
@@ -266,7 +266,7 @@ fn consistent_numbers_of_firmware_are_kept() {
 }
 
 #[test]
-fn contradicting_numbers_of_firmware_are_replaced() {
+fn contradictory_numbers_of_firmware_are_replaced() {
     for wrong in [0x0000_0000, 0x0009_0701, 0x0006_0700, 0x0009_0000] {
         let mut model = Model::virt();
         let port = model.root_port(On::Root(0), 1);

@@ -1,4 +1,4 @@
-//! What firmware placed and what it left; registers that do not hold what is written.
+//! Addresses that firmware assigned and addresses that it did not; registers that do not keep their value.
 
 extern crate std;
 
@@ -18,7 +18,7 @@ fn keep(model: &mut Model) -> Topology {
     enumerate_with(model, &[virt_root()], &kept())
 }
 
-/// Numbers of a root port's bus and what it forwards of memory below 4 GiB, as firmware would have left them.
+/// Gives a root port a bus number and a memory window below 4 GiB, as firmware would.
 fn open(model: &mut Model, port: usize, bus: u32, window: Option<(u32, u32)>) {
     model.set_range(port, bus, bus);
     let (base, limit) = window.unwrap_or((0xfff0_0000, 0));
@@ -42,7 +42,7 @@ fn window(start: u64, end: u64) -> Option<Range<u64>> {
 }
 
 #[test]
-fn what_firmware_left_is_placed_beside_what_it_placed() {
+fn bars_without_an_address_are_placed_beside_those_of_firmware() {
     let mut model = Model::virt();
     let placed = model.device(On::Root(0), 1, 0, ENDPOINT);
     model.cards[placed].set32(0x14, 0x1000_0000);
@@ -89,8 +89,8 @@ fn a_gap_in_a_window_is_used_before_the_window_grows() {
     assert_eq!([1, 2].map(|bar| address(&topology, "01:00.0", bar)), [Some(0x1200_0000), Some(0x1200_2000)]);
 }
 
-/// A root port with a window of 1 MiB at 0x1200_0000, a placed BAR in it, and one of 1 MiB that is left;
-/// `neighbours` are addresses that others on the root bus have.
+/// A root port with a window of 1 MiB at 0x1200_0000, a placed BAR in it, and a BAR of 1 MiB without an address.
+/// `neighbours` are addresses in use on the root bus.
 fn crowded(neighbours: &[u32]) -> (Model, Topology) {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
@@ -112,7 +112,7 @@ fn crowded(neighbours: &[u32]) -> (Model, Topology) {
 }
 
 #[test]
-fn a_window_grows_to_either_side() {
+fn a_window_grows_in_both_directions() {
     let (_, topology) = crowded(&[]);
     assert_eq!(memory_window(&topology, "00:01.0"), window(0x1200_0000, 0x121f_ffff));
     assert_eq!([1, 2].map(|bar| address(&topology, "01:00.0", bar)), [Some(0x1200_0000), Some(0x1210_0000)]);
@@ -124,7 +124,7 @@ fn a_window_grows_to_either_side() {
 }
 
 #[test]
-fn a_window_that_cannot_grow_is_moved_with_what_is_in_it() {
+fn a_window_that_cannot_grow_is_moved_with_its_bars() {
     let (_, topology) = crowded(&[0x1210_0000, 0x11ff_f000]);
     assert_eq!(finding_ids(&topology), ["bridge-window-moved"]);
     assert!([1, 2].iter().all(|bar| address(&topology, "01:00.0", *bar).is_some()));
@@ -132,7 +132,7 @@ fn a_window_that_cannot_grow_is_moved_with_what_is_in_it() {
 }
 
 #[test]
-fn windows_above_grow_with_the_one_below() {
+fn a_window_grows_together_with_the_windows_above() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     open(&mut model, port, 1, Some((0x1200_0000, 0x120f_ffff)));
@@ -154,7 +154,7 @@ fn windows_above_grow_with_the_one_below() {
 }
 
 #[test]
-fn a_window_grows_only_where_the_one_above_has_nothing_else() {
+fn a_window_grows_only_into_free_addresses_of_the_window_above() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     open(&mut model, port, 1, Some((0x1200_0000, 0x122f_ffff)));
@@ -174,7 +174,7 @@ fn a_window_grows_only_where_the_one_above_has_nothing_else() {
 }
 
 #[test]
-fn what_two_bars_hold_belongs_to_the_first() {
+fn of_two_bars_with_the_same_address_the_first_keeps_it() {
     let mut model = Model::virt();
     for device in 1..3 {
         let card = model.device(On::Root(0), device, 0, ENDPOINT);
@@ -187,7 +187,7 @@ fn what_two_bars_hold_belongs_to_the_first() {
 }
 
 #[test]
-fn what_firmware_measured_with_is_not_an_address() {
+fn a_measurement_that_firmware_left_is_not_an_address() {
     let mut model = Model::virt();
     let card = model.device(On::Root(0), 1, 0, ENDPOINT);
     model.cards[card].set32(0x14, 0xffff_f000);
@@ -197,7 +197,7 @@ fn what_firmware_measured_with_is_not_an_address() {
 }
 
 #[test]
-fn memory_for_which_there_is_no_room_above_4_gib_goes_below() {
+fn memory_without_room_above_4_gib_is_placed_below() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 1);
     let end = model.device(On::Behind(port), 0, 0, ENDPOINT);
@@ -229,7 +229,7 @@ fn a_bar_that_does_not_keep_its_address_is_not_used() {
 }
 
 #[test]
-fn a_bridge_window_that_does_not_hold_costs_what_is_behind_it() {
+fn bars_behind_a_window_that_does_not_keep_its_address_are_not_used() {
     for stuck in [u32::MAX, 0, 0x1230_1230] {
         let mut model = Model::virt();
         let port = model.root_port(On::Root(0), 1);
@@ -244,7 +244,7 @@ fn a_bridge_window_that_does_not_hold_costs_what_is_behind_it() {
 }
 
 #[test]
-fn the_type_of_a_bar_is_what_it_held() {
+fn the_type_of_a_bar_is_read_before_its_measurement() {
     let mut model = Model::virt();
     let card = model.add(On::Root(0), 1, 0, 0x1b36_0011, 0x08_8000);
     model.cards[card].memory_bar(0, 2, false, false);
@@ -258,9 +258,9 @@ fn the_type_of_a_bar_is_what_it_held() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 200 }))]
 
-    /// Machines with ports, switches and endpoints, of whose addresses firmware forgets some.
+    /// Machines with ports, switches and endpoints, where some of firmware's addresses are missing.
     #[test]
-    fn whatever_is_left_is_placed_and_nothing_else_moves(
+    fn bars_without_an_address_are_placed_and_no_other_bar_moves(
         ports in prop::collection::vec((0u8..3, prop::collection::vec((0u32..5, any::<bool>(), any::<bool>()), 1..4)), 1..8),
         forgotten in any::<u64>(),
         closed in any::<u64>(),

@@ -1,4 +1,4 @@
-//! Capabilities of virtio functions, as the specification has them and as no device should.
+//! Valid and invalid capabilities of virtio functions.
 
 extern crate std;
 
@@ -7,10 +7,10 @@ use std::vec::Vec;
 use super::model::{Model, On, virt_root};
 use crate::{FunctionKind, VirtioCapability, VirtioStructure, enumerate, virtio_capabilities};
 
-/// A capability of five words: size, kind, BAR, start, length, multiplier.
+/// A capability: size, type, BAR, offset, length, multiplier.
 type Words = (u8, u8, u8, u32, u32, u32);
 
-/// What is read of a function with these capabilities.
+/// Reads a function with these capabilities.
 fn read(all: &[Words]) -> Vec<VirtioCapability> {
     let mut model = Model::virt();
     let index = model.device(On::Root(0), 1, 0, FunctionKind::RcEndpoint);
@@ -50,13 +50,13 @@ fn the_four_structures_are_found() {
 }
 
 #[test]
-fn those_that_can_be_used_stay_in_order() {
+fn valid_capabilities_keep_their_order() {
     let all = read(&[(16, 1, 6, 0, 56, 0), (16, 1, 2, 0, 56, 0), (16, 1, 3, 0, 56, 0)]);
     assert_eq!(all.iter().map(|each| each.bar).collect::<Vec<_>>(), [2, 3]);
 }
 
 #[test]
-fn what_leaves_every_bar_or_is_too_short_is_passed_over() {
+fn capabilities_that_exceed_every_bar_or_are_too_short_are_ignored() {
     for bad in [
         (16, 1, 0, u32::MAX, 1, 0),
         (16, 1, 0, 1, u32::MAX, 0),
@@ -73,7 +73,7 @@ fn what_leaves_every_bar_or_is_too_short_is_passed_over() {
 }
 
 #[test]
-fn words_are_read_back_as_what_they_were_made_from() {
+fn the_words_of_a_capability_are_read_back_as_the_same_capability() {
     let all = read(&[(20, 2, 5, 0x3000, 8, 4), (16, 1, 0, 1, 2, 0)]);
     assert_eq!(all[0].words(8, 0x70), [0x0214_7009, 5, 0x3008, 8, 4]);
     assert_eq!(all[1].words(0, 0), [0x0110_0009, 0, 1, 2, 0]);

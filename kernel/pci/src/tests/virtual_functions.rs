@@ -1,4 +1,4 @@
-//! Physical functions, their virtual functions, and the bus numbers between.
+//! Physical functions, their virtual functions, and bus numbers reserved for them.
 
 extern crate std;
 
@@ -33,7 +33,7 @@ fn children(topology: &Topology, place: &str) -> Vec<String> {
 fn virtual_functions_come_last_and_are_isolated_alone() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
-    // As igb.
+    // The offsets of `igb`.
     let card = physical(&mut model, On::Behind(port), 0, (8, 128, 2));
     let after = model.root_port(On::Root(0), 3);
     model.device(On::Behind(after), 0, 0, FunctionKind::Endpoint);
@@ -51,7 +51,7 @@ fn virtual_functions_come_last_and_are_isolated_alone() {
 }
 
 #[test]
-fn their_bars_lie_in_a_row_behind_the_port() {
+fn the_bars_of_virtual_functions_are_adjacent_and_behind_the_port() {
     for resources in [Resources::Assign, Resources::Keep] {
         let mut model = Model::virt();
         let port = model.root_port(On::Root(0), 2);
@@ -77,10 +77,10 @@ fn their_bars_lie_in_a_row_behind_the_port() {
 }
 
 #[test]
-fn without_room_for_their_bars_there_are_none() {
+fn without_room_for_their_bars_no_virtual_functions_are_enabled() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
-    // A mebibyte has room for 64 of them at most, beside the BAR of the physical function.
+    // 1 MiB has room for at most 64 of them, beside the BAR of the physical function.
     let card = physical(&mut model, On::Behind(port), 0, (64, 128, 1));
     let windows = [window(PciSpace::Memory32, 0x1000_0000, 0x1000_0000, 0x10_0000)].into();
     let policy = EnumerationPolicy { virtual_functions: 3, ..EnumerationPolicy::default() };
@@ -92,7 +92,7 @@ fn without_room_for_their_bars_there_are_none() {
 }
 
 #[test]
-fn behind_a_port_that_does_not_isolate_they_share_its_group() {
+fn virtual_functions_behind_a_port_that_does_not_isolate_share_its_group() {
     let mut model = Model::virt();
     let port = model.bridge(On::Root(0), 2, 0, FunctionKind::RootPort);
     physical(&mut model, On::Behind(port), 0, (8, 128, 2));
@@ -100,7 +100,7 @@ fn behind_a_port_that_does_not_isolate_they_share_its_group() {
 }
 
 #[test]
-fn the_first_physical_function_of_a_device_decides_about_ari() {
+fn the_first_physical_function_of_a_device_controls_ari() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     model.cards[port].can_forward_ari();
@@ -113,20 +113,20 @@ fn the_first_physical_function_of_a_device_decides_about_ari() {
     let offset = model.cards[second].sriov();
     model.cards[second].set32(offset + 0x10, 0x0001_0000);
     let topology = with(&mut model, 2);
-    // The functions of one device without ACS are siblings; virtual ones are not.
+    // Functions of one device without ACS share a group; virtual functions do not.
     assert_eq!(partition(&topology), "00.0 | 02.0 | 01:00.0 01:00.1 | 01:00.2 | 01:00.4 | 01:00.3 | 01:00.5");
     let ari = |card: usize| model.cards[card].get32(model.cards[card].sriov() + 8) & 1 << 4 != 0;
     assert_eq!((ari(first), ari(second)), (true, false));
 }
 
 #[test]
-fn numbers_for_their_buses_stay_free_whether_they_are_on_or_not() {
+fn bus_numbers_are_reserved_whether_virtual_functions_are_enabled_or_not() {
     for count in [0, 6] {
         let mut model = Model::virt();
-        // 1f.0: 0xf8 + 4 is the first, 0xf8 + 4 + 5 on bus 1.
+        // 1f.0: the first is at 0xf8 + 4, the second at 0xf8 + 4 + 5, on bus 1.
         physical(&mut model, On::Root(0), 0x1f, (6, 4, 1));
         let port = model.root_port(On::Root(0), 2);
-        // 512 after the first function of its bus.
+        // Its virtual functions begin 512 after it.
         physical(&mut model, On::Behind(port), 0, (2, 256, 256));
         let after = model.root_port(On::Root(0), 3);
         model.device(On::Behind(after), 0, 0, FunctionKind::Endpoint);
@@ -154,8 +154,8 @@ fn format(id: u16) -> String {
 }
 
 #[test]
-fn who_cannot_have_so_many_gets_none_and_a_finding() {
-    // More than there can be; a bus beyond the last; a capability that contradicts itself.
+fn too_many_virtual_functions_are_a_finding_and_none_is_enabled() {
+    // More than TotalVFs; a bus beyond the last one; an inconsistent capability.
     for (total, first, stride, initial, last_bus, finding) in [
         (2, 1, 1, 2, 255, "no-virtual-functions"),
         (4, 256, 1, 4, 1, "no-virtual-functions"),
@@ -179,7 +179,7 @@ fn who_cannot_have_so_many_gets_none_and_a_finding() {
 }
 
 #[test]
-fn what_firmware_switched_on_is_switched_off_first() {
+fn virtual_functions_that_firmware_enabled_are_disabled_first() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     model.cards[port].set32(0x18, 0x0001_0100);
@@ -197,7 +197,7 @@ fn what_firmware_switched_on_is_switched_off_first() {
 }
 
 #[test]
-fn a_function_that_depends_on_one_without_the_capability_gets_none() {
+fn a_function_that_depends_on_one_without_sriov_gets_no_virtual_functions() {
     let mut model = Model::virt();
     let port = model.root_port(On::Root(0), 2);
     model.device(On::Behind(port), 0, 0, FunctionKind::Endpoint);

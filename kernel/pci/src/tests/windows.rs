@@ -1,4 +1,4 @@
-//! Windows of host bridges that cannot be what firmware says.
+//! Wrong windows of host bridges.
 
 extern crate std;
 
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::model::{virt_root, window};
 use crate::{Occupied, RootBus, review_windows};
 
-/// Of a CPU with 44 bits.
+/// The last address of a CPU with 44 address bits.
 const LAST_ADDRESS: PhysAddr = PhysAddr((1 << 44) - 1);
 
 fn root(windows: Vec<PciWindow>) -> RootBus {
@@ -26,14 +26,14 @@ fn review(roots: &mut [RootBus]) -> Vec<String> {
 }
 
 #[test]
-fn the_windows_of_a_good_machine_stay() {
+fn valid_windows_are_kept() {
     let mut roots = [virt_root()];
     assert_eq!(review(&mut roots), [""; 0]);
     assert_eq!(roots[0], virt_root());
 }
 
 #[test]
-fn a_window_must_keep_its_place_in_a_page_and_end_on_the_bus() {
+fn a_window_must_keep_page_offsets_and_end_on_the_bus() {
     let windows = Vec::from([
         window(PciSpace::Memory64, 0x80_0000_0100, 0x80_0000_0000, 0x80_0000_0000),
         window(PciSpace::Io, 0x2, 0x3eff_0000, 0x1000),
@@ -47,7 +47,7 @@ fn a_window_must_keep_its_place_in_a_page_and_end_on_the_bus() {
 }
 
 #[test]
-fn what_is_elsewhere_is_cut_out_and_the_rest_stays() {
+fn addresses_of_other_devices_are_cut_out_and_the_rest_is_kept() {
     let mut roots = [root(Vec::from([window(PciSpace::Memory32, 0x1_0800_0000, 0x0800_0000, 0x5000_0000)]))];
     let why = review(&mut roots);
     assert_eq!(
@@ -65,7 +65,7 @@ fn what_is_elsewhere_is_cut_out_and_the_rest_stays() {
 }
 
 #[test]
-fn of_two_windows_the_first_has_the_addresses() {
+fn of_two_overlapping_windows_the_first_keeps_the_addresses() {
     let low = window(PciSpace::Memory32, 0x1000_0000, 0x1000_0000, 0x1000_0000);
     let other = window(PciSpace::Memory32, 0x1000_0000, 0x1800_0000, 0x1000_0000);
     let mut roots = [root(Vec::from([low])), root(Vec::from([other]))];
@@ -77,7 +77,7 @@ fn of_two_windows_the_first_has_the_addresses() {
         ]
     );
     assert_eq!(roots[1].windows, [window(PciSpace::Memory32, 0x1800_0000, 0x2000_0000, 0x800_0000)]);
-    // On one bus, an address of the bus leads to one place; in I/O space it is another address.
+    // On one bus, a bus address leads to one CPU address. I/O space is separate.
     let twice = window(PciSpace::Memory32, 0x1fff_0000, 0x2_0000_0000, 0x2_0000);
     let io = window(PciSpace::Io, 0x1000, 0x3eff_0000, 0x1000);
     let mut roots = [root(Vec::from([low, twice, io]))];
@@ -107,9 +107,9 @@ fn what_the_cpu_cannot_address_is_not_used() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 500 }))]
 
-    /// Whatever firmware says, no two windows lead to one place, and none to RAM.
+    /// For any description, no two windows lead to the same address, and none to RAM.
     #[test]
-    fn windows_that_stay_are_apart(
+    fn windows_that_are_kept_do_not_overlap(
         given in prop::collection::vec((any::<u8>(), 0u64..1 << 20, 0u64..1 << 20, 1u64..1 << 20), 0..8)
     ) {
         let mut roots = [root(Vec::new()), root(Vec::new())];

@@ -1,4 +1,4 @@
-//! Access to the model: which bus a number leads to, reads and writes.
+//! Access to the model: routing by bus number, reads and writes.
 
 extern crate std;
 
@@ -10,7 +10,7 @@ use super::{Model, On};
 use crate::ConfigAccess;
 
 impl Model {
-    /// The bus of a number, as routed by the bridges now.
+    /// The bus to which the bridges route a number.
     fn route(&self, bus: u8) -> Option<On> {
         if let Some(known) = self.routes.borrow().get(&bus) {
             return *known;
@@ -35,7 +35,7 @@ impl Model {
                 continue;
             }
             let [_, secondary, subordinate, _] = card.get32(0x18).to_le_bytes();
-            // Secondary number 0 is what reset leaves: nothing is forwarded.
+            // After reset, the secondary number is 0, and nothing is forwarded.
             if secondary != 0 && (secondary..=subordinate).contains(&bus) {
                 assert!(claimed.is_none(), "bus {bus:#x} is claimed by two bridges of one bus");
                 claimed = Some((*index, secondary));
@@ -53,7 +53,7 @@ impl Model {
         plain.or_else(|| self.virtual_card(at))
     }
 
-    /// The virtual function at `at`, if it is switched on.
+    /// The virtual function at `at`, if it is enabled.
     fn virtual_card(&self, at: PciAddress) -> Option<usize> {
         let here = |(physical, number, _): &&(usize, u16, usize)| {
             let card = &self.cards[*physical];
@@ -68,7 +68,7 @@ impl Model {
         self.virtual_functions.iter().find(here).map(|(_, _, card)| *card)
     }
 
-    /// Config address of a card, if bridges lead to it.
+    /// The address of a card, if bridges lead to it.
     pub(crate) fn address(&self, card: usize) -> Option<PciAddress> {
         (0..=255u8).find_map(|bus| {
             let devfn = DeviceFunction::from_bits(self.cards[card].devfn);

@@ -1,4 +1,4 @@
-//! One function: its registers, and which bits of them can be written.
+//! A function of the model: its registers, and which bits can be written.
 
 extern crate std;
 
@@ -9,18 +9,18 @@ use std::vec::Vec;
 use super::On;
 use crate::FunctionKind;
 
-/// One function of the model.
+/// A function of the model.
 pub(crate) struct Card {
     pub(super) on: On,
     pub(super) devfn: u8,
     pub(super) bytes: RefCell<Vec<u8>>,
     pub(super) writable: Vec<u8>,
-    /// End of what was put into extended config space.
+    /// The end of the extended capabilities so far.
     pub(super) extended_end: u16,
     last_extended: u16,
     last_capability: u8,
     capability_end: u8,
-    /// Registers that hold one value whatever is written, but for the ones of a measurement.
+    /// Registers that keep one value, except during a measurement.
     pub(super) stuck: Vec<(u16, u32)>,
 }
 
@@ -98,7 +98,7 @@ impl Card {
         self
     }
 
-    /// What reset leaves in a memory BAR.
+    /// Sets a memory BAR to its value after reset.
     pub(crate) fn clear_bar(&mut self, number: usize) {
         let offset = 0x10 + 4 * number;
         let low = self.get32(offset);
@@ -108,13 +108,13 @@ impl Card {
         }
     }
 
-    /// The register holds `value` after anything but ones or zero is written.
+    /// The register contains `value` after any write except of zero or of ones.
     pub(crate) fn sticks_at(&mut self, offset: u16, value: u32) -> &mut Self {
         self.stuck.push((offset, value));
         self
     }
 
-    /// Every bit of the register can be written, except the lowest.
+    /// Makes every bit of the register writable, except for the lowest.
     pub(crate) fn all_writable(&mut self, offset: usize) {
         self.mask32(offset, !1);
     }
@@ -138,7 +138,7 @@ impl Card {
         let link = if self.last_capability == 0 { 0x34 } else { usize::from(self.last_capability) + 1 };
         self.set8(link, offset);
         self.last_capability = offset;
-        // A virtio capability has a word more than others may have.
+        // A virtio capability may have one more word than others.
         self.capability_end += if id == 0x09 { 0x14 } else { 0x10 };
         offset
     }
@@ -151,7 +151,7 @@ impl Card {
         self
     }
 
-    /// For a port with its PCIe capability and no other: it can forward by ARI.
+    /// For a port whose only capability is PCIe: it can forward by ARI.
     pub(crate) fn can_forward_ari(&mut self) -> &mut Self {
         self.set32(0x40 + 0x24, 1 << 5);
         self.mask32(0x40 + 0x28, 1 << 5);
@@ -164,7 +164,7 @@ impl Card {
         self
     }
 
-    /// Where the SR-IOV capability of a physical function begins.
+    /// The offset of the SR-IOV capability of a physical function.
     pub(crate) fn sriov(&self) -> usize {
         let mut offset = 0x100;
         while self.get32(offset) as u16 != 0x10 {

@@ -1,7 +1,7 @@
-//! A model of config space: bridges route by the numbers in their registers, BARs hold only address bits.
+//! A model of config space: bridges route by the bus numbers in their registers, and BARs keep only address bits.
 //!
-//! It panics where a real machine would misbehave: two bridges that claim one bus, a BAR that moves while
-//! it decodes, an access that is not aligned.
+//! It panics where real hardware would misbehave: if two bridges claim the same bus, if a BAR changes while it is
+//! decoded, or if an access is not aligned.
 
 extern crate std;
 
@@ -20,7 +20,7 @@ use crate::FunctionKind;
 use card::Card;
 pub(crate) use topology::{at, finding_ids, isolated, isolated_with, kept, partition, virt_root, window};
 
-/// Where a function sits: on a root bus, or behind a bridge of the model.
+/// The bus of a function: a root bus, or the bus behind a bridge of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum On {
     Root(u8),
@@ -32,14 +32,14 @@ pub(crate) struct Model {
     pub(crate) cards: Vec<Card>,
     places: HashMap<(On, u8), usize>,
     on_bus: HashMap<On, Vec<usize>>,
-    /// Virtual functions: physical function, number, card.
+    /// Virtual functions: physical function, number, and card.
     virtual_functions: Vec<(usize, u16, usize)>,
     roots: Vec<u8>,
-    /// Where a bus number leads; forgotten when a bridge's numbers change.
+    /// The buses that numbers lead to; cleared when the numbers of a bridge change.
     routes: RefCell<HashMap<u8, Option<On>>>,
     pub(crate) reads: Cell<usize>,
     pub(crate) writes: usize,
-    /// Reads of each BAR register.
+    /// The number of reads of each BAR register.
     pub(crate) bar_reads: RefCell<HashMap<(PciAddress, u16), usize>>,
 }
 
@@ -72,14 +72,14 @@ impl Model {
         if function == 0 {
             return index;
         }
-        // As QEMU: function 0 alone says that there are more.
+        // As in QEMU: only function 0 has the multifunction bit.
         if let Some(first) = self.places.get(&(on, device << 3)) {
             self.cards[*first].bytes.borrow_mut()[0x0e] |= 0x80;
         }
         index
     }
 
-    /// An endpoint of any kind with one small BAR.
+    /// Adds an endpoint of any kind with one small BAR.
     pub(crate) fn device(&mut self, on: On, device: u8, function: u8, kind: FunctionKind) -> usize {
         let index = self.add(on, device, function, 0x1af4_1041, 0x02_0000);
         self.cards[index].express(kind).memory_bar(1, 0x1000, false, false);
@@ -98,14 +98,14 @@ impl Model {
         index
     }
 
-    /// Gives a bridge that the one with the number below leads to its buses, as firmware would.
+    /// Sets the bus numbers of a bridge on bus `first - 1`, as firmware would.
     pub(crate) fn set_range(&mut self, bridge: usize, first: u32, last: u32) {
         self.cards[bridge].set32(0x18, last << 16 | first << 8 | (first - 1));
         self.routes.borrow_mut().clear();
     }
 
-    /// Makes `card` a physical function: up to `total` virtual functions, the first `first` IDs after it, one every
-    /// `stride`. Each has one 64-bit BAR.
+    /// Makes `card` a physical function with `total` virtual functions. The first has the ID of `card` plus `first`,
+    /// each following one `stride` more, and each has one 64-bit BAR.
     pub(crate) fn physical(&mut self, card: usize, total: u16, first: u16, stride: u16) {
         let Card { on, .. } = self.cards[card];
         let offset = usize::from(self.cards[card].extended(0x10));

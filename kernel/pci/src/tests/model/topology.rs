@@ -1,4 +1,4 @@
-//! Enumerating a model, and what comes of it in a few words.
+//! Enumerating a model, and the results in short form.
 
 extern crate std;
 
@@ -13,7 +13,7 @@ use crate::{
     EnumerationPolicy, FunctionIndex, Numbering, Resources, RootBus, Topology, enable_acs, enumerate_with,
 };
 
-/// The windows of QEMU's `virt`, and all bus numbers.
+/// The root bus of QEMU's `virt`, with its windows and all bus numbers.
 pub(crate) fn virt_root() -> RootBus {
     RootBus { segment: 0, first_bus: 0, last_bus: 255, windows: virt_windows() }
 }
@@ -35,7 +35,7 @@ pub(crate) fn at(text: &str) -> PciAddress {
     format!("0000:{text}").parse().unwrap()
 }
 
-/// Firmware numbered all buses and placed all BARs.
+/// The policy for a machine on which firmware ran.
 pub(crate) fn kept() -> EnumerationPolicy {
     EnumerationPolicy {
         numbering: Numbering::Keep,
@@ -44,24 +44,24 @@ pub(crate) fn kept() -> EnumerationPolicy {
     }
 }
 
-/// The machine with ACS enabled.
+/// Enumerates a machine and enables ACS.
 pub(crate) fn isolated(model: &mut Model) -> Topology {
     isolated_with(model, &EnumerationPolicy::default())
 }
 
-/// The same, enumerated by a policy.
+/// Enumerates a machine by a policy and enables ACS.
 pub(crate) fn isolated_with(model: &mut Model, policy: &EnumerationPolicy) -> Topology {
     let mut topology = enumerate_with(model, &[virt_root()], policy);
     enable_acs(model, &mut topology);
     topology
 }
 
-/// IDs of all findings, in order.
+/// The IDs of all findings, in order.
 pub(crate) fn finding_ids(topology: &Topology) -> Vec<&'static str> {
     topology.findings().iter().map(|finding| finding.id).collect()
 }
 
-/// The partition into isolation classes, like `00.0 | 02.0 01:00.0`, without bus 0.
+/// The isolation classes, as in `00.0 | 02.0 01:00.0`; addresses on bus 0 without the bus.
 pub(crate) fn partition(topology: &Topology) -> String {
     let classes = topology.isolation_classes();
     let mut groups: Vec<(FunctionIndex, Vec<String>)> = Vec::new();
