@@ -5,6 +5,8 @@
 #![no_std]
 #![no_main]
 
+use core::mem;
+
 use boot::Handover;
 use kernel::{Error, HandedOver, Run};
 
@@ -25,5 +27,7 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver) -> Result<(), Error> {
     probing.take_steps(&mut run.report);
     probing.take_late_steps(&mut run.report);
     probing.finish(&mut run.report);
+    // The run is over: freeing it piece by piece would only cost time.
+    mem::forget(described.description);
     Ok(())
 }
