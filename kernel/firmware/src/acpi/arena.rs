@@ -10,7 +10,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use core::mem::size_of;
+use core::mem::offset_of;
 use core::ops::Range;
 
 use ::acpi::fadt::Fadt;
@@ -19,13 +19,14 @@ use ::acpi::spcr::Spcr;
 
 use super::bytes::sum;
 use super::gate::{HEADER_SIZE, Table, Tables};
+use super::spec::header::{Header, Rsdp};
 
 /// Bytes of the RSDP since ACPI 2.0.
-const RSDP_SIZE: usize = 36;
+const RSDP_SIZE: usize = size_of::<Rsdp>();
 /// Offset of the checksum in a table's header.
-const CHECKSUM: usize = 9;
+const CHECKSUM: usize = offset_of!(Header, checksum);
 /// Where a table's header has the OEM's names for itself and for the table.
-const OEM_NAMES: Range<usize> = 10..24;
+const OEM_NAMES: Range<usize> = offset_of!(Header, oem_id)..offset_of!(Header, oem_revision);
 
 /// Copies of tables that the `acpi` crate may read; whoever does reads nothing else.
 #[derive(Clone, Debug)]

@@ -1,4 +1,6 @@
-//! Little-endian fields of a table, every read checked.
+//! Structures and fields of a table, every read checked.
+
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// The bytes of a table or of a part of it, and where in the table they begin.
 #[derive(Clone, Copy, Debug)]
@@ -29,24 +31,25 @@ impl<'a> Bytes<'a> {
         self.bytes.get(at..)
     }
 
-    fn array<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        self.bytes.get(at..)?.first_chunk().copied()
+    /// The structure at `at`, if all of it is there.
+    pub(super) fn read<T: FromBytes + Immutable + KnownLayout + Unaligned>(
+        &self,
+        at: usize,
+    ) -> Option<&'a T> {
+        T::ref_from_prefix(self.bytes.get(at..)?).ok().map(|(read, _)| read)
+    }
+
+    /// All of these bytes as structures of one kind, if they are that many.
+    pub(super) fn list<T: FromBytes + Immutable + KnownLayout + Unaligned>(&self) -> Option<&'a [T]> {
+        <[T]>::ref_from_bytes(self.bytes).ok()
     }
 
     pub(super) fn u8(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
     }
 
-    pub(super) fn u16(&self, at: usize) -> Option<u16> {
-        self.array(at).map(u16::from_le_bytes)
-    }
-
     pub(super) fn u32(&self, at: usize) -> Option<u32> {
-        self.array(at).map(u32::from_le_bytes)
-    }
-
-    pub(super) fn u64(&self, at: usize) -> Option<u64> {
-        self.array(at).map(u64::from_le_bytes)
+        self.bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
     }
 }
 

@@ -14,9 +14,14 @@ use probe::{Finding, Severity};
 use super::bytes::{Bytes, sum};
 use super::error::{AcpiError, TableFault};
 use super::findings::Findings;
+use super::spec::header::{Header, OldRsdp, Rsdp, Start};
+use super::spec::iort::Iort;
+use super::spec::mcfg::Mcfg;
+use super::spec::small::{Madt, OldFadt, Spcr};
+use super::spec::viot::Viot;
 
 /// Bytes of the header that every table has (ACPI 6.5, section 5.2.6).
-pub(super) const HEADER_SIZE: usize = 36;
+pub(super) const HEADER_SIZE: usize = size_of::<Header>();
 /// Most bytes of one table.
 pub const MAX_TABLE_SIZE: usize = 4 << 20;
 /// Most tables.
@@ -25,9 +30,9 @@ pub const MAX_TABLES: usize = 512;
 const MAX_TOTAL_SIZE: usize = 32 << 20;
 
 /// Bytes of the RSDP of ACPI 1.0, over which the first checksum is.
-const RSDP_OLD_SIZE: usize = 20;
+const RSDP_OLD_SIZE: usize = size_of::<OldRsdp>();
 /// Bytes of the RSDP since ACPI 2.0.
-const RSDP_SIZE: usize = 36;
+const RSDP_SIZE: usize = size_of::<Rsdp>();
 /// Most bytes of an RSDP that a later specification may make longer.
 const RSDP_MAX_SIZE: usize = 256;
 
@@ -226,19 +231,19 @@ fn read_rsdp(at: PhysAddr, memory: &dyn PhysicalMemory) -> Result<(Table, Roots)
     if !bytes.starts_with(b"RSD PTR ") {
         return Err(AcpiError::Signature { what, at, expected: "RSD PTR " });
     }
-    let old = Bytes::new(&bytes);
     let address = |address: u64| (address != 0).then_some(PhysAddr(address));
-    let rsdt = old.u32(16).map(u64::from).and_then(address);
+    let old = Bytes::new(&bytes).read::<OldRsdp>(0);
+    let rsdt = old.and_then(|old| address(old.rsdt_address.into()));
     let mut xsdt = None;
-    if old.u8(15).unwrap_or_default() >= 2 {
+    if old.is_some_and(|old| old.revision >= 2) {
         bytes = read(RSDP_SIZE)?;
-        let length = Bytes::new(&bytes).u32(20).unwrap_or_default();
+        let length = Bytes::new(&bytes).read::<Rsdp>(0).map_or(0, |rsdp| rsdp.length.get());
         let size = usize::try_from(length).unwrap_or(usize::MAX);
         if !(RSDP_SIZE..=RSDP_MAX_SIZE).contains(&size) {
             return Err(AcpiError::Length { what, at, length, expected: "0x24 to 0x100" });
         }
         bytes = read(size)?;
-        xsdt = Bytes::new(&bytes).u64(24).and_then(address);
+        xsdt = Bytes::new(&bytes).read::<Rsdp>(0).and_then(|rsdp| address(rsdp.xsdt_address.get()));
     }
     Ok((Table { signature: *b"RSD ", at, bytes }, Roots { xsdt, rsdt }))
 }
@@ -249,7 +254,7 @@ fn read_root(what: &'static str, at: PhysAddr, memory: &dyn PhysicalMemory) -> R
     if !header.starts_with(what.as_bytes()) {
         return Err(AcpiError::Signature { what, at, expected: what });
     }
-    let length = Bytes::new(&header).u32(4).unwrap_or_default();
+    let length = length_of(&header);
     let size = usize::try_from(length).unwrap_or(usize::MAX);
     if !(HEADER_SIZE..=MAX_TABLE_SIZE).contains(&size) {
         return Err(AcpiError::Length { what, at, length, expected: "0x24 to 0x400000" });
@@ -328,7 +333,7 @@ impl Gathering<'_> {
         let header = self.memory.read(at, HEADER_SIZE);
         let header = header.ok_or_else(|| (unnamed(), TableFault::Unreadable(HEADER_SIZE)))?;
         let name = header.first_chunk().map_or_else(unnamed, |signature| text(*signature));
-        let length = Bytes::new(&header).u32(4).unwrap_or_default();
+        let length = length_of(&header);
         let size = usize::try_from(length).unwrap_or(usize::MAX);
         let most = MAX_TABLE_SIZE.min(MAX_TOTAL_SIZE.saturating_sub(self.total));
         if !(HEADER_SIZE..=most).contains(&size) {
@@ -346,12 +351,15 @@ impl Gathering<'_> {
     }
 }
 
+/// How long a table is by its own header.
+fn length_of(header: &[u8]) -> u32 {
+    Bytes::new(header).read::<Start>(0).map_or(0, |start| start.length.get())
+}
+
 /// Checks the bytes of a table, of which there may be more than its length says.
 fn complete_table(at: PhysAddr, bytes: &[u8]) -> Result<Table, TableFault> {
-    let fields = Bytes::new(bytes);
-    let (Some(signature), Some(length)) = (bytes.first_chunk().copied(), fields.u32(4)) else {
-        return Err(TableFault::Unreadable(HEADER_SIZE));
-    };
+    let start = Bytes::new(bytes).read::<Start>(0).ok_or(TableFault::Unreadable(HEADER_SIZE))?;
+    let (signature, length) = (start.signature, start.length.get());
     let least = least_size(signature);
     let size = usize::try_from(length).unwrap_or(usize::MAX);
     if !(least..=MAX_TABLE_SIZE).contains(&size) {
@@ -364,7 +372,7 @@ fn complete_table(at: PhysAddr, bytes: &[u8]) -> Result<Table, TableFault> {
 /// What to say about a table whose bytes do not add up to 0.
 fn odd_checksum(table: &Table) -> Option<String> {
     let excess = sum(&table.bytes);
-    let found = table.bytes.get(9).copied().unwrap_or_default();
+    let found = Bytes::new(&table.bytes).read::<Header>(0).map_or(0, |header| header.checksum);
     let expected = found.wrapping_sub(excess);
     (excess != 0).then(|| {
         format!("the checksum is {found:#04x}, expected {expected:#04x}; the table is used nevertheless")
@@ -377,10 +385,12 @@ const SINGLE: [&[u8; 4]; 8] = [b"APIC", b"DSDT", b"FACP", b"GTDT", b"IORT", b"MC
 /// How long a table must be for the fields that every revision of it has.
 fn least_size(signature: [u8; 4]) -> usize {
     match &signature {
-        b"APIC" | b"MCFG" => 44,
-        b"IORT" | b"VIOT" => 48,
-        b"FACP" => 116,
-        b"SPCR" => 52,
+        b"APIC" => size_of::<Madt>(),
+        b"MCFG" => size_of::<Mcfg>(),
+        b"IORT" => size_of::<Iort>(),
+        b"VIOT" => size_of::<Viot>(),
+        b"FACP" => size_of::<OldFadt>(),
+        b"SPCR" => size_of::<Spcr>(),
         _ => HEADER_SIZE,
     }
 }

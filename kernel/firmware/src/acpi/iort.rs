@@ -14,31 +14,20 @@ use probe::Severity;
 
 use super::bytes::Bytes;
 use super::findings::Findings;
+use super::spec::iort::{self as spec, DEVICE_ID_VALID, SINGLE_MAPPING, kind};
 
 /// Bytes of the table in front of its nodes.
-const HEADER_SIZE: usize = 48;
+const HEADER_SIZE: usize = size_of::<spec::Iort>();
 /// Bytes of what all nodes begin with.
-const NODE_HEADER_SIZE: usize = 16;
+const NODE_HEADER_SIZE: usize = size_of::<spec::Node>();
 /// Bytes of an ID mapping.
-const MAPPING_SIZE: usize = 20;
+const MAPPING_SIZE: usize = size_of::<spec::IdMapping>();
 /// Most nodes of a table.
 const MAX_NODES: usize = 65_536;
 /// Most ID mappings of all nodes.
 const MAX_MAPPINGS: usize = 262_144;
 /// Longest way from a device to its IOMMU, in nodes; real ones have two or three.
 const MAX_DEPTH: usize = 16;
-
-/// Values of a node's first byte.
-mod kind {
-    pub(super) const ITS_GROUP: u8 = 0;
-    pub(super) const NAMED_COMPONENT: u8 = 1;
-    pub(super) const ROOT_COMPLEX: u8 = 2;
-    pub(super) const SMMU: u8 = 3;
-    pub(super) const SMMU_V3: u8 = 4;
-    pub(super) const PMCG: u8 = 5;
-    pub(super) const RMR: u8 = 6;
-    pub(super) const IWB: u8 = 7;
-}
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -284,8 +273,9 @@ impl Node {
 
 /// The nodes of the table; one that is broken ends the walk, and those before it count.
 fn read_nodes(table: Bytes<'_>, findings: &mut Findings) -> Vec<Node> {
-    let (Some(count), Some(start)) = (table.u32(36), table.u32(40)) else { return Vec::new() };
-    let mut at = usize::try_from(start).unwrap_or(usize::MAX);
+    let Some(header) = table.read::<spec::Iort>(0) else { return Vec::new() };
+    let count = header.node_count.get();
+    let mut at = usize::try_from(header.node_offset.get()).unwrap_or(usize::MAX);
     let mut nodes = Vec::new();
     let mut mappings_left = MAX_MAPPINGS;
     for number in 0..count {
@@ -321,28 +311,27 @@ fn read_node(
     findings: &mut Findings,
 ) -> Result<(Node, usize), String> {
     let cut = || format!("it is not within the table, which has {:#x} bytes", table.len());
-    let length = table.part(at, NODE_HEADER_SIZE).and_then(|header| header.u16(1)).ok_or_else(cut)?;
-    let length = usize::from(length);
+    let header = table.read::<spec::Node>(at).ok_or_else(cut)?;
+    let length = usize::from(header.length);
     if length < NODE_HEADER_SIZE {
         return Err(format!("length is {length:#x}, expected at least {NODE_HEADER_SIZE:#x}"));
     }
     let node = table.part(at, length).ok_or_else(cut)?;
-    let kind_number = node.u8(0).unwrap_or_default();
+    let kind_number = header.kind;
     let kind = read_kind(kind_number, node);
     let kind =
         kind.ok_or_else(|| format!("length {length:#x} is too short for a node of type {kind_number}"))?;
-    let count = node.u32(8).and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
-    let first = node.u32(12).and_then(|offset| usize::try_from(offset).ok()).unwrap_or(usize::MAX);
+    let count = usize::try_from(header.mapping_count.get()).unwrap_or(usize::MAX);
+    let first = usize::try_from(header.mapping_offset.get()).unwrap_or(usize::MAX);
     let mut mappings = Vec::new();
     // No offset is Linux's sign for no mappings, whatever the count says.
     if count > 0 && first > 0 {
         let bytes = count.checked_mul(MAPPING_SIZE).filter(|_| count <= *mappings_left);
-        let bytes = bytes.and_then(|bytes| node.part(first, bytes)).and_then(|part| part.from(0));
-        let bytes =
-            bytes.ok_or_else(|| format!("{count} ID mappings at {first:#x} do not fit into the node"))?;
+        let list = bytes.and_then(|bytes| node.part(first, bytes)).and_then(|part| part.list());
+        let list =
+            list.ok_or_else(|| format!("{count} ID mappings at {first:#x} do not fit into the node"))?;
         *mappings_left -= count;
-        mappings =
-            bytes.chunks_exact(MAPPING_SIZE).filter_map(|bytes| read_mapping(Bytes::new(bytes))).collect();
+        mappings = list.iter().map(mapping).collect();
     }
     if let Some((id, severity, what)) = unread(kind_number) {
         findings.add(id, severity, "IORT", &format!("node at {at:#x}: {what}"));
@@ -352,15 +341,14 @@ fn read_node(
     Ok((Node { offset: at, kind, may_be_single, mappings, own_mapping }, length))
 }
 
-fn read_mapping(mapping: Bytes<'_>) -> Option<Mapping> {
-    const SINGLE: u32 = 1 << 0;
-    Some(Mapping {
-        input: mapping.u32(0)?,
-        count: mapping.u32(4)?,
-        output: mapping.u32(8)?,
-        reference: mapping.u32(12)?,
-        is_single: mapping.u32(16)? & SINGLE != 0,
-    })
+fn mapping(mapping: &spec::IdMapping) -> Mapping {
+    Mapping {
+        input: mapping.input_base.get(),
+        count: mapping.id_count.get(),
+        output: mapping.output_base.get(),
+        reference: mapping.output_reference.get(),
+        is_single: mapping.flags.get() & SINGLE_MAPPING != 0,
+    }
 }
 
 /// What there is to say of a node that is not read beyond its mappings; nothing of an ITS group, which has no more
@@ -387,34 +375,41 @@ fn unread(kind: u8) -> Option<(&'static str, Severity, String)> {
 fn read_kind(kind: u8, node: Bytes<'_>) -> Option<Kind> {
     Some(match kind {
         kind::NAMED_COMPONENT => {
-            let name = node.from(29)?;
+            let name = node.from(size_of::<spec::NamedComponent>())?;
             let end = name.iter().position(|byte| *byte == 0)?;
             Kind::NamedComponent(unpadded(&String::from_utf8_lossy(name.get(..end)?)))
         }
-        kind::ROOT_COMPLEX => Kind::RootComplex(node.u32(28)?),
-        kind::SMMU => Kind::Smmu(PhysAddr(node.u64(16)?)),
-        kind::SMMU_V3 => Kind::SmmuV3(PhysAddr(node.u64(16)?)),
+        kind::ROOT_COMPLEX => Kind::RootComplex(node.read::<spec::RootComplex>(0)?.segment.get()),
+        kind::SMMU => Kind::Smmu(base_address(node)?),
+        kind::SMMU_V3 => Kind::SmmuV3(base_address(node)?),
         kind::ITS_GROUP | kind::PMCG | kind::RMR | kind::IWB => Kind::Other,
         _ => Kind::Other,
     })
 }
 
+/// Where the registers of an SMMU of any version begin.
+fn base_address(node: Bytes<'_>) -> Option<PhysAddr> {
+    node.read::<spec::Smmu>(0).map(|smmu| PhysAddr(smmu.base_address.get()))
+}
+
 /// The index of the mapping for a node's own interrupts (`iort_get_id_mapping_index`).
 fn own_mapping(kind: u8, node: Bytes<'_>, count: usize) -> Option<usize> {
-    const DEVICE_ID_VALID: u32 = 1 << 4;
     match kind {
         kind::SMMU_V3 => {
-            let revision = node.u8(3)?;
-            let is_valid = match revision {
+            let smmu: &spec::SmmuV3 = node.read(0)?;
+            let is_valid = match smmu.smmu.node.revision {
                 0 => false,
                 // Before revision 5: unless all interrupts are wired.
-                1..=4 => [44, 48, 52, 56].into_iter().any(|at| node.u32(at) == Some(0)),
-                _ => node.u32(24)? & DEVICE_ID_VALID != 0,
+                1..=4 => smmu.interrupts.iter().any(|interrupt| interrupt.get() == 0),
+                _ => smmu.flags.get() & DEVICE_ID_VALID != 0,
             };
-            let index = usize::try_from(node.u32(64)?).ok()?;
+            let index = usize::try_from(smmu.device_id_mapping.get()).ok()?;
             (is_valid && index < count).then_some(index)
         }
-        kind::PMCG => (node.u32(24)? == 0 && count > 0).then_some(0),
+        kind::PMCG => {
+            let is_message = node.read::<spec::Pmcg>(0)?.overflow_interrupt.get() == 0;
+            (is_message && count > 0).then_some(0)
+        }
         _ => None,
     }
 }

@@ -20,6 +20,7 @@ mod iort;
 mod map;
 mod platform;
 mod small;
+mod spec;
 pub mod table_loader;
 mod typed;
 mod viot;

@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 use addr::{CpuAffinity, PhysAddr};
 
 use super::bytes::Bytes;
+use super::spec::small::{Fadt, GICC, GICC_ENABLED, Gicc, GiccWithMpidr, Madt, MadtEntry, OldFadt};
 
 /// Where the FADT says that the DSDT is (ACPI 6.5, section 5.2.9): the 64-bit field if it is there.
 pub(super) fn dsdt(fadt: &[u8]) -> Option<PhysAddr> {
     let fadt = Bytes::new(fadt);
-    let narrow = fadt.u32(40).map(u64::from);
-    let wide = fadt.u64(140).filter(|address| *address != 0);
+    let narrow = fadt.read::<OldFadt>(0).map(|fadt| u64::from(fadt.dsdt));
+    let wide = fadt.read::<Fadt>(0).map(|fadt| fadt.x_dsdt.get()).filter(|address| *address != 0);
     wide.or(narrow).filter(|address| *address != 0).map(PhysAddr)
 }
 
@@ -23,18 +24,20 @@ const MAX_MADT_ENTRIES: usize = 65_536;
 ///
 /// The second value is the offset of an entry that is broken, behind which nothing was read.
 pub(super) fn cpus(madt: &[u8]) -> (Vec<Option<CpuAffinity>>, Option<usize>) {
-    const GICC: u8 = 0x0b;
-    const ENABLED: u32 = 1 << 0;
     let madt = Bytes::new(madt);
-    let (mut at, mut cpus) = (44, Vec::new());
+    let (mut at, mut cpus) = (size_of::<Madt>(), Vec::new());
     for _ in 0..MAX_MADT_ENTRIES {
         if at >= madt.len() {
             return (cpus, None);
         }
-        let length = madt.u8(at + 1).map(usize::from).filter(|length| *length >= 2);
-        let Some(entry) = length.and_then(|length| madt.part(at, length)) else { break };
-        if entry.u8(0) == Some(GICC) && entry.u32(12).is_some_and(|flags| flags & ENABLED != 0) {
-            cpus.push(entry.u64(68).map(CpuAffinity::of_mpidr));
+        let header =
+            madt.read::<MadtEntry>(at).filter(|entry| usize::from(entry.length) >= size_of::<MadtEntry>());
+        let Some(header) = header else { break };
+        let Some(entry) = madt.part(at, header.length.into()) else { break };
+        let is_enabled = |gicc: &Gicc| gicc.flags.get() & GICC_ENABLED != 0;
+        if header.kind == GICC && entry.read(0).is_some_and(is_enabled) {
+            let mpidr = entry.read::<GiccWithMpidr>(0).map(|gicc| gicc.mpidr.get());
+            cpus.push(mpidr.map(CpuAffinity::of_mpidr));
         }
         at += entry.len();
     }

@@ -10,28 +10,18 @@ use alloc::vec::Vec;
 
 use addr::{DeviceFunction, EndpointId, PciAddress, PhysAddr, RequesterId};
 use probe::Severity;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::bytes::Bytes;
 use super::findings::Findings;
+use super::spec::viot::{self as spec, kind};
 
-/// Bytes of the table in front of its nodes: the common header, the node count and offset, 8 reserved.
-const HEADER_SIZE: usize = 48;
-/// Bytes of what all nodes begin with: type, a reserved byte, length.
-const NODE_HEADER_SIZE: usize = 4;
-/// Bytes of a node that names an IOMMU.
-const IOMMU_SIZE: usize = 16;
-/// Bytes of a node that names endpoints.
-const ENDPOINT_SIZE: usize = 24;
+/// Bytes of the table in front of its nodes.
+const HEADER_SIZE: usize = size_of::<spec::Viot>();
+/// Bytes of what all nodes begin with.
+const NODE_HEADER_SIZE: usize = size_of::<spec::Node>();
 /// Most ranges that are compared with each other.
 const MAX_COMPARED: usize = 256;
-
-/// Values of a node's first byte.
-mod kind {
-    pub(super) const PCI_RANGE: u8 = 1;
-    pub(super) const MMIO_ENDPOINT: u8 = 2;
-    pub(super) const IOMMU_PCI: u8 = 3;
-    pub(super) const IOMMU_MMIO: u8 = 4;
-}
 
 /// Where an IOMMU is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -244,8 +234,9 @@ impl Parser<'_, '_> {
 
     /// Walks the nodes; a node without a sound header or body ends the walk, and what was read counts.
     fn walk(&mut self) -> Vec<Raw> {
-        let (Some(count), Some(start)) = (self.table.u16(36), self.table.u16(38)) else { return Vec::new() };
-        let mut at = usize::from(start);
+        let Some(header) = self.table.read::<spec::Viot>(0) else { return Vec::new() };
+        let count = header.node_count.get();
+        let mut at = usize::from(header.node_offset);
         self.first_node = at.max(HEADER_SIZE);
         if at < HEADER_SIZE && count > 0 {
             let what = format!(
@@ -363,8 +354,7 @@ enum Body {
 
 /// The node at `at`, all of it.
 fn node(table: Bytes<'_>, at: usize) -> Result<Bytes<'_>, String> {
-    let header = table.part(at, NODE_HEADER_SIZE);
-    let length = header.and_then(|header| header.u16(2)).map(usize::from);
+    let length = table.read::<spec::Node>(at).map(|header| usize::from(header.length));
     let length = length
         .ok_or_else(|| format!("its header is not within the table, which has {:#x} bytes", table.len()))?;
     if length < NODE_HEADER_SIZE {
@@ -378,46 +368,50 @@ fn node(table: Bytes<'_>, at: usize) -> Result<Bytes<'_>, String> {
 /// Reads the body of a node that is whole.
 fn body(node: Bytes<'_>) -> Result<Body, String> {
     let kind = node.u8(0).unwrap_or_default();
-    let least = match kind {
-        kind::PCI_RANGE | kind::MMIO_ENDPOINT => ENDPOINT_SIZE,
-        kind::IOMMU_PCI | kind::IOMMU_MMIO => IOMMU_SIZE,
-        _ => return Ok(Body::Unknown(kind)),
-    };
-    let short = || format!("length is {:#x}, expected at least {least:#x} for type {kind}", node.len());
-    if node.len() < least {
-        return Err(short());
-    }
-    fields(kind, node).ok_or_else(short)
-}
-
-fn fields(kind: u8, node: Bytes<'_>) -> Option<Body> {
-    Some(match kind {
+    Ok(match kind {
         kind::PCI_RANGE => {
-            let range = PciRange {
+            let range: &spec::PciRange = whole(kind, node)?;
+            let pci_range = PciRange {
                 offset: node.offset,
-                first_endpoint: node.u32(4)?,
-                first_segment: node.u16(8)?,
-                last_segment: node.u16(10)?,
-                first_requester: node.u16(12)?,
-                last_requester: node.u16(14)?,
+                first_endpoint: range.endpoint_start.get(),
+                first_segment: range.segment_start.get(),
+                last_segment: range.segment_end.get(),
+                first_requester: range.bdf_start.get(),
+                last_requester: range.bdf_end.get(),
                 iommu: 0,
             };
-            Body::Endpoints(Raw::Pci(range, node.u16(16)?))
+            Body::Endpoints(Raw::Pci(pci_range, range.output_node.get()))
         }
         kind::MMIO_ENDPOINT => {
+            let device: &spec::MmioEndpoint = whole(kind, node)?;
             let endpoint = MmioEndpoint {
                 offset: node.offset,
-                endpoint: EndpointId(node.u32(4)?),
-                base: PhysAddr(node.u64(8)?),
+                endpoint: EndpointId(device.endpoint.get()),
+                base: PhysAddr(device.base_address.get()),
                 iommu: 0,
             };
-            Body::Endpoints(Raw::Mmio(endpoint, node.u16(16)?))
+            Body::Endpoints(Raw::Mmio(endpoint, device.output_node.get()))
         }
         kind::IOMMU_PCI => {
-            let requester = RequesterId(node.u16(6)?);
+            let iommu: &spec::IommuPci = whole(kind, node)?;
+            let requester = RequesterId(iommu.bdf.get());
             let (bus, devfn) = (requester.bus(), requester.devfn());
-            Body::Iommu(Place::Pci(PciAddress { segment: node.u16(4)?, bus, devfn }))
+            Body::Iommu(Place::Pci(PciAddress { segment: iommu.segment.get(), bus, devfn }))
         }
-        _ => Body::Iommu(Place::Mmio(PhysAddr(node.u64(8)?))),
+        kind::IOMMU_MMIO => {
+            let iommu: &spec::IommuMmio = whole(kind, node)?;
+            Body::Iommu(Place::Mmio(PhysAddr(iommu.base_address.get())))
+        }
+        _ => Body::Unknown(kind),
+    })
+}
+
+/// A node of this kind, if it is long enough for one.
+fn whole<'a, T>(kind: u8, node: Bytes<'a>) -> Result<&'a T, String>
+where
+    T: FromBytes + Immutable + KnownLayout + Unaligned,
+{
+    node.read(0).ok_or_else(|| {
+        format!("length is {:#x}, expected at least {:#x} for type {kind}", node.len(), size_of::<T>())
     })
 }
