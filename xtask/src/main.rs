@@ -19,6 +19,7 @@ mod growth;
 mod image;
 mod judge;
 mod linux;
+mod one_boot;
 mod outcome;
 mod output;
 mod paths;
@@ -58,8 +59,8 @@ fn main() -> ExitCode {
     let (json, ended) = match &cli.command {
         Command::Setup => (None, setup::command().map(|()| None)),
         Command::Qemu(options) => {
-            asked = Some(boot::asked(options));
-            (options.json.as_deref(), boot::command(options))
+            asked = Some(one_boot::asked(options));
+            (options.json.as_deref(), one_boot::command(options))
         }
         Command::Race(options) => match race::command(options) {
             Ok(Some(outcome)) => {

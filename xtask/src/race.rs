@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::boot::{Boot, Tree};
-use crate::choices::Form;
+use crate::boot::Boot;
 use crate::cli::RaceArgs;
 use crate::image;
 use crate::outcome::{Outcome, Stop};
@@ -25,18 +24,10 @@ fn boot(options: &RaceArgs, program: &str) -> Result<Boot, Stop> {
         devices: devices.collect(),
         ..Machine::default()
     };
-    let race = Rounds { rounds: options.rounds, seed: options.seed };
-    let start = Start { path: options.path.unwrap_or_default(), race: Some(race), ..Start::default() };
-    Ok(Boot {
-        machine,
-        start,
-        tree: Tree::Own,
-        patches: Vec::new(),
-        tables: Vec::new(),
-        files: Vec::new(),
-        race: Some(Named::find(&options.scenario)?),
-        form: Form::default(),
-    })
+    let rounds = Rounds { rounds: options.rounds, seed: options.seed };
+    let start = Start { path: options.path.unwrap_or_default(), race: Some(rounds), ..Start::default() };
+    let race = Some(Named::find(&options.scenario)?);
+    Ok(Boot { race, ..Boot::of_machine(machine, start) })
 }
 
 /// Runs the command.

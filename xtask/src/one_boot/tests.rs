@@ -1,17 +1,20 @@
+use std::process::Command;
+
 use clap::Parser;
 
 use super::*;
-use crate::choices::Firmware;
+use crate::choices::{Console, Firmware};
 use crate::cli::{Cli, Command as Subcommand};
-use crate::image::Binary;
+use crate::image::{Binary, Kernel};
 use crate::outcome::Kind;
+use crate::qemu::Rounds;
 
 fn boot(line: &str) -> Result<Boot, Stop> {
     let words = ["xtask", "qemu"].into_iter().chain(line.split_whitespace());
     let Ok(Cli { command: Subcommand::Qemu(options) }) = Cli::try_parse_from(words) else {
         return Err(Stop::usage("clap"));
     };
-    Boot::of_options(&options, "qemu")
+    boot_of(&options, "qemu")
 }
 
 fn devices(line: &str) -> Vec<String> {

@@ -1,0 +1,101 @@
+//! Options of the commands that boot many times.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Common;
+use crate::choices::Firmware;
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TestArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Runs only the boot tests whose names contain one of these words [default: every check].
+    #[arg(value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
+    /// Shows the names of the tests and runs none.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Leaves out what needs no QEMU.
+    #[arg(long)]
+    pub(crate) boot_only: bool,
+    /// Leaves out what needs QEMU.
+    #[arg(long, conflicts_with_all = ["boot_only", "filters"])]
+    pub(crate) host_only: bool,
+    /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+    /// Results as a JUnit report [default: none].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Keeps the report of every boot as DIR/NAME.json; the directory is created [default: none].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) reports: Option<PathBuf>,
+    /// Stops a boot that takes longer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DamageArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Where the damage comes from: the same seed, the same boots.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many boots.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) boots: u64,
+    /// Boots this one alone, shows its log and keeps its files in target/damage [default: all].
+    #[arg(long, value_name = "BOOT", conflicts_with = "boots")]
+    pub(crate) only: Option<u64>,
+    /// Damages this topology's machine; may be repeated [default: eight of different kinds].
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) topology: Vec<String>,
+    /// Where the description of the machine comes from; may be repeated [default: dt and acpi].
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) firmware: Vec<Firmware>,
+    /// Boots at a time.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+    /// A boot that takes longer is stopped, and has failed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GrowthArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Functions of the largest machine.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(32..=crate::growth::MOST as u64))]
+    pub(crate) functions: usize,
+    /// Where the description of the machine comes from.
+    #[arg(long, value_name = "WHERE", default_value = "dt")]
+    pub(crate) firmware: Firmware,
+    /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+    /// Stops a boot that takes longer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SpeedArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The machine, by the name or the file of its topology.
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+    pub(crate) topology: String,
+    /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+    /// Stops a boot that takes longer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+}
