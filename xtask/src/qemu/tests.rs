@@ -14,9 +14,9 @@ fn the_command_of_a_bare_machine_has_no_device() {
     assert_eq!(
         output::shell_line(line),
         "qemu -M virt -cpu cortex-a57 -smp 1 -m 512M -nodefaults -no-user-config -no-reboot -display none \
-         -nic none -kernel /k/Image -append 'report=json console=semihosting' -chardev stdio,id=uart,signal=off \
-         -serial chardev:uart -chardev file,id=report,path=report.json \
-         -semihosting-config enable=on,target=native,chardev=report"
+         -nic none -kernel /k/Image -append 'report=json console=semihosting' -chardev 'stdio,id=uart,signal=off' \
+         -serial chardev:uart -chardev 'file,id=report,path=report.json' \
+         -semihosting-config 'enable=on,target=native,chardev=report'"
     );
 }
 
@@ -28,7 +28,7 @@ fn a_command_to_paste_shows_the_report_and_leaves_no_file() {
         let words = machine("").boot(Path::new("Image"), &Start::default(), ReportTo::Terminal(form));
         let line = output::shell_line(words);
         assert!(line.contains(&format!("-append 'report={word} console=semihosting'")), "{line}");
-        assert!(line.ends_with(" -semihosting-config enable=on,target=native"), "{line}");
+        assert!(line.ends_with(" -semihosting-config 'enable=on,target=native'"), "{line}");
         assert!(!line.contains(REPORT_FILE), "{line}");
     }
 }
@@ -41,7 +41,7 @@ fn uefi_firmware_starts_the_same_image_with_a_tree_or_with_tables() {
         output::shell_line(words)
     };
     let (tree, tables) = (line(Firmware::UefiDt), line(Firmware::UefiAcpi));
-    assert!(tree.starts_with("qemu -M virt,acpi=off "), "{tree}");
+    assert!(tree.starts_with("qemu -M 'virt,acpi=off' "), "{tree}");
     assert!(tables.starts_with("qemu -M virt -cpu "), "{tables}");
     for line in [tree, tables] {
         assert!(line.contains(" -bios /") && line.contains(" -kernel /k/Image -append "), "{line}");
@@ -52,7 +52,7 @@ fn uefi_firmware_starts_the_same_image_with_a_tree_or_with_tables() {
 fn what_is_on_a_disk_is_not_given_to_the_firmware_too() {
     let start = Start { firmware: Firmware::UefiAcpi, disk: true, ..Start::default() };
     let line = output::shell_line(machine("").boot(Path::new("/k/Image"), &start, ReportTo::Us));
-    assert!(line.contains("file=fat:disk -device virtio-blk-device,drive=esp,bootindex=0"), "{line}");
+    assert!(line.contains("file=fat:disk' -device 'virtio-blk-device,drive=esp,bootindex=0'"), "{line}");
     assert!(line.contains(" -bios /") && !line.contains("-kernel") && !line.contains("-append"), "{line}");
 }
 

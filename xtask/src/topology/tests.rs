@@ -83,6 +83,14 @@ fn a_bound_on_instructions_needs_the_clock_that_counts_them() {
 }
 
 #[test]
+fn arguments_are_words_as_for_a_shell() {
+    let text = "probes = \"\"\nargs = '-device \"a b\",c={} -x'\n";
+    assert_eq!(Topology::parse("x", text).unwrap().args, ["-device", "a b,c={}", "-x"]);
+    let error = Topology::parse("x", &text.replace("b\"", "b")).unwrap_err();
+    assert!(error.to_string().contains("quote"), "{error}");
+}
+
+#[test]
 fn repeated_arguments_fill_slot_after_slot() {
     let text = "probes = \"\"\nargs = \"-device a\"\n[repeat]\ncount = 9\nfirst_slot = 0xf\n\
                 args = \"-device b,addr={slot:x}.{fn}\"\n";
