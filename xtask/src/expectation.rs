@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use report::{Report, Severity, Verdict};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::capabilities::Capabilities;
 use crate::case::{Case, cases};
@@ -16,7 +16,7 @@ use crate::cli::QemuArgs;
 use crate::expect::{Expect, Translated};
 use crate::judge;
 use crate::linux::{Answer, NO_DRIVER};
-use crate::outcome::{Kind, Outcome, Stop};
+use crate::outcome::{Compared, Kind, Outcome, Stop};
 use crate::paths::Paths;
 use crate::qemu::Start;
 use crate::requirement::Requirement;
@@ -46,19 +46,6 @@ enum Wanted {
 pub(crate) struct Resolved {
     groups: Option<usize>,
     file: Option<(String, Expect, Vec<Answer>)>,
-}
-
-/// How a boot differs from what was wanted of it; a part of the JSON form.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Compared {
-    /// The file of `--expect`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-    /// The number of `--expect-groups`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    groups: Option<usize>,
-    /// Empty if the boot is as wanted.
-    differences: Vec<String>,
 }
 
 /// A file with nothing but expectations; what else a topology has is not looked at.

@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 use report::{Report, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::expectation::Compared;
-
 /// What became of a command. The words are part of the JSON form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -75,6 +73,19 @@ pub(crate) struct Outcome {
     pub(crate) compared: Option<Compared>,
     /// What was asked for, whether it ran or not.
     pub(crate) asked: Option<Asked>,
+}
+
+/// How a boot differs from what was wanted of it; a part of the JSON form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Compared {
+    /// The file of `--expect`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
+    /// The number of `--expect-groups`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) groups: Option<usize>,
+    /// Empty if the boot is as wanted.
+    pub(crate) differences: Vec<String>,
 }
 
 /// What a command line asks to be run; what it leaves open, or says in a way that makes no sense, is missing.
