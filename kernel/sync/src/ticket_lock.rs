@@ -8,6 +8,10 @@ use crate::atomic::{AtomicU32, Ordering, constructor};
 /// as it likes: the cache line is its own, and so is the emulator's time slice.
 ///
 /// What a CPU wrote before it ended its [`Turn`] is visible to all later turns.
+///
+/// It is not `spin`'s `TicketMutex`, as a wait here may have a deadline: the caller waits, and panics with the name of
+/// what it waits for when the other CPU does not let go. `spin` waits by a function without state. Nor does `spin` run
+/// under loom.
 #[derive(Debug)]
 pub struct TicketLock {
     /// The next ticket to be drawn.
