@@ -11,12 +11,10 @@ const ROUNDS: u64 = 100;
 /// Plays a scenario with one pseudo-random turn after the other.
 fn shuffled(scenario: &Scenario, path: Path) -> Results {
     let mut race = Race::new(scenario.clone(), path, ROUNDS).unwrap();
-    let mut state = 7_u64;
+    let mut rng = fastrand::Rng::with_seed(7);
     // Far more turns than the longest scenario needs, so that a round that never ends is seen.
     for _ in 0..ROUNDS * 10_000 {
-        // Knuth's MMIX generator; its high bits are the good ones.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        if race.turn((state >> 63) as usize, state >> 62 & 1 == 1) == Turn::Over {
+        if race.turn(rng.usize(..2), rng.bool()) == Turn::Over {
             return race.results().clone();
         }
     }

@@ -92,10 +92,7 @@ struct Noise {
 impl Noise {
     fn mix(&self, at: PciAddress, offset: u16) -> u64 {
         let place = u64::from(at.requester_id().0) << 16 | u64::from(offset);
-        let mut value = (self.seed ^ place).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        value ^= value >> 29;
-        value = value.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        value ^ value >> 32
+        fastrand::Rng::with_seed(self.seed << 32 ^ place).u64(..)
     }
 }
 

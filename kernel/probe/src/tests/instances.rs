@@ -571,13 +571,13 @@ fn histories(iommus: Vec<Spec>, groups: &[&[&str]]) {
     boot.boot();
     assert_eq!(boot.partition(), expected);
     for seed in 1..=HISTORIES {
-        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut m = machine(specs.clone());
         for driver in ["iommu", "port", "client"] {
             m.act(Action::Register(driver));
         }
         for _ in 0..20 {
-            let (index, verb) = (chance.below(specs.len()), chance.below(12));
+            let (index, verb) = (rng.usize(..specs.len()), rng.usize(..12));
             let name = specs[index].name;
             match (is_there(&m, name), verb) {
                 (false, _) => m.act(Action::Add(index)),
@@ -586,7 +586,7 @@ fn histories(iommus: Vec<Spec>, groups: &[&[&str]]) {
                 (true, 7..11) => m.act(Action::Rebind(name)),
                 (true, _) => m.act(Action::Expire),
             }
-            for _ in 0..chance.below(6) {
+            for _ in 0..rng.usize(..6) {
                 m.core.step();
             }
         }
@@ -612,16 +612,4 @@ const HISTORIES: u64 = if cfg!(miri) { 2 } else { 1000 };
 
 fn is_there(machine: &Machine, name: &str) -> bool {
     machine.core.devices().any(|device| device.name() == name)
-}
-
-/// Marsaglia's xorshift; the same numbers every time.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % end
-    }
 }
