@@ -1,7 +1,7 @@
 //! `fixed`: the two-phase path that keeps every invariant.
 //!
 //! Phase 1 runs when a device is added, when an IOMMU is published, and after an unbind. Phase 2 runs
-//! when a driver binds, and only reads what phase 1 has found out. Who asks is said explicitly (as
+//! when a driver binds, and only reads what phase 1 has found out. What asks is said explicitly (as
 //! [`Asker`]) and never inferred from what an earlier step left behind; readiness is asked of every
 //! IOMMU that the device names, before anything is set up with any of them; and one device's failure
 //! is that device's alone.

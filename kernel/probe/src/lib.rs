@@ -2,7 +2,7 @@
 //!
 //! Linux probes IOMMUs in two phases. Phase 1 happens when a device is added, and again for every
 //! device when an IOMMU is published (the *replay*): firmware says which endpoint of which IOMMU
-//! the device is, the IOMMU accepts it, the bus says with whom it shares a group, and the group
+//! the device is, the IOMMU accepts it, the bus says which devices it shares a group with, and the group
 //! gets a default domain. Phase 2 happens when a driver binds: DMA ownership is claimed, and only
 //! then does the driver's own probe run. So do `fixed` and `upstream`; [`Path`] chooses, and `legacy` has one phase.
 //!

@@ -11,7 +11,7 @@ use crate::phase1::ring;
 use crate::table::Tables;
 use crate::table::instance::{InstanceState, Published};
 
-/// Who asks, said explicitly.
+/// What asks, said explicitly.
 ///
 /// Linux infers it from whether the device's IOMMU state exists already (`iommu_fwspec_init`), which is
 /// wrong for a device that names two IOMMUs: handling the first makes the second look like a replay.
@@ -19,7 +19,7 @@ use crate::table::instance::{InstanceState, Published};
 pub(crate) enum Asker<'a> {
     /// The replay of this instance, which therefore need not be ready itself.
     Replay(&'a Published),
-    /// Anybody else: every instance must be ready.
+    /// Anything else: every instance must be ready.
     Settled,
 }
 

@@ -208,8 +208,7 @@ impl Groups {
         }
     }
 
-    /// Counts one less. The group may be gone by now: on Linux's paths an IOMMU takes it along while its users are
-    /// bound.
+    /// Counts one less. The group may be gone by now.
     pub(crate) fn remove_owner(&mut self, group: Option<GroupId>) {
         if let Some(id) = group.filter(|id| self.contains(*id)) {
             let owners = &mut self.get_mut(id).owners;

@@ -1,7 +1,9 @@
 //! The `fixed` path, seen from outside: groups, binds, reasons and findings of small machines.
 
 use super::model::{Action, Machine, Spec, function, iommu, msi};
-use crate::{DomainPolicy, DomainType, Event, InstanceState, Untranslated};
+use crate::{
+    Direct, Dma, DomainHandle, DomainPolicy, DomainType, Event, GroupId, InstanceState, Untranslated,
+};
 
 fn machine(specs: Vec<Spec>) -> Machine {
     Machine::new(specs, DomainPolicy::default())
@@ -509,4 +511,27 @@ fn a_device_that_is_refused_when_it_is_added_costs_nobody_anything() {
     assert_eq!(m.partition(), [["a"]]);
     assert_eq!(m.finding_ids(), ["endpoint-refused"]);
     m.assert_invariants();
+}
+
+#[test]
+fn the_claim_says_in_which_domain_or_why_none_translates_the_device() {
+    let outside = Spec { name: "outside", driver: "client", ..Spec::default() };
+    let late = Spec { refs: vec![(200, 5)], ..function("late", 0) };
+    let mut m = machine(vec![iommu("v", 100), function("a", 1), function("b", 2), outside, late]);
+    m.iommu("v").unknown.insert(2);
+    m.boot();
+    let Some(Dma::Translated { group, domain_type, domain, .. }) = m.claim("a") else { panic!("translated") };
+    assert_eq!((group, domain_type), (GroupId(0), DomainType::Dma));
+    assert_eq!(
+        DomainHandle(m.iommu("v").attached[&1]),
+        domain,
+        "the domain that the endpoint is attached to"
+    );
+    assert_eq!(m.claim("b"), Some(Dma::Direct(Direct::Refused)));
+    assert_eq!(m.claim("v"), Some(Dma::Direct(Direct::Untranslated(Untranslated::NotInMap))));
+    assert_eq!(m.claim("outside"), Some(Dma::Direct(Direct::Untranslated(Untranslated::NotInMap))));
+    assert_eq!(m.claim("late"), None, "phase 2 has not answered");
+    m.act(Action::Expire);
+    m.core.settle();
+    assert_eq!(m.claim("late"), Some(Dma::Direct(Direct::DependencyIgnored)));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::{
-    Accepted, BindError, Bus, BusId, Core, DeviceId, DmaClaim, DomainHandle, DomainKind, DomainPolicy,
+    Accepted, BindError, Bus, BusId, Core, DeviceId, Dma, DmaClaim, DomainHandle, DomainKind, DomainPolicy,
     Driver, Finding, FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Prot, Provides,
     Reference, Refusal, RefusalCause, ReservedKind, ReservedRegion, Severity, Translation, Unit,
     Untranslated,
@@ -144,7 +144,11 @@ struct ModelDriver {
     manages_dma: bool,
     /// Devices that any driver has bound once.
     bound: Rc<RefCell<BTreeSet<&'static str>>>,
+    claims: Claims,
 }
+
+/// How each device's DMA was set up when a driver last tried to bind it.
+type Claims = Rc<RefCell<BTreeMap<&'static str, Dma>>>;
 
 impl Driver<Spec> for ModelDriver {
     fn name(&self) -> &'static str {
@@ -159,7 +163,8 @@ impl Driver<Spec> for ModelDriver {
         self.manages_dma
     }
 
-    fn bind(&mut self, device: &Spec, _: DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Spec, claim: DmaClaim) -> Result<Provides, BindError> {
+        self.claims.borrow_mut().insert(device.name, claim.dma());
         if self.fails.contains(device.name) {
             return Err(BindError::Failed("will not".into()));
         }
@@ -266,6 +271,7 @@ pub(crate) struct Machine {
     pub(crate) fails: BTreeSet<&'static str>,
     pub(crate) declines: BTreeSet<&'static str>,
     bound_once: Rc<RefCell<BTreeSet<&'static str>>>,
+    claims: Claims,
     platform: BusId,
     pci: BusId,
 }
@@ -279,7 +285,17 @@ impl Machine {
         let is_iommu = |spec: &&Spec| spec.driver.starts_with("iommu");
         let iommus = specs.iter().filter(is_iommu).map(|spec| (spec.name, SharedIommu::default())).collect();
         let (fails, declines) = (BTreeSet::new(), BTreeSet::new());
-        Self { core, specs, iommus, fails, declines, bound_once: Rc::default(), platform, pci }
+        Self {
+            core,
+            specs,
+            iommus,
+            fails,
+            declines,
+            bound_once: Rc::default(),
+            claims: Rc::default(),
+            platform,
+            pci,
+        }
     }
 
     pub(crate) fn act(&mut self, action: Action) {
@@ -308,6 +324,7 @@ impl Machine {
                     declines,
                     manages_dma,
                     bound: self.bound_once.clone(),
+                    claims: self.claims.clone(),
                 }));
             }
             Action::Unbind(name) => self.core.unbind(self.id(name)),
@@ -330,6 +347,11 @@ impl Machine {
 
     pub(crate) fn id(&self, name: &str) -> DeviceId {
         self.core.devices().find(|device| device.name() == name).expect("the device was added").id()
+    }
+
+    /// How a device's DMA was set up when a driver last tried to bind it.
+    pub(crate) fn claim(&self, name: &str) -> Option<Dma> {
+        self.claims.borrow().get(name).copied()
     }
 
     pub(crate) fn iommu(&self, name: &str) -> std::cell::RefMut<'_, Iommu> {

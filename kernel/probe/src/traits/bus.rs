@@ -5,7 +5,7 @@ use alloc::string::String;
 use crate::data::firmware::InputIds;
 use crate::data::id::{FwNode, Unit};
 
-/// With whom a device must share a group.
+/// Which devices a device must share a group with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grouping {
     /// The first unit of the device's isolation class in topology order. Units with the same leader
