@@ -15,7 +15,7 @@ use crate::spec::{Firmware, Scenario};
 
 /// The node of a device is its place in the scenario; behind these there is one for the host bridges of each segment.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct ScenarioFirmware {
     names: Vec<String>,
     disabled: Vec<bool>,
     /// For each device, the segment whose host bridge it is, and the segment that it is a function of.
@@ -39,9 +39,9 @@ struct Entry {
 
 /// The map as the core holds it.
 #[derive(Clone, Debug)]
-pub(crate) struct SaidMap(pub(crate) Rc<Said>);
+pub(crate) struct ScenarioMap(pub(crate) Rc<ScenarioFirmware>);
 
-impl Said {
+impl ScenarioFirmware {
     pub(crate) fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
         let iommu = |name: &String| {
             let unknown = || ScenarioError::UnknownDevice(name.clone());
@@ -115,20 +115,20 @@ pub(crate) fn node(place: usize) -> FwNode {
     FwNode(u32::try_from(place).expect("a scenario has few devices"))
 }
 
-impl FirmwareMap for SaidMap {
+impl FirmwareMap for ScenarioMap {
     fn translate(&self, at: FwNode, ids: &InputIds) -> Result<Translation, MapError> {
-        let said = &*self.0;
-        if !said.has_iommu {
+        let firmware = &*self.0;
+        if !firmware.has_iommu {
             return Ok(Translation::Nowhere(Untranslated::NoIommu));
         }
         let references: Vec<Reference> = match ids {
             InputIds::Node => {
-                let named = said.named.get(at.0 as usize).into_iter().flatten();
-                named.map(|(iommu, endpoint)| said.reference(*iommu, *endpoint, None)).collect()
+                let named = firmware.named.get(at.0 as usize).into_iter().flatten();
+                named.map(|(iommu, endpoint)| firmware.reference(*iommu, *endpoint, None)).collect()
             }
-            InputIds::Requesters(ids) => ids.iter().filter_map(|id| said.by_map(at, *id)).collect(),
+            InputIds::Requesters(ids) => ids.iter().filter_map(|id| firmware.by_map(at, *id)).collect(),
         };
-        let is_disabled = |reference: &&Reference| said.disabled[reference.iommu.0 as usize];
+        let is_disabled = |reference: &&Reference| firmware.disabled[reference.iommu.0 as usize];
         if let Some(disabled) = references.iter().find(is_disabled) {
             return Ok(Translation::Nowhere(Untranslated::Disabled(disabled.iommu)));
         }
@@ -155,7 +155,7 @@ impl FirmwareMap for SaidMap {
     }
 }
 
-impl LinuxFirmware for SaidMap {
+impl LinuxFirmware for ScenarioMap {
     fn linux_quirks(&self) -> LinuxQuirks {
         self.0.quirks.clone()
     }

@@ -12,7 +12,7 @@ use probe::{Bus, FirmwareMap, IommuOps, LinuxBus, Models};
 
 use crate::config;
 use crate::error::ScenarioError;
-use crate::firmware::{Said, SaidMap};
+use crate::firmware::{ScenarioFirmware, ScenarioMap};
 use crate::model::{Handle, Model, Ops, Platform};
 use crate::spec::{Device, Map, Scenario};
 use crate::step::Step;
@@ -23,7 +23,7 @@ use crate::{names, order};
 pub struct Plan {
     pub(crate) scenario: Rc<Scenario>,
     pub(crate) topology: Topology,
-    pub(crate) said: Rc<Said>,
+    pub(crate) firmware: Rc<ScenarioFirmware>,
     /// The PCI bus of every world.
     pub(crate) pci: PciBus,
     pub(crate) driver_names: Vec<&'static str>,
@@ -48,8 +48,8 @@ impl Plan {
         names::check(&scenario)?;
         order::check(&scenario)?;
         let topology = config::topology(&scenario)?;
-        let said = Rc::new(Said::new(&scenario)?);
-        let bridges = config::segments(&topology).map(|segment| said.host_bridge(segment)).collect();
+        let firmware = Rc::new(ScenarioFirmware::new(&scenario)?);
+        let bridges = config::segments(&topology).map(|segment| firmware.host_bridge(segment)).collect();
         let pci = PciBus::new(topology.fully_isolating(), bridges);
         let driver_names =
             scenario.drivers.iter().map(|driver| &*Box::leak(driver.name.clone().into_boxed_str())).collect();
@@ -59,7 +59,7 @@ impl Plan {
         Ok(Self {
             scenario,
             topology,
-            said,
+            firmware,
             pci,
             driver_names,
             domains: Rc::default(),
@@ -132,7 +132,7 @@ impl Models<Handle> for Plan {
     }
 
     fn firmware(&self) -> Box<dyn FirmwareMap> {
-        Box::new(SaidMap(self.said.clone()))
+        Box::new(ScenarioMap(self.firmware.clone()))
     }
 
     fn isolation(&self, bus: &dyn LinuxBus) -> u64 {

@@ -10,7 +10,7 @@ use crate::error::ScenarioError;
 use crate::plan::Plan;
 use crate::spec::{Grain, Scenario};
 use crate::step::Step;
-use crate::two_cpus::{About, Hands, Machine, Stepped, Turn};
+use crate::two_cpus::{About, CpuTurns, Machine, Stepped, Turn};
 use crate::world::{Partition, World};
 
 /// Rounds of a scenario, each with a machine of its own.
@@ -21,7 +21,7 @@ pub struct Race {
     plan: Rc<Plan>,
     path: Path,
     round: Round,
-    hands: Hands,
+    turns: CpuTurns,
     /// Rounds that have not ended.
     left: u64,
     results: Results,
@@ -64,17 +64,17 @@ impl Race {
     /// As [`Plan::new`].
     pub fn new(scenario: Scenario, path: Path, rounds: u64) -> Result<Self, ScenarioError> {
         let plan = Rc::new(Plan::new(Scenario { grain: Grain::Piece, ..scenario })?);
-        let (round, hands) = (Round::new(&plan, path), Hands::default());
-        Ok(Self { plan, path, round, hands, left: rounds, results: Results::default() })
+        let (round, turns) = (Round::new(&plan, path), CpuTurns::default());
+        Ok(Self { plan, path, round, turns, left: rounds, results: Results::default() })
     }
 
     /// The turn of `cpu`: a piece of a round, or the end of one and the beginning of the next. `eager` as for
-    /// [`Hands::turn`].
+    /// [`CpuTurns::turn`].
     pub fn turn(&mut self, cpu: usize, eager: bool) -> Turn {
         if self.left == 0 {
             return Turn::Over;
         }
-        match self.hands.turn(&mut self.round, cpu, eager) {
+        match self.turns.turn(&mut self.round, cpu, eager) {
             Turn::Over => {
                 self.end_round();
                 Turn::Did

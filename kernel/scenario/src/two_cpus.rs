@@ -1,8 +1,8 @@
 //! Which of two CPUs does what on one machine.
 //!
-//! Each does one thing at a time, to its end, and lets go of the machine after each piece of it. Binds are dealt out by
-//! what is bound; the next step is taken by whoever has nothing to bind. Who gets the machine next is not decided
-//! here: real CPUs take a lock, a test shuffles them.
+//! Each CPU does one activity at a time, to its end, and releases the machine after each piece of it. Which CPU binds a
+//! device depends on the device; a CPU that has nothing to bind takes the next step. Which CPU gets the machine next is
+//! not decided here: real CPUs take a lock, a test shuffles them.
 
 use probe::Activity;
 
@@ -61,14 +61,14 @@ pub enum Turn {
     Over,
 }
 
-/// What the two CPUs have in hand.
+/// The activities of the two CPUs, and which CPU does what in its turn.
 #[derive(Debug, Default)]
-pub struct Hands {
+pub struct CpuTurns {
     held: [Option<Activity>; 2],
 }
 
-impl Hands {
-    /// The turn of `cpu`. With nothing in hand, [`WALKER`] takes a step before it begins a walk if it is `eager`, and
+impl CpuTurns {
+    /// The turn of `cpu`. Without an activity, [`WALKER`] takes a step before it begins a walk if it is `eager`, and
     /// [`BINDER`] begins something only if it is: if it were always, all binds would be over when a walk begins.
     pub fn turn(&mut self, machine: &mut impl Machine, cpu: usize, eager: bool) -> Turn {
         if let Some(activity) = self.held[cpu].take() {

@@ -13,7 +13,7 @@ use probe::{
 };
 
 use crate::error::ScenarioError;
-use crate::firmware::{SaidMap, node};
+use crate::firmware::{ScenarioMap, node};
 use crate::model::{Handle, Platform};
 use crate::order;
 use crate::plan::Plan;
@@ -45,7 +45,7 @@ impl World {
     /// A machine that has booted, on a path. Without boot steps it has no device and no driver.
     #[must_use]
     pub fn new(plan: &Rc<Plan>, path: Path) -> Self {
-        let mut core = Core::new(path, DomainPolicy::default(), Box::new(SaidMap(plan.said.clone())));
+        let mut core = Core::new(path, DomainPolicy::default(), Box::new(ScenarioMap(plan.firmware.clone())));
         let platform = core.add_bus(Box::new(Platform));
         let pci = core.add_bus(Box::new(plan.pci.clone()));
         if path != Path::Fixed {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use kernel::{Handle, Hardware, Probing, Random, Step, event_log};
 use probe::{Activity, Core, Finding, Severity};
-use scenario::{About, BINDER, Hands, Machine, Stepped, WALKER};
+use scenario::{About, BINDER, CpuTurns, Machine, Stepped, WALKER};
 
 use crate::confined::Confined;
 use crate::error::TwoCpuError;
@@ -51,7 +51,7 @@ pub(crate) fn run(
     let machine = Shared { core: &mut probing.core, hardware: probing.hardware.clone(), steps, warnings };
     // SAFETY: What the core, its drivers, the steps and the hardware share with others, those reach who wait for
     // this function; and it does nothing but wait until the CPUs are done and the value is back.
-    let shared = unsafe { Confined::new((machine, Hands::default())) };
+    let shared = unsafe { Confined::new((machine, CpuTurns::default())) };
     let (shared, tally) = work(
         cpu,
         shared,
@@ -75,9 +75,9 @@ pub(crate) fn run(
     })
 }
 
-fn turn(shared: &mut (Shared<'_>, Hands), cpu: usize, eager: bool) -> Piece {
-    let (machine, hands) = shared;
-    let turn = hands.turn(machine, cpu, eager);
+fn turn(shared: &mut (Shared<'_>, CpuTurns), cpu: usize, eager: bool) -> Piece {
+    let (machine, turns) = shared;
+    let turn = turns.turn(machine, cpu, eager);
     event_log::write(machine.core, &machine.hardware, machine.warnings);
     turn.into()
 }

@@ -105,9 +105,6 @@ impl Membership {
 }
 
 /// As which endpoints one IOMMU instance knows a device.
-///
-/// Linux has one fwspec a device, which may name several IOMMUs of one driver and then sends the
-/// second one's IDs to the first (`viommu_probe_device`); here it names one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fwspec {
     /// The instance, by identity.

@@ -1,4 +1,8 @@
 //! The bus's `dma_configure`, without ownership: from a device to its fwspec.
+//!
+//! What asks is inferred from whether the device's IOMMU state exists already (`iommu_fwspec_init`), which is wrong for a
+//! device that names two IOMMUs: handling the first makes the second look like a replay. An IOMMU's own translation is
+//! refused by VIOT alone; IOMMUs behind each other in a ring defer until the timeout.
 
 use alloc::format;
 use alloc::vec;

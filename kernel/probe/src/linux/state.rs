@@ -70,7 +70,8 @@ pub(crate) enum WhyUngrouped {
 /// Linux's fwspec: one for a device, whatever number of IOMMUs firmware names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LinuxFwspec {
-    /// The IOMMU that was named first; all endpoints are sent to it.
+    /// The IOMMU that was named first; all endpoints are sent to it, also those of another IOMMU of the same driver
+    /// (`viommu_probe_device`).
     pub(crate) node: FwNode,
     /// Its driver; an IOMMU of another one cannot be added.
     pub(crate) driver: &'static str,

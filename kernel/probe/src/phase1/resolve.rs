@@ -13,8 +13,8 @@ use crate::table::instance::{InstanceState, Published};
 
 /// What asks, said explicitly.
 ///
-/// Linux infers it from whether the device's IOMMU state exists already (`iommu_fwspec_init`), which is
-/// wrong for a device that names two IOMMUs: handling the first makes the second look like a replay.
+/// It cannot be inferred from what an earlier step left behind: for a device that names two IOMMUs, handling the first
+/// would make the second look like a replay.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asker<'a> {
     /// The replay of this instance, which therefore need not be ready itself.
@@ -118,7 +118,7 @@ fn ask_firmware<D>(tables: &mut Tables<D>, device: DeviceId) -> Result<Vec<Refer
 
 /// Gathers the endpoints of each IOMMU.
 ///
-/// An IOMMU never translates itself, whatever the map says (Linux has this check for VIOT only), and neither does it
+/// An IOMMU never translates itself, whatever the map says, and neither does it
 /// through others: such references are left out.
 ///
 /// # Errors

@@ -3,8 +3,6 @@
 //! An IOMMU never translates itself, and neither does it by way of others: where each waits for the next, none
 //! would ever come, and whichever gave up waiting first would decide which is behind the other. So every reference
 //! that is part of a ring is left out, for all IOMMUs in it alike, whatever the order of their arrival.
-//!
-//! Linux has no such check: such IOMMUs defer until the timeout, and then go on as it happens.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
