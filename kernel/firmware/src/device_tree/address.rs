@@ -28,21 +28,21 @@ impl fmt::Display for Cells {
 /// Why there is no CPU address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AddressError {
-    #[error("its last {0} bytes are not a whole entry")]
+    #[error("the last {0} bytes are not a whole entry")]
     Length(usize),
-    #[error("its parent has 0 address cells or 0 size cells, so that its entries are not registers")]
+    #[error("the parent has 0 address cells or 0 size cells, so the entries are not registers")]
     NoCells,
-    #[error("a bus above it has {0}, expected 1 to {MAX_CELLS} of each")]
+    #[error("a parent bus has {0}, expected 1 to {MAX_CELLS} of each")]
     TooManyCells(Cells),
-    #[error("an entry leaves the 64-bit address space")]
+    #[error("an entry exceeds the 64-bit address space")]
     Overflow,
     #[error("an entry has length 0")]
     Empty,
-    #[error("a bus above it has no `ranges`, so that the CPU cannot reach it")]
+    #[error("a parent bus has no `ranges`, so the CPU cannot reach it")]
     NoRanges,
-    #[error("no entry of the `ranges` of a bus above it holds all of it")]
+    #[error("no `ranges` entry of a parent bus contains all of it")]
     OutOfRanges,
-    #[error("it has more than {MAX_REGS} entries")]
+    #[error("there are more than {MAX_REGS} entries")]
     TooManyRegs,
 }
 

@@ -1,4 +1,4 @@
-//! `/chosen`: what the boot loader wants of the kernel (Devicetree Specification 0.4, section 3.6).
+//! `/chosen`: command line and console (Devicetree Specification 0.4, section 3.6).
 
 use alloc::format;
 use alloc::string::String;
@@ -25,8 +25,8 @@ pub(super) fn command_line(tree: &Tree, findings: &mut Findings) -> String {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
     let text = String::from_utf8_lossy(&value[..end]);
     if matches!(text, alloc::borrow::Cow::Owned(_)) {
-        let sentence = format!("bootargs of /chosen is not UTF-8; it was read as {text:?}");
-        findings.add("bootargs-not-text", Severity::Warning, String::from("/chosen"), sentence);
+        let sentence = format!("not UTF-8; it is read as {text:?}");
+        findings.add("bootargs-not-text", Severity::Warning, String::from("/chosen:bootargs"), sentence);
     }
     text.into_owned()
 }
@@ -37,17 +37,17 @@ pub(super) fn console(tree: &Tree, findings: &mut Findings) -> Option<Console> {
     // The second name is from before the specification; Linux takes it as well (`of_alias_scan`).
     let path = tree.text(chosen, "stdout-path").or_else(|| tree.text(chosen, "linux,stdout-path"))?;
     let mut complain = |id, what: &str| {
-        let sentence = format!("stdout-path of /chosen is {path:?}: {what}; there is no console on a UART");
-        findings.add(id, Severity::Warning, String::from("/chosen"), sentence);
+        let sentence = format!("{path:?} {what}; there is no UART console");
+        findings.add(id, Severity::Warning, String::from("/chosen:stdout-path"), sentence);
     };
     let target = path.split_once(':').map_or(path, |(path, _options)| path);
     let Some(node) = resolve(tree, target) else {
-        complain("stdout-path-dangling", "no node is there");
+        complain("stdout-path-dangling", "does not refer to any node");
         return None;
     };
     let console = pl011(tree, node);
     if console.is_none() {
-        complain("console-unknown", "the node is no PL011 with registers that the CPU can reach");
+        complain("console-unknown", "is not a PL011 with registers that the CPU can reach");
     }
     console
 }

@@ -1,4 +1,4 @@
-//! A list of findings that cannot grow without end.
+//! The findings about one tree, up to a limit.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use probe::{Finding, Severity};
 
-/// Most findings about one tree; the last one says how many more there were.
+/// Limit of findings about one tree; a last one counts the rest.
 const MAX_FINDINGS: usize = 256;
 
-/// What has been found so far.
+/// The findings so far.
 #[derive(Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
@@ -17,12 +17,13 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Adds one, about the node with the path `subject`.
+    /// Adds one about `subject`: a node's path, or a property as dtc writes it (`/path:property`), with the number of
+    /// an entry in brackets.
     pub(super) fn add(&mut self, id: &'static str, severity: Severity, subject: String, sentence: String) {
         self.push(Finding { id, severity, subject, sentence });
     }
 
-    /// Adds one that is made already.
+    /// Adds a finding.
     pub(super) fn push(&mut self, finding: Finding) {
         if self.list.len() < MAX_FINDINGS {
             self.list.push(finding);
@@ -31,10 +32,11 @@ impl Findings {
         }
     }
 
-    /// All of them.
+    /// The findings, with a last one for those beyond the limit.
     pub(super) fn into_list(mut self) -> Vec<Finding> {
         if self.left_out > 0 {
-            let sentence = format!("{} more findings about the device tree were left out", self.left_out);
+            let sentence =
+                format!("{} more findings about the device tree; they are not listed", self.left_out);
             let subject = String::from("/");
             self.list.push(Finding {
                 id: "findings-left-out",

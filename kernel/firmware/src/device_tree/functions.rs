@@ -72,8 +72,7 @@ impl Reader<'_, '_> {
             // On another bus, behind a USB controller say, it is not a function that is meant.
             if tree.own_cells(parent)[0] == Some(3) {
                 let why = format!(
-                    "reg has {} bytes, expected {REG_SIZE} of a PCI address and size; the node is not taken for \
-                     that of a function",
+                    "{} bytes long, expected {REG_SIZE} (PCI address and size); the node is not matched to a function",
                     reg.len()
                 );
                 self.complain(node, &why);
@@ -82,8 +81,7 @@ impl Reader<'_, '_> {
         };
         let place = DeviceFunction::from_bits((u32::from_be_bytes(*cell) >> DEVFN_SHIFT) as u8);
         if self.functions[first..].iter().any(|other| other.place == place) {
-            let why =
-                format!("reg names function {place}, which another node has already; this one is ignored");
+            let why = format!("another node already describes function {place}; this node is ignored");
             self.complain(node, &why);
             return;
         }
@@ -96,7 +94,7 @@ impl Reader<'_, '_> {
     }
 
     fn complain(&mut self, node: NodeIndex, what: &str) {
-        let path = self.tree.path(node);
-        self.findings.add("pci-child-malformed", Severity::Warning, path, String::from(what));
+        let place = format!("{}:reg", self.tree.path(node));
+        self.findings.add("pci-child-malformed", Severity::Warning, place, String::from(what));
     }
 }

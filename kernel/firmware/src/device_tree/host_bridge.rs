@@ -12,7 +12,7 @@ use probe::Severity;
 
 use super::address::registers;
 use super::findings::Findings;
-use super::segment::{DOMAIN, Segment, Segments};
+use super::segment::{Segment, Segments};
 use super::tree::{NodeIndex, Tree};
 use super::{functions, windows};
 use crate::{HostBridge, LinuxView, PlatformDevice};
@@ -34,13 +34,13 @@ pub(super) fn all(
         tree.nodes().filter(|node| is_host(*node)).partition(|node| tree.is_live(*node));
     for node in live {
         if !hosts.iter().any(|host| host.node == node.fw_node()) {
-            let why = "the host bridge is on no bus that is entered without a driver; it is left out";
-            complain(tree, node, findings, "host-bridge-unreached", Severity::Warning, why);
+            let why = "the host bridge is not on a bus that is entered without a driver; it is left out";
+            complain(tree, node, "", findings, "host-bridge-unreached", Severity::Warning, why);
         }
     }
     for node in disabled {
-        let why = "the host bridge, or a bus above it, has a status other than \"okay\": its functions are not looked for";
-        complain(tree, node, findings, "host-bridge-disabled", Severity::Info, why);
+        let why = "the host bridge or a bus above it has a status other than \"okay\"; its functions are not scanned";
+        complain(tree, node, "", findings, "host-bridge-disabled", Severity::Info, why);
     }
     let mut segments = Segments::new(tree);
     let mut claims = Claims(ram.to_vec());
@@ -54,13 +54,20 @@ pub(super) fn all(
             Segment::Free(number) => bridge.segment = number,
             Segment::Taken(number) => {
                 (bridge.segment, bridge.in_linux) = (number, LinuxView::Absent);
-                let why =
-                    format!("{DOMAIN} {number:#x} is that of another host bridge; Linux leaves this one out");
-                complain(tree, node, findings, "pci-domain-shared", Severity::Warning, &why);
+                let why = format!("{number:#x} belongs to another host bridge; Linux leaves this one out");
+                complain(
+                    tree,
+                    node,
+                    ":linux,pci-domain",
+                    findings,
+                    "pci-domain-shared",
+                    Severity::Warning,
+                    &why,
+                );
             }
             Segment::NoneLeft => {
-                let why = "no PCI domain is left; the host bridge is left out";
-                complain(tree, node, findings, "pci-domain-missing", Severity::Error, why);
+                let why = "no PCI domain number is left; the host bridge is left out";
+                complain(tree, node, "", findings, "pci-domain-missing", Severity::Error, why);
                 continue;
             }
         }
@@ -70,15 +77,15 @@ pub(super) fn all(
         });
         if let Some(other) = clash {
             let why = format!(
-                "{DOMAIN} and bus-range give bus numbers that {} has already; the host bridge is left out",
+                "bus numbers and domain overlap with those of {}; the host bridge is left out",
                 tree.path(NodeIndex(other.node.0))
             );
-            complain(tree, node, findings, "host-bridge-clash", Severity::Error, &why);
+            complain(tree, node, "", findings, "host-bridge-clash", Severity::Error, &why);
             continue;
         }
         if let Some(taken) = claims.conflict(&bridge) {
-            let why = format!("{taken} is taken already; Linux leaves the host bridge out");
-            complain(tree, node, findings, "host-bridge-conflict", Severity::Warning, &why);
+            let why = format!("{taken} is already in use; Linux leaves the host bridge out");
+            complain(tree, node, "", findings, "host-bridge-conflict", Severity::Warning, &why);
             bridge.in_linux = LinuxView::Absent;
         }
         bridges.push(bridge);
@@ -111,16 +118,17 @@ impl Claims {
     }
 }
 
+/// `property` is the property after a colon; empty for the node itself.
 fn complain(
     tree: &Tree,
     node: NodeIndex,
+    property: &str,
     findings: &mut Findings,
     id: &'static str,
     severity: Severity,
     what: &str,
 ) {
-    let path = tree.path(node);
-    findings.add(id, severity, path, String::from(what));
+    findings.add(id, severity, tree.path(node) + property, String::from(what));
 }
 
 fn bridge(tree: &Tree, node: NodeIndex, name: &str, findings: &mut Findings) -> Option<HostBridge> {
@@ -131,17 +139,16 @@ fn bridge(tree: &Tree, node: NodeIndex, name: &str, findings: &mut Findings) -> 
     };
     let room = ecam.map_or(0, |ecam| ecam.size() / BUS_SIZE);
     let Some(ecam) = ecam.filter(|_| room > 0) else {
-        let why = "reg has no ECAM that the CPU can reach and that has room for one bus (1 MiB); the host bridge is \
-                   left out";
-        complain(tree, node, findings, "ecam-missing", Severity::Error, why);
+        let why = "no ECAM that the CPU can reach with room for one bus (1 MiB); the host bridge is left out";
+        complain(tree, node, ":reg", findings, "ecam-missing", Severity::Error, why);
         return None;
     };
     if !ecam.start().0.is_multiple_of(BUS_SIZE) {
         let why = format!(
-            "reg has the ECAM at {}, which is not aligned to the 1 MiB of a bus; the host bridge is left out",
+            "the ECAM at {} is not aligned to 1 MiB (one bus); the host bridge is left out",
             ecam.start()
         );
-        complain(tree, node, findings, "ecam-misaligned", Severity::Error, &why);
+        complain(tree, node, ":reg", findings, "ecam-misaligned", Severity::Error, &why);
         return None;
     }
     let wanted = u64::from(wanted_last - first_bus) + 1;
@@ -150,10 +157,9 @@ fn bridge(tree: &Tree, node: NodeIndex, name: &str, findings: &mut Findings) -> 
     let last_bus = first_bus + (buses - 1) as u8;
     if buses < wanted {
         let why = format!(
-            "reg has room for {room} buses, bus-range asks for {wanted}: bus numbers end at {last_bus:#x} instead of \
-             {wanted_last:#x}"
+            "room for {room} buses, expected {wanted}; bus numbers end at {last_bus:#x} instead of {wanted_last:#x}"
         );
-        complain(tree, node, findings, "ecam-too-small", Severity::Warning, &why);
+        complain(tree, node, ":reg", findings, "ecam-too-small", Severity::Warning, &why);
     }
     let ecam = Range::from_size(ecam.start(), buses * BUS_SIZE)?;
     let (windows, in_linux) = windows::read(tree, node, findings);
@@ -177,25 +183,24 @@ fn bus_range(tree: &Tree, node: NodeIndex, findings: &mut Findings) -> Option<(u
     let Some(value) = tree.property(node, "bus-range") else { return Some((0, u8::MAX)) };
     let cells = value.as_chunks::<4>().0;
     let [first, last, ..] = cells else {
-        let why = format!("bus-range has {} bytes, expected 8; buses 0x0 to 0xff are taken", value.len());
-        complain(tree, node, findings, "bus-range-malformed", Severity::Warning, &why);
+        let why = format!("{} bytes long, expected 8; buses 0x0 to 0xff are used", value.len());
+        complain(tree, node, ":bus-range", findings, "bus-range-malformed", Severity::Warning, &why);
         return Some((0, u8::MAX));
     };
     if value.len() != 8 {
-        let why = format!("bus-range has {} bytes, expected 8; its first two cells count", value.len());
-        complain(tree, node, findings, "bus-range-malformed", Severity::Warning, &why);
+        let why = format!("{} bytes long, expected 8; the first two cells are used", value.len());
+        complain(tree, node, ":bus-range", findings, "bus-range-malformed", Severity::Warning, &why);
     }
     let (first, last) = (u32::from_be_bytes(*first), u32::from_be_bytes(*last));
     let Some(start) = u8::try_from(first).ok().filter(|_| first <= last) else {
-        let why = format!(
-            "bus-range is {first:#x} to {last:#x}, which is not a range of bus numbers; the host bridge is left out"
-        );
-        complain(tree, node, findings, "bus-range-malformed", Severity::Error, &why);
+        let why =
+            format!("{first:#x} to {last:#x} is not a range of bus numbers; the host bridge is left out");
+        complain(tree, node, ":bus-range", findings, "bus-range-malformed", Severity::Error, &why);
         return None;
     };
     let end = u8::try_from(last).unwrap_or_else(|_| {
-        let why = format!("bus-range ends at {last:#x}, expected at most 0xff, which is taken");
-        complain(tree, node, findings, "bus-range-malformed", Severity::Warning, &why);
+        let why = format!("the last bus is {last:#x}, expected at most 0xff; 0xff is used");
+        complain(tree, node, ":bus-range", findings, "bus-range-malformed", Severity::Warning, &why);
         u8::MAX
     });
     Some((start, end))

@@ -128,32 +128,34 @@ impl StopCause {
         }
     }
 
-    /// What was found and what was expected; `path` gives a node's path.
+    /// What is wrong and what was expected; `path` returns a node's path.
     pub(super) fn sentence(&self, path: impl Fn(NodeIndex) -> String) -> String {
         match *self {
             Self::NotFourCells(bytes) => {
-                format!("the value has {bytes} bytes, expected entries of 16 bytes, which this Linux reads")
+                format!(
+                    "the value is {bytes} bytes long, expected entries of 16 bytes as this Linux reads them"
+                )
             }
-            Self::Cells(bytes) => format!("the value has {bytes} bytes, expected whole cells of 4 bytes"),
+            Self::Cells(bytes) => format!("the value is {bytes} bytes long, expected whole cells of 4 bytes"),
             Self::Cut { left, needed, target: None } => {
                 format!("the value ends after {left} of at least {needed} cells")
             }
             Self::Cut { left, needed, target: Some((target, cells)) } => format!(
-                "the value ends after {left} of {needed} cells: {} has {IOMMU_CELLS} {cells}",
+                "the value ends after {left} of {needed} cells ({} has {IOMMU_CELLS} {cells})",
                 path(target)
             ),
             Self::Dangling(phandle) => {
-                format!("phandle {phandle:#x} does not refer to any node, expected an IOMMU")
+                format!("phandle {phandle:#x} does not refer to any node")
             }
             Self::SpecifierCells { target, cells } => {
                 let target = path(target);
                 format!("{target} has #iommu-cells {cells}, expected at most {MAX_SPECIFIER_CELLS}")
             }
             Self::NotIommu(target) => {
-                format!("{} has no {IOMMU_CELLS}, so that the entry cannot be read", path(target))
+                format!("{} has no {IOMMU_CELLS}, so the entry cannot be read", path(target))
             }
             Self::OutsideMask { base, mask, .. } => {
-                format!("requester ID base {base:#x} has bits outside of iommu-map-mask {mask:#x}")
+                format!("requester ID base {base:#x} has bits outside iommu-map-mask {mask:#x}")
             }
             Self::TooMany => format!("there are more than {MAX_ENTRIES} entries"),
         }

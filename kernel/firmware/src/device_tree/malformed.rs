@@ -1,8 +1,8 @@
-//! Properties that are not what their name says: what they are read as, said once for each.
+//! Findings about properties of the wrong length or form: one for each, with the value that is used instead.
 //!
-//! Linux's readers decide: one cell is the first of a longer value and is missing in a shorter one
-//! (`of_property_read_u32`), a text without its NUL is not a text (`__of_device_is_status`). A property costs
-//! itself, never the tree.
+//! The rules are Linux's: of a value that is too long the first cell is used, one that is too short is missing
+//! (`of_property_read_u32`), and a string without a NUL is not a string (`__of_device_is_status`). A malformed property
+//! never costs more than itself.
 
 use alloc::format;
 use alloc::string::String;
@@ -20,40 +20,31 @@ pub(super) fn report(tree: &Tree, findings: &mut Findings) {
     for found in tree.malformed() {
         let value = tree.property(found.node, found.property).unwrap_or_default();
         let what = match (found.property, tree.number(found.node, found.property)) {
-            ("status", _) if value.is_empty() => String::from("it is empty; the node counts as disabled"),
-            ("status", _) => String::from("it does not end with a zero byte; the node counts as disabled"),
-            (_, Some(first)) => {
-                format!("it has {} bytes, expected 4; the first cell, {first:#x}, counts", value.len())
+            ("status", _) if value.is_empty() => {
+                String::from("the value is empty; the node is treated as disabled")
             }
-            (_, None) => format!("it has {} bytes, expected 4; it counts as missing", value.len()),
+            ("status", _) => String::from("the value is not NUL-terminated; the node is treated as disabled"),
+            (_, Some(first)) => {
+                format!("{} bytes long, expected 4; the first cell ({first:#x}) is used", value.len())
+            }
+            (_, None) => format!("{} bytes long, expected 4; it is treated as missing", value.len()),
         };
-        // Firmware that writes such a status does not say that the IOMMU is not to be used.
+        // Such a status does not mean that the firmware disabled the IOMMU.
         let is_lost_iommu = found.property == "status" && tree.property(found.node, IOMMU_CELLS).is_some();
         let severity = if is_lost_iommu { Severity::Error } else { Severity::Warning };
-        say(tree, findings, severity, found.node, found.property, &what);
+        let place = format!("{}:{}", tree.path(found.node), found.property);
+        findings.add("property-malformed", severity, place, what);
     }
     for bus in tree.nodes().filter(|bus| is_bus(tree, *bus)) {
         let names = ["#address-cells", "#size-cells"];
-        // One that is too short has been named above.
+        // A property that is too short has a finding already.
         let missing: Vec<_> = names.into_iter().filter(|name| tree.property(bus, name).is_none()).collect();
         if !missing.is_empty() {
-            let what = format!("missing; its children are read with {}", child_cells(tree, bus));
-            say(tree, findings, Severity::Warning, bus, &missing.join(" and "), &what);
+            let cells = child_cells(tree, bus);
+            let what = format!("{} missing; its children are read with {cells}", missing.join(" and "));
+            findings.add("property-malformed", Severity::Warning, tree.path(bus), what);
         }
     }
-}
-
-fn say(
-    tree: &Tree,
-    findings: &mut Findings,
-    severity: Severity,
-    node: NodeIndex,
-    property: &str,
-    what: &str,
-) {
-    let path = tree.path(node);
-    let sentence = format!("{property} of {path}: {what}");
-    findings.add("property-malformed", severity, path, sentence);
 }
 
 /// Whether addresses of the node's children are translated by it.

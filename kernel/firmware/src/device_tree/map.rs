@@ -222,24 +222,24 @@ impl DeviceTreeMap {
         if self.has_iommu { reason } else { Untranslated::NoIommu }
     }
 
-    /// The same words for every device that meets `stop`, so that a report can show them once.
+    /// The same text for every device that reaches `stop`, so that a report can show it once.
     pub(super) fn stopped(&self, node: NodeIndex, property: &str, stop: &Stop) -> MapError {
-        let subject = self.path(node);
+        let subject = format!("{}:{property}[{}]", self.path(node), stop.entry);
         let what = stop.cause.sentence(|node| self.path(node));
         let (severity, effect) = match property {
-            IOMMUS if stop.entry > 0 => (Severity::Warning, "the entries before it count"),
+            IOMMUS if stop.entry > 0 => (Severity::Warning, "only the entries before it are used"),
             IOMMUS => (Severity::Error, "the device is not translated"),
-            _ => (Severity::Error, "devices whose requests reach this entry are not translated"),
+            _ => (Severity::Error, "devices behind this entry are not translated"),
         };
-        let sentence = format!("{property} of {subject}, entry {}: {what}; {effect}", stop.entry);
+        let sentence = format!("{what}; {effect}");
         MapError { finding: Finding { id: stop.cause.id(property), severity, subject, sentence } }
     }
 
     pub(super) fn wide_range(&self, node: NodeIndex, entry: usize) -> MapError {
-        let subject = self.path(node);
-        let sentence = format!(
-            "{IOMMU_MAP} of {subject}, entry {entry}: the length is not 1 though the target's #iommu-cells is more \
-             than 1, so that only the first requester ID would have a meaning; its devices are left untranslated"
+        let subject = format!("{}:{IOMMU_MAP}[{entry}]", self.path(node));
+        let sentence = String::from(
+            "the length is not 1 although the target has more than one #iommu-cells, so only the first requester ID is \
+             defined; devices behind this entry are not translated",
         );
         let id = "iommu-map-wide-range";
         MapError { finding: Finding { id, severity: Severity::Error, subject, sentence } }

@@ -1,4 +1,4 @@
-//! RAM, and what of it is taken (Devicetree Specification 0.4, sections 3.4, 3.5 and 5.3).
+//! RAM and reserved memory (Devicetree Specification 0.4, sections 3.4, 3.5 and 5.3).
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -28,17 +28,17 @@ pub(super) fn ram(tree: &Tree, findings: &mut Findings) -> Result<Vec<Range<Phys
             refused.push(format!("{path} has a status other than \"okay\""));
             continue;
         }
-        // The first name is how a crash kernel is told to keep off the rest. If it is malformed, the second
-        // counts, as in Linux.
+        // A crash kernel gets the first property and must not touch other RAM. If it is malformed, the second is
+        // used, as in Linux.
         let outcomes = ["linux,usable-memory", "reg"].into_iter().find_map(|name| {
             tree.property(node, name)?;
             match ranges(tree, node, name) {
                 Ok(outcomes) => Some((name, outcomes)),
                 Err(error) => {
-                    let what = format!("{name} of {path}: {error}");
-                    let sentence = format!("{what}; it is ignored");
-                    findings.add("memory-malformed", Severity::Warning, path.clone(), sentence);
-                    refused.push(what);
+                    let place = format!("{path}:{name}");
+                    refused.push(format!("{place}: {error}"));
+                    let sentence = format!("{error}; the property is ignored");
+                    findings.add("memory-malformed", Severity::Warning, place, sentence);
                     None
                 }
             }
@@ -51,12 +51,12 @@ pub(super) fn ram(tree: &Tree, findings: &mut Findings) -> Result<Vec<Range<Phys
             match outcome {
                 Ok(range) => ram.push(range),
                 // QEMU and boot loaders leave empty entries for empty slots.
-                Err(AddressError::Empty) => refused.push(format!("{name} of {path}: an entry has length 0")),
+                Err(AddressError::Empty) => refused.push(format!("{path}:{name}: an entry has length 0")),
                 Err(error) => {
-                    let what = format!("{name} of {path}: {error}");
-                    let sentence = format!("{what}; this part of RAM is not used");
-                    findings.add("memory-malformed", Severity::Warning, path.clone(), sentence);
-                    refused.push(what);
+                    let place = format!("{path}:{name}");
+                    refused.push(format!("{place}: {error}"));
+                    let sentence = format!("{error}; this part of RAM is not used");
+                    findings.add("memory-malformed", Severity::Warning, place, sentence);
                 }
             }
         }
@@ -68,21 +68,20 @@ pub(super) fn ram(tree: &Tree, findings: &mut Findings) -> Result<Vec<Range<Phys
     if ram.is_empty() { Err(DeviceTreeError::NoMemory { reason: refused.join("; ") }) } else { Ok(ram) }
 }
 
-/// What firmware keeps for itself, sorted and merged: the memory reservation block, and the children of
-/// `/reserved-memory` with a fixed place.
+/// Memory that firmware reserves, sorted and merged: the memory reservation block, and the children of
+/// `/reserved-memory` with a fixed address.
 ///
-/// Those with a `size` alone are wishes: the kernel may place them, and this one has no use for them.
+/// Children with only a `size` are for the kernel to place; this kernel does not need them.
 pub(super) fn reserved(tree: &Tree, findings: &mut Findings) -> Vec<Range<PhysAddr>> {
     let block = tree.reservations().iter();
     let mut reserved: Vec<_> = block
         .filter_map(|(address, size)| {
             let range = Range::from_size(PhysAddr(*address), *size);
             if range.is_none() {
-                let sentence = format!(
-                    "the memory reservation block has {size:#x} bytes at {address:#x}, which leave the address \
-                     space; the entry is ignored"
-                );
-                findings.add("reservation-malformed", Severity::Warning, String::from("/"), sentence);
+                let sentence =
+                    format!("{size:#x} bytes at {address:#x} exceed the address space; the entry is ignored");
+                let place = String::from("memory reservation block");
+                findings.add("reservation-malformed", Severity::Warning, place, sentence);
             }
             range
         })
@@ -93,9 +92,9 @@ pub(super) fn reserved(tree: &Tree, findings: &mut Findings) -> Vec<Range<PhysAd
             match outcome {
                 Ok(range) => reserved.push(range),
                 Err(error) => {
-                    let path = tree.path(node);
-                    let sentence = format!("reg of {path}: {error}; the reservation is ignored");
-                    findings.add("reservation-malformed", Severity::Warning, path, sentence);
+                    let place = format!("{}:reg", tree.path(node));
+                    let sentence = format!("{error}; the reservation is ignored");
+                    findings.add("reservation-malformed", Severity::Warning, place, sentence);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Devices that the tree describes by themselves, as Linux makes them of it.
+//! Platform and AMBA devices that Linux creates from the tree.
 //!
 //! The rules are those of `of_platform_default_populate`: first the children of `/firmware`, then those
 //! of the root, in the order of the tree and each bus before what is on it. A node becomes a device if
@@ -79,16 +79,17 @@ impl Population<'_, '_> {
         if is_primecell && registers.is_empty() {
             self.complain(
                 node,
+                "",
                 "primecell-without-registers",
-                "a PrimeCell without usable registers is no device",
+                "a PrimeCell without usable registers; it is left out",
             );
             return None;
         }
         let name = device_name(tree, node);
         match self.by_name.binary_search_by(|at| self.devices[*at as usize].name.cmp(&name)) {
             Ok(_) => {
-                let what = format!("a device {name} is there already; this one is left out");
-                self.complain(node, "device-name-taken", &what);
+                let what = format!("another device is already named {name}; this one is left out");
+                self.complain(node, "", "device-name-taken", &what);
                 return None;
             }
             Err(place) => self.by_name.insert(place, self.devices.len() as u32),
@@ -106,7 +107,12 @@ impl Population<'_, '_> {
             // Numbers on a bus without addresses: nothing is wrong, and nothing can be reached.
             Err(AddressError::NoCells) => Vec::new(),
             Err(error) => {
-                self.complain(node, "reg-malformed", &format!("reg: {error}; the device has no registers"));
+                self.complain(
+                    node,
+                    ":reg",
+                    "reg-malformed",
+                    &format!("{error}; the device has no registers"),
+                );
                 Vec::new()
             }
             Ok(entries) => {
@@ -118,8 +124,9 @@ impl Population<'_, '_> {
                         Err(AddressError::NoRanges) => {}
                         Err(error) => self.complain(
                             node,
+                            &format!(":reg[{number}]"),
                             "reg-malformed",
-                            &format!("reg, entry {number}: {error}; the entry is left out"),
+                            &format!("{error}; the entry is left out"),
                         ),
                     }
                 }
@@ -128,9 +135,10 @@ impl Population<'_, '_> {
         }
     }
 
-    fn complain(&mut self, node: NodeIndex, id: &'static str, what: &str) {
-        let path = self.tree.path(node);
-        self.findings.add(id, Severity::Warning, path, what.to_string());
+    /// `property` is the property after a colon; empty for the node itself.
+    fn complain(&mut self, node: NodeIndex, property: &str, id: &'static str, what: &str) {
+        let place = self.tree.path(node) + property;
+        self.findings.add(id, Severity::Warning, place, what.to_string());
     }
 }
 

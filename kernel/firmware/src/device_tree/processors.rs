@@ -1,4 +1,4 @@
-//! CPUs, and how to ask their firmware for anything.
+//! CPUs and PSCI.
 
 use alloc::format;
 use alloc::string::String;
@@ -21,17 +21,16 @@ pub(super) fn psci(tree: &Tree, findings: &mut Findings) -> Option<PsciConduit> 
         Some("hvc") => Some(PsciConduit::Hvc),
         Some("smc") => Some(PsciConduit::Smc),
         other => {
-            let path = tree.path(node);
+            let place = format!("{}:method", tree.path(node));
             let found = other.map_or(String::from("missing"), |method| format!("{method:?}"));
-            let sentence =
-                format!("method of {path} is {found}, expected \"hvc\" or \"smc\"; PSCI is not used");
-            findings.add("psci-method", Severity::Warning, path, sentence);
+            let sentence = format!("{found}, expected \"hvc\" or \"smc\"; PSCI is not used");
+            findings.add("psci-method", Severity::Warning, place, sentence);
             None
         }
     }
 }
 
-/// How many CPUs may be used, at least the one that this runs on, and which, as far as `reg` says it.
+/// The number of usable CPUs, at least 1, and their affinities as far as `reg` has them.
 ///
 /// A CPU that is "disabled" can be enabled through its `enable-method`; only one that has failed
 /// cannot be used (section 3.8.1; Linux: `of_get_next_cpu_node`).
@@ -48,7 +47,7 @@ pub(super) fn cpus(tree: &Tree, findings: &mut Findings) -> (u32, Vec<CpuAffinit
         }
     }
     if count == 0 {
-        let sentence = String::from("no child with device_type = \"cpu\" is usable; one CPU is assumed");
+        let sentence = String::from("no usable child with device_type = \"cpu\"; one CPU is assumed");
         findings.add("no-cpu", Severity::Warning, String::from("/cpus"), sentence);
     }
     (count.max(1), affinities)

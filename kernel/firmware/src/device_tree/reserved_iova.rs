@@ -58,16 +58,14 @@ impl Reader<'_, '_> {
             Ok(None) => None,
             Ok(Some(Ok(range))) => Some(range),
             Ok(Some(Err(error))) | Err(error) => {
-                self.complain(
-                    memory,
-                    &format!("reg: {error}; the device's addresses for it are not reserved"),
-                );
+                self.complain(memory, "reg", &format!("{error}; the device's addresses are not reserved"));
                 return;
             }
         };
         let cells = child_cells(tree, bus);
         let Ok(cells) = cells.check() else {
-            self.complain(memory, &format!("{IOMMU_ADDRESSES}: the device's bus has {cells}; it is ignored"));
+            let what = format!("the device's bus has {cells}; the property is ignored");
+            self.complain(memory, IOMMU_ADDRESSES, &what);
             return;
         };
         let mut left = value.as_chunks::<4>().0;
@@ -79,16 +77,13 @@ impl Reader<'_, '_> {
                 continue;
             }
             let Some((entry, rest)) = left.split_at_checked(cells.address + cells.size) else {
-                self.complain(
-                    memory,
-                    &format!("{IOMMU_ADDRESSES}: its last entry is cut short; it is ignored"),
-                );
+                self.complain(memory, IOMMU_ADDRESSES, "the last entry is cut short; it is ignored");
                 return;
             };
             left = rest;
             if self.regions.len() >= MAX_REGIONS {
-                let what = format!("{IOMMU_ADDRESSES}: the device has more than {MAX_REGIONS} regions");
-                self.complain(memory, &format!("{what}; the rest is ignored"));
+                let what = format!("more than {MAX_REGIONS} regions; the rest is ignored");
+                self.complain(memory, IOMMU_ADDRESSES, &what);
                 return;
             }
             self.entry(memory, bus, physical, entry.as_flattened(), cells);
@@ -108,17 +103,16 @@ impl Reader<'_, '_> {
         let start = match dma_start(self.tree, bus, number(address)) {
             Ok(start) => start,
             Err(error) => {
-                let what =
-                    format!("{IOMMU_ADDRESSES}: address {:#x}: {error}; it is ignored", number(address));
-                return self.complain(memory, &what);
+                let what = format!("address {:#x}: {error}; the entry is ignored", number(address));
+                return self.complain(memory, IOMMU_ADDRESSES, &what);
             }
         };
         let Some(range) = Range::from_size(Iova(start), number(size) as u64) else {
             let what = format!(
-                "{IOMMU_ADDRESSES}: {:#x} bytes at {start:#x} are not a range of addresses; they are ignored",
+                "{:#x} bytes at {start:#x} are not a valid range; the entry is ignored",
                 number(size)
             );
-            return self.complain(memory, &what);
+            return self.complain(memory, IOMMU_ADDRESSES, &what);
         };
         let kind = match physical {
             Some(at) if (at.start().0, at.end().0) == (range.start().0, range.end().0) => {
@@ -126,9 +120,9 @@ impl Reader<'_, '_> {
             }
             Some(at) => {
                 let what = format!(
-                    "{IOMMU_ADDRESSES}: the device would have {at} at {range}; that is not mapped, only kept free"
+                    "IOVAs {range} differ from the memory's addresses {at}; they are reserved but not mapped"
                 );
-                self.complain(memory, &what);
+                self.complain(memory, IOMMU_ADDRESSES, &what);
                 ReservedKind::Reserved
             }
             None => ReservedKind::Reserved,
@@ -136,9 +130,9 @@ impl Reader<'_, '_> {
         self.regions.push(ReservedRegion { range, kind });
     }
 
-    fn complain(&mut self, memory: NodeIndex, what: &str) {
-        let (subject, device) = (self.tree.path(memory), self.tree.path(self.device));
-        let sentence = format!("for {device}, {what}");
-        self.findings.add("iommu-addresses-malformed", Severity::Warning, subject, sentence);
+    fn complain(&mut self, memory: NodeIndex, property: &str, what: &str) {
+        let place = format!("{}:{property}", self.tree.path(memory));
+        let sentence = format!("for {}: {what}", self.tree.path(self.device));
+        self.findings.add("iommu-addresses-malformed", Severity::Warning, place, sentence);
     }
 }

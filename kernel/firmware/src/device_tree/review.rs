@@ -1,6 +1,6 @@
-//! What is odd in the tree as a whole: said once, whether or not a device comes across it.
+//! Findings about the tree as a whole: each once, whether or not a device depends on it.
 //!
-//! All of it follows from the rules of the properties, of any tree.
+//! They follow from the rules of the bindings and hold for any tree.
 
 use alloc::format;
 use alloc::string::String;
@@ -36,7 +36,7 @@ pub(super) fn review(tree: &Tree, map: &DeviceTreeMap, bridges: &[HostBridge], f
                 "iommus-malformed",
                 Severity::Warning,
                 IOMMUS,
-                "it is empty; the device counts as untranslated",
+                "the list is empty; the device is treated as untranslated",
             );
         }
         if let Some(stop) = &list.stop {
@@ -47,7 +47,7 @@ pub(super) fn review(tree: &Tree, map: &DeviceTreeMap, bridges: &[HostBridge], f
                 "map-covers-iommu",
                 Severity::Warning,
                 IOMMUS,
-                "the IOMMU names itself as its own IOMMU",
+                "the IOMMU refers to itself; an IOMMU never translates itself",
             );
         }
     }
@@ -58,8 +58,7 @@ pub(super) fn review(tree: &Tree, map: &DeviceTreeMap, bridges: &[HostBridge], f
 fn phandles(tree: &Tree, findings: &mut Findings) {
     for (phandle, first, second) in tree.shared_phandles() {
         let (first, path) = (tree.path(first), tree.path(second));
-        let sentence =
-            format!("phandle {phandle:#x} of {path} is that of {first} too; references lead to {first}");
+        let sentence = format!("phandle {phandle:#x} is also that of {first}; references lead to {first}");
         findings.add("phandle-shared", Severity::Warning, path, sentence);
     }
 }
@@ -81,22 +80,23 @@ fn iommus(tree: &Tree, map: &DeviceTreeMap, findings: &mut Findings) {
         if tree.property(node, IOMMU_CELLS).is_none() {
             if is_used {
                 let sentence = format!(
-                    "an {IOMMU_MAP} leads to it, but it has no {IOMMU_CELLS}; one cell is taken for an endpoint"
+                    "no {IOMMU_CELLS} although an {IOMMU_MAP} refers to this node; one cell per endpoint is assumed"
                 );
                 findings.add("target-not-iommu", Severity::Warning, path, sentence);
             }
         } else if !tree.is_available(node) {
             let (severity, effect) = if is_used {
-                (Severity::Warning, "the devices that it would translate are left untranslated")
+                (Severity::Warning, "the devices behind it are not translated")
             } else {
-                (Severity::Info, "and no device refers to it")
+                (Severity::Info, "no device refers to it")
             };
             let status = tree.text(node, "status").unwrap_or_default();
-            let sentence = format!("its status is {status:?}, {effect}");
+            let sentence = format!("the IOMMU has status {status:?}; {effect}");
             findings.add("iommu-disabled", severity, path, sentence);
         } else if !is_referred_to[node.0 as usize] && !is_partly_read && tree.is_live(node) {
             // On a bus that is disabled no device could refer to it.
-            let sentence = format!("it is an IOMMU, but no {IOMMU_MAP} and no {IOMMUS} refers to it");
+            let sentence =
+                format!("no {IOMMU_MAP} or {IOMMUS} refers to this IOMMU; it translates no device");
             findings.add("iommu-unreferenced", Severity::Warning, path, sentence);
         }
     }
@@ -112,9 +112,8 @@ struct Review<'t, 'a> {
 
 impl Review<'_, '_> {
     fn say(&mut self, id: &'static str, severity: Severity, property: &str, what: &str) {
-        let path = self.tree.path(self.node);
-        let sentence = format!("{property} of {path}: {what}");
-        self.findings.add(id, severity, path, sentence);
+        let place = format!("{}:{property}", self.tree.path(self.node));
+        self.findings.add(id, severity, place, String::from(what));
     }
 
     fn map(&mut self, map: &IommuMap, bridge: Option<&HostBridge>) {
@@ -123,7 +122,7 @@ impl Review<'_, '_> {
                 "iommu-map-empty",
                 Severity::Warning,
                 IOMMU_MAP,
-                "it is empty; no requester ID is in it",
+                "the map is empty; no requester ID is translated",
             );
         }
         for stop in map.missing.iter().map(|missing| &missing.stop).chain(&map.stop) {
@@ -148,8 +147,7 @@ impl Review<'_, '_> {
             None => (Severity::Error, "neither the bridge nor its functions are translated"),
         };
         let what = format!(
-            "it leads to {iommu}, which is behind this host bridge and cannot be there before it; {effect}, expected \
-             {IOMMU_MAP}, which is for the functions"
+            "refers to {iommu}, an IOMMU behind this host bridge; {effect} (use {IOMMU_MAP} for the functions)"
         );
         self.say("iommus-behind-bridge", severity, IOMMUS, &what);
     }
@@ -164,17 +162,17 @@ impl Review<'_, '_> {
                 > u64::from(u32::MAX)
             {
                 let what = format!(
-                    "entry {number}: endpoint {:#x} and {:#x} IDs from there go beyond 32 bits; they wrap around to 0",
-                    entry.output, entry.length
+                    "{:#x} endpoint IDs from {:#x} on exceed 32 bits; they wrap around to 0",
+                    entry.length, entry.output
                 );
-                self.say("iommu-map-wraps", Severity::Warning, IOMMU_MAP, &what);
+                self.say("iommu-map-wraps", Severity::Warning, &entry_place(number), &what);
             }
             if number < MAX_COMPARED {
                 self.order(number, entry, &map.entries[..number]);
             }
         }
         if map.entries.len() > MAX_COMPARED {
-            let what = format!("only the first {MAX_COMPARED} entries were compared with each other");
+            let what = format!("more than {MAX_COMPARED} entries; only these are compared with each other");
             self.say("iommu-map-long", Severity::Info, IOMMU_MAP, &what);
         }
     }
@@ -183,22 +181,22 @@ impl Review<'_, '_> {
     fn order(&mut self, number: usize, entry: &Entry, before: &[Entry]) {
         let Some(last) = entry.last().filter(|_| entry.base <= REQUESTER_BITS) else {
             let what = format!(
-                "entry {number} (base {:#x}, length {:#x}) holds no requester ID, which is at most {REQUESTER_BITS:#x}",
+                "base {:#x} with length {:#x} contains no requester ID (at most {REQUESTER_BITS:#x}); the entry is \
+                 never used",
                 entry.base, entry.length
             );
-            return self.say("iommu-map-unreached", Severity::Warning, IOMMU_MAP, &what);
+            return self.say("iommu-map-unreached", Severity::Warning, &entry_place(number), &what);
         };
         let first_shared = before.iter().position(|other| {
             other.last().is_some_and(|end| u64::from(entry.base) <= end && u64::from(other.base) <= last)
         });
         let Some(other) = first_shared else { return };
         if is_covered(entry, last.min(u64::from(REQUESTER_BITS)), before) {
-            let what =
-                format!("entry {number} is never reached: entries before it have all its requester IDs");
-            self.say("iommu-map-unreached", Severity::Warning, IOMMU_MAP, &what);
+            let what = "earlier entries cover all its requester IDs; the entry is never used";
+            self.say("iommu-map-unreached", Severity::Warning, &entry_place(number), what);
         } else {
-            let what = format!("entries {other} and {number} overlap; the first one decides");
-            self.say("iommu-map-overlap", Severity::Warning, IOMMU_MAP, &what);
+            let what = format!("overlaps entry {other}; the earlier entry is used");
+            self.say("iommu-map-overlap", Severity::Warning, &entry_place(number), &what);
         }
     }
 
@@ -207,7 +205,7 @@ impl Review<'_, '_> {
         if let Some(mask) = self.tree.property(self.node, IOMMU_MAP_MASK)
             && mask.len() != 4
         {
-            let what = format!("it has {} bytes, expected 4; {:#x} is taken", mask.len(), map.mask);
+            let what = format!("{} bytes long, expected 4; {:#x} is used", mask.len(), map.mask);
             self.say("iommu-map-mask-malformed", Severity::Warning, IOMMU_MAP_MASK, &what);
         }
         let dropped = !map.mask & REQUESTER_BITS;
@@ -219,7 +217,7 @@ impl Review<'_, '_> {
         let has_answers = map.entries.iter().any(|entry| entry.length > 0 && entry.base <= REQUESTER_BITS);
         if folds && has_answers {
             let what = format!(
-                "{:#x} leaves out bits {dropped:#x} of a requester ID: functions that differ only there get the same \
+                "{:#x} drops bits {dropped:#x} of the requester ID; functions that differ only in these bits share an \
                  endpoint",
                 map.mask
             );
@@ -239,12 +237,17 @@ impl Review<'_, '_> {
             if covers {
                 let iommu: String = self.tree.path(NodeIndex(function.node.0));
                 let what = format!(
-                    "it leads requester ID {requester}, which is {iommu} itself, to {iommu}; expected a map without it"
+                    "maps the IOMMU's own requester ID {requester} to {iommu}; an IOMMU never translates itself"
                 );
                 self.say("map-covers-iommu", Severity::Warning, IOMMU_MAP, &what);
             }
         }
     }
+}
+
+/// The place of an entry of an `iommu-map`, below its node's path.
+fn entry_place(number: usize) -> String {
+    format!("{IOMMU_MAP}[{number}]")
 }
 
 /// Whether the entries `before` have all IDs from the base of `entry` to `last`.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::tree::{NodeIndex, Tree};
 
-pub(super) const DOMAIN: &str = "linux,pci-domain";
+const DOMAIN: &str = "linux,pci-domain";
 
 /// The numbers that are taken.
 pub(super) struct Segments {

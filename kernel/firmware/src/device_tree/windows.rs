@@ -42,7 +42,7 @@ pub(super) fn read(
     if inner == PCI_CELLS {
         return (with_cells(tree, node, PCI_CELLS, findings), None);
     }
-    let why = format!("it has {inner}, expected {PCI_CELLS} of a PCI bus, by which ranges is read");
+    let why = format!("{inner}, expected {PCI_CELLS}; ranges is read with the expected cells");
     findings.add("pci-cells-malformed", Severity::Warning, tree.path(node), why);
     let in_linux = with_cells(tree, node, inner, &mut Findings::default());
     (with_cells(tree, node, PCI_CELLS, findings), Some(in_linux))
@@ -50,17 +50,18 @@ pub(super) fn read(
 
 fn with_cells(tree: &Tree, node: NodeIndex, inner: Cells, findings: &mut Findings) -> Vec<PciWindow> {
     let mut windows: Vec<PciWindow> = Vec::new();
-    let mut say = |severity, why: &str| {
-        findings.add("pci-ranges-malformed", severity, tree.path(node), String::from(why));
+    let mut say = |severity, entry: &str, why: &str| {
+        let place = format!("{}:ranges{entry}", tree.path(node));
+        findings.add("pci-ranges-malformed", severity, place, String::from(why));
     };
     let (Some(ranges), Some(bus)) = (tree.property(node, "ranges"), tree.parent(node)) else {
-        say(Severity::Error, "there is no ranges; no memory of its devices can be reached");
+        say(Severity::Error, "", "missing; the memory of its devices cannot be reached");
         return windows;
     };
     let (inner, outer) = match (inner.check(), child_cells(tree, bus).check()) {
         (Ok(inner), Ok(outer)) => (inner, outer),
         (Err(error), _) | (_, Err(error)) => {
-            say(Severity::Error, &format!("{error}; no ranges are read"));
+            say(Severity::Error, "", &format!("{error}; the property is ignored"));
             return windows;
         }
     };
@@ -69,11 +70,12 @@ fn with_cells(tree: &Tree, node: NodeIndex, inner: Cells, findings: &mut Finding
     if entries.len() > MAX_RANGES {
         say(
             Severity::Warning,
-            &format!("ranges has {} entries; those after {MAX_RANGES} are ignored", entries.len()),
+            "",
+            &format!("{} entries, expected at most {MAX_RANGES}; the rest is ignored", entries.len()),
         );
     } else if rest > 0 {
-        let why = format!("ranges: its last {rest} bytes are not a whole entry; they are ignored");
-        say(Severity::Warning, &why);
+        let why = format!("the last {rest} bytes are not a whole entry; they are ignored");
+        say(Severity::Warning, "", &why);
     }
     for (number_of_entry, entry) in entries.take(MAX_RANGES).enumerate() {
         match window(tree, bus, entry, inner, outer) {
@@ -88,7 +90,8 @@ fn with_cells(tree: &Tree, node: NodeIndex, inner: Cells, findings: &mut Finding
             },
             Err(why) => say(
                 Severity::Warning,
-                &format!("ranges, entry {number_of_entry}: {why}; the entry is left out"),
+                &format!("[{number_of_entry}]"),
+                &format!("{why}; the entry is ignored"),
             ),
         }
     }
@@ -115,11 +118,11 @@ fn window(
         phys_hi::SPACE_IO => (PciSpace::Io, 32),
         phys_hi::SPACE_MEMORY_32 => (PciSpace::Memory32, 64),
         phys_hi::SPACE_MEMORY_64 => (PciSpace::Memory64, 64),
-        _ => return Err(format!("first cell {flags:#x} is of configuration space, which has no window")),
+        _ => return Err(format!("first cell {flags:#x} means configuration space, which has no window")),
     };
     let bus_end = u128::from(bus_start) + size;
     if bus_end > 1 << bits {
-        return Err(format!("{size:#x} bytes at {bus_start:#x} on the bus do not fit into {bits} bits"));
+        return Err(format!("{size:#x} bytes at bus address {bus_start:#x} do not fit into {bits} bits"));
     }
     let cpu = translate(tree, bus, Reg { address: number(parent), size });
     let cpu = cpu.map_err(|error| format!("CPU address {:#x}: {error}", number(parent)))?;

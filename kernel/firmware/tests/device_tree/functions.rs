@@ -37,8 +37,8 @@ fn functions_are_found_by_the_device_and_function_of_reg_alone() {
     let machine = machine([bridge]);
     let expected = [("a@1,2".into(), place(1, 2), true), ("b@1f,7".into(), place(31, 7), false)];
     assert_eq!(functions(&machine), expected);
-    let expected =
-        ["/pcie@10000000/twice@1,2", "/pcie@10000000/short"].map(|path| ("pci-child-malformed", path));
+    let expected = ["/pcie@10000000/twice@1,2:reg", "/pcie@10000000/short:reg"]
+        .map(|path| ("pci-child-malformed", path));
     assert_eq!(machine.findings(), expected);
 }
 
@@ -84,7 +84,7 @@ fn a_reg_that_is_shorter_than_a_pci_address_and_size_is_not_that_of_a_function()
     let hub = node("hub@1").cells("reg", &[1]);
     let machine = machine([host_bridge().child(short).child(long.child(hub))]);
     assert_eq!(functions(&machine), [("net@2,0".into(), place(2, 0), true)]);
-    let expected = [("pci-child-malformed", "/pcie@10000000/iommu@1,0")];
+    let expected = [("pci-child-malformed", "/pcie@10000000/iommu@1,0:reg")];
     assert!(machine.findings().starts_with(&expected), "{:?}", machine.findings());
     assert!(!machine.findings().iter().any(|(_, path)| path.contains("hub")), "another bus's address");
 }

@@ -49,7 +49,7 @@ fn an_ecam_that_is_too_small_shortens_the_buses() {
     let machine = machine([ecam("pcie@0", 0x3f00_0000, 3).cells("bus-range", &[0x10, 0x1f])]);
     let bridge = only(&machine);
     assert_eq!((bridge.first_bus, bridge.last_bus), (0x10, 0x12));
-    assert_eq!(machine.findings(), [("ecam-too-small", "/pcie@0")]);
+    assert_eq!(machine.findings(), [("ecam-too-small", "/pcie@0:reg")]);
     let sentence = machine.sentence("ecam-too-small");
     assert!(sentence.contains("3 buses") && sentence.contains("0x12"), "{sentence}");
 }
@@ -59,15 +59,15 @@ fn a_host_bridge_without_room_for_a_bus_is_left_out() {
     let without = node("pcie@1").text("compatible", "pci-host-ecam-generic");
     let machine = machine([ecam("pcie@0", 0x3f00_0000, 0), without]);
     assert!(machine.description.host_bridges.is_empty());
-    assert!(machine.findings().contains(&("ecam-missing", "/pcie@0")));
-    assert!(machine.findings().contains(&("ecam-missing", "/pcie@1")));
+    assert!(machine.findings().contains(&("ecam-missing", "/pcie@0:reg")));
+    assert!(machine.findings().contains(&("ecam-missing", "/pcie@1:reg")));
 }
 
 #[test]
 fn an_ecam_that_is_not_aligned_to_a_bus_is_left_out() {
     let machine = machine([ecam("pcie@0", 0x3f08_0000, 2)]);
     assert!(machine.description.host_bridges.is_empty());
-    assert_eq!(machine.findings(), [("ecam-misaligned", "/pcie@0")]);
+    assert_eq!(machine.findings(), [("ecam-misaligned", "/pcie@0:reg")]);
     let sentence = machine.sentence("ecam-misaligned");
     assert!(sentence.contains("0x3f080000") && !sentence.contains("/pcie@0"), "{sentence}");
 }
@@ -89,7 +89,7 @@ fn bus_numbers_that_cannot_be_are_named() {
     let of = |buses: &[u32]| {
         let machine = machine([ecam("pcie@0", 0x1000_0000, 256).cells("bus-range", buses)]);
         let findings = machine.findings();
-        assert_eq!(findings, [("bus-range-malformed", "/pcie@0")]);
+        assert_eq!(findings, [("bus-range-malformed", "/pcie@0:bus-range")]);
         machine.description.host_bridges.first().map(|bridge| (bridge.first_bus, bridge.last_bus))
     };
     assert_eq!(of(&[5]), Some((0, 0xff)));
@@ -129,7 +129,7 @@ fn segments_are_given_or_the_lowest_free_numbers() {
         machine.findings().into_iter().filter(|(id, _)| *id == "property-malformed").collect();
     assert_eq!(
         named,
-        ["/pcie@e", "/pcie@f"].map(|path| ("property-malformed", path)),
+        ["/pcie@e:linux,pci-domain", "/pcie@f:linux,pci-domain"].map(|path| ("property-malformed", path)),
         "16 bits of a larger number are what Linux takes too"
     );
 }
@@ -152,7 +152,7 @@ fn a_number_that_two_host_bridges_have_is_named_and_linux_leaves_the_second_out(
     let machine = machine([of("pcie@a", 0x1000_0000, &[0, 0xf]), of("pcie@b", 0x1100_0000, &[0x10, 0x1f])]);
     let views: Vec<_> = machine.description.host_bridges.iter().map(|bridge| &bridge.in_linux).collect();
     assert_eq!(views, [&LinuxView::Same, &LinuxView::Absent]);
-    assert_eq!(machine.findings(), [("pci-domain-shared", "/pcie@b")]);
+    assert_eq!(machine.findings(), [("pci-domain-shared", "/pcie@b:linux,pci-domain")]);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn windows(ranges: &[u32]) -> (Vec<Window>, Vec<String>) {
     let is_conflict = |finding: &&probe::Finding| finding.id == "host-bridge-conflict";
     let findings = findings.filter(|finding| !is_conflict(finding));
     assert!(findings.clone().all(|finding| finding.id == "pci-ranges-malformed"));
-    (windows, findings.map(|finding| finding.sentence.clone()).collect())
+    (windows, findings.map(|finding| format!("{}: {}", finding.subject, finding.sentence)).collect())
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn an_entry_that_is_no_window_is_left_out_with_its_number() {
     assert_eq!(windows, [(PciSpace::Memory32, false, 0xffff_f000, bytes(0x1000, 0x1000))]);
     assert_eq!(findings.len(), 4);
     for (number, finding) in findings.iter().enumerate() {
-        assert!(finding.contains(&format!("ranges, entry {number}:")), "{finding}");
+        assert!(finding.starts_with(&format!("/pcie@0:ranges[{number}]: ")), "{finding}");
     }
 }
 
@@ -347,10 +347,10 @@ fn windows_are_seen_through_the_buses_above() {
 #[test]
 fn what_follows_the_last_whole_entry_of_ranges_costs_itself() {
     let (short, findings) = windows(&[0x0200_0000, 0, 0]);
-    assert!(short.is_empty() && findings[0].contains("its last 12 bytes"), "{findings:?}");
+    assert!(short.is_empty() && findings[0].contains("the last 12 bytes"), "{findings:?}");
     let (one, findings) = windows(&[0x0200_0000, 0, 0x1000_0000, 0, 0x1000_0000, 0, 0x1000, 5]);
     assert_eq!((one.len(), findings.len()), (1, 1));
-    assert!(findings[0].contains("its last 4 bytes"), "{findings:?}");
+    assert!(findings[0].contains("the last 4 bytes"), "{findings:?}");
 }
 
 #[test]

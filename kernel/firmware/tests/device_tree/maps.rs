@@ -70,15 +70,15 @@ fn of_overlapping_entries_the_first_decides() {
     let machine = with_map(&[8, 1, 0x1000, 8, 0, 1, 0x2000, 0x100]);
     assert_eq!(translate(&machine, &[8]), Ok(vec![0x1000]));
     assert_eq!(translate(&machine, &[7]), Ok(vec![0x2007]));
-    assert_eq!(machine.findings(), [("iommu-map-overlap", "/pcie@10000000")]);
-    assert!(machine.sentence("iommu-map-overlap").contains("entries 0 and 1"));
+    assert_eq!(machine.findings(), [("iommu-map-overlap", "/pcie@10000000:iommu-map[1]")]);
+    assert!(machine.sentence("iommu-map-overlap").contains("overlaps entry 0"));
 }
 
 #[test]
 fn the_mask_is_applied_before_the_entries() {
     let machine = with_map_and_mask(&[0, 1, 0, 8], 7);
     assert_eq!(translate(&machine, &[0x13]), Ok(vec![3]));
-    assert_eq!(machine.findings(), [("map-mask-folds", "/pcie@10000000")]);
+    assert_eq!(machine.findings(), [("map-mask-folds", "/pcie@10000000:iommu-map-mask")]);
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn a_base_outside_of_the_mask_is_an_error_for_the_ids_that_reach_it() {
     let machine = with_map_and_mask(&[0, 1, 0, 4, 0x10, 1, 0x10, 0xfff0, 5, 1, 5, 1], 0xf);
     assert_eq!(translate(&machine, &[3]), Ok(vec![3]));
     assert_eq!(translate(&machine, &[5]), word("iommu-map-outside-mask"), "even though a later entry has it");
-    let sentence = machine.sentence("iommu-map-outside-mask");
-    assert!(sentence.contains("iommu-map of /pcie@10000000, entry 1"), "{sentence}");
+    let sentence = machine.line("iommu-map-outside-mask");
+    assert!(sentence.starts_with("/pcie@10000000:iommu-map[1]: "), "{sentence}");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_mask_of_another_length_is_named() {
     let bridge = host_bridge().cells("iommu-map", &[0, 1, 0, 0x10000]).bytes("iommu-map-mask", &[0, 7]);
     let machine = machine([iommu("iommu@0", 1, 1), bridge]);
     assert_eq!(translate(&machine, &[0x13]), Ok(vec![0x13]));
-    assert_eq!(machine.findings(), [("iommu-map-mask-malformed", "/pcie@10000000")]);
+    assert_eq!(machine.findings(), [("iommu-map-mask-malformed", "/pcie@10000000:iommu-map-mask")]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn an_empty_map_has_nothing_in_it() {
     assert_eq!(translate(&machine, &[8]), word("NotInMap"));
     assert_eq!(
         machine.findings(),
-        [("iommu-map-empty", "/pcie@10000000"), ("iommu-unreferenced", "/iommu@0")]
+        [("iommu-map-empty", "/pcie@10000000:iommu-map"), ("iommu-unreferenced", "/iommu@0")]
     );
 }
 
@@ -121,9 +121,9 @@ fn a_map_that_ends_inside_an_entry_is_an_error_for_the_ids_that_reach_the_end() 
     let machine = with_map(&[0, 1, 0, 8, 0x100, 1, 0x100]);
     assert_eq!(translate(&machine, &[7]), Ok(vec![7]));
     assert_eq!(translate(&machine, &[0x100]), word("iommu-map-malformed"));
-    let sentence = machine.sentence("iommu-map-malformed");
+    let sentence = machine.line("iommu-map-malformed");
     assert!(
-        sentence.contains("entry 1: the value ends after 3 of 4 cells: /iommu@0 has #iommu-cells 1"),
+        sentence.contains("iommu-map[1]: the value ends after 3 of 4 cells (/iommu@0 has #iommu-cells 1)"),
         "{sentence}"
     );
 }
@@ -141,8 +141,8 @@ fn a_phandle_that_no_node_has_is_named_with_its_entry() {
     assert_eq!(translate(&machine, &[7]), Ok(vec![7]));
     assert_eq!(translate(&machine, &[0x100]), word("iommu-map-dangling"));
     assert_eq!(translate(&machine, &[0x200]), word("iommu-map-dangling"), "its cells cannot be counted");
-    let sentence = machine.sentence("iommu-map-dangling");
-    for part in ["iommu-map of /pcie@10000000", "entry 1", "0x99"] {
+    let sentence = machine.line("iommu-map-dangling");
+    for part in ["/pcie@10000000:iommu-map[1]: ", "0x99"] {
         assert!(sentence.contains(part), "{sentence}");
     }
 }
@@ -288,7 +288,7 @@ fn outputs_beyond_32_bits_wrap_and_it_is_said() {
     let machine = with_map(&[0, 1, 0xffff_fff8, 0x10]);
     assert_eq!(translate(&machine, &[7]), Ok(vec![0xffff_ffff]));
     assert_eq!(translate(&machine, &[8]), Ok(vec![0]));
-    assert_eq!(machine.findings(), [("iommu-map-wraps", "/pcie@10000000")]);
+    assert_eq!(machine.findings(), [("iommu-map-wraps", "/pcie@10000000:iommu-map[0]")]);
 }
 
 #[test]
@@ -337,8 +337,8 @@ fn iommus_are_not_inherited() {
 fn iommus_that_lead_nowhere_are_errors_with_their_entry() {
     let machine = with_iommus(device().cells("iommus", &[0x99, 4, 1, 3]));
     assert_eq!(outcome(&machine, "/device", &InputIds::Node), word("iommus-dangling"));
-    let sentence = machine.sentence("iommus-dangling");
-    assert!(sentence.contains("iommus of /device, entry 0") && sentence.contains("0x99"), "{sentence}");
+    let sentence = machine.line("iommus-dangling");
+    assert!(sentence.starts_with("/device:iommus[0]: ") && sentence.contains("0x99"), "{sentence}");
     assert_eq!(machine.severity("iommus-dangling"), Severity::Error);
 }
 
@@ -357,9 +357,9 @@ fn the_entries_before_one_that_cannot_be_read_count() {
             device().cells("iommus", &list),
         ]);
         assert_eq!(outcome(&machine, "/device", &InputIds::Node), Ok(vec![3]), "{rest:?}");
-        let sentence = machine.sentence(id);
+        let sentence = machine.line(id);
         assert!(
-            sentence.contains("entry 1") && sentence.contains("the entries before it count"),
+            sentence.contains(":iommus[1]: ") && sentence.contains("only the entries before it are used"),
             "{sentence}"
         );
         assert_eq!(machine.severity(id), Severity::Warning);
@@ -393,7 +393,7 @@ fn a_disabled_iommu_in_the_list_ends_it_before_what_is_behind() {
 fn empty_iommus_are_like_none_and_said() {
     let machine = with_iommus(device().flag("iommus"));
     assert_eq!(outcome(&machine, "/device", &InputIds::Node), word("NotInMap"));
-    assert!(machine.findings().contains(&("iommus-malformed", "/device")));
+    assert!(machine.findings().contains(&("iommus-malformed", "/device:iommus")));
 }
 
 #[test]

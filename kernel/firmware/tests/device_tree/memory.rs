@@ -27,9 +27,9 @@ fn without_a_memory_node_there_is_an_error_that_names_it() {
 #[test]
 fn memory_that_cannot_be_used_is_named_with_node_and_property() {
     for (node, parts) in [
-        (memory("memory@0", &[0, 0, 0]), ["reg of /memory@0", "12 bytes"]),
-        (memory("memory@0", &[0, 0, 0, 0]), ["reg of /memory@0", "length 0"]),
-        (memory("memory@0", &[u32::MAX, u32::MAX, 0, 2]), ["reg of /memory@0", "64-bit"]),
+        (memory("memory@0", &[0, 0, 0]), ["/memory@0:reg", "12 bytes"]),
+        (memory("memory@0", &[0, 0, 0, 0]), ["/memory@0:reg", "length 0"]),
+        (memory("memory@0", &[u32::MAX, u32::MAX, 0, 2]), ["/memory@0:reg", "64-bit"]),
         (memory("memory@0", &[0, 0, 0, 1]).text("status", "disabled"), ["/memory@0", "status"]),
         (node("memory@0").text("device_type", "memory"), ["/memory@0", "no usable reg"]),
     ] {
@@ -42,7 +42,7 @@ fn memory_that_cannot_be_used_is_named_with_node_and_property() {
 fn one_bad_memory_node_costs_only_itself() {
     let machine = machine([memory("memory@1", &[1])]);
     assert_eq!(machine.description.memory, [bytes(0x4000_0000, 128 << 20)]);
-    assert_eq!(machine.findings(), [("memory-malformed", "/memory@1")]);
+    assert_eq!(machine.findings(), [("memory-malformed", "/memory@1:reg")]);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn reservations_come_from_the_block_and_from_reserved_memory() {
     let machine =
         read(&blob_with(&root([ram(), cpus, parent]), &[(0x4400_1000, 0x1000), (0x4000_0000, 0x100)]));
     assert_eq!(machine.description.reserved, [bytes(0x4000_0000, 0x100), bytes(0x4400_0000, 0x2000)]);
-    assert_eq!(machine.findings(), [("reservation-malformed", "/reserved-memory/c")]);
+    assert_eq!(machine.findings(), [("reservation-malformed", "/reserved-memory/c:reg")]);
 }
 
 fn uart() -> Node {
@@ -127,7 +127,7 @@ fn a_stdout_path_to_nothing_or_to_no_pl011_is_named() {
     ] {
         let machine = console(path, [node("other").text("compatible", "x")]);
         assert_eq!(machine.description.console, None);
-        assert_eq!(machine.findings(), [(id, "/chosen")], "{path}");
+        assert_eq!(machine.findings(), [(id, "/chosen:stdout-path")], "{path}");
     }
 }
 
@@ -146,7 +146,7 @@ fn a_command_line_ends_at_its_first_nul_and_should_be_text() {
     assert_eq!(with(b"a b").description.command_line, "a b");
     let odd = with(b"a\xff\0");
     assert_eq!(odd.description.command_line, "a\u{fffd}");
-    assert_eq!(odd.findings(), [("bootargs-not-text", "/chosen")]);
+    assert_eq!(odd.findings(), [("bootargs-not-text", "/chosen:bootargs")]);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn psci_is_called_as_its_method_says() {
     assert_eq!(with("arm,psci-1.0", "smc").description.psci, Some(PsciConduit::Smc));
     let odd = with("arm,psci-0.2", "svc");
     assert_eq!(odd.description.psci, None);
-    assert_eq!(odd.findings(), [("psci-method", "/psci")]);
+    assert_eq!(odd.findings(), [("psci-method", "/psci:method")]);
     assert_eq!(machine([]).description.psci, None);
 }
 

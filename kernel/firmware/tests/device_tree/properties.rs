@@ -23,10 +23,11 @@ fn one_cell_is_the_first_of_a_longer_value() {
     let target = node("iommu@0").cells("phandle", &[1, 2]).cells("#iommu-cells", &[1, 9]);
     let machine = behind(target);
     assert_eq!(translated(&machine), Some(0x108));
-    assert_eq!(machine.findings(), [("property-malformed", "/iommu@0"); 2]);
+    let places = ["/iommu@0:phandle", "/iommu@0:#iommu-cells"];
+    assert_eq!(machine.findings(), places.map(|place| ("property-malformed", place)));
     assert_eq!(machine.severity("property-malformed"), Severity::Warning);
     let sentence = &machine.description.findings[0].sentence;
-    assert_eq!(sentence, "phandle of /iommu@0: it has 8 bytes, expected 4; the first cell, 0x1, counts");
+    assert_eq!(sentence, "8 bytes long, expected 4; the first cell (0x1) is used");
 }
 
 #[test]
@@ -34,11 +35,14 @@ fn one_cell_that_is_cut_short_is_missing() {
     for value in [&[][..], &[1], &[0, 1], &[0, 0, 1]] {
         let cells = behind(node("iommu@0").cells("phandle", &[1]).bytes("#iommu-cells", value));
         assert_eq!(translated(&cells), Some(0x108), "a map takes one cell for granted");
-        assert_eq!(cells.findings(), [("property-malformed", "/iommu@0")]);
+        assert_eq!(cells.findings(), [("property-malformed", "/iommu@0:#iommu-cells")]);
 
         let phandle = behind(node("iommu@0").bytes("phandle", value).cells("#iommu-cells", &[1]));
         assert_eq!(translated(&phandle), None);
-        let findings = [("property-malformed", "/iommu@0"), ("iommu-map-dangling", "/pcie@10000000")];
+        let findings = [
+            ("property-malformed", "/iommu@0:phandle"),
+            ("iommu-map-dangling", "/pcie@10000000:iommu-map[0]"),
+        ];
         assert_eq!(phandle.findings(), findings);
     }
 }
@@ -74,7 +78,7 @@ fn cells_matter_only_to_what_is_read_by_them() {
     let device = node("uart").text("compatible", "a,b").cells("reg", &[0, 0, 0, 0, 0, 0, 0x900_0000, 4]);
     let machine = machine([bus.child(device)]);
     assert_eq!(machine.names(), ["soc", "soc:uart"]);
-    assert_eq!(machine.findings(), [("reg-malformed", "/soc/uart")]);
+    assert_eq!(machine.findings(), [("reg-malformed", "/soc/uart:reg")]);
     assert!(machine.sentence("reg-malformed").contains("#address-cells 7 and #size-cells 1"));
 }
 
@@ -87,7 +91,7 @@ fn cells_that_a_bus_does_not_have_are_those_of_the_next_bus_around_it() {
     assert_eq!(machine.description.platform_devices[1].registers.len(), 1);
     assert_eq!(machine.findings(), [("property-malformed", "/soc")]);
     let sentence = machine.sentence("property-malformed");
-    assert!(sentence.starts_with("#size-cells of /soc: missing;"), "{sentence}");
+    assert!(sentence.starts_with("#size-cells missing;"), "{sentence}");
 }
 
 #[test]
@@ -125,9 +129,9 @@ fn a_reg_costs_what_follows_its_last_whole_entry() {
     let machine = machine([device]);
     assert_eq!(machine.names(), ["9000000.uart"]);
     assert_eq!(machine.description.platform_devices[0].registers.len(), 1);
-    assert_eq!(machine.findings(), [("reg-malformed", "/uart@9000000")]);
+    assert_eq!(machine.findings(), [("reg-malformed", "/uart@9000000:reg[1]")]);
     let sentence = machine.sentence("reg-malformed");
-    assert!(sentence.contains("entry 1: its last 4 bytes"), "{sentence}");
+    assert!(sentence.contains("the last 4 bytes"), "{sentence}");
 }
 
 /// Whatever one property of QEMU's tree is, there is a description; what does not concern the property stays.

@@ -54,7 +54,10 @@ fn memory_at_another_address_is_kept_free_and_said() {
         .cells("iommu-addresses", &[DEVICE, 0, 0x6000_0000, 0, 0x1000]);
     let machine = with(&[2], [moved]);
     assert_eq!(regions(&machine, "/display@1000"), [(0x6000_0000, 0x6000_0fff, ReservedKind::Reserved)]);
-    assert_eq!(machine.findings(), [("iommu-addresses-malformed", "/reserved-memory/moved@50000000")]);
+    assert_eq!(
+        machine.findings(),
+        [("iommu-addresses-malformed", "/reserved-memory/moved@50000000:iommu-addresses")]
+    );
 }
 
 #[test]
@@ -77,7 +80,10 @@ fn entries_that_are_not_ranges_cost_themselves() {
     );
     let machine = with(&[2], [odd]);
     assert_eq!(regions(&machine, "/display@1000"), [(0x1000, 0x1fff, ReservedKind::Reserved)]);
-    assert_eq!(machine.findings(), [("iommu-addresses-malformed", "/reserved-memory/odd"); 3]);
+    assert_eq!(
+        machine.findings(),
+        [("iommu-addresses-malformed", "/reserved-memory/odd:iommu-addresses"); 3]
+    );
 }
 
 #[test]
@@ -85,7 +91,7 @@ fn memory_whose_own_address_is_malformed_is_left_out() {
     let odd = memory("odd", 2).cells("reg", &[0]).cells("iommu-addresses", &[DEVICE, 0, 0, 0, 0x1000]);
     let machine = with(&[2], [odd]);
     assert_eq!(regions(&machine, "/display@1000"), []);
-    assert!(machine.findings().contains(&("iommu-addresses-malformed", "/reserved-memory/odd")));
+    assert!(machine.findings().contains(&("iommu-addresses-malformed", "/reserved-memory/odd:reg")));
 }
 
 #[test]
@@ -108,5 +114,5 @@ fn addresses_go_through_the_dma_ranges_of_the_buses_above() {
     let machine = machine([iommu("iommu@0", 1, 1), bus, node("reserved-memory").child(hole)]);
     let expected = [(0x1_0000_1000, 0x1_0000_1fff, ReservedKind::Reserved)];
     assert_eq!(regions(&machine, "/soc/display@1000"), expected);
-    assert_eq!(machine.findings(), [("iommu-addresses-malformed", "/reserved-memory/hole")]);
+    assert_eq!(machine.findings(), [("iommu-addresses-malformed", "/reserved-memory/hole:iommu-addresses")]);
 }

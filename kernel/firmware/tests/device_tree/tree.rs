@@ -133,10 +133,20 @@ impl Machine {
 
     /// The sentence of the only finding with this id.
     pub(crate) fn sentence(&self, id: &str) -> &str {
+        &self.finding(id).sentence
+    }
+
+    /// The place and the sentence of the one finding `id`.
+    pub(crate) fn line(&self, id: &str) -> String {
+        let finding = self.finding(id);
+        format!("{}: {}", finding.subject, finding.sentence)
+    }
+
+    fn finding(&self, id: &str) -> &probe::Finding {
         let mut found = self.description.findings.iter().filter(|finding| finding.id == id);
         let first = found.next().unwrap_or_else(|| panic!("no {id} in {:?}", self.description.findings));
         assert_eq!(found.next(), None, "{id} is said once");
-        &first.sentence
+        first
     }
 
     pub(crate) fn severity(&self, id: &str) -> Severity {
