@@ -1,14 +1,14 @@
-//! Why ACPI cannot be used at all; what costs only one table or entry is a finding instead.
+//! Errors that make ACPI unusable; what affects only one table or entry is a finding instead.
 
 use addr::PhysAddr;
 
 use super::gate::{MAX_TABLE_SIZE, MAX_TABLES};
 
-/// Tables that give no description of the machine.
+/// Why the ACPI tables do not describe the machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcpiError {
     /// Memory cannot be read.
-    #[error("ACPI: {what} at {at}: {bytes:#x} bytes there cannot be read")]
+    #[error("ACPI: {what} at {at}: {bytes:#x} bytes cannot be read")]
     Unreadable {
         /// RSDP, XSDT or RSDT.
         what: &'static str,
@@ -17,30 +17,30 @@ pub enum AcpiError {
         /// How many bytes were asked for.
         bytes: usize,
     },
-    /// No RSDP is there.
+    /// A wrong signature.
     #[error("ACPI: {what} at {at}: the signature is not {expected:?}")]
     Signature {
         /// RSDP, XSDT or RSDT.
         what: &'static str,
         /// Where.
         at: PhysAddr,
-        /// What should be there.
+        /// The signature expected.
         expected: &'static str,
     },
-    /// A length that cannot be.
+    /// An impossible length.
     #[error("ACPI: {what} at {at}: length is {length:#x}, expected {expected}")]
     Length {
         /// RSDP, XSDT or RSDT.
         what: &'static str,
         /// Where.
         at: PhysAddr,
-        /// What it says.
+        /// The length found.
         length: u32,
-        /// What it may be.
+        /// The lengths allowed.
         expected: &'static str,
     },
     /// A root table without an address.
-    #[error("ACPI: RSDP at {at}: it has the address of neither an XSDT nor an RSDT")]
+    #[error("ACPI: RSDP at {at}: neither an XSDT nor an RSDT has an address")]
     NoRoot {
         /// Where the RSDP is.
         at: PhysAddr,
@@ -55,15 +55,15 @@ pub enum AcpiError {
         /// How many.
         count: usize,
     },
-    /// No RAM was given: there is nothing to run in.
+    /// No RAM was given.
     #[error("ACPI: no RAM is known; ACPI tables do not describe any")]
     NoMemory,
 }
 
-/// What is wrong with one table, which is left out for it.
+/// Why one table is left out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TableFault {
-    #[error("it cannot be read ({0:#x} bytes)")]
+    #[error("{0:#x} bytes cannot be read")]
     Unreadable(usize),
     #[error("length is {length:#x}, expected {least:#x} to {MAX_TABLE_SIZE:#x}")]
     Length { length: u32, least: usize },

@@ -1,4 +1,4 @@
-//! A list of findings that cannot grow without end.
+//! The findings about one set of tables, up to a limit.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use probe::{Finding, Severity};
 
-/// Most findings about one set of tables; the last one says how many more there were.
+/// Limit of findings about one set of tables; a last one counts the rest.
 const MAX_FINDINGS: usize = 256;
 
-/// What has been found so far.
+/// The findings so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
@@ -17,13 +17,12 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Adds one about `subject`, with which its sentence begins.
-    pub(super) fn add(&mut self, id: &'static str, severity: Severity, subject: &str, what: &str) {
-        let sentence = format!("{subject}: {what}");
-        self.push(Finding { id, severity, subject: String::from(subject), sentence });
+    /// Adds one about `subject`: a table, an entry or node of it with its offset, or an object of the namespace.
+    pub(super) fn add(&mut self, id: &'static str, severity: Severity, subject: &str, sentence: &str) {
+        self.push(Finding { id, severity, subject: String::from(subject), sentence: String::from(sentence) });
     }
 
-    /// Adds one that is made already.
+    /// Adds a finding.
     pub(super) fn push(&mut self, finding: Finding) {
         if self.list.len() < MAX_FINDINGS {
             self.list.push(finding);
@@ -39,10 +38,10 @@ impl Findings {
         }
     }
 
-    /// All of them.
+    /// The findings, with a last one for those beyond the limit.
     pub(super) fn into_list(mut self) -> Vec<Finding> {
         if self.left_out > 0 {
-            let sentence = format!("{} more findings about the ACPI tables were left out", self.left_out);
+            let sentence = format!("{} more findings about ACPI tables; they are not listed", self.left_out);
             self.list.push(Finding {
                 id: "findings-left-out",
                 severity: Severity::Warning,

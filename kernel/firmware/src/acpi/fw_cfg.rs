@@ -42,7 +42,7 @@ pub enum DirectoryError {
     },
     /// A name that is no text of at most 55 bytes.
     #[error(
-        "fw_cfg directory: entry {entry}, byte {at:#x}: the name does not end within 56 bytes, or is empty or no text"
+        "fw_cfg directory: entry {entry}, byte {at:#x}: the name does not end within 56 bytes, is empty or is not text"
     )]
     Name {
         /// Number of the entry.

@@ -82,7 +82,7 @@ impl Tables {
         // Whether the first checksum or the second one is wrong makes no difference: Linux checks neither.
         let old_sum = sum(rsdp.bytes.get(..RSDP_OLD_SIZE).unwrap_or_default());
         if old_sum != 0 || sum(&rsdp.bytes) != 0 {
-            let what = "the checksum is wrong; it is used nevertheless";
+            let what = "the checksum is wrong; it is used anyway";
             findings.add("acpi-table-checksum", Severity::Warning, &format!("RSDP at {}", rsdp.at), what);
         }
         // A machine with both has the same tables in both; Linux prefers the XSDT as well.
@@ -102,9 +102,9 @@ impl Tables {
         }
         if !entries.len().is_multiple_of(width) {
             let what = format!(
-                "length {:#x} leaves {} bytes behind its last entry; they are ignored",
-                root.bytes.len(),
-                entries.len() % width
+                "{} bytes after the last entry (length {:#x}); they are ignored",
+                entries.len() % width,
+                root.bytes.len()
             );
             findings.add("acpi-root-length", Severity::Warning, &label(&root), &what);
         }
@@ -140,20 +140,23 @@ impl Tables {
                 findings.add(
                     "acpi-table-checksum",
                     Severity::Warning,
-                    name,
-                    &format!("{}: {odd}", table.name()),
+                    &format!("{name} ({})", table.name()),
+                    &odd,
                 );
             }
             let is_single = SINGLE.contains(&&table.signature);
             if is_single && sound.iter().any(|other| other.signature == table.signature) {
-                let what = format!("a {} table was given before; this one is ignored", table.name());
+                let what = format!("another {} table was given before; this one is ignored", table.name());
                 findings.add("acpi-table-duplicate", Severity::Warning, name, &what);
                 continue;
             }
             sound.push(table);
         }
         if given.len() > MAX_TABLES {
-            let what = format!("{} tables were given; only the first {MAX_TABLES} are taken", given.len());
+            let what = format!(
+                "{} tables were given, expected at most {MAX_TABLES}; the rest is ignored",
+                given.len()
+            );
             findings.add("acpi-table-count", Severity::Error, "ACPI", &what);
         }
         if replace {
@@ -278,30 +281,29 @@ impl Gathering<'_> {
     /// Looks at one entry of the root table.
     fn entry(&mut self, root: &str, number: usize, at: PhysAddr) {
         let mut complain = |id, severity, what: &str| {
-            self.findings.add(id, severity, root, &format!("entry {number}: {what}"));
+            self.findings.add(id, severity, &format!("{root}, entry {number}"), what);
         };
         if at.0 == 0 {
-            return complain("acpi-entry-null", Severity::Warning, "the address is 0; it is ignored");
+            return complain("acpi-entry-null", Severity::Warning, "the address is 0; the entry is ignored");
         }
         if self.seen.contains(&at) {
             let table = self.tables.iter().find(|table| table.at == at);
             let name = table.map_or_else(|| String::from("the table"), Table::name);
-            let what = format!("{name} at {at} is listed before; this entry is ignored");
+            let what = format!("{name} at {at} is already listed; this entry is ignored");
             return complain("acpi-entry-repeated", Severity::Warning, &what);
         }
         self.seen.push(at);
         let table = match self.table(at) {
             Ok(table) => table,
             Err((name, fault)) => {
-                let what = format!("table {name} at {at}: {fault}; it is left out");
-                return self.findings.add(fault.id(), Severity::Error, &name, &what);
+                let (place, what) = (format!("{name} at {at}"), format!("{fault}; it is left out"));
+                return self.findings.add(fault.id(), Severity::Error, &place, &what);
             }
         };
         // Only definition blocks, OEM data and the like come in numbers.
         let is_single = SINGLE.contains(&&table.signature);
         if is_single && self.tables.iter().any(|other| other.signature == table.signature) {
-            let what =
-                format!("entry {number} of the root table is a second {}; it is ignored", table.name());
+            let what = format!("a second {} (entry {number} of the root table); it is ignored", table.name());
             return self.findings.add("acpi-table-duplicate", Severity::Warning, &label(&table), &what);
         }
         self.tables.push(table);
@@ -323,8 +325,8 @@ impl Gathering<'_> {
     }
 
     fn dsdt_fault(&mut self, at: PhysAddr, fault: &TableFault) {
-        let what = format!("the DSDT that it names at {at}: {fault}; it is left out");
-        self.findings.add(fault.id(), Severity::Error, "FACP", &what);
+        let what = format!("{fault}; it is left out");
+        self.findings.add(fault.id(), Severity::Error, &format!("DSDT at {at}"), &what);
     }
 
     /// Copies and checks the table at `at`; an error comes with the table's name.
@@ -374,9 +376,8 @@ fn odd_checksum(table: &Table) -> Option<String> {
     let excess = sum(&table.bytes);
     let found = Bytes::new(&table.bytes).read::<Header>(0).map_or(0, |header| header.checksum);
     let expected = found.wrapping_sub(excess);
-    (excess != 0).then(|| {
-        format!("the checksum is {found:#04x}, expected {expected:#04x}; the table is used nevertheless")
-    })
+    (excess != 0)
+        .then(|| format!("the checksum is {found:#04x}, expected {expected:#04x}; the table is used anyway"))
 }
 
 /// Tables of which a machine has one.

@@ -58,8 +58,8 @@ impl Selection<'_> {
         {
             if !is_host_bridge(device) {
                 if device.has_id(EXPRESS) {
-                    let what = "it is a PNP0A08 without PNP0A03 in _CID, so that Linux does not take it for a host \
-                                bridge; it is left out";
+                    let what = "PNP0A08 without PNP0A03 in _CID, which Linux does not accept as a host bridge; it is \
+                                left out";
                     findings.add("host-bridge-id", Severity::Error, &device.path, what);
                 }
                 continue;
@@ -72,8 +72,7 @@ impl Selection<'_> {
                 (Some(bridge), None) => bridges.push(bridge),
                 (Some(bridge), Some(other)) => {
                     let what = format!(
-                        "buses {:#x} to {:#x} of segment {:#x} are {}'s already, in part or all; the host bridge is \
-                         left out",
+                        "buses {:#x} to {:#x} of segment {:#x} overlap with those of {}; the host bridge is left out",
                         bridge.first_bus, bridge.last_bus, bridge.segment, other.name
                     );
                     findings.add("host-bridge-clash", Severity::Error, &device.path, &what);
@@ -96,29 +95,28 @@ impl Selection<'_> {
         let segment = segment(device);
         if let Some(wide) = device.seg.filter(|wide| *wide != u64::from(segment)) {
             let what =
-                format!("_SEG is {wide:#x}, expected 16 bits; segment {segment:#x} is taken, as in Linux");
+                format!("_SEG is {wide:#x}, expected 16 bits; segment {segment:#x} is used, as in Linux");
             complain("host-bridge-segment", Severity::Warning, &what);
         }
         let wanted = (segment, first_bus, wanted_last);
         let Some((base, last_bus)) = self.configuration_space(device, wanted) else {
             let what = format!(
-                "it has no _CBA, and no MCFG entry has bus {first_bus:#x} of segment {segment:#x}; the host bridge is \
-                 left out"
+                "no _CBA, and no MCFG entry for bus {first_bus:#x} of segment {segment:#x}; the host bridge is left out"
             );
             complain("host-bridge-without-ecam", Severity::Error, &what);
             return None;
         };
         if last_bus < wanted_last {
             let what = format!(
-                "buses {first_bus:#x} to {wanted_last:#x}, but its MCFG entry ends at {last_bus:#x}; the buses behind are \
-                 not used, and Linux does not use the host bridge at all"
+                "the MCFG entry ends at bus {last_bus:#x}, expected buses {first_bus:#x} to {wanted_last:#x}; later buses \
+                 are not used, and Linux does not use the host bridge at all"
             );
             complain("host-bridge-ecam-short", Severity::Warning, &what);
         }
         let start = base.checked_add(u64::from(first_bus) * BUS_SIZE).map(PhysAddr);
         let size = (u64::from(last_bus - first_bus) + 1) * BUS_SIZE;
         let Some(space) = start.and_then(|start| Range::from_size(start, size)).filter(|_| base != 0) else {
-            let what = format!("its configuration space cannot be at {base:#x}; the host bridge is left out");
+            let what = format!("the configuration space cannot be at {base:#x}; the host bridge is left out");
             complain("host-bridge-without-ecam", Severity::Error, &what);
             return None;
         };
@@ -175,15 +173,15 @@ fn check_mcfg(tables: &Tables, is_needed: bool, findings: &mut Findings) {
     const HEADER_SIZE: usize = 44;
     const ENTRY_SIZE: usize = 16;
     let Some(table) = tables.first(*b"MCFG") else {
-        let what = "there is no MCFG table; PCI host bridges without _CBA cannot be used";
+        let what = "the table is missing; PCI host bridges without _CBA are not used";
         if is_needed {
-            findings.add("acpi-table-missing", Severity::Warning, "ACPI", what);
+            findings.add("acpi-table-missing", Severity::Warning, "MCFG", what);
         }
         return;
     };
     let rest = table.bytes.len().saturating_sub(HEADER_SIZE) % ENTRY_SIZE;
     if rest > 0 {
-        let what = format!("{rest} bytes behind the last whole entry are ignored");
+        let what = format!("{rest} bytes after the last whole entry; they are ignored");
         findings.add("mcfg-length", Severity::Warning, "MCFG", &what);
     }
 }
@@ -230,9 +228,7 @@ fn windows(device: &AmlDevice, complain: &mut dyn FnMut(&str)) -> Vec<PciWindow>
             SpaceKind::Bus => continue,
             SpaceKind::Io if is_narrow => PciSpace::Io,
             SpaceKind::Io => {
-                complain(&format!(
-                    "I/O window {start:#x} to {end:#x} of _CRS goes beyond 32 bits; it is left out"
-                ));
+                complain(&format!("_CRS: I/O window {start:#x} to {end:#x} exceeds 32 bits; it is left out"));
                 continue;
             }
             SpaceKind::Memory { .. } if is_narrow => PciSpace::Memory32,
@@ -240,7 +236,7 @@ fn windows(device: &AmlDevice, complain: &mut dyn FnMut(&str)) -> Vec<PciWindow>
         };
         let Some(cpu) = space.cpu_range() else {
             complain(&format!(
-                "window {start:#x} to {end:#x} of _CRS leaves the address space; it is left out"
+                "_CRS: window {start:#x} to {end:#x} exceeds the address space; it is left out"
             ));
             continue;
         };

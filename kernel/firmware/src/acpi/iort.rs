@@ -144,7 +144,7 @@ impl Iort {
             };
             id = output;
         }
-        Way::Broken { offset: start.offset, fault: "its ID mappings go round in a circle, or go on too long" }
+        Way::Broken { offset: start.offset, fault: "the ID mappings form a loop or a chain that is too long" }
     }
 
     /// Where the IDs of a named component lead: one way for each mapping, up to the first that leads to
@@ -179,30 +179,37 @@ impl Iort {
         self.nodes.get(index)
     }
 
-    /// What is odd about nodes that are sound by themselves.
+    /// Findings about nodes that are valid by themselves.
     fn check(&self, findings: &mut Findings) {
         let mut used = alloc::vec![false; self.nodes.len()];
         for node in &self.nodes {
             for (number, mapping) in node.mappings.iter().enumerate() {
-                let subject = format!("node at {:#x}, ID mapping {number}", node.offset);
+                let place = format!("IORT node at {:#x}, ID mapping {number}", node.offset);
                 let mut complain = |id, severity, what: &str| {
-                    findings.add(id, severity, "IORT", &format!("{subject}: {what}"));
+                    findings.add(id, severity, &place, what);
                 };
                 match self.nodes.binary_search_by_key(&(mapping.reference as usize), |node| node.offset) {
                     Ok(target) => used[target] = true,
                     Err(_) => {
-                        let what = format!("its output reference {:#x} is no node", mapping.reference);
+                        let what = format!(
+                            "output reference {:#x} does not refer to a node; devices behind it are not translated",
+                            mapping.reference
+                        );
                         complain("iort-output-invalid", Severity::Error, &what);
                     }
                 }
                 if mapping.is_single && !node.may_be_single && node.own_mapping != Some(number) {
-                    let what = "it is a single mapping, which this type of node cannot have; it is ignored";
+                    let what = "a single mapping, which this type of node cannot have; it is ignored";
                     complain("iort-single-mapping", Severity::Warning, what);
                 } else if !mapping.is_single
                     && (mapping.input.checked_add(mapping.count).is_none()
                         || mapping.output.checked_add(mapping.count).is_none())
                 {
-                    complain("iort-mapping-wraps", Severity::Warning, "its IDs go beyond 32 bits");
+                    complain(
+                        "iort-mapping-wraps",
+                        Severity::Warning,
+                        "the IDs exceed 32 bits; they wrap around to 0",
+                    );
                 }
             }
         }
@@ -210,8 +217,9 @@ impl Iort {
             if let Some(name) = node.kind.iommu_name()
                 && !is_used
             {
-                let what = format!("the node at {:#x} ({name}): no ID mapping leads to it", node.offset);
-                findings.add("iommu-unreferenced", Severity::Warning, "IORT", &what);
+                let place = format!("{name} (IORT node at {:#x})", node.offset);
+                let what = "no ID mapping refers to this IOMMU; it translates no device";
+                findings.add("iommu-unreferenced", Severity::Warning, &place, what);
             }
         }
         self.segments(findings);
@@ -224,18 +232,17 @@ impl Iort {
             let Kind::RootComplex(segment) = node.kind else { continue };
             let taken = *first.entry(segment).or_insert(node.offset);
             if taken != node.offset {
+                let place = format!("IORT node at {:#x}", node.offset);
                 let what = format!(
-                    "the root complex at {:#x} is for segment {segment:#x}, which the one at {taken:#x} has already; it \
-                     is ignored",
-                    node.offset
+                    "segment {segment:#x} already has the root complex at {taken:#x}; this node is ignored"
                 );
-                findings.add("iort-segment-repeated", Severity::Warning, "IORT", &what);
+                findings.add("iort-segment-repeated", Severity::Warning, &place, &what);
             }
         }
     }
 }
 
-const DANGLING: &str = "an ID mapping leads to no node of the table";
+const DANGLING: &str = "an ID mapping does not refer to a node of the table";
 
 impl Node {
     /// The next node's offset and the ID there (`iort_node_map_id`).
@@ -271,7 +278,7 @@ impl Node {
     }
 }
 
-/// The nodes of the table; one that is broken ends the walk, and those before it count.
+/// The nodes of the table; an invalid one ends the walk, and those before it are used.
 fn read_nodes(table: Bytes<'_>, findings: &mut Findings) -> Vec<Node> {
     let Some(header) = table.read::<spec::Iort>(0) else { return Vec::new() };
     let count = header.node_count.get();
@@ -282,7 +289,7 @@ fn read_nodes(table: Bytes<'_>, findings: &mut Findings) -> Vec<Node> {
         let read = if nodes.len() >= MAX_NODES {
             Err(format!("there are more than {MAX_NODES} nodes"))
         } else if at < HEADER_SIZE {
-            Err(format!("it lies in front of {HEADER_SIZE:#x}"))
+            Err(format!("the offset is below {HEADER_SIZE:#x}"))
         } else {
             read_node(table, at, &mut mappings_left, findings)
         };
@@ -292,11 +299,9 @@ fn read_nodes(table: Bytes<'_>, findings: &mut Findings) -> Vec<Node> {
                 at += length;
             }
             Err(fault) => {
-                let what = format!(
-                    "node {number} of {count} at {at:#x}: {fault}; the table is read no further, the nodes before this \
-                     one count"
-                );
-                findings.add("iort-node-broken", Severity::Error, "IORT", &what);
+                let place = format!("IORT node at {at:#x}");
+                let what = format!("node {number} of {count}: {fault}; the rest of the table is not read");
+                findings.add("iort-node-broken", Severity::Error, &place, &what);
                 break;
             }
         }
@@ -310,7 +315,7 @@ fn read_node(
     mappings_left: &mut usize,
     findings: &mut Findings,
 ) -> Result<(Node, usize), String> {
-    let cut = || format!("it is not within the table, which has {:#x} bytes", table.len());
+    let cut = || format!("it exceeds the table of {:#x} bytes", table.len());
     let header = table.read::<spec::Node>(at).ok_or_else(cut)?;
     let length = usize::from(header.length);
     if length < NODE_HEADER_SIZE {
@@ -334,7 +339,7 @@ fn read_node(
         mappings = list.iter().map(mapping).collect();
     }
     if let Some((id, severity, what)) = unread(kind_number) {
-        findings.add(id, severity, "IORT", &format!("node at {at:#x}: {what}"));
+        findings.add(id, severity, &format!("IORT node at {at:#x}"), &what);
     }
     let own_mapping = own_mapping(kind_number, node, count);
     let may_be_single = matches!(kind_number, kind::NAMED_COMPONENT | kind::ROOT_COMPLEX | kind::IWB);
@@ -356,15 +361,14 @@ fn mapping(mapping: &spec::IdMapping) -> Mapping {
 fn unread(kind: u8) -> Option<(&'static str, Severity, String)> {
     let (unused, unknown) = ("iort-node-unused", "iort-node-unknown");
     let what = match kind {
-        kind::PMCG => "type 5, a PMCG: the counters of an IOMMU or a component; it is not used",
+        kind::PMCG => "type 5 (PMCG: performance counters); it is not used",
         kind::RMR => {
-            "type 6, an RMR: memory that devices behind an SMMU go on using; nothing is mapped for it, as there is no \
-             driver for an SMMU"
+            "type 6 (RMR: memory that devices behind an SMMU keep using); it is not mapped, because there is no SMMU driver"
         }
-        kind::IWB => "type 7, an IWB: wires of interrupts; it is not used",
+        kind::IWB => "type 7 (IWB: wired interrupts); it is not used",
         kind::ITS_GROUP..=kind::SMMU_V3 => return None,
         _ => {
-            let what = format!("type {kind} is unknown; no device is looked for behind it");
+            let what = format!("unknown type {kind}; it is ignored");
             return Some((unknown, Severity::Warning, what));
         }
     };

@@ -25,7 +25,7 @@ use super::gate::Tables;
 use super::host_bridge;
 use super::iort::{Iort, Node, Way};
 use super::platform::{node, registers};
-use super::viot::{Place, Viot};
+use super::viot::{Place, Viot, node_place};
 use crate::{FunctionBus, FunctionNode, HostBridge};
 
 /// The table that decided, as the report shows it.
@@ -120,13 +120,14 @@ impl AcpiMap {
             let found = match iommu.place {
                 Place::Pci(function) => Some(match by_function.get(&function) {
                     Some((node, other)) => {
+                        let place = format!("{} ({function})", node_place(offset));
                         let what =
-                            format!("the IOMMU nodes at {other:#x} and {offset:#x} are both {function}");
-                        findings.add("viot-iommu-repeated", Severity::Warning, "VIOT", &what);
+                            format!("the node at {other:#x} is the same IOMMU; both are treated as one");
+                        findings.add("viot-iommu-repeated", Severity::Warning, &place, &what);
                         *node
                     }
                     None => {
-                        let name = format!("VIOT node at {offset:#x} ({function})");
+                        let name = format!("{} ({function})", node_place(offset));
                         let node = self.add(Iommu { name, function: Some(function) });
                         by_function.insert(function, (node, offset));
                         node
@@ -135,12 +136,9 @@ impl AcpiMap {
                 Place::Mmio(base) => device_at(namespace, base),
             };
             if found.is_none() {
-                let what = format!(
-                    "the IOMMU node at {offset:#x} is {}, but no device of the namespace has registers there; endpoints \
-                     that lead to it are left untranslated",
-                    iommu.place
-                );
-                findings.add("viot-iommu-missing", Severity::Error, "VIOT", &what);
+                let place = format!("{} ({})", node_place(offset), iommu.place);
+                let what = "no device of the namespace has these registers; devices behind the IOMMU are not translated";
+                findings.add("viot-iommu-missing", Severity::Error, &place, what);
             }
             self.viot_nodes.push(found);
         }
@@ -169,13 +167,15 @@ impl AcpiMap {
                     external_facing: false,
                 }),
                 None => {
-                    let what =
-                        format!("{}: no host bridge has bus {:#x} of its segment", iommu.name, function.bus);
+                    let what = format!(
+                        "no host bridge has bus {:#x} of segment {:#x}; the IOMMU is not found",
+                        function.bus, function.segment
+                    );
                     // Where firmware has switched off the host bridge, nothing is left to be translated.
                     let is_missed = bridges.iter().any(|bridge| bridge.segment == function.segment)
                         || self.has_platform_endpoints(node(self.devices.len() + index));
                     let severity = if is_missed { Severity::Error } else { Severity::Warning };
-                    findings.add("viot-iommu-missing", severity, "VIOT", &what);
+                    findings.add("viot-iommu-missing", severity, &iommu.name, &what);
                 }
             }
         }
@@ -240,11 +240,10 @@ impl AcpiMap {
         }
         broken.map_or(Answer::Nothing, |(offset, fault)| {
             let sentence = format!(
-                "IORT: on the way from the node at {:#x}, in the node at {offset:#x}: {fault}; devices that go this way \
-                 are left untranslated",
+                "{fault}, on the path from the node at {:#x}; devices on this path are not translated",
                 start.offset
             );
-            let subject = String::from("IORT");
+            let subject = format!("IORT node at {offset:#x}");
             let finding = Finding { id: "iort-way-broken", severity: Severity::Error, subject, sentence };
             Answer::Broken(MapError { finding })
         })
@@ -278,23 +277,23 @@ impl AcpiMap {
             let what = match by_base.get(&endpoint.base) {
                 None => format!("no device of the namespace has its first registers at {}", endpoint.base),
                 Some(device) if !device.has_dma => {
-                    format!("{} has no _CCA, so that it can do no DMA", device.path)
+                    format!("{} has no _CCA and therefore does no DMA", device.path)
                 }
                 Some(_) => continue,
             };
-            let what = format!("node at {:#x}: {what}; the endpoint is not used", endpoint.offset);
-            findings.add("viot-endpoint-unused", Severity::Warning, "VIOT", &what);
+            let what = format!("{what}; the endpoint is not used");
+            findings.add("viot-endpoint-unused", Severity::Warning, &node_place(endpoint.offset), &what);
         }
         for device in &self.devices {
             if let (Some(segment), false) = (device.segment, device.has_dma)
                 && viot.covers_bus(segment, 0, u8::MAX)
             {
                 let why = if device.is_cca_unread {
-                    "its _CCA cannot be evaluated"
+                    "_CCA cannot be evaluated"
                 } else {
-                    "neither it nor what encloses it has a _CCA"
+                    "neither it nor an enclosing device has a _CCA"
                 };
-                let what = format!("{why}; its functions do no DMA and are left untranslated");
+                let what = format!("{why}; its functions do no DMA and are not translated");
                 findings.add("cca-missing", Severity::Error, &device.path, &what);
             }
         }
@@ -345,7 +344,7 @@ impl FirmwareMap for AcpiMap {
         let segment = self.device(at)?.segment?;
         let subject = format!("{}", PciAddress { segment, bus: first.bus(), devfn: first.devfn() });
         let sentence = format!(
-            "{subject}: no entry of the {} has its requester ID {}, but one has {}; only the latter are translated",
+            "the {} has no entry for requester ID {}, but one for {}; only the latter is translated",
             source.to_ascii_uppercase(),
             missing.join(", "),
             references

@@ -101,8 +101,8 @@ fn describe_with(
     map.attach(&mut host_bridges, &mut findings);
 
     if tables.first(*b"FACP").is_none() {
-        let what = "there is no FACP table, so that neither the DSDT nor PSCI is known";
-        findings.add("acpi-table-missing", Severity::Error, "ACPI", what);
+        let what = "the table is missing; the DSDT and PSCI are unknown";
+        findings.add("acpi-table-missing", Severity::Error, "FACP", what);
     }
     let (cpus, affinities) = cpus(tables, &mut findings);
     let console = console(typed, &namespace, &mut findings);
@@ -137,9 +137,9 @@ fn cpus(tables: &Tables, findings: &mut Findings) -> (u32, Vec<CpuAffinity>) {
     let Some(madt) = tables.first(*b"APIC") else { return (1, Vec::new()) };
     let (affinities, broken_at) = small::cpus(&madt.bytes);
     if let Some(at) = broken_at {
-        let what =
-            format_args!("entry at {at:#x}: its length leaves the table or is below 2; no more are read");
-        findings.add("madt-entry-broken", Severity::Warning, "APIC", &alloc::format!("{what}"));
+        let place = alloc::format!("APIC entry at {at:#x}");
+        let what = "the length exceeds the table or is below 2; the rest is not read";
+        findings.add("madt-entry-broken", Severity::Warning, &place, what);
     }
     ((affinities.len() as u32).max(1), affinities.into_iter().flatten().collect())
 }
@@ -152,12 +152,12 @@ fn console(typed: &Typed, namespace: &Namespace, findings: &mut Findings) -> Opt
         let known =
             namespace.devices().iter().flat_map(platform::registers).find(|range| range.start() == start);
         let registers = known.or_else(|| Range::from_size(start, PL011_SIZE));
-        registers.ok_or_else(|| "its registers leave the address space".into())
+        registers.ok_or_else(|| "the registers exceed the address space".into())
     });
     match registers {
         Ok(registers) => Some(Console::Pl011(registers)),
         Err(why) => {
-            let what = alloc::format!("{why}; there is no console on a UART");
+            let what = alloc::format!("{why}; there is no UART console");
             findings.add("console-unknown", Severity::Warning, "SPCR", &what);
             None
         }
@@ -169,7 +169,7 @@ fn pl011(serial: &Serial) -> Result<PhysAddr, String> {
     use SpcrInterfaceType::{ArmPL011, ArmSBSAGeneric, ArmSBSAGeneric32bit};
     let kind = serial.kind;
     if !matches!(kind, ArmPL011 | ArmSBSAGeneric | ArmSBSAGeneric32bit) {
-        return Err(alloc::format!("interface type {kind:?} at 0x24 is no PL011"));
+        return Err(alloc::format!("interface type {kind:?} at 0x24 is not a PL011"));
     }
     match &serial.base {
         Some(Ok(GenericAddress {
@@ -180,7 +180,7 @@ fn pl011(serial: &Serial) -> Result<PhysAddr, String> {
         Some(Ok(GenericAddress { address_space, address, .. })) => {
             Err(alloc::format!("base address {address:#x} at 0x28 in {address_space:?} is not in memory"))
         }
-        Some(Err(_)) => Err("the base address at 0x28 is in no address space, or of no access size".into()),
+        Some(Err(_)) => Err("the base address at 0x28 has an invalid address space or access size".into()),
         None => Err("the base address at 0x28 is 0".into()),
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn devices(
         let is_primecell = AMBA.iter().any(|id| device.has_id(id));
         let bus = if is_primecell { PlatformBus::Amba } else { PlatformBus::Platform };
         if bus == PlatformBus::Amba && registers.is_empty() {
-            let what = "a PrimeCell without registers in _CRS is no device";
+            let what = "a PrimeCell without registers in _CRS; it is left out";
             findings.add("primecell-without-registers", Severity::Warning, &device.path, what);
             continue;
         }

@@ -78,7 +78,7 @@ pub enum LoaderError {
         fault: Fault,
     },
     /// All went well, but no file has an RSDP.
-    #[error("{SCRIPT_FILE}: no RSDP in any of the {files} files that it loads")]
+    #[error("{SCRIPT_FILE}: no RSDP in the {files} loaded files")]
     NoRsdp {
         /// How many files there are.
         files: usize,
@@ -89,19 +89,19 @@ pub enum LoaderError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A name that does not end within its field, is empty or no text.
-    #[error("the file name does not end within {NAME_SIZE} bytes, or is empty or no text")]
+    #[error("the file name does not end within {NAME_SIZE} bytes, is empty or is not text")]
     Name,
     /// fw_cfg has no such file.
-    #[error("there is no file {0}")]
+    #[error("file {0} does not exist")]
     NoFile(String),
     /// The file has not been loaded by a record before this one.
-    #[error("file {0} is used, but no record before has allocated it")]
+    #[error("file {0} is used before it is allocated")]
     NotAllocated(String),
     /// The file has been loaded already.
-    #[error("file {0} has been allocated already")]
+    #[error("file {0} is already allocated")]
     AllocatedTwice(String),
     /// The file is empty, or too long.
-    #[error("file {name} has {size:#x} bytes, expected 1 to {most:#x}")]
+    #[error("file {name} is {size:#x} bytes long, expected 1 to {most:#x}")]
     FileSize {
         /// Its name.
         name: String,
@@ -117,7 +117,7 @@ pub enum Fault {
     #[error("zone is {0}, expected 1 (high) or 2 (F segment)")]
     Zone(u8),
     /// No memory.
-    #[error("there is no memory for {bytes:#x} bytes aligned to {alignment:#x}")]
+    #[error("no memory for {bytes:#x} bytes aligned to {alignment:#x}")]
     NoMemory {
         /// How much is needed.
         bytes: usize,
@@ -125,13 +125,13 @@ pub enum Fault {
         alignment: u64,
     },
     /// What the source gave as memory overlaps other files or leaves the address space.
-    #[error("memory at {0} is misaligned, overlaps another file or leaves the address space")]
+    #[error("memory at {0} is misaligned, overlaps another file or exceeds the address space")]
     Place(PhysAddr),
     /// Not 1, 2, 4 or 8.
     #[error("pointer size is {0}, expected 1, 2, 4 or 8")]
     PointerSize(u8),
     /// The bytes named are not in the file.
-    #[error("{length:#x} bytes at {offset:#x} are not within file {name}, which has {size:#x} bytes")]
+    #[error("{length:#x} bytes at {offset:#x} exceed file {name} of {size:#x} bytes")]
     Outside {
         /// Name of the file.
         name: String,
@@ -225,6 +225,11 @@ struct Loader<'s> {
     findings: Findings,
 }
 
+/// The place of a record in a finding.
+fn record_place(number: usize) -> String {
+    format!("{SCRIPT_FILE} record {number}")
+}
+
 impl Loader<'_> {
     fn step(&mut self, number: usize, record: Bytes<'_>) -> Result<(), Wrong> {
         match word(record, 0) {
@@ -235,8 +240,8 @@ impl Loader<'_> {
             command::WRITE_POINTER => self.write_pointer(number, record),
             unknown => {
                 // As other firmware does: a newer QEMU may have commands that tables do not depend on.
-                let what = format!("record {number} has the unknown command {unknown:#x}; it is passed over");
-                self.findings.add("table-loader-unknown", Severity::Warning, SCRIPT_FILE, &what);
+                let what = format!("unknown command {unknown:#x}; it is ignored");
+                self.findings.add("table-loader-unknown", Severity::Warning, &record_place(number), &what);
                 Ok(())
             }
         }
@@ -333,11 +338,10 @@ impl Loader<'_> {
             return Err(Wrong("source offset", outside(blob, offset, 1)));
         }
         let what = format!(
-            "record {number} asks for the address of {} ({size} bytes) to be written to {destination}; it is not, so \
-             that the device behind it stays unused",
+            "requests the address of {} ({size} bytes) in {destination}; it is not written, so the device stays unused",
             blob.name
         );
-        self.findings.add("table-loader-write-pointer", Severity::Info, SCRIPT_FILE, &what);
+        self.findings.add("table-loader-write-pointer", Severity::Info, &record_place(number), &what);
         Ok(())
     }
 

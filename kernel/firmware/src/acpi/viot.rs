@@ -156,57 +156,57 @@ impl Viot {
         })
     }
 
-    /// What is odd about nodes that are sound by themselves.
+    /// Findings about nodes that are valid by themselves.
     fn check(&self, findings: &mut Findings) {
-        let mut warn = |id, what: String| findings.add(id, Severity::Warning, "VIOT", &what);
+        let mut warn =
+            |id, offset, what: String| findings.add(id, Severity::Warning, &node_place(offset), &what);
         for (number, range) in self.ranges.iter().enumerate() {
             if range.is_empty() {
                 let what = format!(
-                    "node at {:#x}: segments {:#x} to {:#x} and requester IDs {:#x} to {:#x} are none; no function is \
-                     in it",
-                    range.offset,
-                    range.first_segment,
-                    range.last_segment,
-                    range.first_requester,
-                    range.last_requester
+                    "segments {:#x} to {:#x} and requester IDs {:#x} to {:#x} are an empty range; no function is in it",
+                    range.first_segment, range.last_segment, range.first_requester, range.last_requester
                 );
-                warn("viot-range-empty", what);
+                warn("viot-range-empty", range.offset, what);
                 continue;
             }
             let span = u32::from(range.last_segment - range.first_segment) << 16;
             let span = span | u32::from(range.last_requester - range.first_requester);
             if range.first_endpoint.checked_add(span).is_none() {
                 let what = format!(
-                    "node at {:#x}: endpoint {:#x} and those behind it go beyond 32 bits; they wrap around to 0",
-                    range.offset, range.first_endpoint
+                    "endpoint IDs from {:#x} on exceed 32 bits; they wrap around to 0",
+                    range.first_endpoint
                 );
-                warn("viot-range-wraps", what);
+                warn("viot-range-wraps", range.offset, what);
             }
             if number >= MAX_COMPARED {
                 continue;
             }
             let before = self.ranges[..number].iter().filter(|before| !before.is_empty());
             for before in before.filter(|before| before.overlaps(range)) {
-                let (id, effect) = if range.encloses(before) {
-                    ("viot-range-unreached", "no function is left for it")
+                if range.encloses(before) {
+                    let what =
+                        format!("the later node at {:#x} covers all of it; it is never used", range.offset);
+                    warn("viot-range-unreached", before.offset, what);
                 } else {
-                    ("viot-range-overlap", "the later one decides where both have a function")
-                };
-                let what = format!("nodes at {:#x} and {:#x} overlap; {effect}", before.offset, range.offset);
-                warn(id, what);
+                    let what = format!(
+                        "overlaps the node at {:#x}; this later node is used where they overlap",
+                        before.offset
+                    );
+                    warn("viot-range-overlap", range.offset, what);
+                }
             }
         }
         if self.ranges.len() > MAX_COMPARED {
-            let what = format!("only the first {MAX_COMPARED} ranges were compared with each other");
+            let what = format!("more than {MAX_COMPARED} ranges; only these are compared with each other");
             findings.add("viot-long", Severity::Info, "VIOT", &what);
         }
         for (number, endpoint) in self.endpoints.iter().enumerate().take(MAX_COMPARED) {
             if let Some(before) = self.endpoints[..number].iter().find(|other| other.base == endpoint.base) {
                 let what = format!(
-                    "nodes at {:#x} and {:#x} are both for the device at {}; the later one decides",
-                    before.offset, endpoint.offset, endpoint.base
+                    "the later node at {:#x} is also for the device at {}; this one is never used",
+                    endpoint.offset, endpoint.base
                 );
-                findings.add("viot-range-unreached", Severity::Warning, "VIOT", &what);
+                findings.add("viot-range-unreached", Severity::Warning, &node_place(before.offset), &what);
             }
         }
     }
@@ -228,11 +228,11 @@ struct Parser<'a, 'f> {
 }
 
 impl Parser<'_, '_> {
-    fn complain(&mut self, id: &'static str, severity: Severity, what: &str) {
-        self.findings.add(id, severity, "VIOT", what);
+    fn complain(&mut self, id: &'static str, severity: Severity, place: &str, what: &str) {
+        self.findings.add(id, severity, place, what);
     }
 
-    /// Walks the nodes; a node without a sound header or body ends the walk, and what was read counts.
+    /// Walks the nodes; a node with an invalid header or body ends the walk, and the nodes before it are used.
     fn walk(&mut self) -> Vec<Raw> {
         let Some(header) = self.table.read::<spec::Viot>(0) else { return Vec::new() };
         let count = header.node_count.get();
@@ -242,7 +242,7 @@ impl Parser<'_, '_> {
             let what = format!(
                 "node_offset at 0x26 is {at:#x}, expected at least {HEADER_SIZE:#x}; no node is read"
             );
-            self.complain("viot-node-broken", Severity::Error, &what);
+            self.complain("viot-node-broken", Severity::Error, "VIOT", &what);
             return Vec::new();
         }
         let mut raw = Vec::new();
@@ -252,11 +252,9 @@ impl Parser<'_, '_> {
             let (length, body) = match read {
                 Ok(read) => read,
                 Err(fault) => {
-                    let what = format!(
-                        "node {number} of {count} at {at:#x}: {fault}; the table is read no further, the nodes before \
-                         this one count"
-                    );
-                    self.complain("viot-node-broken", Severity::Error, &what);
+                    let what =
+                        format!("node {number} of {count}: {fault}; the rest of the table is not read");
+                    self.complain("viot-node-broken", Severity::Error, &node_place(at), &what);
                     break;
                 }
             };
@@ -266,9 +264,8 @@ impl Parser<'_, '_> {
                 }
                 Body::Endpoints(endpoints) => raw.push(endpoints),
                 Body::Unknown(kind) => {
-                    let what =
-                        format!("node {number} at {at:#x}: type {kind} is unknown; the node is passed over");
-                    self.complain("viot-node-unknown", Severity::Warning, &what);
+                    let what = format!("unknown type {kind}; the node is ignored");
+                    self.complain("viot-node-unknown", Severity::Warning, &node_place(at), &what);
                 }
             }
             at += length;
@@ -276,7 +273,7 @@ impl Parser<'_, '_> {
         raw
     }
 
-    /// Where each range and endpoint leads; one that leads to no IOMMU is left out.
+    /// Resolves the IOMMU of each range and endpoint; one without a valid IOMMU is left out.
     fn resolve(mut self, raw: Vec<Raw>) -> Viot {
         let mut viot = Viot::default();
         let walked: Vec<usize> = self.iommus.keys().copied().collect();
@@ -290,18 +287,15 @@ impl Parser<'_, '_> {
                 match self.output(target) {
                     Ok(place) => {
                         let what = format!(
-                            "node at {offset:#x}: its output node {target:#x} is none of the nodes that the table \
-                             counts, but there is an IOMMU node; it is used"
+                            "the output node {target:#x} is beyond the node count, but it is an IOMMU node; it is used"
                         );
-                        self.complain("viot-output-uncounted", Severity::Warning, &what);
+                        self.complain("viot-output-uncounted", Severity::Warning, &node_place(offset), &what);
                         self.iommus.insert(target, (place, true));
                     }
                     Err(fault) => {
-                        let what = format!(
-                            "node at {offset:#x}: its output node {target:#x} {fault}; its endpoints are left \
-                             untranslated"
-                        );
-                        self.complain("viot-output-invalid", Severity::Error, &what);
+                        let what =
+                            format!("the output node {target:#x} {fault}; its endpoints are not translated");
+                        self.complain("viot-output-invalid", Severity::Error, &node_place(offset), &what);
                         continue;
                     }
                 }
@@ -313,8 +307,9 @@ impl Parser<'_, '_> {
         }
         for offset in walked {
             if let Some((place, false)) = self.iommus.get(&offset).copied() {
-                let what = format!("the IOMMU node at {offset:#x} ({place}): no node leads to it");
-                self.complain("iommu-unreferenced", Severity::Warning, &what);
+                let place = format!("{} ({place})", node_place(offset));
+                let what = "no node refers to this IOMMU; it translates no device";
+                self.complain("iommu-unreferenced", Severity::Warning, &place, what);
             }
         }
         let offsets: Vec<usize> = self.iommus.keys().copied().collect();
@@ -334,18 +329,23 @@ impl Parser<'_, '_> {
     /// The IOMMU node at an offset that was not among the nodes.
     fn output(&self, at: usize) -> Result<Place, &'static str> {
         if at < self.first_node {
-            return Err("lies in front of the first node");
+            return Err("is before the first node");
         }
-        let node = node(self.table, at).map_err(|_| "is not within the table")?;
+        let node = node(self.table, at).map_err(|_| "is outside the table")?;
         match body(node) {
             Ok(Body::Iommu(place)) => Ok(place),
-            Ok(_) => Err("is no IOMMU node"),
+            Ok(_) => Err("is not an IOMMU node"),
             Err(_) => Err("is too short for an IOMMU node"),
         }
     }
 }
 
-/// What a node says.
+/// The place of a node in a finding.
+pub(super) fn node_place(offset: usize) -> String {
+    format!("VIOT node at {offset:#x}")
+}
+
+/// The content of a node.
 enum Body {
     Iommu(Place),
     Endpoints(Raw),
@@ -355,14 +355,13 @@ enum Body {
 /// The node at `at`, all of it.
 fn node(table: Bytes<'_>, at: usize) -> Result<Bytes<'_>, String> {
     let length = table.read::<spec::Node>(at).map(|header| usize::from(header.length));
-    let length = length
-        .ok_or_else(|| format!("its header is not within the table, which has {:#x} bytes", table.len()))?;
+    let length = length.ok_or_else(|| format!("the header exceeds the table of {:#x} bytes", table.len()))?;
     if length < NODE_HEADER_SIZE {
         return Err(format!("length is {length:#x}, expected at least {NODE_HEADER_SIZE:#x}"));
     }
     table
         .part(at, length)
-        .ok_or_else(|| format!("{length:#x} bytes are not within the table, which has {:#x}", table.len()))
+        .ok_or_else(|| format!("{length:#x} bytes exceed the table of {:#x} bytes", table.len()))
 }
 
 /// Reads the body of a node that is whole.

@@ -188,7 +188,7 @@ fn circles_and_ways_that_never_end_are_errors() {
         root(1, &[(0, 0xffff, 0, 48, 0)]),
         smmu_v3(4, &[]),
     ]);
-    assert!(error(&each_other).sentence.contains("circle"));
+    assert!(error(&each_other).sentence.contains("loop"));
 }
 
 #[test]
@@ -250,7 +250,9 @@ fn nodes_that_are_not_used_are_named() {
     ]);
     assert_eq!(machine.function(0, &[1]), found(SMMU, 1));
     let unused = machine.description.findings.iter().filter(|finding| finding.id == "iort-node-unused");
-    let unused: Vec<_> = unused.map(|finding| (finding.severity, finding.sentence.as_str())).collect();
+    let unused: Vec<_> = unused
+        .map(|finding| (finding.severity, format!("{}: {}", finding.subject, finding.sentence)))
+        .collect();
     assert_eq!(unused.len(), 3, "{:?}", machine.finding_ids());
     for ((severity, sentence), name) in unused.iter().zip(["PMCG", "RMR", "IWB"]) {
         assert_eq!(*severity, probe::Severity::Info);

@@ -126,7 +126,7 @@ fn cba_comes_before_the_mcfg_and_serves_without_it() {
 
 #[test]
 fn a_host_bridge_of_which_something_cannot_be_evaluated_is_left_out() {
-    let uninitialized = (b"\xa4\x60".as_slice(), "nothing was stored before", ["_CBA"].as_slice());
+    let uninitialized = (b"\xa4\x60".as_slice(), "or nothing was stored", ["_CBA"].as_slice());
     // Linux treats all of them but _CRS like objects that are not there.
     let undefined =
         (b"\xa4NONE".as_slice(), "NONE is not defined", ["_CBA", "_SEG", "_BBN", "_STA"].as_slice());

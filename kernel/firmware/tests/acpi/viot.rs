@@ -213,18 +213,18 @@ fn an_mmio_iommu_without_a_device_translates_nobody() {
 #[test]
 fn an_output_node_that_is_none_costs_its_endpoints_alone() {
     for (output, what) in [
-        (47, "in front of the first node"),
-        (0, "in front of the first node"),
-        (64, "no IOMMU node"),
-        (0xfff0, "not within the table"),
-        (88 + 24 - 2, "not within the table"),
+        (47, "before the first node"),
+        (0, "before the first node"),
+        (64, "not an IOMMU node"),
+        (0xfff0, "outside the table"),
+        (88 + 24 - 2, "outside the table"),
     ] {
         let machine =
             with(&[iommu(0, 8), range(0, (0, 0), (0, 0xf), output), range(0x10, (0, 0), (0x10, 0x1f), 48)]);
         assert_eq!(machine.finding_ids(), ["viot-output-invalid"], "{output:#x}");
         let finding = machine.finding("viot-output-invalid");
         assert!(finding.sentence.contains(what), "{finding:?}");
-        assert!(finding.sentence.contains("node at 0x40"), "{finding:?}");
+        assert_eq!(finding.subject, "VIOT node at 0x40");
         assert_eq!(machine.function(0, &[0]), nowhere(Untranslated::NotInMap));
         assert_eq!(machine.function(0, &[0x10]), found(FIRST, 0x10));
     }
@@ -269,7 +269,8 @@ fn a_broken_node_ends_the_table_and_what_was_read_counts() {
         assert_eq!(machine.finding_ids(), ["viot-node-broken"], "{broken:?}");
         let finding = machine.finding("viot-node-broken");
         assert_eq!(finding.severity, Severity::Error);
-        assert!(finding.sentence.contains("node 2 of 4 at 0x58"), "{finding:?}");
+        assert_eq!(finding.subject, "VIOT node at 0x58");
+        assert!(finding.sentence.starts_with("node 2 of 4: "), "{finding:?}");
         assert!(machine.function(0, &[0]).is_ok());
         assert_eq!(machine.function(0, &[0x20]), nowhere(Untranslated::NotInMap));
     }

@@ -65,7 +65,7 @@ fn what_depends_on_a_region_is_unknown_and_absent() {
     for terms in unknown {
         let (device, found) = only_device(with_region(&terms));
         assert_eq!((device.sta, device.is_reached), (None, false), "{terms:x?}");
-        assert!(lines(&found)[0].contains("it depends on \\DEV0.FLD0, a field of an operation region"));
+        assert!(lines(&found)[0].contains("depends on \\DEV0.FLD0, a field of an operation region"));
     }
     // LAnd (FLD0, 0) is 0 and LOr (FLD0, 1) is true whatever the field is; what is written to it is lost.
     let known: [(Vec<u8>, u64); 3] = [

@@ -130,7 +130,7 @@ fn what_depends_on_operation_regions_is_said_once_and_counts_as_absent() {
     let lines = lines(namespace.findings());
     assert_eq!(lines.len(), 1, "{lines:#?}");
     assert!(
-        lines[0].starts_with("aml-unknown \\_SB.MHPC.MP00") && lines[0].contains("for 1 more"),
+        lines[0].starts_with("aml-unknown \\_SB.MHPC.MP00") && lines[0].contains("to 1 more"),
         "{lines:#?}"
     );
     let memory = namespace.device("\\_SB.MHPC.MP01").unwrap();

@@ -47,9 +47,9 @@ fn a_method_without_a_value_is_a_finding_and_never_a_yes() {
     );
     let cases: [(Vec<u8>, &str); 10] = [
         (method("_STA", 1, [0xa4, 1]), "a method with 1 arguments"),
-        (method("_STA", 0, [0x70, 0x0a, 0xf, 0x60]), "a method returns nothing"),
-        (method("_STA", 0, [0xa4, 0x60]), "nothing was stored before"),
-        (method("_STA", 0, [0xa4]), "ends in the middle"),
+        (method("_STA", 0, [0x70, 0x0a, 0xf, 0x60]), "a method returned nothing"),
+        (method("_STA", 0, [0xa4, 0x60]), "or nothing was stored"),
+        (method("_STA", 0, [0xa4]), "exceeds the enclosing object"),
         (method("_STA", 0, [0x02]), "0x02 is not an opcode"),
         (method("_STA", 0, aml!([0xa4], "_STA")), "nested deeper than 64"),
         (method("_STA", 0, [0xa4, 0x78, 1, 0, 0, 0]), "Divide by 0"),
@@ -76,7 +76,7 @@ fn an_object_that_ends_on_an_undefined_name_counts_as_missing_as_in_linux() {
     let found = lines(&found);
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(
-        found.iter().all(|line| line.contains("NONE is not defined; the object counts as missing")),
+        found.iter().all(|line| line.contains("NONE is not defined; it is treated as missing")),
         "{found:?}"
     );
 

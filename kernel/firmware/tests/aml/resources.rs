@@ -133,34 +133,33 @@ fn the_bits_of_an_address_space_are_its_own() {
 fn what_contradicts_itself_is_skipped_and_what_follows_is_read() {
     let fixed = |base: u32, length: u32| large(6, aml!([1], base.to_le_bytes(), length.to_le_bytes()));
     let cases: [(Vec<u8>, &str); 17] = [
-        (space(0x0a, 8, [2, 0, 0], [2, 3, 0, u64::MAX]), "leaves the address space"),
-        (fixed(0xffff_f000, 0x1001), "leaves the address space"),
+        (space(0x0a, 8, [2, 0, 0], [2, 3, 0, u64::MAX]), "exceeds the address space"),
+        (fixed(0xffff_f000, 0x1001), "exceeds the address space"),
         (fixed(0x1000, 0), "length 0"),
         (
             large(5, aml!([1], [0, 0x20, 0, 0], [0, 0x10, 0, 0], [0; 4], [1, 0, 0, 0])),
             "ends before it begins",
         ),
-        (large(6, [0; 8]), "has 0x8 bytes"),
-        (large(1, [0; 8]), "has 8 bytes"),
-        (large(9, [0, 2, 1, 0, 0, 0]), "has 6 bytes, expected at least 10"),
-        (large(9, [0, 0]), "names no interrupt"),
-        (large(2, [0; 11]), "has 11 bytes"),
+        (large(6, [0; 8]), "is 8 bytes long"),
+        (large(1, [0; 8]), "is 8 bytes long"),
+        (large(9, [0, 2, 1, 0, 0, 0]), "is 6 bytes long, expected at least 10"),
+        (large(9, [0, 0]), "has no interrupt number"),
+        (large(2, [0; 11]), "is 11 bytes long"),
         (space(8, 2, [0, 0, 0], [2, 1, 0, 1]), "ends before it begins"),
         (space(8, 2, [0, 0, 0], [0, 0, 0, 0]), "length 0"),
-        (space(8, 2, [9, 0, 0], [0, 1, 0, 2]), "of type 0x09 is not known"),
-        (space(0x0a, 8, [0, 0, 0], [1, 2, u64::MAX, 2]), "leaves the address space"),
-        (vec![0x22, 0, 0], "names no interrupt"),
-        (vec![0x47, 1, 0xf8, 0xff, 0xf8, 0xff, 1, 9], "leaves the address space"),
-        (vec![0x41, 1], "descriptor 0x08 has 1 bytes"),
-        (vec![0x18], "descriptor 0x03 is not known"),
+        (space(8, 2, [9, 0, 0], [0, 1, 0, 2]), "unknown address space type 0x09"),
+        (space(0x0a, 8, [0, 0, 0], [1, 2, u64::MAX, 2]), "exceeds the address space"),
+        (vec![0x22, 0, 0], "has no interrupt number"),
+        (vec![0x47, 1, 0xf8, 0xff, 0xf8, 0xff, 1, 9], "exceeds the address space"),
+        (vec![0x41, 1], "descriptor 0x08 is 1 bytes long"),
+        (vec![0x18], "unknown descriptor 0x03"),
     ];
     for (descriptor, sentence) in cases {
-        let sentence = sentence.replace("0x8 bytes", "8 bytes");
         let (resources, found) = template(aml!(descriptor, fixed(0x1000, 1)));
         assert_eq!(resources, [memory(0x1000, 0x1000, true)], "{sentence}");
         assert_eq!(found.len(), 1, "{sentence}: {found:?}");
         assert!(
-            found[0].starts_with("aml-resource \\DEV0: DSDT, byte 0x") && found[0].contains(&sentence),
+            found[0].starts_with("aml-resource \\DEV0._CRS (DSDT, byte 0x") && found[0].contains(sentence),
             "{found:?}"
         );
     }
@@ -179,10 +178,13 @@ fn descriptors_that_nobody_needs_are_skipped_visibly() {
         large(0x0e, [0; 9]),
     ] {
         let (resources, found) = template(&descriptor);
-        assert!(resources.is_empty() && found.len() == 1 && found[0].contains("is not used"), "{found:?}");
+        assert!(
+            resources.is_empty() && found.len() == 1 && found[0].contains("is not supported"),
+            "{found:?}"
+        );
     }
     let (_, found) = template(large(0x7f, [1, 2, 3]));
-    assert!(found[0].contains("descriptor 0xff is not known"), "{found:?}");
+    assert!(found[0].contains("unknown descriptor 0xff"), "{found:?}");
     // The number of the small end tag is none of the large ones' end.
     let (resources, found) = template(aml!(large(0x0f, [0; 3]), [0x4b, 0x60, 0x00, 1]));
     assert_eq!((resources, found.len()), (vec![io(0x60, 0x60)], 1));
@@ -192,7 +194,7 @@ fn descriptors_that_nobody_needs_are_skipped_visibly() {
 fn a_wrong_length_does_not_cost_a_window() {
     let (resources, found) = template(space(7, 4, [0, 0, 0], [0x1000, 0x1fff, 0, 0x2000]));
     assert_eq!(resources.len(), 1);
-    assert!(found.len() == 1 && found[0].contains("its length is 0x2000"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("the length 0x2000"), "{found:?}");
 }
 
 #[test]
@@ -208,12 +210,12 @@ fn an_end_tag_is_needed_and_its_checksum_is_zero_or_right() {
     }
     let cases = [
         (aml!(port, [0x79, 7]), "checksum is 0x07"),
-        (aml!(port), "does not end with an end tag"),
+        (aml!(port), "has no end tag"),
         (aml!(port, [0x79]), "ends inside a descriptor"),
-        (aml!(port, [0x78]), "has 0 bytes"),
+        (aml!(port, [0x78]), "is 0 bytes long"),
         (aml!(port, [0x86, 9]), "ends inside a descriptor"),
         (aml!(port, [0x86, 9, 0, 1]), "ends inside a descriptor"),
-        (aml!(port, END, port), "0x4 bytes behind the end tag"),
+        (aml!(port, END, port), "0x4 bytes after the end tag"),
     ];
     for (bytes, sentence) in cases {
         let (count, found) = end(&bytes);
@@ -226,7 +228,7 @@ fn the_offset_of_a_finding_is_that_of_the_descriptor() {
     let bytes = dsdt(device("DEV0", name("_CRS", buffer(aml!([0x4b, 0x60, 0x00, 1], [0x18], END)))));
     let at = bytes.iter().rposition(|&byte| byte == 0x18).unwrap();
     let found = lines(firmware::acpi::aml::read(&[&bytes]).findings());
-    assert!(found[0].contains(&format!("DSDT, byte {at:#x}: _CRS: descriptor")), "{found:?}");
+    assert!(found[0].contains(&format!("_CRS (DSDT, byte {at:#x}): unknown descriptor")), "{found:?}");
 }
 
 #[test]
@@ -237,5 +239,5 @@ fn one_template_that_many_use_is_bounded() {
     let namespace = namespace(aml!(name("BUFF", buffer(template)), users));
     let resources: usize = namespace.devices().iter().map(|device| device.crs.len()).sum();
     assert!(resources <= 1 << 18, "{resources}");
-    assert!(namespace.findings()[0].sentence.contains("more than 0x100000 bytes"));
+    assert!(namespace.findings()[0].sentence.contains("exceed 0x100000 bytes"));
 }

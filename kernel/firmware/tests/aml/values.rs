@@ -70,15 +70,18 @@ fn names_that_lead_in_a_circle_or_nowhere_are_no_value() {
     let cases = [
         (aml!(name("_BBN", "ROUN"), name("ROUN", "_BBN")), "nested deeper than 64"),
         (name("_BBN", "NONE"), "NONE is not defined"),
-        (name("_BBN", "DEV0"), "a reference stands where data is expected"),
-        (name("_BBN", aml!([0x13], pkg([0x01]))), "it is a package, expected a number"),
-        (name("_BBN", text("three")), "it is a text, expected a number"),
+        (name("_BBN", "DEV0"), "found a reference, expected data"),
+        (name("_BBN", aml!([0x13], pkg([0x01]))), "a package, expected an integer"),
+        (name("_BBN", text("three")), "a string, expected an integer"),
     ];
     for (terms, sentence) in cases {
         let (device, found) = only_device(terms);
         assert_eq!((device.bbn, device.unread), (None, vec!["_BBN"]));
         let found = lines(&found);
-        assert!(found.len() == 1 && found[0].starts_with("aml-value \\DEV0: DSDT, byte 0x"), "{found:?}");
+        assert!(
+            found.len() == 1 && found[0].starts_with("aml-value \\DEV0._BBN (DSDT, byte 0x"),
+            "{found:?}"
+        );
         assert!(found[0].contains(sentence), "{found:?}");
     }
 }
@@ -95,7 +98,7 @@ fn what_is_no_id_is_left_out_and_named() {
     ] {
         let (device, found) = only_device(name("_HID", &id));
         assert_eq!((device.hid, device.unread), (None, vec!["_HID"]));
-        assert!(lines(&found)[0].contains("_HID is not read: it is "), "{id:x?}");
+        assert!(lines(&found)[0].contains("DEV0._HID (DSDT, byte 0x"), "{id:x?}");
     }
     let (device, found) =
         only_device(name("_CID", package(4, aml!(text("AAA0001"), [0x00], "GONE", text("BBB0002")))));
@@ -123,5 +126,5 @@ fn one_long_text_that_many_use_is_bounded() {
     let namespace = namespace(aml!(name("LONG", &long), returns, users));
     let read: usize = namespace.devices().iter().filter(|device| device.uid.is_some()).count();
     assert!((1..=10).contains(&read), "{read}");
-    assert!(namespace.findings().iter().any(|finding| finding.sentence.contains("more than 0x100000 bytes")));
+    assert!(namespace.findings().iter().any(|finding| finding.sentence.contains("exceed 0x100000 bytes")));
 }

@@ -132,9 +132,8 @@ impl<'a> Machine<'a> {
             return false;
         }
         if let Err(fault) = self.skip_term(&mut block.terms, scope) {
-            let path = self.tree.path(scope);
             let (kind, left) = (&fault.kind, start.end() - fault.at.min(start.end()));
-            let sentence = format!("{kind}; the last {left:#x} bytes of {path} are not read");
+            let sentence = format!("{kind}; the remaining {left:#x} bytes are not read");
             self.report("aml-term", Severity::Error, scope, start, fault.at, &sentence);
             return false;
         }
@@ -148,7 +147,7 @@ impl<'a> Machine<'a> {
             opcode::IF => {
                 let lists = Vec::from([inside(start), inside(block.terms)]);
                 self.spoil(lists, scope, stop.place);
-                format!("the If with {:#x} bytes, and its Else, are skipped", block.terms.at - start.at)
+                format!("the If ({:#x} bytes) and its Else are skipped", block.terms.at - start.at)
             }
             _ => format!("the {what} is skipped"),
         };

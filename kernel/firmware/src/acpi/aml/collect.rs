@@ -81,7 +81,7 @@ fn initialise(machine: &mut Machine<'_>) {
         }
         if let Err(stop) = machine.run_method(method) {
             let (subject, why) = (machine.tree.path(method), machine.explain(&stop.reason));
-            let sentence = format!("_INI is not run to its end: {why}");
+            let sentence = format!("{why}; the method is not completed");
             machine.findings.add("aml-init", Severity::Info, &subject, stop.place, &sentence);
         }
     }
@@ -187,7 +187,7 @@ impl<'a> Reader<'_, 'a> {
             Ok(value) => Some((value, place)),
             Err(stop) if counts_as_missing(name, &stop.reason) => {
                 let reason = self.machine.explain(&stop.reason);
-                let reason = format!("{reason}; the object counts as missing, as in Linux");
+                let reason = format!("{reason}; it is treated as missing, as in Linux");
                 self.find(name, Severity::Warning, stop.place, &reason);
                 None
             }
@@ -197,7 +197,7 @@ impl<'a> Reader<'_, 'a> {
                 if matches!(stop.reason, Reason::Unknown(_)) {
                     self.unknowns.add(name, &self.path, stop.place, reason);
                 } else {
-                    self.find(name, Severity::Warning, stop.place, &reason);
+                    self.find(name, Severity::Warning, stop.place, &format!("{reason}; it is ignored"));
                 }
                 None
             }
@@ -210,9 +210,9 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn find(&mut self, name: &'static str, severity: Severity, place: (usize, usize), reason: &str) {
-        let sentence = format!("{name} is not read: {reason}");
-        self.machine.findings.add("aml-value", severity, &self.path, place, &sentence);
+    fn find(&mut self, name: &'static str, severity: Severity, place: (usize, usize), sentence: &str) {
+        let object = format_args!("{}.{name}", self.path);
+        self.machine.findings.add("aml-value", severity, &object, place, &sentence);
     }
 
     fn unknown(&mut self, name: &'static str, severity: Severity, place: (usize, usize), reason: &str) {
@@ -221,14 +221,14 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn wrong(&mut self, name: &'static str, place: (usize, usize), found: &str, expected: &str) {
-        self.unknown(name, Severity::Warning, place, &format!("it is {found}, expected {expected}"));
+        self.unknown(name, Severity::Warning, place, &format!("{found}, expected {expected}; it is ignored"));
     }
 
     fn number(&mut self, name: &'static str, is_asked: bool) -> Option<u64> {
         match self.object(name, is_asked)? {
             (Found::Integer(number), _) => Some(number),
             (other, place) => {
-                self.wrong(name, place, other.kind(), "a number");
+                self.wrong(name, place, other.kind(), "an integer");
                 None
             }
         }
@@ -239,7 +239,7 @@ impl<'a> Reader<'_, 'a> {
             (Found::Integer(number), _) => Some(Uid::Number(number)),
             (Found::Text(text), _) => Some(Uid::Text(readable(&text).into_owned())),
             (other, place) => {
-                self.wrong("_UID", place, other.kind(), "a number or a text");
+                self.wrong("_UID", place, other.kind(), "an integer or a string");
                 None
             }
         }
@@ -252,10 +252,10 @@ impl<'a> Reader<'_, 'a> {
 
     fn id(&mut self, name: &'static str, value: &Found<'_>, place: (usize, usize)) -> Option<String> {
         let (id, found) = match value {
-            Found::Integer(number) => (id::eisa(*number), format!("the number {number:#x}")),
+            Found::Integer(number) => (id::eisa(*number), format!("the integer {number:#x}")),
             Found::Text(text) => {
                 let text = readable(text);
-                (id::text(&text), format!("the text {text:?}"))
+                (id::text(&text), format!("the string {text:?}"))
             }
             other => (None, String::from(other.kind())),
         };
@@ -273,7 +273,8 @@ impl<'a> Reader<'_, 'a> {
             return self.id("_CID", &value, place).into_iter().collect();
         };
         if elements.len() > MAX_CIDS {
-            let reason = format!("it has {} elements, of which {MAX_CIDS} are read", elements.len());
+            let reason =
+                format!("{} elements, expected at most {MAX_CIDS}; the rest is ignored", elements.len());
             self.unknown("_CID", Severity::Warning, place, &reason);
         }
         let mut ids = Vec::new();
@@ -281,7 +282,7 @@ impl<'a> Reader<'_, 'a> {
             match element {
                 Ok(value) => ids.extend(self.id("_CID", &value, place)),
                 Err(reason) => {
-                    let reason = format!("element {index}: {}", self.machine.explain(&reason));
+                    let reason = format!("element {index}: {}; it is ignored", self.machine.explain(&reason));
                     self.unknown("_CID", Severity::Warning, place, &reason);
                 }
             }
@@ -303,7 +304,7 @@ impl<'a> Reader<'_, 'a> {
         template::read(&bytes, |offset, remark| {
             let place = (table, start + step * offset);
             let severity = remark.severity();
-            findings.add("aml-resource", severity, path, place, &format!("_CRS: {remark}"));
+            findings.add("aml-resource", severity, &format_args!("{path}._CRS"), place, &remark);
         })
     }
 }

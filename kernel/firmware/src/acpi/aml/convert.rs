@@ -12,11 +12,11 @@ impl Machine<'_> {
     pub(super) fn kind(&self, value: Value) -> &'static str {
         match value {
             Value::Uninitialized => "nothing",
-            Value::Integer(_) => "a number",
+            Value::Integer(_) => "an integer",
             Value::Reference(_) => "a reference",
             Value::Unknown(_) => "an unknown value",
             Value::Object(handle) => match self.heap.get(handle) {
-                Some(Object::Text(_)) => "a text",
+                Some(Object::Text(_)) => "a string",
                 Some(Object::Buffer(_) | Object::Unknown(_)) => "a buffer",
                 Some(Object::Package(_)) => "a package",
                 None => "nothing",
@@ -35,11 +35,11 @@ impl Machine<'_> {
                 Object::Buffer(bytes) => Ok(self.narrowed(little_endian(bytes))),
                 Object::Unknown(cause) => Err(*cause),
                 Object::Package(_) => {
-                    return Err(Reason::Type { found: "a package", expected: "a number" }.at(place));
+                    return Err(Reason::Type { found: "a package", expected: "an integer" }.at(place));
                 }
             },
             Value::Reference(_) | Value::Uninitialized => {
-                return Err(Reason::Type { found: self.kind(value), expected: "a number" }.at(place));
+                return Err(Reason::Type { found: self.kind(value), expected: "an integer" }.at(place));
             }
         })
     }

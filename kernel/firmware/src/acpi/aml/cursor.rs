@@ -32,19 +32,19 @@ pub(super) struct Fault {
 /// See [`Fault`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FaultKind {
-    #[error("what encloses it ends in the middle of it")]
+    #[error("it exceeds the enclosing object")]
     Cut,
-    #[error("its length {length:#x} is not between {least:#x} and {most:#x}, where what encloses it ends")]
+    #[error("length {length:#x}, expected {least:#x} to {most:#x}, the end of the enclosing object")]
     Package { length: usize, least: usize, most: usize },
-    #[error("byte {0:#04x} cannot be in a name")]
+    #[error("byte {0:#04x} is not allowed in a name")]
     NameByte(u8),
-    #[error("a name goes up more than {MAX_PARENTS} times")]
+    #[error("a name has more than {MAX_PARENTS} parent prefixes")]
     Parents,
     #[error("{0:#04x} is not an opcode")]
     Opcode(u16),
     #[error("{0} is not data")]
     NoData(&'static str),
-    #[error("an expression has more than {MAX_EXPRESSION} parts")]
+    #[error("an expression has more than {MAX_EXPRESSION} terms")]
     Expression,
 }
 

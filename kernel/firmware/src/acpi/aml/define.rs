@@ -155,7 +155,7 @@ impl<'a> Machine<'a> {
                 let place = (list.table, start);
                 if let Err(stop) = self.define(scope, &name, Kind::RegionField, place) {
                     // The other fields of the list are good.
-                    let sentence = self.explain(&stop.reason);
+                    let sentence = alloc::format!("{}; the field is skipped", self.explain(&stop.reason));
                     self.report("aml-name", probe::Severity::Warning, scope, list, start, &sentence);
                 }
             }

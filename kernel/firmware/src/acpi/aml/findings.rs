@@ -1,4 +1,4 @@
-//! Findings about AML: each names its table and its offset.
+//! Findings about AML, each with its table and offset.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,10 +7,10 @@ use core::fmt::Display;
 
 use probe::{Finding, Severity};
 
-/// Most findings about all tables; the last one says how many more there were.
+/// Limit of findings about all tables; a last one counts the rest.
 const MAX_FINDINGS: usize = 256;
 
-/// What has been found so far.
+/// The findings so far.
 pub(super) struct Findings {
     /// Names of the tables, by index.
     tables: Vec<String>,
@@ -26,10 +26,10 @@ impl Findings {
 
     /// The name of a table.
     pub(super) fn table(&self, index: usize) -> &str {
-        self.tables.get(index).map_or("AML", String::as_str)
+        self.tables.get(index).map_or("unread table", String::as_str)
     }
 
-    /// Adds one about `subject`, whose cause stands at `(table, offset)`.
+    /// Adds one about the object `subject`, whose cause is at `(table, offset)`.
     pub(super) fn add(
         &mut self,
         id: &'static str,
@@ -42,18 +42,18 @@ impl Findings {
             self.left_out += 1;
             return;
         }
-        let sentence = format!("{}, byte {offset:#x}: {sentence}", self.table(table));
-        self.list.push(Finding { id, severity, subject: format!("{subject}"), sentence });
+        let subject = format!("{subject} ({}, byte {offset:#x})", self.table(table));
+        self.list.push(Finding { id, severity, subject, sentence: format!("{sentence}") });
     }
 
-    /// All of them.
+    /// The findings, with a last one for those beyond the limit.
     pub(super) fn into_list(mut self) -> Vec<Finding> {
         if self.left_out > 0 {
             self.list.push(Finding {
                 id: "findings-left-out",
                 severity: Severity::Warning,
                 subject: String::from("AML"),
-                sentence: format!("{} more findings about AML were left out", self.left_out),
+                sentence: format!("{} more findings about AML; they are not listed", self.left_out),
             });
         }
         self.list

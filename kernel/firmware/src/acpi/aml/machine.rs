@@ -53,17 +53,17 @@ pub(super) enum Reason {
     /// See [`Machine::explain`].
     #[error("it is not known")]
     Unknown(Source),
-    #[error("it is a method with {0} arguments, expected none")]
+    #[error("a method with {0} arguments, expected none")]
     Arguments(usize),
     #[error("{0} is not defined")]
     Undefined(NameString),
-    #[error("{0} is not defined, and the Name that stands for it has no value")]
+    #[error("{0} is not defined, and the Name for it has no value")]
     Valueless(NameString),
-    #[error("there is no value: a method returns nothing, or nothing was stored before")]
+    #[error("no value: a method returned nothing, or nothing was stored")]
     Uninitialized,
-    #[error("{found} stands where {expected} is expected")]
+    #[error("found {found}, expected {expected}")]
     Type { found: &'static str, expected: &'static str },
-    #[error("index {index:#x} is outside of {length:#x}")]
+    #[error("index {index:#x} is outside the length {length:#x}")]
     Index { index: u64, length: usize },
     #[error("{0} by 0")]
     Zero(&'static str),
@@ -71,13 +71,13 @@ pub(super) enum Reason {
     Refused { name: NameString, refusal: Refusal },
     #[error("an Else without an If")]
     Else,
-    #[error("it takes more than {MAX_STEPS} steps, or all evaluations together more than {MAX_ALL_STEPS}")]
+    #[error("more than {MAX_STEPS} steps, or more than {MAX_ALL_STEPS} in all evaluations together")]
     Steps,
-    #[error("it is nested deeper than {MAX_DEPTH}")]
+    #[error("nested deeper than {MAX_DEPTH}")]
     Depth,
-    #[error("it needs too much memory")]
+    #[error("too much memory is needed")]
     Memory,
-    #[error("the values of all devices together have more than {MAX_VALUE_BYTES:#x} bytes")]
+    #[error("the values of all devices together exceed {MAX_VALUE_BYTES:#x} bytes")]
     Budget,
 }
 
@@ -101,8 +101,8 @@ impl Found<'_> {
     /// What kind of value it is.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Integer(_) => "a number",
-            Self::Text(_) => "a text",
+            Self::Integer(_) => "an integer",
+            Self::Text(_) => "a string",
             Self::Buffer(..) => "a buffer",
             Self::Package(_) => "a package",
         }
@@ -262,13 +262,13 @@ impl<'a> Machine<'a> {
         match reason {
             Reason::Unknown(Source::Region(field)) => {
                 let path = self.tree.path(*field);
-                alloc::format!("it depends on {path}, a field of an operation region, which is not accessed")
+                alloc::format!("depends on {path}, a field of an operation region, which is not accessed")
             }
             Reason::Unknown(Source::Operator(operator)) => {
-                alloc::format!("it depends on {}, which is not evaluated", opcode::name(*operator))
+                alloc::format!("depends on {}, which is not evaluated", opcode::name(*operator))
             }
             Reason::Unknown(Source::Unfinished) => {
-                String::from("it may depend on what code writes that could not be evaluated to its end")
+                String::from("may depend on a write by code that was not evaluated completely")
             }
             other => other.to_string(),
         }

@@ -94,13 +94,12 @@ pub fn read(tables: &[&[u8]]) -> Namespace {
         match checked(table) {
             Ok(block) => machine.load(Cursor::new(block, index, HEADER_SIZE)),
             Err(fault) => {
-                let subject = machine.findings.table(index).to_string();
-                machine.findings.add("aml-table", Severity::Error, &subject, (index, fault.offset()), &fault);
+                machine.findings.add("aml-table", Severity::Error, &"AML", (index, fault.offset()), &fault);
             }
         }
     }
     if tables.len() > MAX_TABLES {
-        let sentence = format!("{} more tables are not read", tables.len() - MAX_TABLES);
+        let sentence = format!("{} tables beyond the limit; they are not read", tables.len() - MAX_TABLES);
         machine.findings.add("aml-limit", Severity::Error, &"AML", (MAX_TABLES, 0), &sentence);
     }
     let devices = collect::devices(&mut machine);
@@ -110,7 +109,9 @@ pub fn read(tables: &[&[u8]]) -> Namespace {
 /// Why a table is not read at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum TableFault {
-    #[error("{given:#x} bytes are given, the header alone has {HEADER_SIZE:#x}; the table is not read")]
+    #[error(
+        "{given:#x} bytes long, expected at least the {HEADER_SIZE:#x} bytes of the header; the table is not read"
+    )]
     HeaderCut { given: usize },
     #[error("the signature is {0:?}, expected DSDT or SSDT; the table is not read")]
     Signature(String),

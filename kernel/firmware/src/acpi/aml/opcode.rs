@@ -127,7 +127,7 @@ pub(super) fn operator(opcode: u16) -> Option<(&'static str, &'static str)> {
         BYTE => ("a byte", "b"),
         WORD => ("a word", "w"),
         DWORD => ("a double word", "d"),
-        STRING => ("a text", "z"),
+        STRING => ("a string", "z"),
         QWORD => ("a quad word", "q"),
         SCOPE => ("Scope", "p"),
         BUFFER => ("Buffer", "p"),

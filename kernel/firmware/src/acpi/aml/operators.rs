@@ -166,7 +166,7 @@ impl Machine<'_> {
                 Object::Unknown(cause) => Value::Unknown(*cause),
             }),
             other => {
-                let expected = "a text, a buffer or a package";
+                let expected = "a string, a buffer or a package";
                 Err(Reason::Type { found: self.kind(other), expected }.at(place))
             }
         }

@@ -58,7 +58,7 @@ impl<'a> Machine<'a> {
         match value {
             Value::Reference(reference) => Ok(Target::Reference(reference)),
             Value::Unknown(cause) => Err(Reason::Unknown(cause.source).at(place)),
-            other => Err(Reason::Type { found: self.kind(other), expected: "a place to store to" }.at(place)),
+            other => Err(Reason::Type { found: self.kind(other), expected: "a store target" }.at(place)),
         }
     }
 
@@ -168,8 +168,10 @@ impl<'a> Machine<'a> {
                 let current = if convert { self.value_of(node, place)? } else { Value::Uninitialized };
                 self.store_to_data(value, node, current, place)
             }
-            _ => Err(Reason::Type { found: "an object that is no data", expected: "a place to store to" }
-                .at(place)),
+            _ => {
+                Err(Reason::Type { found: "an object that is not data", expected: "a store target" }
+                    .at(place))
+            }
         }
     }
 

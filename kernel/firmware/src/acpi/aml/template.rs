@@ -50,33 +50,33 @@ const LAST_PORT: u64 = 0xffff;
 pub(super) enum Remark {
     #[error("the template ends inside a descriptor; the rest is not read")]
     Cut,
-    #[error("the template does not end with an end tag")]
+    #[error("the template has no end tag; it is used anyway")]
     NoEnd,
-    #[error("{0:#x} bytes behind the end tag are not read")]
+    #[error("{0:#x} bytes after the end tag; they are not read")]
     BehindEnd(usize),
-    #[error("the end tag's checksum is {found:#04x}, expected 0 or {expected:#04x}")]
+    #[error("the end tag's checksum is {found:#04x}, expected 0 or {expected:#04x}; it is ignored")]
     Checksum { found: u8, expected: u8 },
-    #[error("descriptor {0:#04x} is not known, and skipped")]
+    #[error("unknown descriptor {0:#04x}; it is skipped")]
     Unknown(u8),
     #[error(
-        "descriptor {0:#04x} (DMA, alternatives, vendor, GPIO, serial bus, pins) is not used, and skipped"
+        "descriptor {0:#04x} (DMA, alternatives, vendor, GPIO, serial bus, pins) is not supported; it is skipped"
     )]
     Unused(u8),
-    #[error("descriptor {descriptor:#04x} has {length} bytes, expected at least {least}; skipped")]
+    #[error("descriptor {descriptor:#04x} is {length} bytes long, expected at least {least}; it is skipped")]
     Short { descriptor: u8, length: usize, least: usize },
-    #[error("its range {start:#x} to {end:#x} ends before it begins; skipped")]
+    #[error("the range {start:#x} to {end:#x} ends before it begins; it is skipped")]
     Reversed { start: u64, end: u64 },
-    #[error("its range of {length:#x} from {start:#x} on leaves the address space; skipped")]
+    #[error("the range of {length:#x} bytes at {start:#x} exceeds the address space; it is skipped")]
     Overflow { start: u64, length: u64 },
-    #[error("its range {start:#x} to {end:#x} has length 0; skipped")]
+    #[error("the range {start:#x} to {end:#x} has length 0; it is skipped")]
     Empty { start: u64, end: u64 },
-    #[error("its length is {length:#x}, but {start:#x} to {end:#x} is what counts")]
+    #[error("the length {length:#x} contradicts the range {start:#x} to {end:#x}; the range is used")]
     Length { start: u64, end: u64, length: u64 },
-    #[error("address space of type {0:#04x} is not known; skipped")]
+    #[error("unknown address space type {0:#04x}; it is skipped")]
     Space(u8),
-    #[error("bus numbers {start:#x} to {end:#x} have length {length:#x}; the length counts")]
+    #[error("bus numbers {start:#x} to {end:#x} have length {length:#x}; the length is used")]
     BusLength { start: u64, end: u64, length: u64 },
-    #[error("it names no interrupt; skipped")]
+    #[error("the descriptor has no interrupt number; it is skipped")]
     NoInterrupt,
 }
 

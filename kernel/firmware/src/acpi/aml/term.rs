@@ -355,7 +355,7 @@ impl<'a> Machine<'a> {
         };
         let Value::Object(handle) = source else {
             let found = self.kind(source);
-            return Err(Reason::Type { found, expected: "a package, a buffer or a text" }.at(place));
+            return Err(Reason::Type { found, expected: "a package, a buffer or a string" }.at(place));
         };
         let at = usize::try_from(index).unwrap_or(usize::MAX);
         let (length, reference) = match self.look(handle, place)? {

@@ -74,11 +74,11 @@ pub(super) enum Kind<'a> {
 pub(super) enum Refusal {
     #[error("it has no name")]
     Nameless,
-    #[error("what should enclose it is not defined")]
+    #[error("its parent is not defined")]
     NoParent,
-    #[error("there is one of that name already, which stays")]
+    #[error("the name is already defined, and the first definition is kept")]
     Exists,
-    #[error("it is deeper than {MAX_DEPTH}")]
+    #[error("nested deeper than {MAX_DEPTH}")]
     Depth,
     #[error("there are more than {MAX_NODES} objects")]
     Nodes,

@@ -53,26 +53,28 @@ impl Unknowns {
     /// Makes findings of them.
     pub(super) fn report(self, machine: &mut Machine<'_>) {
         for Unknown { name, path, place, reason } in self.single {
-            let sentence = format!("{name} is not known: {reason}; {}", consequence(name));
-            machine.findings.add("aml-unknown", Severity::Error, &path, place, &sentence);
+            let sentence = format!("{reason}; {}", consequence(name));
+            let object = format_args!("{path}.{name}");
+            machine.findings.add("aml-unknown", Severity::Error, &object, place, &sentence);
         }
         for (severity, Unknown { name, path, place, reason }, count) in self.summed {
             let more = match count {
                 1 => String::new(),
-                _ => format!("; the same goes for {} more devices", count - 1),
+                _ => format!("; the same applies to {} more devices", count - 1),
             };
-            let sentence = format!("{name} is not known: {reason}; {}{more}", consequence(name));
-            machine.findings.add("aml-unknown", severity, &path, place, &sentence);
+            let sentence = format!("{reason}; {}{more}", consequence(name));
+            let object = format_args!("{path}.{name}");
+            machine.findings.add("aml-unknown", severity, &object, place, &sentence);
         }
     }
 }
 
-/// What follows for the device.
+/// The consequence for the device.
 fn consequence(name: &str) -> &'static str {
     match name {
-        "_STA" => "the device counts as absent",
-        "_CRS" => "the device is taken to have no resources",
-        "_CCA" => "the device is taken to do no DMA",
+        "_STA" => "the device is treated as absent",
+        "_CRS" => "the device is treated as having no resources",
+        "_CCA" => "the device is treated as doing no DMA",
         _ => "the object is ignored",
     }
 }
