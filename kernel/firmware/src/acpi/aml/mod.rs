@@ -33,7 +33,7 @@ pub use device::{AmlDevice, Uid};
 pub use resource::{AddressSpace, Caching, GenericRegister, Interrupts, Resource, SpaceKind};
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use probe::{Finding, Severity};
