@@ -136,13 +136,13 @@ impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BeyondAddressSpace { range, bits } => {
-                write!(f, "{range} leaves the {bits}-bit physical address space of this CPU")
+                write!(f, "{range} exceeds the {bits}-bit physical address space of this CPU")
             }
             Self::MappedOtherwise { address, wanted } => {
-                write!(f, "{address} is to be mapped as {wanted}, and is something else already")
+                write!(f, "{address} cannot be mapped as {wanted}: it is already mapped as something else")
             }
             Self::OutOfTables { range, limit } => {
-                write!(f, "no page table left for {range}: all {limit} are in use")
+                write!(f, "no page table is left for {range}: all {limit} are in use")
             }
         }
     }

@@ -37,7 +37,7 @@ pub enum Error {
     #[error("the acpi crate: {0:?}")]
     AcpiCrate(acpi::AcpiError),
     /// No device that would offer ACPI tables.
-    #[error("no fw_cfg device: nothing offers ACPI tables without firmware")]
+    #[error("no fw_cfg device: ACPI tables are not available without firmware")]
     NoFwCfg,
     /// That device has no registers.
     #[error("fw_cfg has no registers")]

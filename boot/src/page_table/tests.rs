@@ -122,7 +122,10 @@ fn memory_is_never_device_registers_as_well() {
     assert_eq!(error, MapError::MappedOtherwise { address: PhysAddr(GIB), wanted: Kind::Device });
     space.map(bytes(0x0900_0000, PAGE_SIZE), Kind::Device).unwrap();
     let error = space.map(bytes(0x0900_0000, 4), Kind::Normal).unwrap_err();
-    assert_eq!(error.to_string(), "0x9000000 is to be mapped as memory, and is something else already");
+    assert_eq!(
+        error.to_string(),
+        "0x9000000 cannot be mapped as memory: it is already mapped as something else"
+    );
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Findings {
                 id: "pci-findings-left-out",
                 severity: Severity::Warning,
                 subject: String::from("pci"),
-                sentence: format!("{} more findings about PCI are not shown", self.left_out),
+                sentence: format!("{} more findings about PCI; they are not listed", self.left_out),
             });
         }
         self.findings
@@ -60,33 +60,42 @@ impl Findings {
         }
     }
 
+    /// Adds one whose place is a BAR.
+    fn add_register(&mut self, id: &'static str, at: PciAddress, register: BarRegister, sentence: String) {
+        if self.findings.len() < MAX_FINDINGS {
+            let subject = format!("{at} {register}");
+            self.findings.push(Finding { id, severity: Severity::Warning, subject, sentence });
+        } else {
+            self.left_out += 1;
+        }
+    }
+
     pub(crate) fn acs_refused(&mut self, at: PciAddress, refused: AcsFlags) {
         let sentence = format!(
-            "{at} says that it has ACS {refused}, and does not keep it switched on; it is taken as not isolating"
+            "ACS {refused} is supported but does not stay enabled; the function is treated as not isolating"
         );
         self.add("acs-not-enabled", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn hidden_root(&mut self, at: PciAddress, last_bus: u8, functions: u32) {
         let sentence = format!(
-            "root bus {:04x}:{:02x} is described nowhere; its bridges were given bus numbers up to {last_bus:#04x}, \
-             and its functions were left out: {functions}",
-            at.segment, at.bus
+            "firmware does not describe this root bus; its bridges got bus numbers up to {last_bus:#04x}, functions left \
+             out: {functions}"
         );
         self.add("hidden-host-bridge", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn buses_exhausted(&mut self, bridge: PciAddress, last_bus: u8) {
         let sentence = format!(
-            "no bus number up to {last_bus:#04x} is left for the bus behind {bridge}; what is there cannot be reached"
+            "no bus number up to {last_bus:#04x} is left for the bus behind it; devices there cannot be reached"
         );
         self.add("bus-numbers-exhausted", Severity::Warning, bridge, sentence);
     }
 
     pub(crate) fn buses_renumbered(&mut self, bridge: PciAddress, register: u32) {
         let sentence = format!(
-            "bus numbers {:#04x}, {:#04x}, {:#04x} in {bridge} contradict the rest; all bridges of its root bus were \
-             numbered anew",
+            "bus numbers {:#04x}, {:#04x}, {:#04x} contradict those of other bridges; all bridges of the root bus are \
+             renumbered",
             register & 0xff,
             register >> 8 & 0xff,
             register >> 16 & 0xff
@@ -95,92 +104,83 @@ impl Findings {
     }
 
     pub(crate) fn root_twice(&mut self, at: PciAddress) {
-        let sentence = format!(
-            "firmware describes root bus {:04x}:{:02x} inside the bus range of another host bridge; it is scanned once",
-            at.segment, at.bus
-        );
+        let sentence =
+            String::from("the root bus is in the bus range of another host bridge too; it is scanned once");
         self.add("host-bridges-overlap", Severity::Error, at, sentence);
     }
 
     pub(crate) fn root_range_empty(&mut self, at: PciAddress, last_bus: u8) {
         let sentence = format!(
-            "the bus range of the host bridge of {:04x}:{:02x} ends at {last_bus:#04x}, before it begins; it is not \
-             scanned",
-            at.segment, at.bus
+            "the bus range ends at {last_bus:#04x}, before it begins; the host bridge is not scanned"
         );
         self.add("bus-range-empty", Severity::Error, at, sentence);
     }
 
     pub(crate) fn not_ready(&mut self, at: PciAddress) {
-        let sentence = format!("{at} answers that it is not ready yet (vendor ID 0x0001); it is left out");
+        let sentence = String::from("the function is not ready (vendor ID 0x0001); it is left out");
         self.add("function-not-ready", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn unknown_header(&mut self, at: PciAddress, header_type: u8) {
-        let sentence = format!("{at} has the unknown header type {header_type:#04x}; it is left out");
+        let sentence = format!("unknown header type {header_type:#04x}; the function is left out");
         self.add("unknown-header-type", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn reserved_kind(&mut self, at: PciAddress, value: u8) {
-        let sentence = format!("the PCIe capability of {at} has the reserved device/port type {value}");
+        let sentence = format!("the PCIe capability has the reserved device/port type {value}");
         self.add("reserved-port-type", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn class_without_header(&mut self, at: PciAddress, class: u32, header_type: u8) {
-        let sentence = format!(
-            "class {class:#08x} of {at} does not go with its header type {header_type}; the header counts"
-        );
+        let sentence =
+            format!("class {class:#08x} contradicts header type {header_type}; the header type is used");
         self.add("class-contradicts-header", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn cardbus(&mut self, at: PciAddress) {
-        let sentence = format!("{at} is a cardbus bridge; what is behind it is not looked at");
+        let sentence = String::from("CardBus bridge; devices behind it are not scanned");
         self.add("cardbus-bridge", Severity::Info, at, sentence);
     }
 
     pub(crate) fn capability_list(&mut self, at: PciAddress, list: &str, offset: u16, wrong: &str) {
-        let sentence = format!("the {list} of {at} {wrong} at offset {offset:#05x}; entries before it count");
+        let sentence =
+            format!("the {list} {wrong} at offset {offset:#05x}; only the entries before it are used");
         self.add("capability-list-broken", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn ari(&mut self, at: PciAddress, next: u8) {
         let sentence = format!(
-            "the next function of {at} is {next}, and no port above it forwards by ARI; functions above 7 are left out"
+            "the next function is {next}, but no port above forwards ARI; functions above 7 are not scanned"
         );
         self.add("ari-functions-not-scanned", Severity::Info, at, sentence);
     }
 
     pub(crate) fn not_in_ari_chain(&mut self, at: PciAddress) {
-        let sentence = format!(
-            "{at} answers, but the chain of ARI function numbers of its device does not lead to it; it is left out"
-        );
+        let sentence =
+            String::from("the device's chain of ARI function numbers does not lead to it; it is left out");
         self.add("function-not-in-ari-chain", Severity::Warning, at, sentence);
     }
 
     /// `claimed` is a downstream or an upstream port.
     pub(crate) fn impossible_port(&mut self, at: PciAddress, claimed: FunctionKind, above: FunctionKind) {
         let sentence = if claimed == FunctionKind::DownstreamPort {
-            format!("{at} claims to be a downstream port below a {above}; it is treated as an upstream port")
+            format!("downstream port below a {above}; it is treated as an upstream port")
         } else {
-            format!(
-                "{at} claims to be an upstream port below an {above}; it is grouped as the upstream port that it \
-                 claims to be, as Linux does"
-            )
+            format!("upstream port below an {above}; it is grouped as an upstream port, as in Linux")
         };
         self.add("impossible-port-type", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn sriov_malformed(&mut self, at: PciAddress) {
-        let sentence = format!(
-            "the SR-IOV capability of {at} has a First VF Offset, VF Stride or page size of 0; it cannot have virtual \
-             functions"
+        let sentence = String::from(
+            "the SR-IOV capability has a First VF Offset, VF Stride or page size of 0; virtual functions are not \
+             available",
         );
         self.add("sriov-malformed", Severity::Warning, at, sentence);
     }
 
     pub(crate) fn no_virtual_functions(&mut self, at: PciAddress, number: u16, refusal: Refusal) {
-        let sentence =
-            format!("{at} was to have {number} virtual functions: {refusal}; none was switched on");
+        let sentence = format!("{number} virtual functions requested, but {refusal}; none is enabled");
         self.add("no-virtual-functions", Severity::Warning, at, sentence);
     }
 
@@ -191,8 +191,7 @@ impl Findings {
     }
 
     pub(crate) fn bar_malformed(&mut self, at: PciAddress, register: BarRegister, wrong: &str) {
-        let sentence = format!("{register} of {at} {wrong}; it gets no address");
-        self.add("bar-malformed", Severity::Warning, at, sentence);
+        self.add_register("bar-malformed", at, register, format!("{wrong}; it gets no address"));
     }
 
     pub(crate) fn bar_does_not_fit(
@@ -203,36 +202,30 @@ impl Findings {
         kind: BarKind,
     ) {
         let space = if kind == BarKind::Io { "I/O" } else { "memory" };
-        let sentence =
-            format!("no {space} window has room for {register} of {at}, {size:#x} bytes; it gets no address");
-        self.add("bar-does-not-fit", Severity::Warning, at, sentence);
+        let sentence = format!("no {space} window has room for {size:#x} bytes; it gets no address");
+        self.add_register("bar-does-not-fit", at, register, sentence);
     }
 
     pub(crate) fn bar_unreachable(&mut self, at: PciAddress, register: BarRegister, bus_address: u64) {
-        let sentence = format!(
-            "{register} of {at} holds bus address {bus_address:#x}, to which no window leads; it is placed anew"
-        );
-        self.add("bar-outside-windows", Severity::Warning, at, sentence);
+        let sentence = format!("bus address {bus_address:#x} is outside all windows; it gets a new address");
+        self.add_register("bar-outside-windows", at, register, sentence);
     }
 
     pub(crate) fn bar_overlaps(&mut self, at: PciAddress, register: BarRegister, bus_address: u64) {
-        let sentence = format!(
-            "{register} of {at} holds bus address {bus_address:#x}, which something else has already; it is placed anew"
-        );
-        self.add("bar-overlaps", Severity::Warning, at, sentence);
+        let sentence = format!("bus address {bus_address:#x} is already in use; it gets a new address");
+        self.add_register("bar-overlaps", at, register, sentence);
     }
 
     pub(crate) fn bar_not_kept(&mut self, at: PciAddress, register: BarRegister, written: u64, held: u64) {
-        let sentence = format!(
-            "{register} of {at} reads {held:#x} after {written:#x} was written; the device is not accessed through it"
-        );
-        self.add("bar-not-kept", Severity::Warning, at, sentence);
+        let sentence =
+            format!("reads {held:#x} after {written:#x} was written; the device is not accessed through it");
+        self.add_register("bar-not-kept", at, register, sentence);
     }
 
     pub(crate) fn window_not_kept(&mut self, at: PciAddress, kind: WindowKind, range: Range<u64>) {
         let name = kind.name();
         let sentence = format!(
-            "the {name} window of bridge {at} does not keep {:#x} to {:#x}; what is behind it there is not accessed",
+            "the {name} window does not keep {:#x} to {:#x}; devices behind it are not accessed there",
             range.start(),
             range.end()
         );
@@ -242,8 +235,7 @@ impl Findings {
     pub(crate) fn window_moved(&mut self, at: PciAddress, kind: WindowKind) {
         let name = kind.name();
         let sentence = format!(
-            "firmware left no room in or beside the {name} window of bridge {at} for all that is behind it; what is \
-             there was placed anew"
+            "firmware left no room for everything behind the {name} window; what is behind it gets new addresses"
         );
         self.add("bridge-window-moved", Severity::Info, at, sentence);
     }

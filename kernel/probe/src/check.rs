@@ -28,7 +28,7 @@ pub(crate) fn at_rest<D>(tables: &mut Tables<D>, mut broken: Broken) {
     check_instances(tables, &mut broken);
     check_deferred(tables, &mut broken);
     if connected(tables, tables.devices.iter().map(Device::id)) != partition(tables) {
-        broken.push((Id::I10, "the groups are not what classes and endpoints connect".into()));
+        broken.push((Id::I10, "the groups do not match isolation classes and shared endpoints".into()));
     }
     for (id, by) in broken {
         tables.invariants.broken(id, || by);
@@ -39,7 +39,7 @@ pub(crate) fn at_rest<D>(tables: &mut Tables<D>, mut broken: Broken) {
 /// (I5).
 pub(crate) fn others_kept_their_groups<D>(tables: &mut Tables<D>, device: DeviceId, losses: u64) {
     if tables.groups.losses() != losses {
-        let by = || format!("{} cost another device its group", tables.devices[device].name());
+        let by = || format!("{} made another device lose its group", tables.devices[device].name());
         tables.invariants.broken(Id::I5, by);
     }
 }
@@ -56,7 +56,10 @@ fn check_classes<D>(tables: &Tables<D>, broken: &mut Broken) {
             let first = tables.devices[first].name();
             broken.push((
                 Id::I1,
-                format!("{} and {first} cannot be isolated and are in two groups", device.name()),
+                format!(
+                    "{} and {first} cannot be isolated from each other, but are in two groups",
+                    device.name()
+                ),
             ));
         }
     }
@@ -88,17 +91,17 @@ fn check_groups<D>(tables: &Tables<D>, broken: &mut Broken) {
         let (id, counted) = (group.id(), group.owners());
         let bound = owners[id.0 as usize];
         if bound != counted {
-            broken.push((Id::I8, format!("group {id} counts {counted} owners and has {bound}")));
+            broken.push((Id::I8, format!("group {id} counts {counted} owners, but has {bound}")));
         }
         for member in group.members() {
             if !is_attached(tables, *member, id) {
                 let name = tables.devices[*member].name();
-                broken.push((Id::I6, format!("{name} is not attached as its group {id} is")));
+                broken.push((Id::I6, format!("{name} is not attached to the domain of its group {id}")));
             }
         }
     }
     if !tables.groups.numbers_are_complete() {
-        broken.push((Id::I7, "a group number was passed over".into()));
+        broken.push((Id::I7, "a group number was skipped".into()));
     }
 }
 
@@ -139,7 +142,7 @@ fn check_deferred<D>(tables: &Tables<D>, broken: &mut Broken) {
                     .membership(deferred.device())
                     .is_none_or(|membership| has_domain(membership.group())) =>
             {
-                "a default domain that is there"
+                "a default domain that exists"
             }
             Until::Ready(nodes) if nodes.iter().all(|node| tables.instances.is_ready(*node)) => {
                 "an IOMMU that is ready"
@@ -147,6 +150,6 @@ fn check_deferred<D>(tables: &Tables<D>, broken: &mut Broken) {
             _ => continue,
         };
         let name = tables.devices[deferred.device()].name();
-        broken.push((Id::I11, format!("{name} is left waiting for {awaited}")));
+        broken.push((Id::I11, format!("{name} still waits for {awaited}")));
     }
 }

@@ -316,9 +316,10 @@ pub struct Finding {
     pub id: String,
     /// How much it matters.
     pub severity: Severity,
-    /// Device, node or table that it is about.
+    /// The most exact place: a device, a PCI address and register, a device tree node or property
+    /// (`/node:property[entry]`), a table's node with its offset, an object of the namespace.
     pub device: String,
-    /// One sentence.
+    /// `what; consequence`, without the place.
     pub sentence: String,
 }
 

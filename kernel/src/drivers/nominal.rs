@@ -167,7 +167,9 @@ impl Driver<Handle> for Nominal {
             return Err(BindError::Declined("the virtual function has no queues".to_string()));
         }
         if self.refuses {
-            return Err(BindError::Declined("its ID table has the device, its probe does not".to_string()));
+            return Err(BindError::Declined(
+                "the ID table contains the device, but the probe rejects it".to_string(),
+            ));
         }
         Ok(Provides::Nothing)
     }

@@ -42,7 +42,7 @@ impl Driver<Handle> for Shpchp {
             Handle::Function(index) if self.hardware.topology[index].capability(SHPC).is_some() => {
                 Ok(Provides::Nothing)
             }
-            _ => Err(BindError::Declined("no standard hot-plug controller".to_string())),
+            _ => Err(BindError::Declined("not a standard hot-plug controller".to_string())),
         }
     }
 }

@@ -47,13 +47,13 @@ enum VirtioError {
     #[error(transparent)]
     Legacy(#[from] virtio_legacy::LegacyError),
     /// It has gone.
-    #[error("every bit of its status is set after a reset, as if the device were gone")]
+    #[error("all bits of the status are set after a reset; the device does not respond")]
     Gone,
     /// It is still being reset.
-    #[error("does not confirm a reset within {RESET_DEADLINE_US} us")]
+    #[error("the device does not confirm a reset within {RESET_DEADLINE_US} us")]
     NoReset,
     /// It wants another set of features.
-    #[error("offers features {offered:#x} and refuses to run with {taken:#x} of them")]
+    #[error("the device offers features {offered:#x} but does not accept {taken:#x}")]
     Features {
         /// Those that it has.
         offered: u64,
@@ -61,7 +61,7 @@ enum VirtioError {
         taken: u64,
     },
     /// It does not run after DRIVER_OK.
-    #[error("its status is {found:#x} right after DRIVER_OK, expected {expected:#x}")]
+    #[error("status is {found:#x} after DRIVER_OK, expected {expected:#x}")]
     Status {
         /// Its status.
         found: u32,
@@ -114,7 +114,7 @@ impl Driver<Handle> for VirtioPci {
     fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         if let Handle::Function(index) = *device {
             if !VIRTIO_DEVICES.contains(&self.hardware.topology[index].device) {
-                return Err(BindError::Declined("its device ID is not one of virtio".to_string()));
+                return Err(BindError::Declined("the device ID is not a virtio device ID".to_string()));
             }
             let running = self.start(index).map_err(failed)?;
             self.running.push((index, running));

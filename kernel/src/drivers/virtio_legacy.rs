@@ -19,13 +19,13 @@ const FAILED: u8 = 128;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LegacyError {
     /// The header does not fit.
-    #[error("its I/O BAR {0} is shorter than a legacy virtio header")]
+    #[error("the I/O BAR {0} is shorter than a legacy virtio header")]
     Short(Range<PhysAddr>),
     /// The window of the host bridge is not aligned.
-    #[error("its I/O BAR {0} is not aligned to {HEADER_ALIGNMENT} bytes for the CPU")]
+    #[error("the I/O BAR {0} is not aligned to {HEADER_ALIGNMENT} bytes for the CPU")]
     Misaligned(Range<PhysAddr>),
     /// Its status after DRIVER_OK.
-    #[error("its status is {0:#x} after DRIVER_OK")]
+    #[error("status is {0:#x} after DRIVER_OK")]
     Status(u8),
 }
 

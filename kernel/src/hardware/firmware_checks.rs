@@ -1,4 +1,4 @@
-//! Where the machine is not what firmware says: findings for which both sides are needed.
+//! Findings about contradictions between the machine and its description by the firmware.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -22,8 +22,8 @@ pub(crate) fn registers(device: &str, node: &str, error: RegistersError) -> Find
     Finding {
         id: error.id(),
         severity: Severity::Warning,
-        subject: device.to_string(),
-        sentence: format!("reg of {node}: {error}; what it describes is left out"),
+        subject: format!("{device} ({node})"),
+        sentence: format!("{error}; it is left out"),
     }
 }
 
@@ -32,8 +32,8 @@ pub(crate) fn config_acs(entry: &str) -> Finding {
     Finding {
         id: "config-acs-unused",
         severity: Severity::Warning,
-        subject: "pci=config_acs=".to_string(),
-        sentence: format!("{entry}: no function with ACS is left that this means; it changes nothing"),
+        subject: format!("pci=config_acs={entry}"),
+        sentence: "no function with ACS is left for this entry; it has no effect".to_string(),
     }
 }
 
@@ -42,11 +42,11 @@ pub(crate) fn of_slots(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Findin
     let slots = hardware.virtio_mmio_slots().filter(|(device, _)| map.is_iommu(device.node));
     let mismatch = |(device, kind): (&PlatformDevice, Option<u32>)| {
         let what = match kind {
-            None => String::from("no virtio device was found in the slot"),
+            None => String::from("the slot has no virtio device"),
             Some(IOMMU_TYPE) => return None,
-            Some(kind) => format!("the virtio device there has type {kind}, no IOMMU"),
+            Some(kind) => format!("the virtio device has type {kind}"),
         };
-        Some(no_iommu(map.name(device.node), &format!("it is an IOMMU: {what}")))
+        Some(no_iommu(map.name(device.node), &what))
     };
     slots.filter_map(mismatch).collect()
 }
@@ -86,10 +86,10 @@ pub(crate) fn of_buses(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Findin
             && functions.all(|one| translate(one) == Some(Translation::Nowhere(Untranslated::NotInMap)));
         if is_left_out && let Some(Translation::Endpoints(references)) = translate(bridge) {
             let at = topology[bridge].address;
-            let source = references.first().map_or("the map", |reference| reference.source);
+            let source = references.first().map_or("map", |reference| reference.source);
             let sentence = format!(
-                "{source} has {at}, and nothing on bus {:#04x} behind it, so that its functions are left untranslated; \
-                 was the bus numbered only after firmware had described it?",
+                "the {source} contains this bridge but not the functions on bus {:#04x} behind it; they are not translated \
+                 (was the bus numbered after the firmware described it?)",
                 bus.number
             );
             let (id, severity) = ("bus-not-in-map", Severity::Warning);
@@ -104,10 +104,9 @@ fn empty(bridge: &HostBridge, node: &str) -> Finding {
     Finding {
         id: "host-bridge-empty",
         severity: Severity::Warning,
-        subject: bridge.name.clone(),
+        subject: format!("{} ({node})", bridge.name),
         sentence: format!(
-            "there is no function on buses {first_bus:#x} to {last_bus:#x}; reg of {node} says that {} is their \
-             configuration space",
+            "no function on buses {first_bus:#x} to {last_bus:#x}, whose configuration space is described at {}",
             bridge.ecam
         ),
     }
@@ -130,25 +129,25 @@ fn mismatch(
         (Some(index), _) => {
             let function = &hardware.topology[index];
             let (vendor, device) = (function.vendor, function.device);
-            format!("{} is an IOMMU: the function is {vendor:04x}:{device:04x}, no IOMMU", function.address)
+            format!("function {} is {vendor:04x}:{device:04x}", function.address)
         }
         (None, FunctionBus::Number(bus)) => {
             let address = PciAddress { segment: bridge.segment, bus, devfn: entry.place };
-            format!("{address} is an IOMMU: there is no function")
+            format!("there is no function at {address}")
         }
         (None, FunctionBus::Behind(port)) => {
             let port = map.name(port);
-            format!("function {} behind {port} is an IOMMU: there is no function", entry.place)
+            format!("there is no function {} behind {port}", entry.place)
         }
     };
     Some(no_iommu(map.name(entry.node), &claim))
 }
 
-fn no_iommu(node: String, claim: &str) -> Finding {
+fn no_iommu(node: String, found: &str) -> Finding {
     Finding {
         id: "iommu-node-mismatch",
         severity: Severity::Error,
         subject: node,
-        sentence: format!("firmware says that {claim}"),
+        sentence: format!("described as an IOMMU, but {found}; devices behind it are not translated"),
     }
 }

@@ -10,7 +10,7 @@ use firmware::{Description, HostBridge};
 use pci::{Occupied, RootBus, WindowFault};
 use probe::{Finding, FirmwareMap, Severity};
 
-/// Findings about windows at most; a map with more is broken in one way many times.
+/// Limit of findings about windows; a map with more has one defect many times.
 const FINDING_LIMIT: usize = 16;
 
 /// A root bus for each of `host_bridges`, and what is wrong with their windows.
@@ -33,7 +33,10 @@ pub(crate) fn root_buses(
             id: "pci-window-unusable",
             severity: Severity::Warning,
             subject: String::from("pci"),
-            sentence: format!("{} more findings about windows are not shown", faults.len() - FINDING_LIMIT),
+            sentence: format!(
+                "{} more findings about windows; they are not listed",
+                faults.len() - FINDING_LIMIT
+            ),
         });
     }
     (roots, findings)
@@ -70,6 +73,6 @@ fn finding(fault: &WindowFault, node: String) -> Finding {
     let PciWindow { space, bus_start, cpu, .. } = fault.window;
     let space = if space == PciSpace::Io { "I/O" } else { "memory" };
     let sentence =
-        format!("the {space} window at bus address {bus_start:#x}, CPU addresses {cpu}: {}", fault.error);
+        format!("{space} window at bus address {bus_start:#x}, CPU addresses {cpu}: {}", fault.error);
     Finding { id: "pci-window-unusable", severity: Severity::Warning, subject: node, sentence }
 }

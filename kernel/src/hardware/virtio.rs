@@ -32,7 +32,7 @@ pub(crate) enum TransportError {
     #[error("no configuration space")]
     NoConfigSpace,
     /// A BAR of it cannot be used.
-    #[error("{register}, by ranges of {bridge}: {fault}")]
+    #[error("{register}, through a window of {bridge}: {fault}")]
     Bar {
         /// Which one.
         register: BarRegister,
@@ -50,7 +50,7 @@ pub(crate) enum TransportError {
         complaints: String,
     },
     /// It has nowhere to be notified.
-    #[error("it has no doorbells")]
+    #[error("the device has no doorbells")]
     NoDoorbells,
     /// Firmware lists no registers.
     #[error("no registers")]
@@ -67,7 +67,7 @@ pub(crate) enum TransportError {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BarFault {
     /// No window leads there.
-    #[error("has no address that the CPU reaches")]
+    #[error("no address that the CPU can reach")]
     NoAddress,
     /// The registers cannot be used.
     #[error(transparent)]

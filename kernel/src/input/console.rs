@@ -17,7 +17,7 @@ pub(super) fn use_console(named: Option<Console>) -> Option<Finding> {
         Ok(false) => "no PL011 answers there".to_string(),
         Err(error) => error.to_string(),
     };
-    let sentence = format!("the console that the device tree names has its registers at {registers}: {why}");
+    let sentence = format!("console registers at {registers}: {why}; the UART stays where it was");
     Some(Finding {
         id: "console-absent",
         severity: Severity::Warning,

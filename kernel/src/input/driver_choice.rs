@@ -27,7 +27,7 @@ pub enum DriverChoiceError {
     #[error("{0:?}: expected DEVICE:DRIVER")]
     NotAnOverride(String),
     /// No driver has the name.
-    #[error("{option}=: there is no driver {name}; there are {known}")]
+    #[error("{option}=: no driver is named {name}; expected one of {known}")]
     UnknownDriver {
         /// The option.
         option: &'static str,
@@ -37,7 +37,7 @@ pub enum DriverChoiceError {
         known: String,
     },
     /// No device has the name.
-    #[error("driver_override=: there is no device {0}")]
+    #[error("driver_override=: no device is named {0}")]
     UnknownDevice(String),
 }
 

@@ -27,7 +27,7 @@ fn text_of(file: CommandFile, warnings: &mut Vec<String>) -> String {
     }
     let text = String::from_utf8_lossy(file.bytes);
     if text.contains(char::REPLACEMENT_CHARACTER) {
-        warnings.push(format!("{COMMAND_FILE}: not UTF-8 everywhere; read as {text:?}"));
+        warnings.push(format!("{COMMAND_FILE}: not UTF-8; it is read as {text:?}"));
     }
     // What editors on other systems put in front.
     text.trim_start_matches('\u{feff}').replace(['\r', '\n'], " ").trim().into()
@@ -40,9 +40,9 @@ fn load_options(efi: &Efi, warnings: &mut Vec<String>) -> String {
     let mut warn = |what: &str| warnings.push(format!("EFI load options: {what}"));
     if efi.load_options_bytes > 2 * LOAD_OPTIONS_LIMIT {
         let limit = 2 * LOAD_OPTIONS_LIMIT;
-        warn(&format!("of {} bytes the first {limit} are read", efi.load_options_bytes));
+        warn(&format!("{} bytes long; only the first {limit} are read", efi.load_options_bytes));
     } else if !efi.load_options_bytes.is_multiple_of(2) {
-        warn(&format!("{} bytes are no UTF-16 text; the last one is left out", efi.load_options_bytes));
+        warn(&format!("{} bytes are not UTF-16; the last one is left out", efi.load_options_bytes));
     }
     let units = efi.load_options.split(|unit| *unit == 0).next().unwrap_or_default();
     let mut text = String::with_capacity(units.len());
@@ -52,7 +52,7 @@ fn load_options(efi: &Efi, warnings: &mut Vec<String>) -> String {
         text.push(unit.unwrap_or(char::REPLACEMENT_CHARACTER));
     }
     if broken > 0 {
-        warn(&format!("not UTF-16 in {broken} places; read as {text:?}"));
+        warn(&format!("not UTF-16 in {broken} places; it is read as {text:?}"));
     }
     text
 }

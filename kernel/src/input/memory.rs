@@ -42,11 +42,9 @@ pub(crate) fn add_to_heap(
 
     let mut findings = Vec::new();
     if !description.memory.iter().any(|range| range.encloses(&handover.image)) {
-        let sentence = format!(
-            "the image is at {}, which is outside of the RAM that firmware describes; it runs there all the same",
-            handover.image
-        );
-        findings.push(about_memory("image-outside-memory", sentence));
+        let sentence = "outside the RAM that the firmware describes; it runs there anyway".to_string();
+        let place = format!("image at {}", handover.image);
+        findings.push(about_memory("image-outside-memory", place, sentence));
     }
     let mut left_out = 0;
     let mut refused = |range, error: MemoryError| {
@@ -58,14 +56,14 @@ pub(crate) fn add_to_heap(
             MemoryError::Absent(_) => "memory-absent",
             MemoryError::Unmappable(_) | MemoryError::TooManyRanges => "memory-unusable",
         };
-        findings.push(about_memory(id, format!("{range}, RAM as firmware says, is left out: {error}")));
+        findings.push(about_memory(id, format!("memory {range}"), format!("{error}; this RAM is not used")));
     };
     // SAFETY: Firmware says that this is RAM; the image, with the early heap, and both device trees and what
     // EFI firmware keeps are left out. It is called once.
     unsafe { heap::add_free_memory(memory, &reserved, &mut refused) };
     if left_out > 0 {
-        let sentence = format!("{left_out} more ranges, RAM as firmware says, are left out");
-        findings.push(about_memory("memory-unusable", sentence));
+        let sentence = format!("{left_out} more ranges cannot be used; they are not listed");
+        findings.push(about_memory("memory-unusable", "memory".to_string(), sentence));
     }
     findings
 }
@@ -73,6 +71,6 @@ pub(crate) fn add_to_heap(
 /// Ranges of RAM that are named one by one if they cannot be used.
 const MEMORY_FINDING_LIMIT: usize = 16;
 
-fn about_memory(id: &'static str, sentence: String) -> Finding {
-    Finding { id, severity: Severity::Warning, subject: "memory".to_string(), sentence }
+fn about_memory(id: &'static str, subject: String, sentence: String) -> Finding {
+    Finding { id, severity: Severity::Warning, subject, sentence }
 }

@@ -59,13 +59,13 @@ const TWO_CPU_WORDS: [&str; 5] = ["smp-test", "binds", "race", "rounds", "seed"]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     /// A path that there is not.
-    #[error("{word}: this image knows the paths {}", Path::ALL.map(Path::word).join(", "))]
+    #[error("{word}: expected one of {}", Path::ALL.map(Path::word).join(", "))]
     Path {
         /// The word.
         word: String,
     },
     /// A language that there is not.
-    #[error("{word}: this image knows firmware=dt and firmware=acpi")]
+    #[error("{word}: expected firmware=dt or firmware=acpi")]
     Firmware {
         /// The word.
         word: String,
@@ -243,7 +243,7 @@ impl Options {
         let (choice, unread) = ConfigAcs::parse(list);
         self.config_acs = choice;
         if let Some(why) = unread {
-            self.warn("pci=config_acs=", &format!("{why}; this entry and what follows it is ignored"));
+            self.warn("pci=config_acs=", &format!("{why}; this entry and all after it are ignored"));
         }
     }
 

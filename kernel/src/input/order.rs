@@ -27,16 +27,16 @@ const SEED: &str = "seed:";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// A seed that is not a number.
-    #[error("{0:?} is no number below 2^64")]
+    #[error("{0:?} is not a number below 2^64")]
     Seed(String),
     /// An empty name.
     #[error("expected seed:N, or names of devices and drivers")]
     NoName,
     /// A name that is there twice.
-    #[error("{0} is there twice")]
+    #[error("{0} is listed twice")]
     Twice(String),
     /// A name that no step has.
-    #[error("order={order}: there is no device and no driver {name}")]
+    #[error("order={order}: no device or driver is named {name}")]
     Unknown {
         /// The names of the order.
         order: String,

@@ -18,7 +18,7 @@ const DEVICE_TREE_ALIGNMENT: u64 = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlobError {
     /// The address is zero: whoever started the image gave none.
-    #[error("no device tree: whoever started the image gave address 0")]
+    #[error("no device tree: the boot loader passed address 0")]
     None,
     /// The address is not a multiple of eight.
     #[error("no device tree at {0}: not a multiple of 8")]
@@ -30,7 +30,7 @@ pub enum BlobError {
     #[error("no device tree: no memory answers at {0}")]
     NoMemory(PhysAddr),
     /// The bytes there do not begin as a device tree does.
-    #[error("no device tree at {at}: it begins with {found:#010x}, not {DEVICE_TREE_MAGIC:#x}")]
+    #[error("no device tree at {at}: magic number is {found:#010x}, expected {DEVICE_TREE_MAGIC:#x}")]
     NotADeviceTree {
         /// The address.
         at: PhysAddr,
@@ -38,7 +38,7 @@ pub enum BlobError {
         found: u32,
     },
     /// The blob says that it is longer than [`DEVICE_TREE_LIMIT`].
-    #[error("device tree at {at}: totalsize {bytes} is above the limit of {DEVICE_TREE_LIMIT}")]
+    #[error("device tree at {at}: totalsize is {bytes}, expected at most {DEVICE_TREE_LIMIT}")]
     TooLong {
         /// The address.
         at: PhysAddr,

@@ -63,13 +63,13 @@ pub enum FwCfgError {
     #[error("fw_cfg has no DMA interface")]
     NoDma,
     /// The device refuses a read, or does not finish it.
-    #[error("fw_cfg does not give the item with key {key:#x}")]
+    #[error("fw_cfg does not return the item with key {key:#x}")]
     Read {
         /// The key.
         key: u16,
     },
     /// A file is longer than is believed.
-    #[error("fw_cfg: {bytes} bytes are more than the limit of {FILE_LIMIT}")]
+    #[error("fw_cfg: {bytes} bytes exceed the limit of {FILE_LIMIT}")]
     TooLong {
         /// Its length.
         bytes: usize,

@@ -129,7 +129,7 @@ pub(crate) enum MemoryError {
     #[error("no memory answers at {0}")]
     Absent(PhysAddr),
     /// The reserve has [`RANGE_LIMIT`] ranges already.
-    #[error("{RANGE_LIMIT} ranges are in use already, which is the limit")]
+    #[error("the limit of {RANGE_LIMIT} ranges is reached")]
     TooManyRanges,
 }
 

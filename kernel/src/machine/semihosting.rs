@@ -43,7 +43,7 @@ pub enum HostError {
     #[error("the name contains a NUL")]
     BadName,
     /// The file is longer than [`FILE_LIMIT`].
-    #[error("{bytes} bytes are more than the limit of {FILE_LIMIT}")]
+    #[error("{bytes} bytes exceed the limit of {FILE_LIMIT}")]
     TooLong {
         /// Its length in bytes.
         bytes: usize,
@@ -63,7 +63,7 @@ pub enum HostError {
         bytes: usize,
     },
     /// The host's own error.
-    #[error("the host says: {0}")]
+    #[error("host error: {0}")]
     Refused(#[from] io::Error),
 }
 

@@ -126,7 +126,7 @@ fn of_linux(core: &Core<Handle>, event: &LinuxEvent) -> String {
         // Linux says nothing here: virtio-iommu does not look at the result (`viommu_probe`).
         LinuxEvent::RegistrationFailed { instance, detail } => {
             let name = core.device(core.instance(*instance).device()).name();
-            format!("iommu {name}: registration failed ({detail}): all its groups are gone")
+            format!("iommu {name}: registration failed ({detail}); all its groups are removed")
         }
         LinuxEvent::Oops { detail, .. } => detail.clone(),
     }

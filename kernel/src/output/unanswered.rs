@@ -67,7 +67,9 @@ impl Windows {
         let mut findings = Vec::new();
         let elsewhere = unanswered::read(|place| findings.push(self.finding(&place)));
         if elsewhere > 0 {
-            let sentence = format!("nothing answers at {elsewhere} more accesses, at other addresses");
+            let sentence = format!(
+                "{elsewhere} more accesses at other addresses were not answered; they are not listed"
+            );
             findings.push(finding("device registers".to_string(), sentence));
         }
         findings
@@ -96,11 +98,11 @@ impl Windows {
             }
         };
         let lost = match (reads, writes) {
-            (reads, 0) => format!("{reads} reads gave all ones"),
+            (reads, 0) => format!("{reads} reads returned all ones"),
             (0, writes) => format!("{writes} writes were dropped"),
-            (reads, writes) => format!("{reads} reads gave all ones, {writes} writes were dropped"),
+            (reads, writes) => format!("{reads} reads returned all ones, {writes} writes were dropped"),
         };
-        finding(device, format!("{what}: nothing answers at {range}; {lost}"))
+        finding(format!("{device} {what}"), format!("nothing answers at {range}; {lost}"))
     }
 }
 

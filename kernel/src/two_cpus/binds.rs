@@ -69,7 +69,7 @@ pub(crate) fn run(
         severity: Severity::Info,
         subject: format!("CPU 1 (affinity {})", cpu.affinity()),
         sentence: format!(
-            "it bound what is no IOMMU: the CPUs did {walks} and {binds} pieces, and {} times one followed the other",
+            "binds everything except IOMMUs: the CPUs completed {walks} and {binds} work items and alternated {} times",
             tally.switches
         ),
     })

@@ -22,7 +22,7 @@ pub(crate) enum TwoCpuError {
         error: SecondCpuError,
     },
     /// The steps were not taken in time.
-    #[error("binds=second-cpu: not over in time; the CPUs did {} and {} pieces", pieces[0], pieces[1])]
+    #[error("binds=second-cpu: not completed in time; the CPUs completed {} and {} work items", pieces[0], pieces[1])]
     BindsOverdue {
         /// What each CPU did.
         pieces: [u64; 2],
@@ -38,7 +38,7 @@ pub(crate) enum TwoCpuError {
         pieces: [u64; 2],
     },
     /// Both CPUs were in the lock at once.
-    #[error("two CPUs counted {counted} of {wanted} pieces: the lock does not keep them apart")]
+    #[error("two CPUs counted {counted} of {wanted} work items: the lock does not exclude them")]
     Lock {
         /// Pieces that were counted.
         counted: u64,
@@ -46,7 +46,7 @@ pub(crate) enum TwoCpuError {
         wanted: u64,
     },
     /// The heap gave memory twice.
-    #[error("of blocks on the heap, {here} of CPU 0 and {there} of CPU 1 were overwritten")]
+    #[error("heap blocks were overwritten: {here} of CPU 0 and {there} of CPU 1")]
     Heap {
         /// Blocks of the first CPU.
         here: u64,
@@ -78,7 +78,7 @@ pub(crate) enum TwoCpuError {
         error: ScenarioError,
     },
     /// The rounds were not over in time.
-    #[error("race={file}: {done} of {rounds} rounds were over in time")]
+    #[error("race={file}: {done} of {rounds} rounds were completed in time")]
     RaceOverdue {
         /// The file.
         file: String,

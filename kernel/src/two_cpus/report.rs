@@ -11,21 +11,21 @@ pub(crate) fn add_self_test(report: &mut Report, did: TwoCpus) {
     let (severity, time) = if did.at_the_same_time {
         (Severity::Info, "at the same time")
     } else {
-        (Severity::Warning, "in turn, as far as was seen")
+        (Severity::Warning, "only in turn")
     };
     report.findings.push(Finding {
         id: "two-cpus".to_string(),
         severity,
         device: format!("CPU 1 (affinity {})", did.affinity),
         sentence: format!(
-            "both CPUs run {time}: in {rounds} rounds they did {here} and {there} pieces under a lock, changed \
-             {switches} times and counted {counted}; of {unlocked} increments without it they lost {lost_unlocked}"
+            "both CPUs ran {time}: in {rounds} rounds under a lock they completed {here} and {there} work items, alternated \
+             {switches} times and counted {counted}; without the lock they lost {lost_unlocked} of {unlocked} increments"
         ),
     });
     report.two_cpus = Some(did);
 }
 
-/// Adds what came of a scenario that two CPUs played. What it broke is broken in this run.
+/// Adds the results of a race. An invariant that it violated is violated in this run.
 pub(crate) fn add_race(report: &mut Report, race: Race) {
     for broken in &race.broken {
         let invariant = report.invariants.iter_mut().find(|invariant| invariant.id == broken.id);

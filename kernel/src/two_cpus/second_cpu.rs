@@ -33,13 +33,13 @@ type Job<'a> = &'a mut (dyn FnMut() + Send);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SecondCpuError {
     /// Firmware names no CPU but this one.
-    #[error("firmware names no CPU but the first")]
+    #[error("the firmware describes no second CPU")]
     None,
     /// Firmware does not say how PSCI is called.
-    #[error("firmware does not say how PSCI is called, which starts CPUs")]
+    #[error("the firmware does not describe PSCI, which starts CPUs")]
     NoPsci,
     /// It was started before, and is parked.
-    #[error("the second CPU was used before, and is parked")]
+    #[error("the second CPU was already used and is parked")]
     Parked,
     /// Its stacks cannot be mapped.
     #[error("no stack for the second CPU: {0}")]
@@ -53,7 +53,7 @@ pub(crate) enum SecondCpuError {
         error: psci::Error,
     },
     /// It was started, and nothing is heard of it.
-    #[error("the CPU with affinity {0} was started, and did not come up within {ms} ms", ms = COME_UP_LIMIT_US / 1000)]
+    #[error("the CPU with affinity {0} was started, but did not come up within {ms} ms", ms = COME_UP_LIMIT_US / 1000)]
     Silent(CpuAffinity),
 }
 

@@ -32,7 +32,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         let request = self.attach_request(id, endpoint);
         self.check_request(&request)?;
         let Some(translation) = self.domains.get(id).map(|domain| domain.translation) else {
-            return Err(refusal(&request, RefusalCause::NoEntry, "there is no such domain"));
+            return Err(refusal(&request, RefusalCause::NoEntry, "the domain does not exist"));
         };
         let old = self.domains.home(endpoint);
         if old == Some(id) {
@@ -56,10 +56,16 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         match self.domains.home(endpoint) {
             Some(home) if home == id => {}
             Some(home) => {
-                let why = format!("it is attached to domain {home}");
+                let why = format!("the endpoint is attached to domain {home}");
                 return Err(refusal(&request, RefusalCause::Invalid, &why));
             }
-            None => return Err(refusal(&request, RefusalCause::NoEntry, "it is attached to no domain")),
+            None => {
+                return Err(refusal(
+                    &request,
+                    RefusalCause::NoEntry,
+                    "the endpoint is not attached to a domain",
+                ));
+            }
         }
         let outcome = self.leave(id, endpoint);
         // An endpoint that the device does not know any more is in no domain either.
@@ -155,9 +161,9 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         let Some(old) = old.filter(|_| !failed.stayed) else { return refusal };
         if let Err(again) = self.enter(old, endpoint) {
             let (request, why) = (again.request, again.why);
-            refusal
-                .detail
-                .push_str(&format!("; back to domain {old}: {request}: {why}; it is in no domain now"));
+            refusal.detail.push_str(&format!(
+                "; reattaching to domain {old}: {request}: {why}; it is not attached to any domain"
+            ));
         }
         if self.is_dead() {
             refusal.cause = RefusalCause::Dead;
@@ -170,7 +176,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         let Some(domain) = self.domains.get(id) else { return Ok(()) };
         for region in self.device_regions(endpoint) {
             if let Some(mapping) = domain.overlapping(region.range).first() {
-                let why = format!("{} is mapped and reserved for it ({})", mapping.iova, region.range);
+                let why =
+                    format!("{} is mapped, but reserved for the endpoint ({})", mapping.iova, region.range);
                 return Err(refusal(request, RefusalCause::Invalid, &why));
             }
         }

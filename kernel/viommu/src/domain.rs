@@ -179,7 +179,7 @@ impl Domains {
     ///
     /// Says what is in the way: there is no such domain, or an endpoint is in it.
     pub(crate) fn release(&mut self, id: u32) -> Result<(), &'static str> {
-        let place = self.place(id).map_err(|_| "there is no such domain")?;
+        let place = self.place(id).map_err(|_| "the domain does not exist")?;
         let domain = &mut self.table[place].1;
         if let Translation::Bypass { users } = &mut domain.translation
             && *users > 1
@@ -188,7 +188,7 @@ impl Domains {
             return Ok(());
         }
         if domain.is_live() {
-            return Err("an endpoint is still attached to it");
+            return Err("an endpoint is still attached");
         }
         self.table.remove(place);
         if self.bypass_id != Some(id) {

@@ -145,7 +145,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         let written = transport.write_config_space::<u8>(config_offset::BYPASS, u8::from(bypass));
         match written.map(|()| self.bypass()) {
             Ok(Some(now)) if now == bypass => Ok(()),
-            Ok(_) => Err(refuse(RefusalCause::Io, "the device did not take the value")),
+            Ok(_) => Err(refuse(RefusalCause::Io, "the device did not accept the value")),
             Err(error) => Err(refuse(RefusalCause::Io, &error.to_string())),
         }
     }
@@ -163,7 +163,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
                 Ok(None) => break,
                 Err(error) => {
                     self.events_lost = true;
-                    self.remarks.push(format!("{error}: faults are not reported any more"));
+                    self.remarks.push(format!("{error}; faults are no longer reported"));
                 }
             }
             taken += 1;
@@ -251,7 +251,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     fn cannot_page(&self) -> Option<String> {
         let granule = self.config.granule();
         (granule > CPU_PAGE_SIZE).then(|| {
-            format!("its granule is {granule:#x} bytes, more than the CPU's page of {CPU_PAGE_SIZE:#x}")
+            format!("the granule is {granule:#x} bytes, larger than the CPU page of {CPU_PAGE_SIZE:#x}")
         })
     }
 
@@ -292,7 +292,7 @@ impl<H: Hal, T: Transport, C: Clock> IommuOps for Viommu<H, T, C> {
             return Err(accepted.refused.into_iter().next().unwrap_or_else(|| Refusal {
                 cause: RefusalCause::Invalid,
                 endpoint: None,
-                detail: "PROBE: the device has no endpoint, expected at least one".to_string(),
+                detail: "PROBE: the device has no endpoint".to_string(),
             }));
         }
         if !accepted.reserved.iter().any(|region| region.kind == ReservedKind::Msi)
@@ -327,7 +327,7 @@ impl<H: Hal, T: Transport, C: Clock> IommuOps for Viommu<H, T, C> {
         let (first, last) = self.config.domain_range;
         self.domains.create(translation).map(DomainHandle).ok_or_else(|| {
             let count = self.domains.len();
-            let detail = format!("{what}: no domain ID is left in {first}..={last}, {count} domains exist");
+            let detail = format!("{what}: no domain ID is left in {first}..={last} ({count} domains)");
             refuse(RefusalCause::NoMemory, detail)
         })
     }
@@ -382,7 +382,7 @@ fn start_remarks(offered: u64, config: &Config) -> Vec<String> {
     if config.granule() > CPU_PAGE_SIZE {
         let granule = config.granule();
         remarks
-            .push(format!("granule {granule:#x} is above the CPU's page size: no paging domain is possible"));
+            .push(format!("granule {granule:#x} exceeds the CPU page size; paging domains are not possible"));
     }
     remarks
 }

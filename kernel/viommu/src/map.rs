@@ -41,7 +41,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         self.check_paging(&request, id)?;
         let inside = self.domains.get(id).map(|domain| domain.overlapping(iova)).unwrap_or_default();
         if let Some(split) = inside.iter().find(|mapping| !iova.encloses(&mapping.iova)) {
-            let why = format!("it would split the mapping of {}", split.iova);
+            let why = format!("would split the mapping of {}", split.iova);
             return Err(refusal(&request, RefusalCause::Range, &why));
         }
         for mapping in inside {
@@ -107,8 +107,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     fn check_paging(&self, request: &Request, id: u32) -> Result<(), Refusal> {
         match self.domains.get(id).map(|domain| domain.translation) {
             Some(Translation::Paging) => Ok(()),
-            Some(_) => Err(refusal(request, RefusalCause::Invalid, "it is an identity domain")),
-            None => Err(refusal(request, RefusalCause::NoEntry, "there is no such domain")),
+            Some(_) => Err(refusal(request, RefusalCause::Invalid, "the domain is an identity domain")),
+            None => Err(refusal(request, RefusalCause::NoEntry, "the domain does not exist")),
         }
     }
 
@@ -122,10 +122,10 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         }
         let aperture = self.config.input_range;
         if !aperture.encloses(&iova) {
-            return Some((RefusalCause::Range, format!("outside of the aperture {aperture}")));
+            return Some((RefusalCause::Range, format!("outside the aperture {aperture}")));
         }
         if phys.checked_add(iova.end().0 - iova.start().0).is_none() {
-            return Some((RefusalCause::Range, "the physical range leaves the address space".into()));
+            return Some((RefusalCause::Range, "the physical range exceeds the address space".into()));
         }
         if !prot.read && !prot.write {
             return Some((RefusalCause::Invalid, "neither readable nor writable".into()));
@@ -141,7 +141,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
             let region = self.device_regions(endpoint).find(|region| region.range.overlaps(&iova))?;
             Some((endpoint, region))
         })?;
-        let why = format!("overlaps the region {} that is reserved for endpoint {endpoint}", region.range);
+        let why = format!("overlaps region {}, which is reserved for endpoint {endpoint}", region.range);
         Some((RefusalCause::Invalid, why))
     }
 

@@ -29,7 +29,10 @@ pub(crate) fn parse(list: &[u8]) -> Properties {
     let mut offset = 0;
     while let Some(rest) = list.get(offset..).filter(|rest| !rest.is_empty()) {
         let Ok((head, body)) = PropertyHead::read_from_prefix(rest) else {
-            properties.remark(offset, format!("{} bytes are no property header", rest.len()));
+            properties.remark(
+                offset,
+                format!("{} bytes are too short for a property header; they are ignored", rest.len()),
+            );
             break;
         };
         let (kind, length) = (head.kind.get(), usize::from(head.length.get()));
@@ -39,7 +42,12 @@ pub(crate) fn parse(list: &[u8]) -> Properties {
         }
         let Some(body) = body.get(..length) else {
             let room = body.len();
-            properties.remark(offset, format!("type {kind:#06x} is {length} bytes long, {room} are left"));
+            properties.remark(
+                offset,
+                format!(
+                    "type {kind:#06x} is {length} bytes long, but only {room} bytes are left; it is ignored"
+                ),
+            );
             break;
         };
         properties.take(offset, kind, body);
@@ -55,11 +63,11 @@ impl Properties {
 
     fn take(&mut self, offset: usize, kind: u16, body: &[u8]) {
         if kind & !PROPERTY_TYPE_MASK != 0 {
-            self.remark(offset, format!("ignored, reserved bits of its type are set ({kind:#06x})"));
+            self.remark(offset, format!("reserved bits of the type are set ({kind:#06x}); it is ignored"));
         } else if kind == property_type::RESV_MEM {
             self.take_reserved_memory(offset, body);
         } else {
-            self.remark(offset, format!("ignored, type {kind} is not known ({} bytes)", body.len()));
+            self.remark(offset, format!("unknown type {kind} ({} bytes); it is ignored", body.len()));
         }
     }
 
@@ -67,12 +75,12 @@ impl Properties {
         // A longer body is a later standard's; what is known stands first.
         let Ok((region, _)) = ResvMem::read_from_prefix(body) else {
             let (found, wanted) = (body.len(), size_of::<ResvMem>());
-            self.remark(offset, format!("RESV_MEM is {found} bytes long, expected {wanted}"));
+            self.remark(offset, format!("RESV_MEM is {found} bytes long, expected {wanted}; it is ignored"));
             return;
         };
         let (start, end) = (Iova(region.start.get()), Iova(region.end.get()));
         let Some(range) = Range::new(start, end) else {
-            self.remark(offset, format!("RESV_MEM ends at {end}, before its start {start}"));
+            self.remark(offset, format!("RESV_MEM ends at {end}, before its start {start}; it is ignored"));
             return;
         };
         let kind = match region.subtype {
@@ -80,7 +88,7 @@ impl Properties {
             resv_mem_subtype::MSI => ReservedKind::Msi,
             unknown => {
                 // The standard wants an unknown subtype treated as reserved.
-                self.remark(offset, format!("RESV_MEM subtype {unknown} is not known, taken as reserved"));
+                self.remark(offset, format!("unknown RESV_MEM subtype {unknown}; it is treated as reserved"));
                 ReservedKind::Reserved
             }
         };

@@ -70,12 +70,14 @@ impl fmt::Display for Death {
                 Ok(())
             }
             Self::WrongChain { found, expected } => {
-                write!(f, "the used ring of the request queue names chain {found}, expected {expected}")
+                write!(f, "the used ring of the request queue contains chain {found}, expected {expected}")
             }
-            Self::UnaskedAnswer => f.write_str("the used ring of the request queue moved without a request"),
-            Self::QueueBroken(error) => write!(f, "the request queue does not take a request: {error}"),
+            Self::UnaskedAnswer => {
+                f.write_str("the used ring of the request queue advanced without a request")
+            }
+            Self::QueueBroken(error) => write!(f, "the request queue rejected a request: {error}"),
             Self::OutOfStep => {
-                f.write_str("the device's answers cannot be read, so its domains are not known any more")
+                f.write_str("the device's responses cannot be read, so the state of its domains is unknown")
             }
         }
     }
@@ -101,9 +103,9 @@ impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongChain(found) => {
-                write!(f, "the used ring of the event queue names chain {found}, which is not in flight")
+                write!(f, "the used ring of the event queue contains chain {found}, which is not in flight")
             }
-            Self::NotReposted(error) => write!(f, "the event queue takes no buffer back: {error}"),
+            Self::NotReposted(error) => write!(f, "the event queue rejected a buffer: {error}"),
         }
     }
 }

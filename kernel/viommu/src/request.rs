@@ -207,9 +207,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(status) => write!(f, "{status}"),
-            Self::Empty => f.write_str("returned without an answer (used length 0)"),
+            Self::Empty => f.write_str("returned without a response (used length 0)"),
             Self::WrongLength { used, expected } => {
-                write!(f, "answered with used length {used}, expected {expected}")
+                write!(f, "response with used length {used}, expected {expected}")
             }
             Self::Dead(death) => write!(f, "{death}"),
         }

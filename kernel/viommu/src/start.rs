@@ -35,7 +35,7 @@ pub enum StartError {
         status: u32,
     },
     /// Every bit of the status register is set after a reset: nothing answers there any more.
-    #[error("device status is {status:#x} after a reset, every bit of it: as if the device were gone")]
+    #[error("device status is {status:#x} after a reset, all bits set; the device does not respond")]
     Gone {
         /// The status register.
         status: u32,
@@ -47,14 +47,14 @@ pub enum StartError {
         offered: u64,
     },
     /// The device does not offer `MAP_UNMAP`, without which there is nothing to drive it with.
-    #[error("features {offered:#x} do not have MAP_UNMAP (bit 2), the only mode that is defined")]
+    #[error("features {offered:#x} do not have MAP_UNMAP (bit 2), the only defined mode")]
     NoMapUnmap {
         /// What it offers.
         offered: u64,
     },
     /// The device took FEATURES_OK back.
     #[error(
-        "device offers features {offered:#x} and refused {asked:#x} of them (FEATURES_OK did not stay set)"
+        "device offers features {offered:#x} but did not accept {asked:#x} (FEATURES_OK did not stay set)"
     )]
     FeaturesRefused {
         /// What it offers.

@@ -86,7 +86,7 @@ fn expected_driver<'a>(
 ) -> Option<&'a str> {
     let driver = Some(function.driver.as_str()).filter(|driver| *driver != NO_DRIVER);
     if driver.is_some() && answer.iommus.iter().any(|iommu| iommu.name == function.bdf) {
-        let oops = format!("oops: the IOMMU {} ", function.bdf);
+        let oops = format!("NULL pointer dereference: the IOMMU {} ", function.bdf);
         let survived = !report.warnings.iter().any(|warning| warning.starts_with(&oops));
         return survived.then_some(IOMMU_DRIVER);
     }

@@ -21,7 +21,7 @@ const REASONS: [&str; 9] = [
 ];
 
 /// How it may begin on the paths of Linux too, which let go of devices without a word.
-const REASONS_OF_LINUX: [&str; 3] = ["not probed", "translated by firmware, never probed", "abandoned"];
+const REASONS_OF_LINUX: [&str; 3] = ["not probed", "translated by firmware, never probed", "not grouped"];
 
 pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
     let mut found = Vec::new();

@@ -121,7 +121,7 @@ fn the_text_has_steps_groups_reasons_and_the_step_that_breaks() {
         "rebind 00:02.0",
         "BREAKS I9",
         "translated by firmware, never probed: 00:01.0 (upstream, regressed)",
-        "I9  upstream  in step 8, `rebind 00:02.0`: 00:02.0 has IOMMU state and no group",
+        "I9  upstream  in step 8, `rebind 00:02.0`: 00:02.0 has IOMMU state but no group",
     ] {
         assert!(text.contains(said), "{said}\n{text}");
     }
@@ -140,7 +140,7 @@ fn json_has_the_steps_of_each_path_and_the_place_of_each_break() {
         json["paths"][1]["breaks"][1],
         json!({
             "id": "I9",
-            "by": "0000:00:02.0 has IOMMU state and no group",
+            "by": "0000:00:02.0 has IOMMU state but no group",
             "after_step": 8,
         })
     );

@@ -21,13 +21,13 @@ pub struct Sriov {
 /// Why no virtual function of a physical function is enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("it can have {0}")]
+    #[error("at most {0} are supported")]
     TooMany(u16),
-    #[error("InitialVFs is {initial} and TotalVFs {total}")]
+    #[error("InitialVFs is {initial} and TotalVFs is {total}")]
     Initial { initial: u16, total: u16 },
-    #[error("function {0} of its bus, on which it depends, has no SR-IOV capability")]
+    #[error("function {0} of its bus, on which they depend, has no SR-IOV capability")]
     Dependency(u8),
-    #[error("the last one would be on bus {bus:#x}, and its bus numbers end at {last:#04x}")]
+    #[error("the last one would be on bus {bus:#x}, beyond the last bus number {last:#04x}")]
     Bus { bus: u32, last: u8 },
     #[error("First VF Offset or VF Stride is 0")]
     Ids,

@@ -40,7 +40,7 @@ pub struct WindowFault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
     /// The two addresses have different offsets in a page.
-    #[error("the two addresses are not the same distance into a page; the window is not used")]
+    #[error("bus and CPU address have different page offsets; the window is not used")]
     Misaligned,
     /// Its end is beyond the bus's address space.
     #[error("it ends beyond the last address of the bus; the window is not used")]
@@ -57,7 +57,7 @@ pub enum WindowError {
         by: String,
     },
     /// An earlier window has these bus addresses.
-    #[error("bus addresses {:#x} to {:#x} are in an earlier window; that part of this one is not used", .0.start(), .0.end())]
+    #[error("bus addresses {:#x} to {:#x} are in an earlier window; that part of the window is not used", .0.start(), .0.end())]
     Repeated(Range<u64>),
 }
 

@@ -119,14 +119,14 @@ fn measure(
             (bar(register, BarKind::Memory { wide: true, prefetchable }, mask, address), 2)
         }
         WIDTH_64 => {
-            findings.bar_malformed(at, register, "says that it is 64 bits wide, and has no upper half");
+            findings.bar_malformed(at, register, "64-bit BAR without an upper half");
             (None, 1)
         }
         width => {
             let wrong = if width == WIDTH_1_MIB {
-                "wants an address below 1 MiB, which PCI 3.0 withdrew"
+                "requires an address below 1 MiB, which PCI 3.0 withdrew"
             } else {
-                "has a reserved width"
+                "reserved width"
             };
             findings.bar_malformed(at, register, wrong);
             (None, 1)

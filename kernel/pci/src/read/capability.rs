@@ -39,22 +39,17 @@ pub(crate) fn read_list(
             break;
         }
         if list.len() == MAX_CAPABILITIES {
-            findings.capability_list(
-                at,
-                LIST,
-                offset.into(),
-                "has no end (48 entries is the limit); it goes on",
-            );
+            findings.capability_list(at, LIST, offset.into(), "exceeds the limit of 48 entries");
             break;
         }
         let head = config.read32(at, offset.into());
         let id = head as u8;
         if id == 0xff {
-            findings.capability_list(at, LIST, offset.into(), "has no entry");
+            findings.capability_list(at, LIST, offset.into(), "has an empty entry");
             break;
         }
         if list.iter().any(|seen: &Capability| seen.offset == offset) {
-            findings.capability_list(at, LIST, offset.into(), "runs in a circle");
+            findings.capability_list(at, LIST, offset.into(), "forms a loop");
             break;
         }
         list.push(Capability { id, offset });
@@ -86,18 +81,18 @@ pub(crate) fn read_extended_list(
         // `pci_find_next_ext_capability`). Without extended space it reads as all ones.
         if head == 0 || head == u32::MAX {
             if head != 0 && offset != EXTENDED_SPACE {
-                findings.capability_list(at, LIST, offset, "has no entry");
+                findings.capability_list(at, LIST, offset, "has an empty entry");
             }
             break;
         }
         let (word, bit) = (usize::from(offset >> 8), 1u64 << (offset >> 2 & 63));
         if visited[word] & bit != 0 {
-            findings.capability_list(at, LIST, offset, "runs in a circle");
+            findings.capability_list(at, LIST, offset, "forms a loop");
             break;
         }
         visited[word] |= bit;
         if list.len() == MAX_EXTENDED_CAPABILITIES {
-            findings.capability_list(at, LIST, offset, "has no end (480 entries is the limit); it goes on");
+            findings.capability_list(at, LIST, offset, "exceeds the limit of 480 entries");
             break;
         }
         list.push(ExtendedCapability { id, offset });

@@ -62,16 +62,17 @@ impl Entry {
             match digit {
                 b'x' | b'X' => continue,
                 b'0' | b'1' if !AcsFlags::NAMED.contains(named) || named.is_empty() => {
-                    return Err("there are 7 flags: DT EC UF CR RR TB SV");
+                    return Err("expected 7 flags: DT EC UF CR RR TB SV");
                 }
                 b'0' => {}
                 b'1' => flags |= named,
-                _ => return Err("a flag is 0, 1 or x"),
+                _ => return Err("expected flags 0, 1 or x"),
             }
             mask |= named;
         }
-        let device = Selector::parse(device)
-            .ok_or("a device is [DOMAIN:]BUS:DEV.FN[/DEV.FN]* or pci:VENDOR:DEVICE[:SUBVENDOR:SUBDEVICE]")?;
+        let device = Selector::parse(device).ok_or(
+            "expected a device [DOMAIN:]BUS:DEV.FN[/DEV.FN]* or pci:VENDOR:DEVICE[:SUBVENDOR:SUBDEVICE]",
+        )?;
         Ok(Self { text: text.to_string(), mask, flags, device })
     }
 }

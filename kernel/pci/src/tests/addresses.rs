@@ -160,12 +160,16 @@ fn a_bar_that_does_not_fit_costs_no_other_bar_its_address() {
     model.cards[flat].memory_bar(0, 0x1000, false, false).memory_bar(2, 1 << 40, true, true);
     let topology = enumerate(&mut model, &[virt_root()]);
     assert_eq!(finding_ids(&topology), ["bar-does-not-fit"; 2]);
-    let sentences: Vec<_> = topology.findings().iter().map(|finding| finding.sentence.as_str()).collect();
+    let sentences: Vec<_> = topology
+        .findings()
+        .iter()
+        .map(|finding| (finding.subject.as_str(), finding.sentence.as_str()))
+        .collect();
     assert!(
-        sentences.iter().any(|text| text.contains("BAR 0 of 0000:01:00.0, 0x40000000 bytes")),
+        sentences.iter().any(|(at, text)| *at == "0000:01:00.0 BAR 0" && text.contains("0x40000000 bytes")),
         "{sentences:?}"
     );
-    assert!(sentences.iter().any(|text| text.contains("BAR 2 of 0000:00:02.0")));
+    assert!(sentences.iter().any(|(at, _)| *at == "0000:00:02.0 BAR 2"));
     check(&model, &topology);
     let function = &topology[topology.find(at("01:00.0")).unwrap()];
     assert!(function.bar(1).unwrap().bus_address.is_some());
@@ -185,7 +189,7 @@ fn with_a_full_io_window_the_last_ports_get_no_io_addresses() {
     let topology = enumerate(&mut model, &[virt_root()]);
     // 64 KiB without the first 4 KiB: 15 bridges.
     assert_eq!(finding_ids(&topology), ["bar-does-not-fit"; 4]);
-    assert_eq!(topology.findings()[0].subject, "0000:10:00.0");
+    assert_eq!(topology.findings()[0].subject, "0000:10:00.0 BAR 0");
     check(&model, &topology);
 }
 

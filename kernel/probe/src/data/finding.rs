@@ -1,4 +1,4 @@
-//! What a developer should know about the machine or its firmware.
+//! Findings about the machine or its firmware.
 
 use alloc::string::String;
 
@@ -13,16 +13,16 @@ pub enum Severity {
     Error,
 }
 
-/// One observation about the machine or its firmware, never about our own mistakes.
+/// One observation about the machine or its firmware, never about a defect of this kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// A stable word that scripts can match, in lower case with dashes: `map-covers-iommu`.
     pub id: &'static str,
     /// How much it matters.
     pub severity: Severity,
-    /// The device, node or table that it is about, by its name in the report.
+    /// The most exact place: a device by its name in the report, a PCI address and register, a device tree node or
+    /// property (`/node:property[entry]`), a table's node with its offset, an object of the namespace.
     pub subject: String,
-    /// One sentence: what was found, where (node and property, table and offset, PCI address), and
-    /// what was done about it.
+    /// `what; consequence`, without the place and without a full stop.
     pub sentence: String,
 }

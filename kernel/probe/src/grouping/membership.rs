@@ -60,7 +60,7 @@ fn detach<D>(tables: &mut Tables<D>, fwspec: &Fwspec) {
             && let Err(refusal) = tables.instances.ops_mut(fwspec.instance).detach(domain, *endpoint)
         {
             let subject: String = tables.iommu_name(fwspec.instance).into();
-            let sentence = format!("{}: it was attached, and should have been detached", refusal.detail);
+            let sentence = format!("{}; the endpoint stays attached", refusal.detail);
             tables.log.find(Finding { id: "detach-refused", severity: Severity::Error, subject, sentence });
         }
     }

@@ -21,14 +21,14 @@ pub(crate) fn find_refusal<D>(tables: &mut Tables<D>, device: DeviceId, refusal:
         RefusalCause::Dead => "iommu-dead",
         _ => "endpoint-refused",
     };
-    let sentence = format!("the IOMMU refuses {subject} ({}), which stays without a group", refusal.detail);
+    let sentence = format!("refused by the IOMMU ({}); the device stays without a group", refusal.detail);
     tables.log.find(Finding { id, severity: Severity::Warning, subject, sentence });
 }
 
 /// A device is translated without one of its endpoints.
 pub(crate) fn find_partial_refusal<D>(tables: &mut Tables<D>, device: DeviceId, refusal: &Refusal) {
     let subject: String = tables.devices[device].name().into();
-    let sentence = format!("{}: the device is translated by its other endpoints only", refusal.detail);
+    let sentence = format!("{}; the device is translated by its other endpoints only", refusal.detail);
     let id = if refusal.cause == RefusalCause::NoEntry { "unknown-endpoint" } else { "endpoint-refused" };
     tables.log.find(Finding { id, severity: Severity::Info, subject, sentence });
 }

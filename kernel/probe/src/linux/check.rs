@@ -22,7 +22,7 @@ pub(crate) fn at_rest<D>(linux: &Linux, tables: &mut Tables<D>) {
         check_ungrouped(linux, tables, *device, &mut broken);
     }
     for device in without.into_iter().filter(|device| linux.has_state(*device)) {
-        let by = format!("{} has IOMMU state and no group", tables.devices[device].name());
+        let by = format!("{} has IOMMU state but no group", tables.devices[device].name());
         broken.push((Id::I9, by));
     }
     check::at_rest(tables, broken);

@@ -161,7 +161,7 @@ fn init_fwspec<D>(
     }
     match linux.fwspec_mut(device) {
         Some(fwspec) if fwspec.driver != driver => {
-            let detail = format!("names IOMMUs of different drivers: {} and {driver}", fwspec.driver);
+            let detail = format!("its IOMMUs have different drivers: {} and {driver}", fwspec.driver);
             return Err(Stop::Because(Ungrouped::Refused(detail)));
         }
         Some(fwspec) => fwspec.endpoints.push(reference.endpoint),

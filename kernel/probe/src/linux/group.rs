@@ -49,7 +49,7 @@ pub(crate) fn join_as_linux<D>(
     let Joining { group, why } = linux.joining(tables, device);
     let group = group.unwrap_or_else(|| tables.groups.create());
     if linux.path.warns_of_late_probe() && linux.has_driver(tables, device) {
-        let by = || format!("{} was grouped when its driver was set", tables.devices[device].name());
+        let by = || format!("{} was grouped when its driver was already set", tables.devices[device].name());
         tables.invariants.broken(Id::I3, by);
         tables.log.event(Event::Linux(LinuxEvent::Late(device)));
     }

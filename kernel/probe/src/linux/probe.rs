@@ -120,7 +120,10 @@ impl Probe {
         };
         let iommu = &tables.devices[iommu];
         if linux.path.self_lookup() == SelfLookup::AmongBound && iommu.driver().is_none() {
-            let why = format!("the driver of {} did not find its IOMMU, which was registering", iommu.name());
+            let why = format!(
+                "the driver of {} did not find the IOMMU while it was being registered",
+                iommu.name()
+            );
             linux.set(tables, device, DevIommu::Abandoned(why));
             return Ok(None);
         }

@@ -24,7 +24,7 @@ impl fmt::Display for LinuxReason {
         match self {
             Self::NotProbed => f.write_str("not probed: no driver was bound"),
             Self::NeverProbedAt(node) => write!(f, "translated by firmware, never probed: {node}"),
-            Self::Abandoned(why) => write!(f, "abandoned: {why}"),
+            Self::Abandoned(why) => write!(f, "not grouped: {why}"),
         }
     }
 }
@@ -55,12 +55,12 @@ pub(crate) fn of_waiting<D>(
     };
     if let Some(instance) = nodes.iter().find_map(failed) {
         let name = tables.iommu_name(instance.id());
-        return Some(LinuxReason::Abandoned(format!("the registration of {name} ended with an error")));
+        return Some(LinuxReason::Abandoned(format!("the registration of {name} failed")));
     }
     let names = tables.node_names(nodes);
     match nodes.iter().all(|node| tables.instances.is_ready(*node)) {
         true if linux.has_driver(tables, device) => {
-            Some(LinuxReason::Abandoned(format!("{names} became ready only after its driver was bound")))
+            Some(LinuxReason::Abandoned(format!("{names} became ready only after the device was bound")))
         }
         true => Some(LinuxReason::NeverProbedAt(names)),
         false => None,

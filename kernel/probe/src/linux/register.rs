@@ -131,11 +131,11 @@ impl Registration {
 /// Takes an IOMMU off the list after an error; all its devices lose their groups (Linux:
 /// `iommu_device_unregister`).
 fn unregister<D>(linux: &mut Linux, tables: &mut Tables<D>, instance: InstanceId, detail: &str) {
-    let why = format!("the registration of {} ended: {detail}", tables.iommu_name(instance));
+    let why = format!("the registration of {} failed: {detail}", tables.iommu_name(instance));
     for member in tables.instances[instance].members().to_vec() {
         let by = || {
             let lost = tables.devices[member].name();
-            format!("{lost} lost its group by an error of another: {detail}")
+            format!("{lost} lost its group through the error of another device: {detail}")
         };
         tables.invariants.broken(Id::I5, by);
         withdraw(tables, member, LeaveCause::Other);

@@ -307,7 +307,7 @@ impl Linux {
     pub(crate) fn die<D>(&mut self, tables: &mut Tables<D>, device: DeviceId, instance: InstanceId) {
         let (name, iommu) = (tables.devices[device].name(), tables.iommu_name(instance));
         let detail = format!(
-            "oops: the IOMMU {iommu} has no firmware node, so it was taken for that of {name}, which has none"
+            "NULL pointer dereference: the IOMMU {iommu} has no firmware node, so it was taken for that of {name}, which has none"
         );
         self.oops = Some(detail.clone());
         tables.log.event(Event::Linux(LinuxEvent::Oops { device, instance, detail }));

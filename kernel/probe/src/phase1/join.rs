@@ -83,7 +83,7 @@ pub(crate) fn check_itself<D>(
 ) {
     let this = &tables.devices[device];
     if this.driver().is_some() {
-        let by = || format!("{} is grouped although a driver has bound it", this.name());
+        let by = || format!("{} is grouped although a driver is bound to it", this.name());
         tables.invariants.broken(Id::I3, by);
     }
     if instances.any(|instance| tables.instances[instance].device() == device) {
@@ -101,9 +101,9 @@ fn refuse_mixed_drivers<D>(
     let mut drivers = targets.iter().map(|target| tables.instances[target.instance].driver());
     let Some(first) = drivers.next() else { return Ok(()) };
     let Some(other) = drivers.find(|name| *name != first) else { return Ok(()) };
-    let detail = format!("names IOMMUs of different drivers: {first} and {other}");
+    let detail = format!("its IOMMUs have different drivers: {first} and {other}");
     let subject = tables.devices[device].name().into();
-    let sentence = format!("the device {detail}; it stays without a group");
+    let sentence = format!("{detail}; it stays without a group");
     tables.log.find(Finding { id: "mixed-iommus", severity: Severity::Warning, subject, sentence });
     Err(detail)
 }
@@ -119,7 +119,7 @@ fn accept<D>(tables: &mut Tables<D>, device: DeviceId, target: &Target) -> Resul
             }
             for remark in &accepted.remarks {
                 let subject = tables.devices[device].name().into();
-                let sentence = format!("{}: {remark}", tables.iommu_name(instance));
+                let sentence = format!("IOMMU {}: {remark}", tables.iommu_name(instance));
                 let severity = Severity::Warning;
                 tables.log.find(Finding { id: "iommu-remark", severity, subject, sentence });
             }
@@ -165,8 +165,7 @@ fn find_or_create_group<D>(
     }
     let subject: String = tables.devices[device].name().into();
     let sentence = format!(
-        "firmware gives {subject} the endpoint {endpoint} of devices in group {group}: they cannot be isolated \
-         from each other"
+        "endpoint {endpoint} is shared with devices in group {group}; they cannot be isolated from each other"
     );
     tables.log.find(Finding { id: "shared-endpoint", severity: Severity::Warning, subject, sentence });
     let created = !tables.groups.contains(group);

@@ -37,7 +37,7 @@ pub(crate) fn leads_to<D>(tables: &Tables<D>, from: FwNode, to: FwNode) -> bool 
 pub(crate) fn find_ring<D>(tables: &mut Tables<D>, device: DeviceId, node: FwNode) {
     let subject: String = tables.devices[device].name().into();
     let sentence = format!(
-        "firmware puts the IOMMU {subject} behind {}, and that one behind {subject}: neither translates the other",
+        "this IOMMU is behind {}, which is behind this IOMMU; neither translates the other",
         tables.firmware.name(node)
     );
     tables.log.find(Finding { id: "iommu-ring", severity: Severity::Warning, subject, sentence });

@@ -50,7 +50,7 @@ pub(crate) fn attempt<D>(
         BindError::Declined(detail) => tables.log.event(Event::Declined { device, driver, detail }),
         BindError::Failed(detail) => {
             let subject = tables.devices[device].name().into();
-            let sentence = format!("{} cannot drive {subject}: {detail}", tables.drivers.name(driver));
+            let sentence = format!("{} did not bind: {detail}", tables.drivers.name(driver));
             tables.devices.bind_failed(device, detail.clone());
             tables.log.find(Finding { id: "driver-failed", severity: Severity::Warning, subject, sentence });
             tables.log.event(Event::BindFailed { device, driver, detail });

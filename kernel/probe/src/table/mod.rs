@@ -1,7 +1,6 @@
 //! All that there is in the machine: tables that each keep themselves consistent, and what concerns several of them.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -104,8 +103,7 @@ impl<D> Tables<D> {
         self.log.event(Event::Published(published.id()));
         if node.is_none() {
             let subject: String = self.devices[device].name().into();
-            let sentence =
-                format!("firmware has no node for the IOMMU {subject}, so it can refer no device to it");
+            let sentence = String::from("firmware has no node for this IOMMU; no device can refer to it");
             let severity = Severity::Warning;
             self.log.find(Finding { id: "iommu-without-node", severity, subject, sentence });
         }
@@ -179,7 +177,7 @@ impl<D> Tables<D> {
     /// An IOMMU is about to go: its users must be gone before (invariant I11).
     fn check_unreferenced(&mut self, instance: InstanceId) {
         if self.instances[instance].is_referenced() {
-            let by = || "an IOMMU went before its users".into();
+            let by = || "an IOMMU was removed before its users".into();
             self.invariants.broken(invariant::Id::I11, by);
         }
     }

@@ -233,7 +233,7 @@ fn iommus_of_different_drivers_are_refused_with_both_names() {
     m.core.settle();
     assert_eq!(
         m.why_not("both"),
-        "refused by the IOMMU: names IOMMUs of different drivers: iommu and iommu-other"
+        "refused by the IOMMU: its IOMMUs have different drivers: iommu and iommu-other"
     );
     assert!(m.iommu("a").attached.is_empty());
     m.assert_invariants();

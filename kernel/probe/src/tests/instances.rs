@@ -193,7 +193,7 @@ fn of_three_iommus_one_with_another_driver_is_refused_by_name() {
     m.core.settle();
     assert_eq!(
         m.why_not("all"),
-        "refused by the IOMMU: names IOMMUs of different drivers: iommu and iommu-w"
+        "refused by the IOMMU: its IOMMUs have different drivers: iommu and iommu-w"
     );
     assert_eq!(m.finding_ids(), ["mixed-iommus"]);
     assert_eq!(m.partition(), [["a"], ["b"], ["c"]]);

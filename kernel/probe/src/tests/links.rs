@@ -130,7 +130,7 @@ fn a_link_that_arrives_before_the_default_domains_brings_one_for_all() {
     m.core.settle();
     assert_eq!(
         m.why_not("across"),
-        "refused by the IOMMU: names IOMMUs of different drivers: iommu and iommu-w"
+        "refused by the IOMMU: its IOMMUs have different drivers: iommu and iommu-w"
     );
     assert_eq!(m.partition(), [["a"], ["late"]]);
     assert!(m.finding_ids().contains(&"mixed-iommus"));

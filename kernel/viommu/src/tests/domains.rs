@@ -174,7 +174,7 @@ fn an_endpoint_that_cannot_even_go_back_is_in_no_domain_and_the_refusal_says_so(
     viommu.map(two, pages(2, 1), PhysAddr(0), RW).unwrap();
     device.borrow_mut().script = [Serve::Well, Serve::Status(8), Serve::Well, Serve::Status(NOENT)].into();
     let refusal = viommu.attach(two, A).unwrap_err();
-    assert!(refusal.detail.contains("it is in no domain now"), "{refusal}");
+    assert!(refusal.detail.contains("it is not attached to any domain"), "{refusal}");
     assert_eq!(viommu.domain_of(A), None);
     assert!(device.borrow().attached.is_empty() && !viommu.is_dead());
 }
@@ -188,7 +188,7 @@ fn detach_uses_the_domain_that_the_endpoint_is_in() {
     assert_eq!(viommu.detach(one, A).unwrap_err().cause, RefusalCause::NoEntry);
     viommu.attach(one, A).unwrap();
     let refusal = viommu.detach(two, A).unwrap_err();
-    assert!(refusal.detail.contains("it is attached to domain 1"), "{refusal}");
+    assert!(refusal.detail.contains("the endpoint is attached to domain 1"), "{refusal}");
     assert_eq!(device.borrow().kinds(), [1]);
     device.borrow_mut().script = [Serve::Status(UNSUPP)].into();
     assert!(viommu.detach(one, A).is_err());
@@ -262,7 +262,7 @@ fn an_endpoint_whose_reserved_region_is_mapped_is_refused() {
     let domain = viommu.alloc_domain(DomainKind::Paging).unwrap();
     viommu.map(domain, pages(7, 3), PhysAddr(0), RW).unwrap();
     let refusal = viommu.attach(domain, A).unwrap_err();
-    assert!(refusal.detail.contains("0x7000..=0x9fff is mapped and reserved for it"), "{refusal}");
+    assert!(refusal.detail.contains("0x7000..=0x9fff is mapped, but reserved for the endpoint"), "{refusal}");
     viommu.unmap(domain, pages(7, 3)).unwrap();
     viommu.attach(domain, A).unwrap();
 }

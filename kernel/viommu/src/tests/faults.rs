@@ -119,7 +119,7 @@ fn a_hostile_used_id_ends_the_reports_with_a_remark_and_requests_go_on() {
         device.borrow_mut().report(&record(2, 0x100, 8, 0));
         device.borrow_mut().queues[1].as_mut().unwrap().give_back(id, 4096);
         assert_eq!(viommu.poll_faults().len(), 1);
-        assert!(viommu.remarks()[0].contains("names chain"), "{:?}", viommu.remarks());
+        assert!(viommu.remarks()[0].contains("contains chain"), "{:?}", viommu.remarks());
         assert!(viommu.poll_faults().is_empty() && viommu.remarks().len() == 1);
         viommu.probe_device(&[EndpointId(8)]).unwrap();
     }

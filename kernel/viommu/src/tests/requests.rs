@@ -73,7 +73,7 @@ fn a_short_answer_to_probe_costs_that_endpoint_only() {
     assert_eq!(accepted.endpoints, [EndpointId(9)]);
     assert_eq!(
         accepted.refused[0].detail,
-        "PROBE of endpoint 0x8: answered with used length 515, expected 516"
+        "PROBE of endpoint 0x8: response with used length 515, expected 516"
     );
 }
 

@@ -18,9 +18,9 @@ fn a_device_without_a_group_needs_the_expected_reason() {
 
 #[test]
 fn the_reasons_of_linux_are_for_its_paths_alone() {
-    let expect = EXPECT.replace("is the IOMMU", "abandoned");
+    let expect = EXPECT.replace("is the IOMMU", "not grouped");
     let mut report = right();
-    report.devices[1].why = "abandoned: the registration ended".into();
+    report.devices[1].why = "not grouped: the registration failed".into();
     assert_eq!(judge_with(&expect, report.clone()).len(), 1);
     report.run.path = "upstream".into();
     assert_eq!(judge_with(&expect, report), [""; 0]);
