@@ -88,7 +88,7 @@ pub(crate) fn of_buses(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Findin
             let at = topology[bridge].address;
             let source = references.first().map_or("map", |reference| reference.source);
             let sentence = format!(
-                "the {source} contains this bridge but not the functions on bus {:#04x} behind it; they are not translated \
+                "{source} contains this bridge but not the functions on bus {:#04x} behind it; they are not translated \
                  (was the bus numbered after the firmware described it?)",
                 bus.number
             );

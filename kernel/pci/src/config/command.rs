@@ -25,7 +25,7 @@ bitflags::bitflags! {
 
 /// A function was not enabled because one of its BARs has no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{register} of {address} has no address, so it cannot be enabled")]
+#[error("{register} has no address, so the function cannot be enabled")]
 pub struct EnableError {
     /// The function.
     pub address: PciAddress,
