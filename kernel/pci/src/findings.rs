@@ -16,57 +16,67 @@ use crate::function::sriov::Refusal;
 /// The maximum number of findings of one topology. A machine with more has the same defect many times.
 pub(crate) const MAX_FINDINGS: usize = 512;
 
-/// Collects findings. Beyond [`MAX_FINDINGS`] they are only counted.
-#[derive(Default)]
+/// Collects findings. Beyond [`MAX_FINDINGS`] they are only counted, in one more entry at the end.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
-    findings: Vec<Finding>,
+    list: Vec<Finding>,
+    left_out: usize,
+}
+
+/// A state of the collection.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    length: usize,
     left_out: usize,
 }
 
 impl Findings {
-    /// Continues a finished list.
-    pub(crate) fn after(findings: Vec<Finding>) -> Self {
-        Self { findings, left_out: 0 }
+    /// The findings so far.
+    pub(crate) fn list(&self) -> &[Finding] {
+        &self.list
     }
 
-    pub(crate) fn finish(mut self) -> Vec<Finding> {
+    /// The current state, for [`Self::roll_back`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { length: self.list.len(), left_out: self.left_out }
+    }
+
+    /// Forgets the findings of an attempt that is going to be repeated.
+    pub(crate) fn roll_back(&mut self, mark: Mark) {
+        self.list.truncate(mark.length);
+        self.left_out = mark.left_out;
+        self.count_left_out();
+    }
+
+    fn add(&mut self, id: &'static str, severity: Severity, at: PciAddress, sentence: String) {
+        self.push(Finding { id, severity, subject: at.to_string(), sentence });
+    }
+
+    /// Adds a finding about a BAR.
+    fn add_register(&mut self, id: &'static str, at: PciAddress, register: BarRegister, sentence: String) {
+        let subject = format!("{at} {register}");
+        self.push(Finding { id, severity: Severity::Warning, subject, sentence });
+    }
+
+    fn push(&mut self, finding: Finding) {
+        if self.list.len() < MAX_FINDINGS {
+            self.list.push(finding);
+        } else {
+            self.left_out += 1;
+            self.count_left_out();
+        }
+    }
+
+    /// Brings the last entry up to date.
+    fn count_left_out(&mut self) {
+        self.list.truncate(MAX_FINDINGS);
         if self.left_out > 0 {
-            self.findings.push(Finding {
+            self.list.push(Finding {
                 id: "pci-findings-left-out",
                 severity: Severity::Warning,
                 subject: String::from("pci"),
                 sentence: format!("{} more findings about PCI; they are not listed", self.left_out),
             });
-        }
-        self.findings
-    }
-
-    /// The current state, for [`Self::roll_back`].
-    pub(crate) fn mark(&self) -> (usize, usize) {
-        (self.findings.len(), self.left_out)
-    }
-
-    /// Forgets the findings of an attempt that is going to be repeated.
-    pub(crate) fn roll_back(&mut self, (findings, left_out): (usize, usize)) {
-        self.findings.truncate(findings);
-        self.left_out = left_out;
-    }
-
-    fn add(&mut self, id: &'static str, severity: Severity, at: PciAddress, sentence: String) {
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Finding { id, severity, subject: at.to_string(), sentence });
-        } else {
-            self.left_out += 1;
-        }
-    }
-
-    /// Adds one whose place is a BAR.
-    fn add_register(&mut self, id: &'static str, at: PciAddress, register: BarRegister, sentence: String) {
-        if self.findings.len() < MAX_FINDINGS {
-            let subject = format!("{at} {register}");
-            self.findings.push(Finding { id, severity: Severity::Warning, subject, sentence });
-        } else {
-            self.left_out += 1;
         }
     }
 

@@ -5,7 +5,7 @@
 //! [`enable_acs`]; [`PciBus`] is the topology as the probe core sees it. All access to hardware goes through
 //! [`ConfigAccess`], so everything runs on a host.
 //!
-//! The modules are layers; each uses only those before it: `function`, `topology` and `policy` (data), `findings`,
+//! The modules are layers; each uses only those before it: `function`, `policy`, `findings` and `topology` (data),
 //! `config` (access and registers), `read`, `place`, `rules`, `enumerate`, `pci_bus`.
 //!
 //! What is wrong with the machine is a finding in [`Topology::findings`]. No content of config space makes this crate

@@ -34,6 +34,5 @@ pub fn enumerate_with(
         let last_bus = |root: usize| roots[root].last_bus;
         virtual_functions::enable(config, &mut topology, &last_bus, policy.virtual_functions, &mut findings);
     }
-    topology.findings = findings.finish();
-    topology
+    topology.with_findings(findings)
 }

@@ -59,12 +59,16 @@ fn named_next(config: &dyn ConfigAccess, function: &ScannedFunction) -> Option<u
 }
 
 /// Reports functions that answer although the chain behind an ARI-forwarding port does not reach them.
-pub(crate) fn report_skipped(config: &dyn ConfigAccess, seen: &[ScannedFunction], findings: &mut Findings) {
-    let Some(first) = seen.first().filter(|first| first.multifunction_by_header) else { return };
+pub(crate) fn report_skipped(
+    config: &dyn ConfigAccess,
+    scanned: &[ScannedFunction],
+    findings: &mut Findings,
+) {
+    let Some(first) = scanned.first().filter(|first| first.multifunction_by_header) else { return };
     let PciAddress { segment, bus, .. } = first.address;
     for number in 1..8 {
         let address = PciAddress { segment, bus, devfn: DeviceFunction::from_bits(number) };
-        if !seen.iter().any(|seen| seen.address == address) && answers(config, address) {
+        if !scanned.iter().any(|scanned| scanned.address == address) && answers(config, address) {
             findings.not_in_ari_chain(address);
         }
     }
@@ -73,10 +77,10 @@ pub(crate) fn report_skipped(config: &dyn ConfigAccess, seen: &[ScannedFunction]
 /// Reports functions that only ARI can reach where the port does not forward by it (PCIe 5.0, section 7.8.8.2).
 pub(crate) fn report_unreachable(
     config: &dyn ConfigAccess,
-    seen: &[ScannedFunction],
+    scanned: &[ScannedFunction],
     findings: &mut Findings,
 ) {
-    for function in seen {
+    for function in scanned {
         if let Some(next) = named_next(config, function).filter(|next| *next > 7) {
             findings.ari(function.address, next);
         }

@@ -48,7 +48,7 @@ pub(crate) fn read_list(
             findings.capability_list(at, LIST, offset.into(), "has an empty entry");
             break;
         }
-        if list.iter().any(|seen: &Capability| seen.offset == offset) {
+        if list.iter().any(|entry: &Capability| entry.offset == offset) {
             findings.capability_list(at, LIST, offset.into(), "forms a loop");
             break;
         }

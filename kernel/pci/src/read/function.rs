@@ -43,8 +43,7 @@ fn read_tree(
     findings: &mut Findings,
 ) {
     let (first_bus, first_function) = (topology.buses().len(), topology.functions().len());
-    let mut scanned = tree.functions.into_iter();
-    for bus in tree.buses {
+    for (bus, functions) in tree.into_buses() {
         let bridge = bus.above.map(|above| above.bridge.after(first_function));
         let index = topology.add_bus(Bus {
             segment: bus.segment,
@@ -55,7 +54,7 @@ fn read_tree(
             functions: Vec::new(),
             has_aliases: false,
         });
-        for scanned in scanned.by_ref().take(bus.functions.len()) {
+        for scanned in functions {
             let function = read_function(config, scanned, (index, bridge), policy, findings);
             topology.add_function(function);
         }

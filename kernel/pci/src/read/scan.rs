@@ -25,9 +25,9 @@ pub(crate) fn scan_bus(
     (segment, bus): (u16, u8),
     above: Option<BridgeAbove>,
     findings: &mut Findings,
-    seen: &mut Vec<ScannedFunction>,
+    scanned: &mut Vec<ScannedFunction>,
 ) {
-    let first = seen.len();
+    let first = scanned.len();
     let slots = if above.is_some_and(|above| above.kind.leads_to_a_link()) { 1 } else { 32 };
     let mut forwards_ari = false;
     for device in 0..slots {
@@ -37,12 +37,13 @@ pub(crate) fn scan_bus(
         while let Some(devfn) = slot.bits().checked_add(number).map(DeviceFunction::from_bits) {
             let address = PciAddress { segment, bus, devfn };
             // With several slots, an earlier chain may have reached this function.
-            let known = seen[first..].iter().position(|seen| seen.address == address).map(|at| first + at);
+            let known =
+                scanned[first..].iter().position(|scanned| scanned.address == address).map(|at| first + at);
             let at = known.or_else(|| {
-                seen.push(look(config, address, number, above, findings)?);
-                Some(seen.len() - 1)
+                scanned.push(look(config, address, number, above, findings)?);
+                Some(scanned.len() - 1)
             });
-            let function = at.map(|at| &seen[at]);
+            let function = at.map(|at| &scanned[at]);
             if number == 0 && function.is_none() {
                 break;
             }
@@ -50,10 +51,10 @@ pub(crate) fn scan_bus(
                 forwards_ari = ari::configure(config, above, function);
             }
             if let (None, Some(at)) = (known, at) {
-                let alone = seen[first..].iter().all(|other| other.sriov.is_none());
-                seen[at].sriov = sriov::init(config, &seen[at], alone, forwards_ari, findings);
+                let alone = scanned[first..].iter().all(|other| other.sriov.is_none());
+                scanned[at].sriov = sriov::init(config, &scanned[at], alone, forwards_ari, findings);
             }
-            let function = at.map(|at| &seen[at]);
+            let function = at.map(|at| &scanned[at]);
             let next = if forwards_ari {
                 function.and_then(|function| ari::next_function(config, function, number))
             } else {
@@ -65,9 +66,9 @@ pub(crate) fn scan_bus(
         }
     }
     if forwards_ari {
-        ari::report_skipped(config, &seen[first..], findings);
+        ari::report_skipped(config, &scanned[first..], findings);
     } else {
-        ari::report_unreachable(config, &seen[first..], findings);
+        ari::report_unreachable(config, &scanned[first..], findings);
     }
 }
 

@@ -3,7 +3,6 @@
 use core::fmt;
 
 use crate::config::access::ConfigAccess;
-use crate::findings::Findings;
 use crate::function::Function;
 use crate::function::acs::AcsFlags;
 use crate::function::index::FunctionIndex;
@@ -141,8 +140,6 @@ pub fn enable_acs_of(config: &mut dyn ConfigAccess, topology: &mut Topology, ind
     let refused = wanted - acs.control;
     if !refused.is_empty() {
         let address = function.address;
-        let mut findings = Findings::after(core::mem::take(&mut topology.findings));
-        findings.acs_refused(address, refused);
-        topology.findings = findings.finish();
+        topology.findings_mut().acs_refused(address, refused);
     }
 }

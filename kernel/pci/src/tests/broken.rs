@@ -147,7 +147,7 @@ proptest! {
         let mut topology = enumerate_with(&mut noise, &[virt_root()], &policy);
         enable_acs(&mut noise, &mut topology);
         prop_assert_eq!(topology.isolation_classes().len(), topology.functions().len());
-        prop_assert!(topology.findings().len() <= crate::findings::MAX_FINDINGS + 2);
+        prop_assert!(topology.findings().len() <= crate::findings::MAX_FINDINGS + 1);
         prop_assert!(noise.accesses.get() < 256 * 256 * 32 + 65_536 * 600);
     }
 }

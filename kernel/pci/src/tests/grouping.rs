@@ -3,6 +3,7 @@
 extern crate std;
 
 use std::collections::HashMap;
+use std::format;
 use std::string::String;
 use std::vec::Vec;
 
@@ -10,6 +11,7 @@ use addr::{DeviceFunction, RequesterId};
 use probe::{Bus as _, FwNode, InputIds};
 
 use super::model::{Model, On, at, finding_ids, isolated, isolated_with, partition, virt_root};
+use crate::findings::MAX_FINDINGS;
 use crate::{
     EnumerationPolicy, FunctionIndex, FunctionKind, Join, PciBus, Quirks, RootBus, Topology, enable_acs,
     enumerate,
@@ -306,6 +308,26 @@ fn acs_that_does_not_stay_enabled_is_a_finding_and_does_not_isolate() {
     let topology = isolated(&mut model);
     assert_eq!(finding_ids(&topology), ["acs-not-enabled"]);
     assert_eq!(partition(&topology), "00.0 | 02.0 01:00.0");
+}
+
+#[test]
+fn findings_beyond_the_limit_are_counted_in_one_entry() {
+    let mut model = Model::virt();
+    for port in 1..4 {
+        let port = model.root_port(On::Root(0), port);
+        let bridge = model.bridge(On::Behind(port), 0, 0, FunctionKind::PcieToPciBridge);
+        for devfn in 0..=255u8 {
+            let card = model.device(On::Behind(bridge), devfn >> 3, devfn & 7, FunctionKind::Endpoint);
+            let offset = usize::from(model.cards[card].extended(0x0d));
+            model.cards[card].set32(offset + 4, 0x1d);
+        }
+    }
+    let topology = isolated(&mut model);
+    let ids = finding_ids(&topology);
+    assert_eq!(ids.len(), MAX_FINDINGS + 1);
+    assert_eq!(ids[MAX_FINDINGS], "pci-findings-left-out");
+    let left_out = 3 * 256 - MAX_FINDINGS;
+    assert!(topology.findings()[MAX_FINDINGS].sentence.starts_with(&format!("{left_out} more findings")));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use core::{iter, ops};
 use addr::{DeviceFunction, PciAddress};
 use probe::Finding;
 
+use crate::findings::Findings;
 use crate::function::Function;
 use crate::function::index::{BusIndex, FunctionIndex};
 use crate::topology::bus::{Bus, HiddenRoot};
@@ -24,7 +25,7 @@ pub struct Topology {
     functions: Vec<Function>,
     buses: Vec<Bus>,
     hidden: Vec<HiddenRoot>,
-    pub(crate) findings: Vec<Finding>,
+    findings: Findings,
 }
 
 impl Topology {
@@ -70,7 +71,17 @@ impl Topology {
     /// What is wrong with the machine.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
-        &self.findings
+        self.findings.list()
+    }
+
+    /// The same topology with the findings of its enumeration.
+    pub(crate) fn with_findings(self, findings: Findings) -> Self {
+        Self { findings, ..self }
+    }
+
+    /// The findings, to add more.
+    pub(crate) fn findings_mut(&mut self) -> &mut Findings {
+        &mut self.findings
     }
 
     /// The bus that a function is on.

@@ -22,19 +22,18 @@ pub(crate) fn number_root(
     mut gaps: Vec<Gap>,
     findings: &mut Findings,
 ) {
-    let Some(root) = tree.buses.first() else { return };
-    let number = root.number;
+    let number = tree[ROOT].number;
     for bridge in tree.bridges_on(ROOT) {
         let usable: Vec<usize> = (0..gaps.len()).filter(|gap| gaps[*gap].room() > 0).collect();
         let largest = usable.iter().copied().max_by_key(|gap| (gaps[*gap].room(), usize::MAX - gap));
         let Some(largest) = largest else {
-            findings.buses_exhausted(tree[bridge].address, gaps.last().map_or(number, |gap| gap.end));
+            findings.buses_exhausted(tree[bridge].address, gaps.last().map_or(number, |gap| gap.end()));
             continue;
         };
         let mut is_numbered = false;
         // With a single gap there is no choice, and no need to scan twice.
         for gap in usable.iter().copied().filter(|_| usable.len() > 1) {
-            let (mark, buses, before) = (findings.mark(), tree.buses.len(), gaps[gap]);
+            let (mark, buses, before) = (findings.mark(), tree.buses().len(), gaps[gap]);
             if number_below(config, tree, bridge, &mut gaps[gap], findings) {
                 is_numbered = true;
                 break;
@@ -94,13 +93,13 @@ fn open(
     findings: &mut Findings,
 ) -> Option<BusIndex> {
     let Some(secondary) = gap.take() else {
-        findings.buses_exhausted(tree[bridge].address, gap.end);
+        findings.buses_exhausted(tree[bridge].address, gap.end());
         return None;
     };
     let (segment, primary) = (tree[on].segment, tree[on].number);
-    tree.write_numbers(config, bridge, primary, Some(BusNumbers { secondary, subordinate: gap.end }));
+    tree.write_numbers(config, bridge, primary, Some(BusNumbers { secondary, subordinate: gap.end() }));
     let bus = tree.add_bus(config, segment, secondary, Some(Above { bridge, bus: on }), findings);
-    gap.next += tree.reserved_buses(bus).min(gap.room());
+    gap.skip(tree.reserved_buses(bus));
     tree.close_bridges(config, bus);
     Some(bus)
 }
@@ -109,6 +108,6 @@ fn open(
 fn narrow(config: &mut dyn ConfigAccess, tree: &mut Tree, bus: BusIndex, gap: &Gap) {
     let Some(above) = tree[bus].above else { return };
     let (primary, secondary) = (tree[above.bus].number, tree[bus].number);
-    let subordinate = u8::try_from(gap.next - 1).unwrap_or(u8::MAX);
+    let subordinate = gap.taken_up_to();
     tree.write_numbers(config, above.bridge, primary, Some(BusNumbers { secondary, subordinate }));
 }

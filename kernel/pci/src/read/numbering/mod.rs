@@ -90,7 +90,7 @@ fn report_hidden(root: &Root, findings: &mut Findings) -> HiddenRoot {
         segment: root.segment,
         bus: root.number,
         last_bus: root.tree.last_bus().unwrap_or(root.number),
-        functions: root.tree.functions.len() as u32,
+        functions: root.tree.functions().len() as u32,
     };
     findings.hidden_root(root_address(root.segment, root.number), hidden.last_bus, hidden.functions);
     hidden

@@ -22,9 +22,9 @@ const MAX_VISITS: usize = 1024;
 /// The highest number that no bus in `trees` has; if all are in use, that of a bus without functions.
 pub(crate) fn number<'t>(trees: impl Iterator<Item = &'t Tree>) -> u8 {
     let (mut taken, mut inhabited) = ([false; 256], [false; 256]);
-    for bus in trees.flat_map(|tree| &tree.buses) {
+    for bus in trees.flat_map(|tree| tree.buses()) {
         taken[usize::from(bus.number)] = true;
-        inhabited[usize::from(bus.number)] |= !bus.functions.is_empty();
+        inhabited[usize::from(bus.number)] |= !bus.is_empty();
     }
     let last_without = |set: &[bool; 256]| (0..=u8::MAX).rev().find(|number| !set[usize::from(*number)]);
     last_without(&taken).or_else(|| last_without(&inhabited)).unwrap_or(u8::MAX)
@@ -40,12 +40,12 @@ pub(crate) fn park_closed(config: &mut dyn ConfigAccess, tree: &Tree, parking: u
 /// Parks all bridges behind a root bus, of which only the root bus itself is in `tree`. They get numbers of `gap`
 /// temporarily; as many levels are reached as there are numbers.
 pub(crate) fn park_all_below(config: &mut dyn ConfigAccess, tree: &Tree, gap: Gap, parking: u8) {
-    let bridges_in = |seen: &[ScannedFunction]| -> Vec<ScannedFunction> {
-        seen.iter().filter(|seen| seen.bridge().is_some()).rev().cloned().collect()
+    let bridges_in = |scanned: &[ScannedFunction]| -> Vec<ScannedFunction> {
+        scanned.iter().filter(|scanned| scanned.bridge().is_some()).rev().cloned().collect()
     };
     // For each bus on the way down: its bridges that are still to be visited, and the one that is open.
     let mut path: Vec<(Vec<ScannedFunction>, Option<ScannedFunction>)> =
-        Vec::from([(bridges_in(&tree.functions), None)]);
+        Vec::from([(bridges_in(tree.functions()), None)]);
     let mut visits = 0;
     while let Some((bridges, open)) = path.last_mut() {
         if let Some(done) = open.take() {
@@ -57,14 +57,13 @@ pub(crate) fn park_all_below(config: &mut dyn ConfigAccess, tree: &Tree, gap: Ga
         };
         visits += 1;
         *open = Some(bridge.clone());
-        let number = usize::from(gap.next) + path.len() - 1;
-        let Some(number) = u8::try_from(number).ok().filter(|number| *number <= gap.end) else { continue };
-        write(config, &bridge, number, gap.end);
-        let mut seen = Vec::new();
+        let Some(number) = gap.nth(path.len() - 1) else { continue };
+        write(config, &bridge, number, gap.end());
+        let mut scanned = Vec::new();
         // Findings about this bus are reported when it gets its final number.
         let above = Some(bridge.as_bridge_above());
-        scan_bus(config, (bridge.address.segment, number), above, &mut Findings::default(), &mut seen);
-        let below = bridges_in(&seen);
+        scan_bus(config, (bridge.address.segment, number), above, &mut Findings::default(), &mut scanned);
+        let below = bridges_in(&scanned);
         below.iter().for_each(|bridge| park(config, bridge, parking));
         path.push((below, None));
     }

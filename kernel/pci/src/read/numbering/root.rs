@@ -105,7 +105,7 @@ pub(crate) fn find_hidden(
     // A bus that was found through an open bridge of a later root bus does not answer any more.
     let mut index = described;
     while index < roots.len() {
-        let still = roots[index].tree.functions.first().is_some_and(|first| answers(config, first.address));
+        let still = roots[index].tree.functions().first().is_some_and(|first| answers(config, first.address));
         if still {
             index += 1;
         } else {
@@ -155,9 +155,9 @@ pub(crate) fn gaps_of(roots: &[Root], index: usize) -> Vec<Gap> {
         if taken[usize::from(number)] {
             continue;
         }
-        match gaps.last_mut() {
-            Some(gap) if u16::from(gap.end) + 1 == number => gap.end = number as u8,
-            _ => gaps.push(Gap { next: number, end: number as u8 }),
+        let number = number as u8;
+        if !gaps.last_mut().is_some_and(|gap| gap.append(number)) {
+            gaps.push(Gap::new(number));
         }
     }
     gaps

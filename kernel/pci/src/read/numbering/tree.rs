@@ -13,19 +13,23 @@ use crate::read::scanned::ScannedFunction;
 use crate::read::sriov;
 
 /// One root bus and everything behind it, in device order. Its indices count from its own first function and bus.
+///
+/// # Invariant
+///
+/// The functions of the buses follow each other in the order of the buses.
 #[derive(Default)]
 pub(crate) struct Tree {
-    pub(crate) buses: Vec<ScannedBus>,
-    pub(crate) functions: Vec<ScannedFunction>,
+    buses: Vec<ScannedBus>,
+    functions: Vec<ScannedFunction>,
 }
 
-/// A bus with its functions, a range of [`Tree::functions`].
+/// A bus, and the range of its functions in [`Tree::functions`].
 pub(crate) struct ScannedBus {
     pub(crate) segment: u16,
     pub(crate) number: u8,
     /// The bridge that leads to it; none for the root bus.
     pub(crate) above: Option<Above>,
-    pub(crate) functions: Range<usize>,
+    functions: Range<usize>,
 }
 
 /// The bridge that leads to a bus, and the bus that it is on.
@@ -38,7 +42,33 @@ pub(crate) struct Above {
 /// The root bus.
 pub(crate) const ROOT: BusIndex = BusIndex::new(0);
 
+impl ScannedBus {
+    /// Whether it has no functions.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.functions.is_empty()
+    }
+}
+
 impl Tree {
+    /// The buses, each after the one that leads to it.
+    pub(crate) fn buses(&self) -> &[ScannedBus] {
+        &self.buses
+    }
+
+    /// The functions of all buses.
+    pub(crate) fn functions(&self) -> &[ScannedFunction] {
+        &self.functions
+    }
+
+    /// The buses, each with its functions.
+    pub(crate) fn into_buses(self) -> impl Iterator<Item = (ScannedBus, Vec<ScannedFunction>)> {
+        let mut functions = self.functions.into_iter();
+        self.buses.into_iter().map(move |bus| {
+            let own = functions.by_ref().take(bus.functions.len()).collect();
+            (bus, own)
+        })
+    }
+
     /// Scans a bus and appends it.
     pub(crate) fn add_bus(
         &mut self,
