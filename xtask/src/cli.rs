@@ -14,11 +14,11 @@ pub(crate) use machines::{QemuArgs, RaceArgs};
 pub(crate) use scenarios::{ExploreArgs, ReplayArgs};
 pub(crate) use unreadable::{asked_of, json_of};
 
-/// Builds, boots, judges.
+/// Builds the kernel, boots it in QEMU and checks the report.
 #[derive(Debug, Parser)]
 #[command(
     bin_name = "cargo xtask",
-    after_help = "Exit status: 0 pass; 1 the verdict is fail, or the kernel ended in an error, a panic or a \
+    after_help = "Exit status: 0 pass; 1 the verdict is fail, or the kernel ended with an error, a panic or a \
                   timeout; 2 wrong usage; 125 it could not run."
 )]
 pub(crate) struct Cli {
@@ -28,36 +28,36 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Installs what is missing on this machine, and says first what that is.
+    /// Lists what is missing on this machine, and installs it.
     Setup,
-    /// Boots the kernel once and shows its report.
+    /// Boots the kernel once and prints its report.
     Qemu(QemuArgs),
     /// Runs every check: format, lints, documentation, host tests, and boots of every topology.
     Test(TestArgs),
-    /// Shows what each probe path does in a scenario, step by step; without a name, all scenarios.
+    /// Prints what each probe path does in a scenario, step by step.
     Replay(ReplayArgs),
-    /// Tries every order of a scenario's steps, and of what can come in between.
+    /// Runs a scenario in every order of its steps and with every interleaving.
     Explore(ExploreArgs),
-    /// Plays a scenario on two CPUs of QEMU: one walks the buses for IOMMUs, the other one binds their users.
+    /// Runs a scenario on two CPUs in QEMU: one walks the buses for IOMMUs, the other binds the devices behind them.
     Race(RaceArgs),
-    /// Boots machines whose device trees and ACPI tables are damaged at random.
+    /// Boots machines with randomly damaged device trees and ACPI tables.
     Damage(DamageArgs),
-    /// Compares the time of a boot with that of an Image whose first instructions exit.
+    /// Compares the time of a boot with an image that exits at once.
     Speed(SpeedArgs),
-    /// Counts guest instructions on machines with more and more PCI functions.
+    /// Counts guest instructions on machines with an increasing number of PCI functions.
     Growth(GrowthArgs),
 }
 
-/// Options that every command which builds or boots has.
+/// Options of every command that builds or boots.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Common {
     /// QEMU to run [default: qemu-system-aarch64 in PATH].
     #[arg(long, value_name = "PATH")]
     pub(crate) qemu: Option<PathBuf>,
-    /// Installs nothing; stops with the command that would, if something is missing.
+    /// Installs nothing; if something is missing, prints the install command and stops.
     #[arg(long)]
     pub(crate) no_setup: bool,
-    /// Prints every command before it runs, and every device of a report in a line of its own.
+    /// Prints every command before it runs, and every device of a report on its own line.
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }

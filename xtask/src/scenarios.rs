@@ -31,7 +31,7 @@ impl Named {
         let file = if !name.contains('/') && ours.is_file() { ours } else { PathBuf::from(name) };
         if !file.is_file() {
             return Err(Stop::usage(format!(
-                "there is no scenario {name} in {} and no such file; `cargo xtask replay` lists them",
+                "{name} is neither a scenario in {} nor a file; `cargo xtask replay` lists the scenarios",
                 directory().display()
             )));
         }

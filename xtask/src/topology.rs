@@ -159,7 +159,7 @@ impl Topology {
         let file = PathBuf::from(name);
         ensure!(
             file.is_file(),
-            "there is no topology {name} in {} and no such file; `cargo xtask test --list` shows the names",
+            "{name} is neither a topology in {} nor a file; `cargo xtask test --list` lists the topologies",
             directory().display()
         );
         Self::read(&file)

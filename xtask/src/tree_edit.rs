@@ -93,7 +93,7 @@ fn edit_tree(tree: &mut DeviceTree, edit: &Edit) -> Result<()> {
         }
         Edit::DeleteNode { node } => {
             let (parent, name) = split(node)?;
-            ensure!(find(tree, parent)?.remove_child(name).is_some(), "there is no node {node}");
+            ensure!(find(tree, parent)?.remove_child(name).is_some(), "node {node} does not exist");
         }
         Edit::Truncate { .. } | Edit::Bytes { .. } | Edit::BreakToken { .. } => {
             bail!("this is an edit of the blob")
@@ -118,7 +118,7 @@ fn edit_blob(blob: &mut Vec<u8>, edit: &Edit) -> Result<()> {
             let begin = [&BEGIN_NODE.to_be_bytes()[..], name.as_bytes(), &[0]].concat();
             let mut places = (0..length).step_by(4).filter(|at| blob[*at..].starts_with(&begin));
             let (place, further) = (places.next(), places.next());
-            let place = place.with_context(|| format!("there is no node {node}"))?;
+            let place = place.with_context(|| format!("node {node} does not exist"))?;
             ensure!(further.is_none(), "there are several nodes {name}");
             blob[place..place + 4].copy_from_slice(&token.to_be_bytes());
         }
@@ -128,13 +128,13 @@ fn edit_blob(blob: &mut Vec<u8>, edit: &Edit) -> Result<()> {
 }
 
 fn find<'t>(tree: &'t mut DeviceTree, path: &str) -> Result<&'t mut DeviceTreeNode> {
-    tree.find_node_mut(path).with_context(|| format!("there is no node {path}"))
+    tree.find_node_mut(path).with_context(|| format!("node {path} does not exist"))
 }
 
 /// A path as its parent's path and its last name.
 fn split(path: &str) -> Result<(&str, &str)> {
     let (parent, name) = path.rsplit_once('/').with_context(|| format!("{path} is not a path"))?;
-    ensure!(!name.is_empty(), "{path} names no node below the root");
+    ensure!(!name.is_empty(), "{path} is not a node below the root");
     Ok((if parent.is_empty() { "/" } else { parent }, name))
 }
 

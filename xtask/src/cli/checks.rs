@@ -14,13 +14,13 @@ pub(crate) struct TestArgs {
     /// Runs only the boot tests whose names contain one of these words [default: every check].
     #[arg(value_name = "FILTER")]
     pub(crate) filters: Vec<String>,
-    /// Shows the names of the tests and runs none.
+    /// Prints the names of the tests and runs none.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Leaves out what needs no QEMU.
+    /// Runs only the tests that need QEMU.
     #[arg(long)]
     pub(crate) boot_only: bool,
-    /// Leaves out what needs QEMU.
+    /// Runs only the tests that do not need QEMU.
     #[arg(long, conflicts_with_all = ["boot_only", "filters"])]
     pub(crate) host_only: bool,
     /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
@@ -41,28 +41,28 @@ pub(crate) struct TestArgs {
 pub(crate) struct DamageArgs {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Where the damage comes from: the same seed, the same boots.
+    /// Seed of the damage; the same seed gives the same boots.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How many boots.
+    /// Number of boots.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(crate) boots: u64,
-    /// Boots this one alone, shows its log and keeps its files in target/damage [default: all].
+    /// Boots only this one, prints its log and keeps its files in target/damage [default: all].
     #[arg(long, value_name = "BOOT", conflicts_with = "boots")]
     pub(crate) only: Option<u64>,
     /// Damages this topology's machine; may be repeated [default: eight of different kinds].
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) topology: Vec<String>,
-    /// Where the description of the machine comes from; may be repeated [default: dt and acpi].
+    /// Source of the machine description; may be repeated [default: dt and acpi].
     #[arg(long, value_name = "WHERE")]
     pub(crate) firmware: Vec<Firmware>,
-    /// Boots at a time.
+    /// Number of boots at the same time.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
     /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
-    /// A boot that takes longer is stopped, and has failed.
+    /// Stops a boot that takes longer and counts it as failed.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
 }
@@ -71,10 +71,10 @@ pub(crate) struct DamageArgs {
 pub(crate) struct GrowthArgs {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Functions of the largest machine.
+    /// Number of PCI functions of the largest machine.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(32..=crate::growth::MOST as u64))]
     pub(crate) functions: usize,
-    /// Where the description of the machine comes from.
+    /// Source of the machine description.
     #[arg(long, value_name = "WHERE", default_value = "dt")]
     pub(crate) firmware: Firmware,
     /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
@@ -89,7 +89,7 @@ pub(crate) struct GrowthArgs {
 pub(crate) struct SpeedArgs {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// The machine, by the name or the file of its topology.
+    /// Topology of the machine, by name or file.
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub(crate) topology: String,
     /// Results as JSON, in FILE or as the only thing on standard output [default: text only].

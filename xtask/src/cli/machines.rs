@@ -12,67 +12,67 @@ use crate::probe_path;
 pub(crate) struct QemuArgs {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Where the description of the machine comes from [default: as the topology says, else dt].
+    /// Source of the machine description [default: the topology's, or dt].
     #[arg(long, value_name = "WHERE")]
     pub(crate) firmware: Option<Firmware>,
-    /// With or without a virtio-iommu [default: as the topology says].
+    /// With or without a virtio-iommu [default: the topology's].
     #[arg(long, value_name = "WHETHER", conflicts_with = "bare")]
     pub(crate) iommu: Option<Iommu>,
-    /// Devices and machine options from a topology, by its name or its file.
+    /// Devices and machine options of a topology, by name or file.
     #[arg(long, value_name = "NAME|FILE", default_value = "default", conflicts_with = "bare")]
     pub(crate) topology: String,
-    /// No device but those after `--`: only machine, CPU, memory and kernel.
+    /// Adds no devices except those after `--`.
     #[arg(long)]
     pub(crate) bare: bool,
-    /// Further options for `-M virt`; may be repeated [default: as the topology says].
+    /// Further options for `-M virt`; may be repeated [default: the topology's].
     #[arg(long, value_name = "K=V[,K=V]", value_parser = machine_options)]
     pub(crate) machine: Vec<String>,
-    /// CPU model; a 64-bit one [default: as the topology says, or cortex-a57].
+    /// 64-bit CPU model [default: the topology's, or cortex-a57].
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
-    /// Probe path: ours, or that of a Linux with its defects [default: fixed].
+    /// Probe path: ours (fixed), or that of a range of Linux versions with its defects [default: fixed].
     #[arg(long, value_name = "PATH", value_parser = probe_path::parser())]
     pub(crate) path: Option<probe::Path>,
-    /// Order of devices and drivers: seed:N, or names, with * for the rest [default: Linux's].
+    /// Order of devices and drivers: seed:N, or names with * for the rest [default: Linux's].
     #[arg(long, value_name = "seed:N|NAME,NAME,*,NAME", value_parser = order)]
     pub(crate) order: Option<String>,
     /// A device tree blob, from a file or a pipe [default: QEMU's].
     #[arg(long, value_name = "FILE")]
     pub(crate) dtb: Option<PathBuf>,
-    /// Files with one ACPI table each, in place of QEMU's of the same signature, or beside them; only where the
-    /// description is in tables (--firmware acpi, uefi-acpi) [default: QEMU's].
+    /// Files with one ACPI table each; each replaces QEMU's table with the same signature, or is added. Only with
+    /// --firmware acpi or uefi-acpi [default: QEMU's].
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) tables: Vec<PathBuf>,
-    /// Number of CPUs [default: as the topology says, or 1].
+    /// Number of CPUs [default: the topology's, or 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub(crate) smp: Option<u32>,
-    /// RAM, as QEMU writes it: 512M, 8G [default: as the topology says, or 512M].
+    /// RAM in QEMU's notation: 512M, 8G [default: the topology's, or 512M].
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     pub(crate) memory: Option<String>,
-    /// Words for the kernel's command line; `report=text|json|ktap` chooses what is printed [default: none].
+    /// Words for the kernel command line; `report=text|verbose|json|ktap` selects the output [default: none].
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) append: Option<String>,
     /// Stops a run that takes longer; not with --gdb.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
-    /// Waits for a debugger before the first instruction, and has no deadline.
+    /// Waits for a debugger before the first instruction, without a timeout.
     #[arg(long)]
     pub(crate) gdb: bool,
-    /// What carries the report; the log is on the serial port either way [default: as the topology says,
-    /// or semihosting].
+    /// Channel of the report; the log is always on the serial port [default: the topology's, or
+    /// semihosting].
     #[arg(long, value_name = "WHICH")]
     pub(crate) console: Option<Console>,
     /// The report as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
-    /// How many groups there must be; another number is a failure [default: any].
+    /// Expected number of groups; any other number is a failure [default: any].
     #[arg(long, value_name = "N")]
     pub(crate) expect_groups: Option<u32>,
-    /// What the boot must give: a report that was saved with --json, a topology, or a file with its `[expect]` alone;
-    /// each difference is a failure [default: the verdict decides].
+    /// Expected result: a report saved with --json, a topology, or a file with only an `[expect]` table; each
+    /// difference is a failure [default: none].
     #[arg(long, value_name = "FILE")]
     pub(crate) expect: Option<PathBuf>,
-    /// Shows the QEMU command and does nothing.
+    /// Prints the QEMU command and does nothing else.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Further arguments for QEMU [default: none].
@@ -84,19 +84,19 @@ pub(crate) struct QemuArgs {
 pub(crate) struct RaceArgs {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// A scenario, by its name or its file.
+    /// Scenario, by name or file.
     #[arg(value_name = "NAME|FILE")]
     pub(crate) scenario: String,
-    /// Probe path: ours, or that of a Linux with its defects [default: fixed].
+    /// Probe path: ours (fixed), or that of a range of Linux versions with its defects [default: fixed].
     #[arg(long, value_name = "PATH", value_parser = probe_path::parser())]
     pub(crate) path: Option<probe::Path>,
-    /// How often, each time with a new machine.
+    /// Number of rounds, each with a new model machine.
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) rounds: u64,
-    /// Where the pauses between two pieces of work come from; timing differs from run to run all the same.
+    /// Seed of the pauses between work items; the interleaving still varies from run to run.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// CPU model; a 64-bit one [default: cortex-a57].
+    /// 64-bit CPU model [default: cortex-a57].
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
     /// Stops a run that takes longer.
@@ -105,7 +105,7 @@ pub(crate) struct RaceArgs {
     /// The report as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
-    /// Shows the QEMU command and does nothing.
+    /// Prints the QEMU command and does nothing else.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Further arguments for QEMU [default: none].
@@ -123,7 +123,7 @@ fn machine_options(text: &str) -> Result<String, String> {
 /// Checks that an order is one word of the kernel's command line; the names in it are the kernel's to know.
 fn order(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(char::is_whitespace) {
-        return Err("expected seed:N, or names of devices and drivers with commas between them".into());
+        return Err("expected seed:N, or names of devices and drivers separated by commas".into());
     }
     Ok(text.into())
 }

@@ -47,7 +47,7 @@ pub(super) fn judge(outcome: &Outcome, whole: &Outcome) -> Verdict {
             if names_a_place(error) {
                 Verdict::Error(error.to_owned())
             } else {
-                failed(&format!("the error names no place: {error}"))
+                failed(&format!("the error does not name a place: {error}"))
             }
         }
         Kind::Pass | Kind::Fail => {

@@ -14,7 +14,7 @@ pub(super) fn differences(report: &Report, expect: &Expect) -> Vec<String> {
         let in_finding = report.findings.iter().any(|finding| has_all(&text_of(finding), words));
         let in_error = report.error.as_ref().is_some_and(|error| has_all(error, words));
         if !in_finding && !in_error {
-            found.push(format!("no finding and no error speaks of {}", set(words)));
+            found.push(format!("no finding or error contains {}", set(words)));
         }
     }
     for finding in report.findings.iter().filter(|finding| finding.severity > Severity::Info) {

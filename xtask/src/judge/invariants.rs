@@ -27,6 +27,6 @@ pub(super) fn differences(report: &Report, expect: &Expect) -> Vec<String> {
         }
     }
     let unknown = breaks.iter().chain(may_break).filter(|id| !ids.contains(*id));
-    found.extend(unknown.map(|id| format!("the expectation names {id}, which is no invariant")));
+    found.extend(unknown.map(|id| format!("the expectation contains {id}, which is not an invariant")));
     found
 }

@@ -9,7 +9,7 @@ pub(super) fn differences(report: &Report, expect: &Expect) -> Vec<String> {
     let mut found = Vec::new();
     match (expect.rounds, &report.race) {
         (None, None) => (),
-        (None, Some(_)) => found.push("two CPUs played a scenario that nobody asked for".into()),
+        (None, Some(_)) => found.push("the report has a race that was not requested".into()),
         (Some(rounds), None) => found.push(format!("no scenario was played; expected {rounds} rounds")),
         (Some(rounds), Some(race)) => {
             if race.rounds != rounds {

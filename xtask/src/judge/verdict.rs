@@ -16,7 +16,7 @@ pub(super) fn differences(outcome: &Outcome, expect: &Expect) -> Vec<String> {
     }
     for words in &expect.because {
         if !reasons.iter().any(|reason| words.iter().all(|word| reason.contains(word))) {
-            found.push(format!("no reason to fail speaks of {}", set(words)));
+            found.push(format!("no reason to fail contains {}", set(words)));
         }
     }
     let mut judged = report.clone();

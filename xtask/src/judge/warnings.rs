@@ -10,7 +10,7 @@ pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answe
     let mut found = Vec::new();
     for part in &expect.warnings {
         if !report.warnings.iter().any(|warning| warning.contains(part)) {
-            found.push(format!("no warning speaks of {part:?}"));
+            found.push(format!("no warning contains {part:?}"));
         }
     }
     let is_explained = |warning: &&String| linux.is_some_and(|answer| is_explained(warning, answer));

@@ -117,7 +117,7 @@ fn the_text_has_steps_groups_reasons_and_the_step_that_breaks() {
     let replays: Vec<_> = Path::ALL.map(|path| judge(&named, Replay::run(&plan, path))).into();
     let text = text::of_one(&named, &replays);
     for said in [
-        "device that was bound before its IOMMU came",
+        "device bound before its IOMMU",
         "rebind 00:02.0",
         "BREAKS I9",
         "translated by firmware, never probed: 00:01.0 (upstream, regressed)",

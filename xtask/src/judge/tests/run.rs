@@ -52,7 +52,7 @@ fn a_race_has_all_its_rounds_with_both_cpus_in_them() {
         race::differences(&report, expect).join("; ")
     };
     assert_eq!(found(&expect, None), "");
-    assert!(found(&expect, Some((10, 20))).contains("nobody asked"));
+    assert!(found(&expect, Some((10, 20))).contains("not requested"));
     expect.rounds = Some(10);
     assert_eq!(found(&expect, Some((10, 20))), "");
     assert!(found(&expect, None).contains("no scenario was played"));
