@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
 
+use crate::by_endpoint::ByEndpoint;
+
 /// One mapping of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mapping {
@@ -74,7 +76,7 @@ impl Domain {
 pub(crate) struct Domains {
     /// By ID, ascending. A vector, as a map costs the emulator more to translate than searching one costs the guest.
     table: Vec<(u32, Domain)>,
-    home: BTreeMap<EndpointId, u32>,
+    home: ByEndpoint<u32>,
     /// The domain with the bypass flag, where the device has the feature.
     bypass_id: Option<u32>,
     /// IDs that were used and are free again; all below `unused`.
@@ -93,7 +95,7 @@ impl Domains {
         let (first, last) = range;
         Self {
             table: Vec::new(),
-            home: BTreeMap::new(),
+            home: ByEndpoint::default(),
             bypass_id: bypass.then_some(first),
             freed: BTreeSet::new(),
             unused: u64::from(first) + u64::from(bypass),
@@ -133,12 +135,12 @@ impl Domains {
 
     /// The domain that an endpoint is in.
     pub(crate) fn home(&self, endpoint: EndpointId) -> Option<u32> {
-        self.home.get(&endpoint).copied()
+        self.home.get(endpoint).copied()
     }
 
     /// Records where an endpoint is from now on.
     pub(crate) fn settle(&mut self, endpoint: EndpointId, domain: Option<u32>) {
-        if let Some(old) = self.home.remove(&endpoint).and_then(|old| self.get_mut(old)) {
+        if let Some(old) = self.home.remove(endpoint).and_then(|old| self.get_mut(old)) {
             old.members.retain(|member| *member != endpoint);
         }
         if let Some((id, new)) = domain.and_then(|id| Some((id, self.get_mut(id)?))) {

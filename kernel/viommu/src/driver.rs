@@ -1,6 +1,5 @@
 //! The driver of one instance: starting it, asking it, listening to it.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -13,6 +12,7 @@ use probe::{
 use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
 
+use crate::by_endpoint::ByEndpoint;
 use crate::clock::Clock;
 use crate::config::{self, CPU_PAGE_SIZE, Config};
 use crate::domain::{Domains, Translation};
@@ -60,7 +60,7 @@ pub struct Viommu<H: Hal, T: Transport, C: Clock> {
     features: Features,
     pub(crate) domains: Domains,
     /// What PROBE said, for each endpoint that was asked about.
-    pub(crate) reserved: BTreeMap<EndpointId, Vec<ReservedRegion>>,
+    pub(crate) reserved: ByEndpoint<Vec<ReservedRegion>>,
     events_lost: bool,
     counters: Counters,
     remarks: Vec<String>,
@@ -86,7 +86,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
                 remarks: start_remarks(offered, &config),
                 config,
                 features,
-                reserved: BTreeMap::new(),
+                reserved: ByEndpoint::default(),
                 events_lost: false,
                 counters: Counters::default(),
             }),
@@ -239,7 +239,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         let size = self.config.probe_size as usize;
         let mut answer = vec![0; size + TAIL_SIZE];
         // What an earlier PROBE said does not hold for an endpoint that is refused now.
-        self.reserved.remove(&endpoint);
+        self.reserved.remove(endpoint);
         self.send_for(request, &mut answer).map_err(|failure| request.refused(failure))?;
         let properties = property::parse(answer.get(..size).unwrap_or_default());
         remarks.extend(properties.remarks.into_iter().map(|remark| format!("endpoint {endpoint}: {remark}")));
@@ -282,7 +282,7 @@ impl<H: Hal, T: Transport, C: Clock> IommuOps for Viommu<H, T, C> {
                 continue;
             }
             accepted.endpoints.push(endpoint);
-            for region in self.reserved.get(&endpoint).into_iter().flatten() {
+            for region in self.reserved.get(endpoint).into_iter().flatten() {
                 if !accepted.reserved.contains(region) {
                     accepted.reserved.push(*region);
                 }

@@ -28,6 +28,7 @@ extern crate alloc;
 extern crate std;
 
 mod attach;
+mod by_endpoint;
 mod clock;
 mod config;
 mod domain;

@@ -147,7 +147,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
 
     /// The regions that the device has reserved for an endpoint, as far as it was asked.
     pub(crate) fn device_regions(&self, endpoint: EndpointId) -> impl Iterator<Item = &ReservedRegion> {
-        self.reserved.get(&endpoint).into_iter().flatten()
+        self.reserved.get(endpoint).into_iter().flatten()
     }
 }
 
