@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod acpi;
 mod description;
 pub mod device_tree;
+mod findings;
 mod ranges;
 pub mod route;
 

@@ -13,12 +13,12 @@ use probe::{Finding, Severity};
 
 use super::bytes::{Bytes, sum};
 use super::error::{AcpiError, TableFault};
-use super::findings::Findings;
 use super::spec::header::{Header, OldRsdp, Rsdp, Start};
 use super::spec::iort::Iort;
 use super::spec::mcfg::Mcfg;
 use super::spec::small::{Madt, OldFadt, Spcr};
 use super::spec::viot::Viot;
+use crate::findings::Findings;
 
 /// Bytes of the header that every table has (ACPI 6.5, section 5.2.6).
 pub(super) const HEADER_SIZE: usize = size_of::<Header>();
@@ -77,13 +77,13 @@ impl Tables {
     ///
     /// The RSDP or its root table is broken.
     pub fn gather(rsdp: PhysAddr, memory: &dyn PhysicalMemory) -> Result<Self, AcpiError> {
-        let mut findings = Findings::default();
+        let mut findings = Findings::about_tables();
         let (rsdp, roots) = read_rsdp(rsdp, memory)?;
         // Whether the first checksum or the second one is wrong makes no difference: Linux checks neither.
         let old_sum = sum(rsdp.bytes.get(..RSDP_OLD_SIZE).unwrap_or_default());
         if old_sum != 0 || sum(&rsdp.bytes) != 0 {
             let what = "the checksum is wrong; it is used anyway";
-            findings.add("acpi-table-checksum", Severity::Warning, &format!("RSDP at {}", rsdp.at), what);
+            findings.add("acpi-table-checksum", Severity::Warning, format!("RSDP at {}", rsdp.at), what);
         }
         // A machine with both has the same tables in both; Linux prefers the XSDT as well.
         let (what, root_at, width) = match roots {
@@ -93,7 +93,7 @@ impl Tables {
         };
         let root = read_root(what, root_at, memory)?;
         if let Some(odd) = odd_checksum(&root) {
-            findings.add("acpi-table-checksum", Severity::Warning, &label(&root), &odd);
+            findings.add("acpi-table-checksum", Severity::Warning, label(&root), &odd);
         }
         let entries = root.bytes.get(HEADER_SIZE..).unwrap_or_default();
         let count = entries.len() / width;
@@ -106,7 +106,7 @@ impl Tables {
                 entries.len() % width,
                 root.bytes.len()
             );
-            findings.add("acpi-root-length", Severity::Warning, &label(&root), &what);
+            findings.add("acpi-root-length", Severity::Warning, label(&root), &what);
         }
         let mut gathering = Gathering { memory, tables: Vec::new(), seen: Vec::new(), total: 0, findings };
         for (number, entry) in entries.chunks_exact(width).enumerate() {
@@ -125,14 +125,14 @@ impl Tables {
     /// Each is checked like any other; what is wrong with one is a finding about `name`. Of several tables that
     /// a machine has once, the first counts, as in Linux (`acpi_get_table` with instance 1).
     pub fn add(&mut self, given: &[(String, Vec<u8>)], replace: bool) {
-        let mut findings = Findings::default();
+        let mut findings = Findings::about_tables();
         findings.extend(core::mem::take(&mut self.findings));
         let mut sound: Vec<Table> = Vec::new();
         for (name, bytes) in given.iter().take(MAX_TABLES) {
             let table = match complete_table(PhysAddr(0), bytes) {
                 Ok(table) => table,
                 Err(fault) => {
-                    findings.add(fault.id(), Severity::Error, name, &format!("{fault}; it is left out"));
+                    findings.add(fault.id(), Severity::Error, name, format!("{fault}; it is left out"));
                     continue;
                 }
             };
@@ -140,7 +140,7 @@ impl Tables {
                 findings.add(
                     "acpi-table-checksum",
                     Severity::Warning,
-                    &format!("{name} ({})", table.name()),
+                    format!("{name} ({})", table.name()),
                     &odd,
                 );
             }
@@ -281,7 +281,7 @@ impl Gathering<'_> {
     /// Looks at one entry of the root table.
     fn entry(&mut self, root: &str, number: usize, at: PhysAddr) {
         let mut complain = |id, severity, what: &str| {
-            self.findings.add(id, severity, &format!("{root}, entry {number}"), what);
+            self.findings.add(id, severity, format!("{root}, entry {number}"), what);
         };
         if at.0 == 0 {
             return complain("acpi-entry-null", Severity::Warning, "the address is 0; the entry is ignored");
@@ -304,7 +304,7 @@ impl Gathering<'_> {
         let is_single = SINGLE.contains(&&table.signature);
         if is_single && self.tables.iter().any(|other| other.signature == table.signature) {
             let what = format!("a second {} (entry {number} of the root table); it is ignored", table.name());
-            return self.findings.add("acpi-table-duplicate", Severity::Warning, &label(&table), &what);
+            return self.findings.add("acpi-table-duplicate", Severity::Warning, label(&table), &what);
         }
         self.tables.push(table);
     }
@@ -326,7 +326,7 @@ impl Gathering<'_> {
 
     fn dsdt_fault(&mut self, at: PhysAddr, fault: &TableFault) {
         let what = format!("{fault}; it is left out");
-        self.findings.add(fault.id(), Severity::Error, &format!("DSDT at {at}"), &what);
+        self.findings.add(fault.id(), Severity::Error, format!("DSDT at {at}"), &what);
     }
 
     /// Copies and checks the table at `at`; an error comes with the table's name.
@@ -347,7 +347,7 @@ impl Gathering<'_> {
         self.total += size;
         let table = complete_table(at, &bytes).map_err(|fault| (name, fault))?;
         if let Some(odd) = odd_checksum(&table) {
-            self.findings.add("acpi-table-checksum", Severity::Warning, &label(&table), &odd);
+            self.findings.add("acpi-table-checksum", Severity::Warning, label(&table), &odd);
         }
         Ok(table)
     }

@@ -11,10 +11,10 @@ use addr::{PciSpace, PciWindow, PhysAddr, Range};
 use probe::Severity;
 
 use super::aml::{AddressSpace, AmlDevice, Namespace, Resource, SpaceKind};
-use super::findings::Findings;
 use super::gate::Tables;
 use super::platform::node;
 use super::typed::Typed;
+use crate::findings::Findings;
 use crate::{HostBridge, LinuxView};
 
 /// The ID of all PCI host bridges, `_HID` of conventional ones and `_CID` of those for PCI Express. Linux knows no other

@@ -13,8 +13,8 @@ use addr::PhysAddr;
 use probe::Severity;
 
 use super::bytes::Bytes;
-use super::findings::Findings;
 use super::spec::iort::{self as spec, DEVICE_ID_VALID, SINGLE_MAPPING, kind};
+use crate::findings::Findings;
 
 /// Bytes of the table in front of its nodes.
 const HEADER_SIZE: usize = size_of::<spec::Iort>();
@@ -339,7 +339,7 @@ fn read_node(
         mappings = list.iter().map(mapping).collect();
     }
     if let Some((id, severity, what)) = unread(kind_number) {
-        findings.add(id, severity, &format!("IORT node at {at:#x}"), &what);
+        findings.add(id, severity, format!("IORT node at {at:#x}"), &what);
     }
     let own_mapping = own_mapping(kind_number, node, count);
     let may_be_single = matches!(kind_number, kind::NAMED_COMPONENT | kind::ROOT_COMPLEX | kind::IWB);

@@ -20,12 +20,12 @@ use probe::{
 };
 
 use super::aml::{AmlDevice, Namespace};
-use super::findings::Findings;
 use super::gate::Tables;
 use super::host_bridge;
 use super::iort::{Iort, Node, Way};
 use super::platform::{node, registers};
 use super::viot::{Place, Viot, node_place};
+use crate::findings::Findings;
 use crate::{FunctionBus, FunctionNode, HostBridge};
 
 /// The table that decided, as the report shows it.
@@ -282,7 +282,7 @@ impl AcpiMap {
                 Some(_) => continue,
             };
             let what = format!("{what}; the endpoint is not used");
-            findings.add("viot-endpoint-unused", Severity::Warning, &node_place(endpoint.offset), &what);
+            findings.add("viot-endpoint-unused", Severity::Warning, node_place(endpoint.offset), &what);
         }
         for device in &self.devices {
             if let (Some(segment), false) = (device.segment, device.has_dma)

@@ -12,7 +12,6 @@ pub mod aml;
 mod arena;
 mod bytes;
 mod error;
-mod findings;
 pub mod fw_cfg;
 mod gate;
 mod host_bridge;
@@ -42,8 +41,8 @@ pub use error::AcpiError;
 pub use gate::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, Table, Tables};
 pub use map::AcpiMap;
 
+use crate::findings::Findings;
 use aml::Namespace;
-use findings::Findings;
 use host_bridge::Selection;
 use typed::{Serial, Typed};
 
@@ -89,7 +88,7 @@ fn describe_with(
     if memory.is_empty() {
         return Err(AcpiError::NoMemory);
     }
-    let mut findings = Findings::default();
+    let mut findings = Findings::about_tables();
     findings.extend(tables.findings().iter().cloned());
 
     let namespace = namespace(tables, &mut findings);

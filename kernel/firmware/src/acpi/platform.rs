@@ -22,8 +22,8 @@ use addr::{PhysAddr, Range};
 use probe::{FwNode, Severity};
 
 use super::aml::{AmlDevice, Namespace, Resource, SpaceKind};
-use super::findings::Findings;
 use super::host_bridge;
+use crate::findings::Findings;
 use crate::{PlatformBus, PlatformDevice};
 
 /// IDs whose devices are PrimeCells on the AMBA bus (`amba_id_list`, which CoreSight devices have left).

@@ -13,9 +13,9 @@ use addr::{PhysAddr, Range};
 use probe::{Finding, Severity};
 
 use super::bytes::{Bytes, sum};
-use super::findings::Findings;
 use super::fw_cfg::{NAME_SIZE, file_name};
 use super::gate::PhysicalMemory;
+use crate::findings::Findings;
 
 /// Name of the script in fw_cfg.
 pub const SCRIPT_FILE: &str = "etc/table-loader";
@@ -196,7 +196,7 @@ pub fn run(script: &[u8], source: &mut dyn Source) -> Result<Loaded, LoaderError
     if !rest.is_empty() || records.is_empty() || records.len() > MAX_RECORDS {
         return Err(LoaderError::Length { given: script.len() });
     }
-    let mut loader = Loader { source, blobs: Vec::new(), total: 0, findings: Findings::default() };
+    let mut loader = Loader { source, blobs: Vec::new(), total: 0, findings: Findings::about_tables() };
     for (number, record) in records.iter().enumerate() {
         let done = loader.step(number, Bytes::new(record));
         done.map_err(|Wrong(field, fault)| LoaderError::Record { record: number, field, fault })?;
@@ -241,7 +241,7 @@ impl Loader<'_> {
             unknown => {
                 // As other firmware does: a newer QEMU may have commands that tables do not depend on.
                 let what = format!("unknown command {unknown:#x}; it is ignored");
-                self.findings.add("table-loader-unknown", Severity::Warning, &record_place(number), &what);
+                self.findings.add("table-loader-unknown", Severity::Warning, record_place(number), &what);
                 Ok(())
             }
         }
@@ -341,7 +341,7 @@ impl Loader<'_> {
             "requests the address of {} ({size} bytes) in {destination}; it is not written, so the device stays unused",
             blob.name
         );
-        self.findings.add("table-loader-write-pointer", Severity::Info, &record_place(number), &what);
+        self.findings.add("table-loader-write-pointer", Severity::Info, record_place(number), &what);
         Ok(())
     }
 

@@ -13,8 +13,8 @@ use probe::Severity;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::bytes::Bytes;
-use super::findings::Findings;
 use super::spec::viot::{self as spec, kind};
+use crate::findings::Findings;
 
 /// Bytes of the table in front of its nodes.
 const HEADER_SIZE: usize = size_of::<spec::Viot>();
@@ -159,7 +159,7 @@ impl Viot {
     /// Findings about nodes that are valid by themselves.
     fn check(&self, findings: &mut Findings) {
         let mut warn =
-            |id, offset, what: String| findings.add(id, Severity::Warning, &node_place(offset), &what);
+            |id, offset, what: String| findings.add(id, Severity::Warning, node_place(offset), &what);
         for (number, range) in self.ranges.iter().enumerate() {
             if range.is_empty() {
                 let what = format!(
@@ -206,7 +206,7 @@ impl Viot {
                     "the later node at {:#x} is also for the device at {}; this one is never used",
                     endpoint.offset, endpoint.base
                 );
-                findings.add("viot-range-unreached", Severity::Warning, &node_place(before.offset), &what);
+                findings.add("viot-range-unreached", Severity::Warning, node_place(before.offset), &what);
             }
         }
     }

@@ -6,9 +6,9 @@ use alloc::string::String;
 use probe::Severity;
 
 use super::address::registers;
-use super::findings::Findings;
 use super::tree::{NodeIndex, Tree};
 use crate::Console;
+use crate::findings::Findings;
 
 /// UARTs that have the PL011's data and flag registers; the SBSA's has nothing but these.
 const PL011: [&str; 2] = ["arm,pl011", "arm,sbsa-uart"];

@@ -10,9 +10,9 @@ use alloc::vec::Vec;
 use addr::DeviceFunction;
 use probe::Severity;
 
-use super::findings::Findings;
 use super::iommu_map::IOMMU_CELLS;
 use super::tree::{NodeIndex, Tree};
+use crate::findings::Findings;
 use crate::{FunctionBus, FunctionNode};
 
 /// A virtio-iommu (virtio 1.2, section 5.13.1, with the PCI IDs of section 4.1.2).

@@ -11,10 +11,10 @@ use addr::{PciSpace, PhysAddr, Range};
 use probe::Severity;
 
 use super::address::registers;
-use super::findings::Findings;
 use super::segment::{Segment, Segments};
 use super::tree::{NodeIndex, Tree};
 use super::{functions, windows};
+use crate::findings::Findings;
 use crate::{HostBridge, LinuxView, PlatformDevice};
 
 /// Host bridges that are driven as such.

@@ -11,9 +11,9 @@ use alloc::vec::Vec;
 use probe::Severity;
 
 use super::address::child_cells;
-use super::findings::Findings;
 use super::iommu_map::IOMMU_CELLS;
 use super::tree::{NodeIndex, Tree};
+use crate::findings::Findings;
 
 /// Looks at all nodes.
 pub(super) fn report(tree: &Tree, findings: &mut Findings) {

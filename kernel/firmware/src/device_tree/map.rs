@@ -11,11 +11,11 @@ use probe::{
     Translation, Untranslated,
 };
 
-use super::findings::Findings;
 use super::host_bridge::ECAM_HOST;
 use super::iommu_map::{Answer, IOMMU_CELLS, IOMMU_MAP, IOMMUS, IommuMap, Iommus, Stop};
 use super::reserved_iova;
 use super::tree::{NodeIndex, Tree, path_of, strings};
+use crate::findings::Findings;
 
 /// What a device tree says about IOMMUs, and the names of its nodes.
 ///

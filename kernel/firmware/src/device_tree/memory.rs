@@ -9,8 +9,8 @@ use probe::Severity;
 
 use super::address::{AddressError, ranges};
 use super::error::DeviceTreeError;
-use super::findings::Findings;
 use super::tree::{NodeIndex, Tree};
+use crate::findings::Findings;
 use crate::ranges::merge;
 
 /// RAM, sorted and merged; never empty.

@@ -9,7 +9,6 @@ mod address;
 mod chosen;
 mod early;
 mod error;
-mod findings;
 mod four_cells;
 mod functions;
 mod gate;
@@ -35,7 +34,7 @@ pub use header::total_size;
 pub use map::{DeviceTreeMap, MapForm};
 
 use crate::Description;
-use findings::Findings;
+use crate::findings::Findings;
 use header::Mode;
 use tree::Tree;
 
@@ -58,7 +57,7 @@ pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeE
 pub fn describe_with(blob: &[u8], form: MapForm) -> Result<(Description, DeviceTreeMap), DeviceTreeError> {
     let sound = gate::rebuild(blob, Mode::Strict)?;
     let tree = Tree::read(&sound);
-    let mut findings = Findings::default();
+    let mut findings = Findings::about_tree();
 
     malformed::report(&tree, &mut findings);
     let memory = memory::ram(&tree, &mut findings)?;

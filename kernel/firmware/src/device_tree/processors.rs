@@ -8,9 +8,9 @@ use addr::CpuAffinity;
 use probe::Severity;
 
 use super::address::{child_cells, number};
-use super::findings::Findings;
 use super::tree::{NodeIndex, Tree};
 use crate::PsciConduit;
+use crate::findings::Findings;
 
 const PSCI: [&str; 3] = ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
 

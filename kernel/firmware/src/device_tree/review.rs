@@ -8,10 +8,10 @@ use alloc::string::String;
 use addr::RequesterId;
 use probe::{FwNode, Severity};
 
-use super::findings::Findings;
 use super::iommu_map::{Answer, Entry, IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS, IommuMap, Iommus};
 use super::map::DeviceTreeMap;
 use super::tree::{NodeIndex, Tree};
+use crate::findings::Findings;
 use crate::{FunctionBus, HostBridge};
 
 /// Longest map whose entries are compared with each other.

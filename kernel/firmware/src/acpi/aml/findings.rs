@@ -7,21 +7,17 @@ use core::fmt::Display;
 
 use probe::{Finding, Severity};
 
-/// Limit of findings about all tables; a last one counts the rest.
-const MAX_FINDINGS: usize = 256;
-
 /// The findings so far.
 pub(super) struct Findings {
     /// Names of the tables, by index.
     tables: Vec<String>,
-    list: Vec<Finding>,
-    left_out: usize,
+    all: crate::findings::Findings,
 }
 
 impl Findings {
     /// Nothing found yet in tables of these names.
     pub(super) fn new(tables: Vec<String>) -> Self {
-        Self { tables, list: Vec::new(), left_out: 0 }
+        Self { tables, all: crate::findings::Findings::about_aml() }
     }
 
     /// The name of a table.
@@ -38,24 +34,17 @@ impl Findings {
         (table, offset): (usize, usize),
         sentence: &dyn Display,
     ) {
-        if self.list.len() >= MAX_FINDINGS {
-            self.left_out += 1;
+        if self.all.is_full() {
+            // Whatever it says would not be listed.
+            self.all.leave_out();
             return;
         }
         let subject = format!("{subject} ({}, byte {offset:#x})", self.table(table));
-        self.list.push(Finding { id, severity, subject, sentence: format!("{sentence}") });
+        self.all.add(id, severity, subject, format!("{sentence}"));
     }
 
     /// The findings, with a last one for those beyond the limit.
-    pub(super) fn into_list(mut self) -> Vec<Finding> {
-        if self.left_out > 0 {
-            self.list.push(Finding {
-                id: "findings-left-out",
-                severity: Severity::Warning,
-                subject: String::from("AML"),
-                sentence: format!("{} more findings about AML; they are not listed", self.left_out),
-            });
-        }
-        self.list
+    pub(super) fn into_list(self) -> Vec<Finding> {
+        self.all.into_list()
     }
 }
