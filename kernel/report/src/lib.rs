@@ -8,6 +8,8 @@
 
 extern crate alloc;
 
+#[cfg(test)]
+mod fixture;
 mod json;
 mod ktap;
 #[cfg(test)]

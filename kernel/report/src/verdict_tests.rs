@@ -3,6 +3,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::*;
+use crate::fixture::device;
 
 /// A machine with an IOMMU and devices, each with the number of its group or with why it has none.
 fn report(devices: &[(&str, Option<u32>, &str, bool)]) -> Report {
@@ -10,24 +11,8 @@ fn report(devices: &[(&str, Option<u32>, &str, bool)]) -> Report {
     report.devices = devices
         .iter()
         .map(|(name, group, why, isolation_lost)| Device {
-            name: name.to_string(),
-            bus: "pci".to_string(),
-            id: "1af4:1000".to_string(),
-            class: None,
-            kind: "conventional".to_string(),
-            driver: None,
-            group: *group,
-            iommu: None,
-            endpoints: Vec::new(),
-            source: None,
-            translations: Vec::new(),
-            trigger: None,
-            why: why.to_string(),
             isolation_lost: *isolation_lost,
-            physfn: None,
-            vfs: None,
-            untrusted: false,
-            acs: None,
+            ..device(name, *group, why)
         })
         .collect();
     report.groups = devices
