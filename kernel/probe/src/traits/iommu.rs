@@ -11,7 +11,7 @@ use crate::data::refusal::{Accepted, Refusal};
 
 /// One IOMMU instance, driven.
 ///
-/// Every method returns within a bounded time. After [`RefusalCause::Dead`] all fail the same way.
+/// Every method returns within a bounded time. After [`RefusalCause::Dead`](crate::RefusalCause::Dead) all fail the same way.
 pub trait IommuOps {
     /// Asks about each of `endpoints` (given without duplicates) and accepts the device if at least
     /// one of them is known.
