@@ -49,7 +49,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
         let text = step.to_string();
         let nth = seen.entry(text.clone()).or_default();
         let why = match step {
-            Step::Go(..) | Step::Rest if is_boot => Err("boot steps are each taken to their end".to_string()),
+            Step::Go(..) | Step::Rest if is_boot => Err("boot steps always run to completion".to_string()),
             _ => machine.take(step),
         };
         if let Err(why) = why {
@@ -69,7 +69,9 @@ struct Machine<'s> {
 impl<'s> Machine<'s> {
     fn take(&mut self, step: &'s Step) -> Result<(), String> {
         match step {
-            Step::Add(name) if self.present.contains(&**name) => Err("it is there already".to_string()),
+            Step::Add(name) if self.present.contains(&**name) => {
+                Err("the device is already present".to_string())
+            }
             Step::Add(name) => {
                 self.may_add(name)?;
                 self.present.insert(name);
@@ -84,14 +86,14 @@ impl<'s> Machine<'s> {
             Step::Unbind(name) | Step::Rebind(name) | Step::Override(name, _) => self.must_be_there(name),
             Step::Register(name) => match self.registered.insert(name) {
                 true => Ok(()),
-                false => Err("the driver is registered already".to_string()),
+                false => Err("the driver is already registered".to_string()),
             },
             Step::Go(..) | Step::Rest | Step::Expire => Ok(()),
         }
     }
 
     fn must_be_there(&self, name: &str) -> Result<(), String> {
-        if self.present.contains(name) { Ok(()) } else { Err("the device is not there".to_string()) }
+        if self.present.contains(name) { Ok(()) } else { Err("the device is not present".to_string()) }
     }
 
     fn device(&self, name: &str) -> Option<&'s Device> {
@@ -103,13 +105,13 @@ impl<'s> Machine<'s> {
         let is_absent = |other: &&Device| !self.present.contains(&*other.name);
         for other in self.scenario.devices.iter().filter(is_absent) {
             if leads_to(other, device) {
-                return Err(format!("{}, which leads to it, is not there", other.name));
+                return Err(format!("{}, the bridge above it, is not present", other.name));
             }
             let (first, at) = (config::address(other), config::address(device));
             if let (Some(first), Some(at)) = (first, at)
                 && is_first_of(first, at)
             {
-                return Err(format!("{}, function 0 of its slot, is not there", other.name));
+                return Err(format!("{}, function 0 of its slot, is not present", other.name));
             }
         }
         Ok(())
@@ -128,7 +130,7 @@ impl<'s> Machine<'s> {
             .collect();
         match behind[..] {
             [] => Ok(()),
-            _ => Err(format!("{} would go before it, and is still there", behind.join(", "))),
+            _ => Err(format!("{} must be removed before it", behind.join(", "))),
         }
     }
 }

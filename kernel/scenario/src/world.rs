@@ -128,17 +128,17 @@ impl World {
         let Some(id) = self.present[place] else {
             if let Step::Add(_) = step {
                 if !self.is_host_bound(place) {
-                    return impossible("its host bridge is not bound");
+                    return impossible("the host bridge is not bound");
                 }
                 self.add(place);
                 return Ok(());
             }
-            return impossible("the device is not there");
+            return impossible("the device is not present");
         };
         match step {
-            Step::Add(_) => return impossible("it is there already"),
+            Step::Add(_) => return impossible("the device is already present"),
             Step::Go(_, nth) if self.go(id, *nth) => {}
-            Step::Go(..) => return impossible("nothing is under way or queued for it"),
+            Step::Go(..) => return impossible("nothing is in progress or queued for it"),
             _ if self.core.is_busy(id) => {
                 return impossible("the device is being added or bound");
             }
@@ -150,7 +150,7 @@ impl World {
             Step::Unbind(_) => self.core.unbind(id),
             Step::Rebind(_) => self.core.rebind(id),
             Step::Override(_, driver) => self.core.override_driver(id, driver.as_deref()),
-            Step::Register(_) | Step::Expire | Step::Rest => return impossible("it is about no device"),
+            Step::Register(_) | Step::Expire | Step::Rest => return impossible("the step has no device"),
         }
         Ok(())
     }

@@ -106,7 +106,7 @@ fn a_step_that_a_path_cannot_take_is_said_and_a_piece_that_it_has_not_is_passed_
     named.scenario.steps.push(Step::Go(name.clone(), 0));
     let replay = Replay::run(&named.plan(), Path::Legacy);
     let said = replay.differences(&Expect::default());
-    assert_eq!(said.last(), Some(&format!("`{function}` is not possible: its host bridge is not bound")));
+    assert_eq!(said.last(), Some(&format!("`{function}` is not possible: the host bridge is not bound")));
     assert!(!said.iter().any(|difference| difference.contains("`go ")), "{said:?}");
 }
 

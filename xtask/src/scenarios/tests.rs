@@ -60,18 +60,24 @@ fn what_is_written_has_a_line_for_each_device_and_step_and_remarks_beside_steps(
 #[test]
 fn a_wrong_name_is_an_error_that_names_it_and_its_line() {
     for (change, what) in [
-        (("add 0000:00:02.0", "add 0000:00:03.0"), "line 5: there is no device `0000:00:03.0`"),
-        (("register virtio-iommu", "register virtio-iomu"), "line 6: there is no driver `virtio-iomu`"),
-        (("driver = \"virtio-iommu\"", "driver = \"virtio\""), "line 9: there is no driver `virtio`"),
-        (("kind = \"endpoint\"", "kind = \"end-point\""), "line 10: `end-point` is no kind of PCI function"),
-        (("name = \"0000:00:02.0\"", "name = \"0000:00:2.0.\""), "line 10: `0000:00:2.0.` is no PCI address"),
-        (("name = \"0000:00:02.0\"", "name = \"iommu\""), "line 10: there are two devices `iommu`"),
+        (("add 0000:00:02.0", "add 0000:00:03.0"), "line 5: unknown device `0000:00:03.0`"),
+        (("register virtio-iommu", "register virtio-iomu"), "line 6: unknown driver `virtio-iomu`"),
+        (("driver = \"virtio-iommu\"", "driver = \"virtio\""), "line 9: unknown driver `virtio`"),
+        (
+            ("kind = \"endpoint\"", "kind = \"end-point\""),
+            "line 10: `end-point` is not a kind of PCI function",
+        ),
+        (
+            ("name = \"0000:00:02.0\"", "name = \"0000:00:2.0.\""),
+            "line 10: `0000:00:2.0.` is not a PCI address",
+        ),
+        (("name = \"0000:00:02.0\"", "name = \"iommu\""), "line 10: device `iommu` is defined twice"),
         (("iommu = \"iommu\"", "iommu = \"0000:00:02.0\""), "`0000:00:02.0` is referred to as an IOMMU"),
-        (("expect.fixed", "expect.mended"), "line 15: there is no path `mended`"),
-        (("\"I2\"", "\"I12\""), "line 17: there is no invariant `I12`"),
-        (("[[\"0000:00:02.0\"]]", "[[\"0000:00:04.0\"]]"), "line 16: there is no device `0000:00:04.0`"),
-        (("\"grouped 0", "\"group 0"), "line 18: there is no event `group 0000:00:02.0`"),
-        (("grouped 0000:00:02.0", "grouped 02.0"), "line 18: there is no device `02.0`"),
+        (("expect.fixed", "expect.mended"), "line 15: unknown path `mended`"),
+        (("\"I2\"", "\"I12\""), "line 17: unknown invariant `I12`"),
+        (("[[\"0000:00:02.0\"]]", "[[\"0000:00:04.0\"]]"), "line 16: unknown device `0000:00:04.0`"),
+        (("\"grouped 0", "\"group 0"), "line 18: unknown event `group 0000:00:02.0`"),
+        (("grouped 0000:00:02.0", "grouped 02.0"), "line 18: unknown device `02.0`"),
     ] {
         let error = refused(change);
         assert!(error.contains(what), "{what}\n{error}");
@@ -81,7 +87,7 @@ fn a_wrong_name_is_an_error_that_names_it_and_its_line() {
 #[test]
 fn what_is_no_scenario_says_line_and_column() {
     for (change, what) in [
-        (("add iommu", "plug iommu"), "`plug iommu` is no step"),
+        (("add iommu", "plug iommu"), "`plug iommu` is not a step"),
         (("about =", "abuot ="), "unknown field `abuot`"),
         (("kind =", "knd ="), "unknown field `knd`"),
     ] {
@@ -133,7 +139,7 @@ fn what_hardware_cannot_do_is_refused_with_its_line() {
     for (found, expected) in [
         (
             wrong_order(&["add 0000:01:00.0"]),
-            "line 4: `add 0000:01:00.0` is not possible: 0000:00:02.0, which leads to it",
+            "line 4: `add 0000:01:00.0` is not possible: 0000:00:02.0, the bridge above it",
         ),
         (
             wrong_order(&["add 0000:00:02.0", "add 0000:01:00.1"]),
@@ -141,22 +147,25 @@ fn what_hardware_cannot_do_is_refused_with_its_line() {
         ),
         (
             then(&["remove 0000:00:02.0"]),
-            "line 7: `remove 0000:00:02.0` is not possible: 0000:01:00.0, 0000:01:00.1 would go before it",
+            "line 7: `remove 0000:00:02.0` is not possible: 0000:01:00.0, 0000:01:00.1 must be removed before it",
         ),
-        (then(&["add 0000:00:02.0"]), "line 7: `add 0000:00:02.0` is not possible: it is there already"),
+        (
+            then(&["add 0000:00:02.0"]),
+            "line 7: `add 0000:00:02.0` is not possible: the device is already present",
+        ),
         (
             then(&["remove 0000:01:00.1", "unbind 0000:01:00.1"]),
-            "line 8: `unbind 0000:01:00.1` is not possible: the device is not there",
+            "line 8: `unbind 0000:01:00.1` is not possible: the device is not present",
         ),
         (
             then(&["remove 0000:01:00.1", "remove 0000:01:00.1"]),
-            "line 8: `remove 0000:01:00.1` is not possible: the device is not there",
+            "line 8: `remove 0000:01:00.1` is not possible: the device is not present",
         ),
         (
             then(&["register nvme", "register nvme"]),
-            "line 8: `register nvme` is not possible: the driver is registered already",
+            "line 8: `register nvme` is not possible: the driver is already registered",
         ),
-        (then(&["override 0000:01:00.0 vfio-pci"]), "there is no driver `vfio-pci`"),
+        (then(&["override 0000:01:00.0 vfio-pci"]), "unknown driver `vfio-pci`"),
     ] {
         assert!(found.contains(expected), "{found}\nexpected: {expected}");
     }

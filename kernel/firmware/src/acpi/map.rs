@@ -24,7 +24,7 @@ use super::gate::Tables;
 use super::host_bridge;
 use super::iort::{Iort, Node, Way};
 use super::platform::{node, registers};
-use super::viot::{Place, Viot, node_place};
+use super::viot::{IommuPlace, Viot, node_place};
 use crate::findings::Findings;
 use crate::{FunctionBus, FunctionNode, HostBridge};
 
@@ -70,7 +70,7 @@ struct Iommu {
 }
 
 /// What one table says of one device.
-enum Answer {
+enum TableLookup {
     Endpoints(Vec<Reference>),
     Nothing,
     Broken(MapError),
@@ -118,7 +118,7 @@ impl AcpiMap {
         for iommu in &viot.iommus {
             let offset = iommu.offset;
             let found = match iommu.place {
-                Place::Pci(function) => Some(match by_function.get(&function) {
+                IommuPlace::Pci(function) => Some(match by_function.get(&function) {
                     Some((node, other)) => {
                         let place = format!("{} ({function})", node_place(offset));
                         let what =
@@ -133,7 +133,7 @@ impl AcpiMap {
                         node
                     }
                 }),
-                Place::Mmio(base) => device_at(namespace, base),
+                IommuPlace::Mmio(base) => device_at(namespace, base),
             };
             if found.is_none() {
                 let place = format!("{} ({})", node_place(offset), iommu.place);
@@ -207,20 +207,20 @@ impl AcpiMap {
             || self.iort.as_ref().is_some_and(Iort::has_iommu)
     }
 
-    fn requesters_by_iort(&self, segment: u16, requesters: &[RequesterId]) -> Answer {
-        let Some(iort) = &self.iort else { return Answer::Nothing };
-        let Some(root) = iort.root_complex(segment) else { return Answer::Nothing };
+    fn requesters_by_iort(&self, segment: u16, requesters: &[RequesterId]) -> TableLookup {
+        let Some(iort) = &self.iort else { return TableLookup::Nothing };
+        let Some(root) = iort.root_complex(segment) else { return TableLookup::Nothing };
         let ways = requesters.iter().map(|id| (Some(*id), iort.map(root, u32::from(id.0)))).collect();
         self.by_iort(root, ways)
     }
 
-    fn device_by_iort(&self, path: &str) -> Answer {
-        let Some(iort) = &self.iort else { return Answer::Nothing };
-        let Some(component) = iort.named_component(path) else { return Answer::Nothing };
+    fn device_by_iort(&self, path: &str) -> TableLookup {
+        let Some(iort) = &self.iort else { return TableLookup::Nothing };
+        let Some(component) = iort.named_component(path) else { return TableLookup::Nothing };
         self.by_iort(component, iort.map_component(component).into_iter().map(|way| (None, way)).collect())
     }
 
-    fn by_iort(&self, start: &Node, ways: Vec<(Option<RequesterId>, Way)>) -> Answer {
+    fn by_iort(&self, start: &Node, ways: Vec<(Option<RequesterId>, Way)>) -> TableLookup {
         let mut references = Vec::with_capacity(ways.len());
         let mut broken = None;
         for (input, way) in ways {
@@ -236,16 +236,16 @@ impl AcpiMap {
             }
         }
         if !references.is_empty() {
-            return Answer::Endpoints(references);
+            return TableLookup::Endpoints(references);
         }
-        broken.map_or(Answer::Nothing, |(offset, fault)| {
+        broken.map_or(TableLookup::Nothing, |(offset, fault)| {
             let sentence = format!(
                 "{fault}, on the path from the node at {:#x}; devices on this path are not translated",
                 start.offset
             );
             let subject = format!("IORT node at {offset:#x}");
             let finding = Finding { id: "iort-way-broken", severity: Severity::Error, subject, sentence };
-            Answer::Broken(MapError { finding })
+            TableLookup::Broken(MapError { finding })
         })
     }
 
@@ -321,10 +321,10 @@ impl FirmwareMap for AcpiMap {
             }
         };
         match (by_iort, by_viot) {
-            (Answer::Endpoints(references), _) => Ok(Translation::Endpoints(references)),
+            (TableLookup::Endpoints(references), _) => Ok(Translation::Endpoints(references)),
             (_, references) if !references.is_empty() => Ok(Translation::Endpoints(references)),
-            (Answer::Broken(error), _) => Err(error),
-            (Answer::Nothing, _) => nowhere(self.without(device, ids)),
+            (TableLookup::Broken(error), _) => Err(error),
+            (TableLookup::Nothing, _) => nowhere(self.without(device, ids)),
         }
     }
 

@@ -75,7 +75,7 @@ pub enum LoaderError {
         /// Which field of it.
         field: &'static str,
         /// What is wrong with it.
-        fault: Fault,
+        fault: LoaderFault,
     },
     /// All went well, but no file has an RSDP.
     #[error("{SCRIPT_FILE}: no RSDP in the {files} loaded files")]
@@ -87,7 +87,7 @@ pub enum LoaderError {
 
 /// What is wrong with a record's field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum LoaderFault {
     /// A name that does not end within its field, is empty or no text.
     #[error("the file name does not end within {NAME_SIZE} bytes, is empty or is not text")]
     Name,
@@ -215,7 +215,7 @@ fn find_rsdp(blob: &Blob) -> Option<PhysAddr> {
 }
 
 /// A field and what is wrong with it.
-struct Wrong(&'static str, Fault);
+struct Wrong(&'static str, LoaderFault);
 
 struct Loader<'s> {
     source: &'s mut dyn Source,
@@ -251,31 +251,31 @@ impl Loader<'_> {
     fn allocate(&mut self, record: Bytes<'_>) -> Result<(), Wrong> {
         let name = name(record, 4, "file")?;
         if self.blobs.iter().any(|blob| blob.name == name) {
-            return Err(Wrong("file", Fault::AllocatedTwice(name.into())));
+            return Err(Wrong("file", LoaderFault::AllocatedTwice(name.into())));
         }
         let alignment = word(record, 60);
         if !alignment.is_power_of_two() || alignment > MAX_ALIGNMENT {
-            return Err(Wrong("alignment", Fault::Alignment(alignment)));
+            return Err(Wrong("alignment", LoaderFault::Alignment(alignment)));
         }
         let zone = match byte(record, 64) {
             1 => Zone::High,
             2 => Zone::FSegment,
-            unknown => return Err(Wrong("zone", Fault::Zone(unknown))),
+            unknown => return Err(Wrong("zone", LoaderFault::Zone(unknown))),
         };
-        let bytes = self.source.file(name).ok_or_else(|| Wrong("file", Fault::NoFile(name.into())))?;
+        let bytes = self.source.file(name).ok_or_else(|| Wrong("file", LoaderFault::NoFile(name.into())))?;
         let most = MAX_FILE_SIZE.min(MAX_TOTAL_SIZE - self.total);
         if bytes.is_empty() || bytes.len() > most {
-            let fault = Fault::FileSize { name: name.into(), size: bytes.len(), most };
+            let fault = LoaderFault::FileSize { name: name.into(), size: bytes.len(), most };
             return Err(Wrong("file", fault));
         }
         let alignment = u64::from(alignment);
         let place = self.source.allocate(bytes.len(), alignment, zone);
-        let place = place.ok_or(Wrong("file", Fault::NoMemory { bytes: bytes.len(), alignment }))?;
+        let place = place.ok_or(Wrong("file", LoaderFault::NoMemory { bytes: bytes.len(), alignment }))?;
         let range = Range::from_size(place, bytes.len() as u64);
         let range = range.filter(|range| {
             place.0.is_multiple_of(alignment) && !self.blobs.iter().any(|blob| blob.range.overlaps(range))
         });
-        let range = range.ok_or(Wrong("file", Fault::Place(place)))?;
+        let range = range.ok_or(Wrong("file", LoaderFault::Place(place)))?;
         self.total += bytes.len();
         self.blobs.push(Blob { name: name.into(), range, bytes, zone });
         Ok(())
@@ -299,10 +299,10 @@ impl Loader<'_> {
         if pointer >= target_size as u64 {
             // What is written there is no offset into the file: the address would lead elsewhere.
             let (offset, length) = (u32::try_from(pointer).unwrap_or(u32::MAX), 1);
-            let fault = Fault::Outside { name: target_name, offset, length, size: target_size };
+            let fault = LoaderFault::Outside { name: target_name, offset, length, size: target_size };
             return Err(Wrong("pointer", fault));
         }
-        let overflow = Fault::PointerOverflow { base: target_range.start(), offset: pointer, size };
+        let overflow = LoaderFault::PointerOverflow { base: target_range.start(), offset: pointer, size };
         let sum = target_range.start().0.checked_add(pointer);
         let sum = sum.filter(|sum| size_bytes == 8 || sum >> (8 * size_bytes) == 0);
         let sum = sum.ok_or(Wrong("pointer", overflow))?;
@@ -349,24 +349,24 @@ impl Loader<'_> {
     fn loaded(&self, record: Bytes<'_>, at: usize, field: &'static str) -> Result<usize, Wrong> {
         let name = name(record, at, field)?;
         let number = self.blobs.iter().position(|blob| blob.name == name);
-        number.ok_or_else(|| Wrong(field, Fault::NotAllocated(name.into())))
+        number.ok_or_else(|| Wrong(field, LoaderFault::NotAllocated(name.into())))
     }
 }
 
-fn outside(blob: &Blob, offset: u32, length: u32) -> Fault {
-    Fault::Outside { name: blob.name.clone(), offset, length, size: blob.bytes.len() }
+fn outside(blob: &Blob, offset: u32, length: u32) -> LoaderFault {
+    LoaderFault::Outside { name: blob.name.clone(), offset, length, size: blob.bytes.len() }
 }
 
 fn pointer_size(size: u8) -> Result<usize, Wrong> {
     match size {
         1 | 2 | 4 | 8 => Ok(usize::from(size)),
-        _ => Err(Wrong("pointer size", Fault::PointerSize(size))),
+        _ => Err(Wrong("pointer size", LoaderFault::PointerSize(size))),
     }
 }
 
 fn name<'a>(record: Bytes<'a>, at: usize, field: &'static str) -> Result<&'a str, Wrong> {
     let bytes = record.from(at).and_then(|rest| rest.get(..NAME_SIZE));
-    bytes.and_then(file_name).ok_or(Wrong(field, Fault::Name))
+    bytes.and_then(file_name).ok_or(Wrong(field, LoaderFault::Name))
 }
 
 /// A field of a record, whose length is fixed.

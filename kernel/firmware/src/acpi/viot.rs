@@ -25,14 +25,14 @@ const MAX_COMPARED: usize = 256;
 
 /// Where an IOMMU is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum IommuPlace {
     /// A PCI function.
     Pci(PciAddress),
     /// The device whose registers contain this address.
     Mmio(PhysAddr),
 }
 
-impl core::fmt::Display for Place {
+impl core::fmt::Display for IommuPlace {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Pci(address) => address.fmt(f),
@@ -46,7 +46,7 @@ impl core::fmt::Display for Place {
 pub(super) struct Iommu {
     /// Offset of the node from the start of the table.
     pub(super) offset: usize,
-    pub(super) place: Place,
+    pub(super) place: IommuPlace,
 }
 
 /// PCI functions, and the endpoint IDs by which an IOMMU knows them.
@@ -222,7 +222,7 @@ struct Parser<'a, 'f> {
     table: Bytes<'a>,
     findings: &'f mut Findings,
     /// IOMMUs by offset, and whether an endpoint leads there.
-    iommus: BTreeMap<usize, (Place, bool)>,
+    iommus: BTreeMap<usize, (IommuPlace, bool)>,
     /// No node can begin before this offset.
     first_node: usize,
 }
@@ -327,7 +327,7 @@ impl Parser<'_, '_> {
     }
 
     /// The IOMMU node at an offset that was not among the nodes.
-    fn output(&self, at: usize) -> Result<Place, &'static str> {
+    fn output(&self, at: usize) -> Result<IommuPlace, &'static str> {
         if at < self.first_node {
             return Err("is before the first node");
         }
@@ -347,7 +347,7 @@ pub(super) fn node_place(offset: usize) -> String {
 
 /// The content of a node.
 enum Body {
-    Iommu(Place),
+    Iommu(IommuPlace),
     Endpoints(Raw),
     Unknown(u8),
 }
@@ -395,11 +395,11 @@ fn body(node: Bytes<'_>) -> Result<Body, String> {
             let iommu: &spec::IommuPci = whole(kind, node)?;
             let requester = RequesterId(iommu.bdf.get());
             let (bus, devfn) = (requester.bus(), requester.devfn());
-            Body::Iommu(Place::Pci(PciAddress { segment: iommu.segment.get(), bus, devfn }))
+            Body::Iommu(IommuPlace::Pci(PciAddress { segment: iommu.segment.get(), bus, devfn }))
         }
         kind::IOMMU_MMIO => {
             let iommu: &spec::IommuMmio = whole(kind, node)?;
-            Body::Iommu(Place::Mmio(PhysAddr(iommu.base_address.get())))
+            Body::Iommu(IommuPlace::Mmio(PhysAddr(iommu.base_address.get())))
         }
         _ => Body::Unknown(kind),
     })

@@ -73,7 +73,7 @@ pub enum DeviceTreeError {
         /// Path of the innermost open node.
         node: String,
         /// What is wrong.
-        fault: Fault,
+        fault: StructureFault,
     },
     /// No usable RAM.
     #[error("device tree: no /memory node with usable RAM: {reason}")]
@@ -85,7 +85,7 @@ pub enum DeviceTreeError {
 
 /// What is wrong with the structure block (Devicetree Specification 0.4, section 5.4).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum StructureFault {
     /// The block ends before the tree does.
     #[error("the structure block ends inside the tree")]
     Cut,

@@ -11,7 +11,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::error::{DeviceTreeError, Fault};
+use super::error::{DeviceTreeError, StructureFault};
 use super::header::{Blocks, HEADER_SIZE, LAST_COMPATIBLE_VERSION, MAGIC, Mode, RESERVATION_SIZE, VERSION};
 use super::token::{Token, Tokens, kind};
 
@@ -119,7 +119,7 @@ impl<'a> Copy<'a> {
             return Err(DeviceTreeError::Structure {
                 offset: block.offset,
                 node: "/".to_owned(),
-                fault: Fault::Reservations(MAX_RESERVATIONS),
+                fault: StructureFault::Reservations(MAX_RESERVATIONS),
             });
         }
         self.blob.resize(self.blob.len() + RESERVATION_SIZE, 0);
@@ -142,21 +142,21 @@ impl<'a> Copy<'a> {
     }
 
     /// Takes one token.
-    fn token(&mut self, token: Token<'a>) -> Result<Step, Fault> {
+    fn token(&mut self, token: Token<'a>) -> Result<Step, StructureFault> {
         match token {
             Token::Begin { name } => {
                 let is_root = self.open.is_empty();
                 if is_root && !self.depths.is_empty() {
-                    return Err(Fault::Unbalanced("a second root node begins"));
+                    return Err(StructureFault::Unbalanced("a second root node begins"));
                 }
                 if self.open.len() > MAX_DEPTH {
-                    return Err(Fault::Depth(MAX_DEPTH));
+                    return Err(StructureFault::Depth(MAX_DEPTH));
                 }
                 if self.depths.len() >= MAX_NODES {
-                    return Err(Fault::Nodes(MAX_NODES));
+                    return Err(StructureFault::Nodes(MAX_NODES));
                 }
                 if !is_root && (name.is_empty() || name.contains('/')) {
-                    return Err(Fault::Name("a node's name"));
+                    return Err(StructureFault::Name("a node's name"));
                 }
                 // The root's name is empty by the specification; what old tools wrote is dropped.
                 let name = if is_root { "" } else { name };
@@ -170,17 +170,17 @@ impl<'a> Copy<'a> {
             }
             Token::End => {
                 if self.open.pop().is_none() {
-                    return Err(Fault::Unbalanced("a node ends that never began"));
+                    return Err(StructureFault::Unbalanced("a node ends that never began"));
                 }
                 self.child_closed = true;
                 self.word(kind::END_NODE);
             }
             Token::Property { name, value, name_offset } => {
                 if self.open.is_empty() {
-                    return Err(Fault::PropertyOutside);
+                    return Err(StructureFault::PropertyOutside);
                 }
                 if self.child_closed {
-                    return Err(Fault::PropertyAfterChild(name.to_owned()));
+                    return Err(StructureFault::PropertyAfterChild(name.to_owned()));
                 }
                 self.word(kind::PROPERTY);
                 self.word(value.len() as u32);
@@ -189,10 +189,10 @@ impl<'a> Copy<'a> {
                 self.pad();
             }
             Token::Finish if !self.open.is_empty() => {
-                return Err(Fault::Unbalanced("the tree ends while nodes are open"));
+                return Err(StructureFault::Unbalanced("the tree ends while nodes are open"));
             }
             Token::Finish if self.depths.is_empty() => {
-                return Err(Fault::Unbalanced("the tree has no root node"));
+                return Err(StructureFault::Unbalanced("the tree has no root node"));
             }
             Token::Finish => return Ok(Step::Done),
         }

@@ -169,7 +169,7 @@ pub(super) const IOMMU_CELLS: &str = "#iommu-cells";
 
 /// Where a map leads one requester ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer<'a> {
+pub(super) enum MapLookup<'a> {
     /// To this endpoint of this IOMMU.
     Endpoint { target: NodeIndex, endpoint: u32 },
     /// Into no entry.
@@ -243,25 +243,25 @@ impl IommuMap {
     }
 
     /// Where `requester` leads.
-    pub(super) fn look_up(&self, requester: u32) -> Answer<'_> {
+    pub(super) fn look_up(&self, requester: u32) -> MapLookup<'_> {
         let masked = requester & self.mask;
         let found = self.entries.iter().enumerate().find(|(_, entry)| entry.contains(masked));
         let missing = self.missing.iter().find(|missing| missing.contains(masked));
         if let Some(missing) = missing.filter(|missing| found.is_none_or(|(at, _)| missing.after <= at)) {
-            return Answer::Stopped(&missing.stop);
+            return MapLookup::Stopped(&missing.stop);
         }
         match (found, &self.stop) {
-            (Some((number, entry)), _) if entry.is_wide_range => Answer::WideRange(number),
+            (Some((number, entry)), _) if entry.is_wide_range => MapLookup::WideRange(number),
             (Some((_, entry)), _) if entry.is_single => {
-                Answer::Endpoint { target: entry.target, endpoint: entry.output }
+                MapLookup::Endpoint { target: entry.target, endpoint: entry.output }
             }
             (Some((_, entry)), _) => {
                 // Linux adds without looking at the carry; a map that does this is a finding.
                 let endpoint = entry.output.wrapping_add(masked - entry.base);
-                Answer::Endpoint { target: entry.target, endpoint }
+                MapLookup::Endpoint { target: entry.target, endpoint }
             }
-            (None, Some(stop)) => Answer::Stopped(stop),
-            (None, None) => Answer::NotInMap,
+            (None, Some(stop)) => MapLookup::Stopped(stop),
+            (None, None) => MapLookup::NotInMap,
         }
     }
 }

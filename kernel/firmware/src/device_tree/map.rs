@@ -12,7 +12,7 @@ use probe::{
 };
 
 use super::host_bridge::ECAM_HOST;
-use super::iommu_map::{Answer, IOMMU_CELLS, IOMMU_MAP, IOMMUS, IommuMap, Iommus, Stop};
+use super::iommu_map::{IOMMU_CELLS, IOMMU_MAP, IOMMUS, IommuMap, Iommus, MapLookup, Stop};
 use super::reserved_iova;
 use super::tree::{NodeIndex, Tree, path_of, strings};
 use crate::findings::Findings;
@@ -168,7 +168,7 @@ impl DeviceTreeMap {
         let mut references = Vec::with_capacity(requesters.len());
         for requester in requesters {
             match map.look_up(u32::from(requester.0)) {
-                Answer::Endpoint { target, endpoint } => {
+                MapLookup::Endpoint { target, endpoint } => {
                     let iommu = target.fw_node();
                     if !self.is_available(iommu) {
                         return Ok(Translation::Nowhere(Untranslated::Disabled(iommu)));
@@ -180,9 +180,9 @@ impl DeviceTreeMap {
                         source: IOMMU_MAP,
                     });
                 }
-                Answer::NotInMap => return Ok(Translation::Nowhere(self.without(Untranslated::NotInMap))),
-                Answer::Stopped(stop) => return Err(self.stopped(NodeIndex(at.0), IOMMU_MAP, stop)),
-                Answer::WideRange(entry) => return Err(self.wide_range(NodeIndex(at.0), entry)),
+                MapLookup::NotInMap => return Ok(Translation::Nowhere(self.without(Untranslated::NotInMap))),
+                MapLookup::Stopped(stop) => return Err(self.stopped(NodeIndex(at.0), IOMMU_MAP, stop)),
+                MapLookup::WideRange(entry) => return Err(self.wide_range(NodeIndex(at.0), entry)),
             }
         }
         Ok(self.endpoints(references))

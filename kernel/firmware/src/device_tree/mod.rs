@@ -28,7 +28,7 @@ mod tree;
 mod windows;
 
 pub use early::{Early, early};
-pub use error::{DeviceTreeError, Fault};
+pub use error::{DeviceTreeError, StructureFault};
 pub use gate::normalise;
 pub use header::total_size;
 pub use map::{DeviceTreeMap, MapForm};

@@ -8,7 +8,7 @@ use alloc::string::String;
 use addr::RequesterId;
 use probe::{FwNode, Severity};
 
-use super::iommu_map::{Answer, Entry, IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS, IommuMap, Iommus};
+use super::iommu_map::{Entry, IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS, IommuMap, Iommus, MapLookup};
 use super::map::DeviceTreeMap;
 use super::tree::{NodeIndex, Tree};
 use crate::findings::Findings;
@@ -232,7 +232,7 @@ impl Review<'_, '_> {
             let requester = RequesterId::new(bus, function.place);
             let covers = matches!(
                 map.look_up(u32::from(requester.0)),
-                Answer::Endpoint { target, .. } if target.fw_node() == function.node
+                MapLookup::Endpoint { target, .. } if target.fw_node() == function.node
             );
             if covers {
                 let iommu: String = self.tree.path(NodeIndex(function.node.0));

@@ -1,6 +1,6 @@
 //! The structure block as tokens (Devicetree Specification 0.4, section 5.4), every read checked.
 
-use super::error::Fault;
+use super::error::StructureFault;
 use super::header::{Block, word};
 
 /// Values of tokens.
@@ -42,16 +42,16 @@ impl<'a> Tokens<'a> {
     }
 
     /// Reads the next token. After an error the walk is over.
-    pub(super) fn next(&mut self) -> Result<Token<'a>, Fault> {
+    pub(super) fn next(&mut self) -> Result<Token<'a>, StructureFault> {
         while word(self.structure.bytes, self.at) == Some(kind::NOP) {
             self.at += 4;
         }
         match self.word()? {
             kind::BEGIN_NODE => {
                 let rest = self.structure.bytes.get(self.at..).unwrap_or_default();
-                let name = c_string(rest).ok_or(Fault::NameEnd(MAX_NAME))?;
+                let name = c_string(rest).ok_or(StructureFault::NameEnd(MAX_NAME))?;
                 self.skip(name.len() + 1);
-                let name = core::str::from_utf8(name).map_err(|_| Fault::Name("a node's name"))?;
+                let name = core::str::from_utf8(name).map_err(|_| StructureFault::Name("a node's name"))?;
                 Ok(Token::Begin { name })
             }
             kind::END_NODE => Ok(Token::End),
@@ -59,24 +59,24 @@ impl<'a> Tokens<'a> {
                 let length = self.word()?;
                 let name_offset = self.word()?;
                 let rest = self.structure.bytes.get(self.at..).unwrap_or_default();
-                let value = rest.get(..length as usize).ok_or(Fault::ValueCut(length))?;
+                let value = rest.get(..length as usize).ok_or(StructureFault::ValueCut(length))?;
                 self.skip(value.len());
                 let name = self.strings.bytes.get(name_offset as usize..).and_then(c_string);
-                let name = name.ok_or(Fault::NameOffset(name_offset))?;
+                let name = name.ok_or(StructureFault::NameOffset(name_offset))?;
                 match core::str::from_utf8(name) {
                     Ok(name) if !name.is_empty() && !name.contains('/') => {
                         Ok(Token::Property { name, value, name_offset })
                     }
-                    _ => Err(Fault::Name("a property's name")),
+                    _ => Err(StructureFault::Name("a property's name")),
                 }
             }
             kind::END => Ok(Token::Finish),
-            unknown => Err(Fault::Token(unknown)),
+            unknown => Err(StructureFault::Token(unknown)),
         }
     }
 
-    fn word(&mut self) -> Result<u32, Fault> {
-        let word = word(self.structure.bytes, self.at).ok_or(Fault::Cut)?;
+    fn word(&mut self) -> Result<u32, StructureFault> {
+        let word = word(self.structure.bytes, self.at).ok_or(StructureFault::Cut)?;
         self.at += 4;
         Ok(word)
     }

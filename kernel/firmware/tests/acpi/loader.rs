@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use addr::{PhysAddr, Range};
-use firmware::acpi::table_loader::{Fault, Loaded, LoaderError, Source, Zone, run};
+use firmware::acpi::table_loader::{Loaded, LoaderError, LoaderFault, Source, Zone, run};
 
 use crate::fixtures::{ALL, Fixture, IOMMU, PLAIN};
 
@@ -70,7 +70,7 @@ fn both() -> Vec<Vec<u8>> {
     vec![allocate("r", 16, 2), allocate("t", 64, 1)]
 }
 
-fn fault(more: Vec<u8>) -> (&'static str, Fault) {
+fn fault(more: Vec<u8>) -> (&'static str, LoaderFault) {
     match try_records(&[both(), vec![more]].concat()) {
         Err(LoaderError::Record { record: 2, field, fault }) => (field, fault),
         other => panic!("{other:?}"),
@@ -98,11 +98,11 @@ fn a_pointer_becomes_an_address_and_a_checksum_makes_the_sum_zero() {
         Err(LoaderError::Record {
             record: 2,
             field: "pointer",
-            fault: Fault::PointerOverflow { size: 1, .. }
+            fault: LoaderFault::PointerOverflow { size: 1, .. }
         })
     ));
     // Eight bytes that count up are no offset into a file of 32 bytes.
-    assert!(matches!(fault(std::mem::take(&mut wide)), ("pointer", Fault::Outside { .. })));
+    assert!(matches!(fault(std::mem::take(&mut wide)), ("pointer", LoaderFault::Outside { .. })));
     let loaded =
         try_records(&[both(), vec![pointer("r", "t", 16, 8), checksum("r", 9, 0, 32)]].concat()).unwrap();
     assert_eq!(loaded.rsdp, PhysAddr(0x1_0000));
@@ -125,31 +125,36 @@ fn offsets_count_from_the_start_of_the_source_file() {
 #[test]
 fn every_wrong_field_is_an_error_that_names_it() {
     let no_end = "n".repeat(56);
-    let outside = |name: &str, offset, length| Fault::Outside { name: name.into(), offset, length, size: 32 };
-    let cases: Vec<(Vec<u8>, &str, Fault)> = vec![
-        (allocate(&no_end, 1, 1), "file", Fault::Name),
-        (allocate("", 1, 1), "file", Fault::Name),
-        (allocate("x", 1, 1), "file", Fault::NoFile("x".into())),
-        (allocate("t", 1, 1), "file", Fault::AllocatedTwice("t".into())),
-        (allocate("empty", 1, 1), "file", Fault::FileSize { name: "empty".into(), size: 0, most: 16 << 20 }),
-        (allocate("x", 0, 1), "alignment", Fault::Alignment(0)),
-        (allocate("x", 24, 1), "alignment", Fault::Alignment(24)),
-        (allocate("x", 1 << 21, 1), "alignment", Fault::Alignment(1 << 21)),
-        (allocate("x", 1, 0), "zone", Fault::Zone(0)),
-        (allocate("x", 1, 3), "zone", Fault::Zone(3)),
-        (pointer(&no_end, "t", 0, 8), "destination file", Fault::Name),
-        (pointer("x", "t", 0, 8), "destination file", Fault::NotAllocated("x".into())),
-        (pointer("t", "x", 0, 8), "source file", Fault::NotAllocated("x".into())),
-        (pointer("t", "r", 0, 3), "pointer size", Fault::PointerSize(3)),
-        (pointer("t", "r", 0, 0), "pointer size", Fault::PointerSize(0)),
+    let outside =
+        |name: &str, offset, length| LoaderFault::Outside { name: name.into(), offset, length, size: 32 };
+    let cases: Vec<(Vec<u8>, &str, LoaderFault)> = vec![
+        (allocate(&no_end, 1, 1), "file", LoaderFault::Name),
+        (allocate("", 1, 1), "file", LoaderFault::Name),
+        (allocate("x", 1, 1), "file", LoaderFault::NoFile("x".into())),
+        (allocate("t", 1, 1), "file", LoaderFault::AllocatedTwice("t".into())),
+        (
+            allocate("empty", 1, 1),
+            "file",
+            LoaderFault::FileSize { name: "empty".into(), size: 0, most: 16 << 20 },
+        ),
+        (allocate("x", 0, 1), "alignment", LoaderFault::Alignment(0)),
+        (allocate("x", 24, 1), "alignment", LoaderFault::Alignment(24)),
+        (allocate("x", 1 << 21, 1), "alignment", LoaderFault::Alignment(1 << 21)),
+        (allocate("x", 1, 0), "zone", LoaderFault::Zone(0)),
+        (allocate("x", 1, 3), "zone", LoaderFault::Zone(3)),
+        (pointer(&no_end, "t", 0, 8), "destination file", LoaderFault::Name),
+        (pointer("x", "t", 0, 8), "destination file", LoaderFault::NotAllocated("x".into())),
+        (pointer("t", "x", 0, 8), "source file", LoaderFault::NotAllocated("x".into())),
+        (pointer("t", "r", 0, 3), "pointer size", LoaderFault::PointerSize(3)),
+        (pointer("t", "r", 0, 0), "pointer size", LoaderFault::PointerSize(0)),
         (pointer("t", "r", 25, 8), "offset", outside("t", 25, 8)),
         (pointer("t", "r", u32::MAX, 8), "offset", outside("t", u32::MAX, 8)),
-        (checksum("x", 0, 0, 1), "file", Fault::NotAllocated("x".into())),
+        (checksum("x", 0, 0, 1), "file", LoaderFault::NotAllocated("x".into())),
         (checksum("t", 32, 0, 32), "offset", outside("t", 32, 1)),
         (checksum("t", 0, 1, 32), "start and length", outside("t", 1, 32)),
         (checksum("t", 0, u32::MAX, u32::MAX), "start and length", outside("t", u32::MAX, u32::MAX)),
-        (record(4, &["w", "x"], &[(124, &[8])]), "source file", Fault::NotAllocated("x".into())),
-        (record(4, &["w", "t"], &[(124, &[5])]), "pointer size", Fault::PointerSize(5)),
+        (record(4, &["w", "x"], &[(124, &[8])]), "source file", LoaderFault::NotAllocated("x".into())),
+        (record(4, &["w", "t"], &[(124, &[5])]), "pointer size", LoaderFault::PointerSize(5)),
         (record(4, &["w", "t"], &[(120, &[32]), (124, &[8])]), "source offset", outside("t", 32, 1)),
     ];
     for (record, field, expected) in cases {
@@ -194,9 +199,10 @@ impl Source for Liar {
 #[test]
 fn memory_that_cannot_be_right_is_an_error() {
     let one = |place| run(&allocate("a", 16, 1), &mut Liar(place));
-    let is_place =
-        |result: &Result<_, _>| matches!(result, Err(LoaderError::Record { fault: Fault::Place(_), .. }));
-    assert!(matches!(one(None), Err(LoaderError::Record { fault: Fault::NoMemory { .. }, .. })));
+    let is_place = |result: &Result<_, _>| {
+        matches!(result, Err(LoaderError::Record { fault: LoaderFault::Place(_), .. }))
+    };
+    assert!(matches!(one(None), Err(LoaderError::Record { fault: LoaderFault::NoMemory { .. }, .. })));
     assert!(is_place(&one(Some(PhysAddr(8)))));
     assert!(is_place(&one(Some(PhysAddr(u64::MAX - 15)))));
     let two = [allocate("a", 16, 1), allocate("b", 16, 1)].concat();

@@ -1,6 +1,6 @@
 //! The format of the blob: what the gate refuses, and with which words.
 
-use firmware::device_tree::{DeviceTreeError, Fault, describe, early, normalise, total_size};
+use firmware::device_tree::{DeviceTreeError, StructureFault, describe, early, normalise, total_size};
 
 use crate::fixtures::{self, IOMMU, PLAIN};
 use crate::tree::read;
@@ -40,7 +40,7 @@ const END: u32 = 9;
 const A: u32 = 0x6100_0000;
 const X: u32 = 15;
 
-fn fault(tokens: &[u32]) -> (usize, String, Fault) {
+fn fault(tokens: &[u32]) -> (usize, String, StructureFault) {
     match normalise(&words(tokens)).unwrap_err() {
         DeviceTreeError::Structure { offset, node, fault } => ((offset - 56) / 4, node, fault),
         other => panic!("{other}"),
@@ -136,38 +136,50 @@ fn a_normalised_blob_is_normal() {
 fn tokens_that_make_no_tree_are_refused_with_their_place() {
     let root = "/".to_string();
     let a = "/a".to_string();
-    assert_eq!(fault(&[BEGIN, 0, 5]), (2, root.clone(), Fault::Token(5)));
-    assert_eq!(fault(&[BEGIN, 0]), (2, root.clone(), Fault::Cut));
+    assert_eq!(fault(&[BEGIN, 0, 5]), (2, root.clone(), StructureFault::Token(5)));
+    assert_eq!(fault(&[BEGIN, 0]), (2, root.clone(), StructureFault::Cut));
     assert_eq!(
         fault(&[BEGIN, 0, BEGIN, A, END]),
-        (4, a.clone(), Fault::Unbalanced("the tree ends while nodes are open"))
+        (4, a.clone(), StructureFault::Unbalanced("the tree ends while nodes are open"))
     );
-    assert_eq!(fault(&[END]), (0, root.clone(), Fault::Unbalanced("the tree has no root node")));
-    assert_eq!(fault(&[END_NODE]), (0, root.clone(), Fault::Unbalanced("a node ends that never began")));
+    assert_eq!(fault(&[END]), (0, root.clone(), StructureFault::Unbalanced("the tree has no root node")));
+    assert_eq!(
+        fault(&[END_NODE]),
+        (0, root.clone(), StructureFault::Unbalanced("a node ends that never began"))
+    );
     assert_eq!(
         fault(&[BEGIN, 0, END_NODE, BEGIN, 0]),
-        (3, root.clone(), Fault::Unbalanced("a second root node begins"))
+        (3, root.clone(), StructureFault::Unbalanced("a second root node begins"))
     );
-    assert_eq!(fault(&[PROPERTY, 0, X]), (0, root.clone(), Fault::PropertyOutside));
+    assert_eq!(fault(&[PROPERTY, 0, X]), (0, root.clone(), StructureFault::PropertyOutside));
     assert_eq!(
         fault(&[BEGIN, 0, BEGIN, A, END_NODE, PROPERTY, 0, X]),
-        (5, root.clone(), Fault::PropertyAfterChild("x".into()))
+        (5, root.clone(), StructureFault::PropertyAfterChild("x".into()))
     );
-    assert_eq!(fault(&[BEGIN, 0, BEGIN, A, PROPERTY, 9, X, 0, 0]), (4, a, Fault::ValueCut(9)));
-    assert_eq!(fault(&[BEGIN, 0, PROPERTY, u32::MAX, X]), (2, root.clone(), Fault::ValueCut(u32::MAX)));
-    assert_eq!(fault(&[BEGIN, 0, PROPERTY, 0, 99]), (2, root.clone(), Fault::NameOffset(99)));
-    assert_eq!(fault(&[BEGIN, 0, BEGIN, 0]), (2, root.clone(), Fault::Name("a node's name")));
-    assert_eq!(fault(&[BEGIN, 0, BEGIN, 0x612f_6200]), (2, root.clone(), Fault::Name("a node's name")));
-    assert_eq!(fault(&[BEGIN, 0, BEGIN, 0xff00_0000]), (2, root.clone(), Fault::Name("a node's name")));
+    assert_eq!(fault(&[BEGIN, 0, BEGIN, A, PROPERTY, 9, X, 0, 0]), (4, a, StructureFault::ValueCut(9)));
+    assert_eq!(
+        fault(&[BEGIN, 0, PROPERTY, u32::MAX, X]),
+        (2, root.clone(), StructureFault::ValueCut(u32::MAX))
+    );
+    assert_eq!(fault(&[BEGIN, 0, PROPERTY, 0, 99]), (2, root.clone(), StructureFault::NameOffset(99)));
+    assert_eq!(fault(&[BEGIN, 0, BEGIN, 0]), (2, root.clone(), StructureFault::Name("a node's name")));
+    assert_eq!(
+        fault(&[BEGIN, 0, BEGIN, 0x612f_6200]),
+        (2, root.clone(), StructureFault::Name("a node's name"))
+    );
+    assert_eq!(
+        fault(&[BEGIN, 0, BEGIN, 0xff00_0000]),
+        (2, root.clone(), StructureFault::Name("a node's name"))
+    );
     for name in [17, 21, 23] {
         assert_eq!(
             fault(&[BEGIN, 0, PROPERTY, 0, name]),
-            (2, root.clone(), Fault::Name("a property's name"))
+            (2, root.clone(), StructureFault::Name("a property's name"))
         );
     }
     let mut endless = vec![BEGIN, 0, BEGIN];
     endless.extend([0x6161_6161; 100]);
-    assert_eq!(fault(&endless), (2, root, Fault::NameEnd(255)));
+    assert_eq!(fault(&endless), (2, root, StructureFault::NameEnd(255)));
 }
 
 #[test]
@@ -183,7 +195,7 @@ fn depth_is_bounded() {
     assert!(matches!(error(&nested(60)), DeviceTreeError::NoMemory { .. }), "the crate can walk it");
     assert!(matches!(
         normalise(&nested(61)),
-        Err(DeviceTreeError::Structure { fault: Fault::Depth(60), .. })
+        Err(DeviceTreeError::Structure { fault: StructureFault::Depth(60), .. })
     ));
 }
 
@@ -196,7 +208,10 @@ fn the_number_of_nodes_is_bounded() {
         normalise(&words(&tokens)).map(|_| ())
     };
     assert_eq!(flat(16_384), Ok(()));
-    assert!(matches!(flat(16_385), Err(DeviceTreeError::Structure { fault: Fault::Nodes(16_384), .. })));
+    assert!(matches!(
+        flat(16_385),
+        Err(DeviceTreeError::Structure { fault: StructureFault::Nodes(16_384), .. })
+    ));
 }
 
 #[test]
@@ -212,7 +227,7 @@ fn reservations_must_end() {
     put(&mut blob, 4, total as u32);
     assert!(matches!(
         normalise(&blob),
-        Err(DeviceTreeError::Structure { fault: Fault::Reservations(1_024), .. })
+        Err(DeviceTreeError::Structure { fault: StructureFault::Reservations(1_024), .. })
     ));
 }
 

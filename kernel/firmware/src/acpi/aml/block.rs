@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use probe::Severity;
 
-use super::cursor::{Cursor, Fault, begins_name};
+use super::cursor::{AmlFault, Cursor, begins_name};
 use super::heap::Value;
 use super::machine::{MAX_DEPTH, Machine, Reason, Stop, of_fault};
 use super::opcode;
@@ -177,7 +177,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Goes behind one term.
-    pub(super) fn skip_term(&self, terms: &mut Cursor<'a>, scope: usize) -> Result<(), Fault> {
+    pub(super) fn skip_term(&self, terms: &mut Cursor<'a>, scope: usize) -> Result<(), AmlFault> {
         terms.skip_term(|name, _| self.arguments(scope, name))
     }
 

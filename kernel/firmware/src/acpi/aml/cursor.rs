@@ -24,12 +24,12 @@ pub(super) struct Cursor<'a> {
 
 /// What cannot be understood, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct AmlFault {
     pub(super) at: usize,
     pub(super) kind: FaultKind,
 }
 
-/// See [`Fault`].
+/// See [`AmlFault`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FaultKind {
     #[error("it exceeds the enclosing object")]
@@ -125,22 +125,22 @@ impl<'a> Cursor<'a> {
         self.end
     }
 
-    pub(super) fn fault(&self, kind: FaultKind) -> Fault {
-        Fault { at: self.at, kind }
+    pub(super) fn fault(&self, kind: FaultKind) -> AmlFault {
+        AmlFault { at: self.at, kind }
     }
 
-    pub(super) fn peek(&self) -> Result<u8, Fault> {
+    pub(super) fn peek(&self) -> Result<u8, AmlFault> {
         let byte = if self.is_empty() { None } else { self.bytes.get(self.at) };
         byte.copied().ok_or_else(|| self.fault(FaultKind::Cut))
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, Fault> {
+    pub(super) fn byte(&mut self) -> Result<u8, AmlFault> {
         let byte = self.peek()?;
         self.at += 1;
         Ok(byte)
     }
 
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], AmlFault> {
         if length > self.left() {
             return Err(self.fault(FaultKind::Cut));
         }
@@ -166,12 +166,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// `length` bytes, the lowest first.
-    pub(super) fn number(&mut self, length: usize) -> Result<u64, Fault> {
+    pub(super) fn number(&mut self, length: usize) -> Result<u64, AmlFault> {
         let bytes = self.take(length)?;
         Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 
-    pub(super) fn opcode(&mut self) -> Result<u16, Fault> {
+    pub(super) fn opcode(&mut self) -> Result<u16, AmlFault> {
         let byte = self.byte()?;
         if byte == opcode::EXTENDED {
             return Ok(u16::from(byte) << 8 | u16::from(self.byte()?));
@@ -180,7 +180,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A `PkgLength` without the check of what it covers (ACPI 6.5, section 20.2.4).
-    pub(super) fn length(&mut self) -> Result<usize, Fault> {
+    pub(super) fn length(&mut self) -> Result<usize, AmlFault> {
         let lead = self.byte()?;
         let following = usize::from(lead >> 6);
         if following == 0 {
@@ -190,9 +190,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// The inside of the package whose `PkgLength` comes next; this cursor then stands behind it.
-    pub(super) fn package(&mut self) -> Result<Self, Fault> {
+    pub(super) fn package(&mut self) -> Result<Self, AmlFault> {
         let start = self.at;
-        let fault = |kind| Fault { at: start, kind };
+        let fault = |kind| AmlFault { at: start, kind };
         let length = self.length()?;
         let (least, most) = (self.at - start, self.end - start);
         if length < least || length > most {
@@ -203,20 +203,20 @@ impl<'a> Cursor<'a> {
         Ok(inside)
     }
 
-    pub(super) fn segment(&mut self) -> Result<Segment, Fault> {
+    pub(super) fn segment(&mut self) -> Result<Segment, AmlFault> {
         let start = self.at;
         let bytes = self.take(4)?;
         for (index, &byte) in bytes.iter().enumerate() {
             let good = matches!(byte, b'A'..=b'Z' | b'_') || (index > 0 && byte.is_ascii_digit());
             if !good {
-                return Err(Fault { at: start + index, kind: FaultKind::NameByte(byte) });
+                return Err(AmlFault { at: start + index, kind: FaultKind::NameByte(byte) });
             }
         }
         Ok(Segment([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
     /// A `NameString` (ACPI 6.5, section 20.2.2).
-    pub(super) fn name(&mut self) -> Result<NameString, Fault> {
+    pub(super) fn name(&mut self) -> Result<NameString, AmlFault> {
         let from_root = self.peek()? == opcode::ROOT;
         if from_root {
             self.at += 1;
@@ -249,7 +249,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A constant, if one comes next; else the cursor stays.
-    pub(super) fn constant(&mut self) -> Result<Option<u64>, Fault> {
+    pub(super) fn constant(&mut self) -> Result<Option<u64>, AmlFault> {
         let mut ahead = *self;
         let number = match ahead.opcode()? {
             opcode::ZERO => 0,
@@ -266,7 +266,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A `DataRefObject` (ACPI 6.5, section 20.2.3).
-    pub(super) fn data(&mut self) -> Result<Data<'a>, Fault> {
+    pub(super) fn data(&mut self) -> Result<Data<'a>, AmlFault> {
         if let Some(number) = self.constant()? {
             return Ok(Data::Integer(number));
         }
@@ -282,13 +282,13 @@ impl<'a> Cursor<'a> {
             other => {
                 let kind =
                     operator(other).map_or(FaultKind::Opcode(other), |(name, _)| FaultKind::NoData(name));
-                Err(Fault { at: start, kind })
+                Err(AmlFault { at: start, kind })
             }
         }
     }
 
     /// What stands before a zero byte.
-    fn text(&mut self) -> Result<&'a [u8], Fault> {
+    fn text(&mut self) -> Result<&'a [u8], AmlFault> {
         let length = self.rest().iter().position(|&byte| byte == 0);
         let length = length.ok_or_else(|| self.fault(FaultKind::Cut))?;
         let bytes = self.take(length)?;
@@ -303,7 +303,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn skip_term(
         &mut self,
         mut visit: impl FnMut(&NameString, bool) -> usize,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), AmlFault> {
         const ARGUMENTS: &str = "ttttttt";
         let mut parts = 0;
         let mut pending = Vec::from([b"t".as_slice()]);
@@ -332,8 +332,8 @@ impl<'a> Cursor<'a> {
                     } else {
                         let start = self.at;
                         let opcode = self.opcode()?;
-                        let (_, form) =
-                            operator(opcode).ok_or(Fault { at: start, kind: FaultKind::Opcode(opcode) })?;
+                        let (_, form) = operator(opcode)
+                            .ok_or(AmlFault { at: start, kind: FaultKind::Opcode(opcode) })?;
                         // What is stored to an element is stored to the package.
                         let is_written = opcode == opcode::INDEX && item == b's';
                         pending.push(if is_written { b"sts" } else { form.as_bytes() });

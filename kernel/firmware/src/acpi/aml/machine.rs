@@ -8,7 +8,7 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::cursor::{Cursor, Data, Fault, FaultKind, NameString};
+use super::cursor::{AmlFault, Cursor, Data, FaultKind, NameString};
 use super::findings::Findings;
 use super::heap::{Cause, Handle, Heap, Object, Reference, Source, Value};
 use super::opcode;
@@ -406,6 +406,6 @@ impl<'a> Machine<'a> {
 }
 
 /// What cannot be understood, in the table with this index.
-pub(super) fn of_fault(table: usize) -> impl Fn(Fault) -> Stop {
+pub(super) fn of_fault(table: usize) -> impl Fn(AmlFault) -> Stop {
     move |fault| Reason::Fault(fault.kind).at((table, fault.at))
 }
