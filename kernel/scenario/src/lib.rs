@@ -35,5 +35,5 @@ pub use plan::Plan;
 pub use race::{Breaks, Race, Results};
 pub use spec::{Device, Driver, Expect, Firmware, Grain, Iommu, Map, Scenario};
 pub use step::Step;
-pub use two_cpus::{About, BINDER, CpuTurns, Machine, Stepped, Turn, WALKER};
+pub use two_cpus::{About, BINDER, CpuTurns, Machine, Stepped, TurnOutcome, WALKER};
 pub use world::{Partition, World};

@@ -10,7 +10,7 @@ use crate::error::ScenarioError;
 use crate::plan::Plan;
 use crate::spec::{Grain, Scenario};
 use crate::step::Step;
-use crate::two_cpus::{About, CpuTurns, Machine, Stepped, Turn};
+use crate::two_cpus::{About, CpuTurns, Machine, Stepped, TurnOutcome};
 use crate::world::{Partition, World};
 
 /// Rounds of a scenario, each with a machine of its own.
@@ -70,14 +70,14 @@ impl Race {
 
     /// The turn of `cpu`: a piece of a round, or the end of one and the beginning of the next. `eager` as for
     /// [`CpuTurns::turn`].
-    pub fn turn(&mut self, cpu: usize, eager: bool) -> Turn {
+    pub fn turn(&mut self, cpu: usize, eager: bool) -> TurnOutcome {
         if self.left == 0 {
-            return Turn::Over;
+            return TurnOutcome::Over;
         }
         match self.turns.turn(&mut self.round, cpu, eager) {
-            Turn::Over => {
+            TurnOutcome::Over => {
                 self.end_round();
-                Turn::Did
+                TurnOutcome::Did
             }
             turn => turn,
         }

@@ -52,7 +52,7 @@ pub trait Machine {
 
 /// What a CPU that got the machine did with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum TurnOutcome {
     /// A piece of work.
     Did,
     /// Nothing; the other CPU has work, and may bring some.
@@ -70,31 +70,31 @@ pub struct CpuTurns {
 impl CpuTurns {
     /// The turn of `cpu`. Without an activity, [`WALKER`] takes a step before it begins a walk if it is `eager`, and
     /// [`BINDER`] begins something only if it is: if it were always, all binds would be over when a walk begins.
-    pub fn turn(&mut self, machine: &mut impl Machine, cpu: usize, eager: bool) -> Turn {
+    pub fn turn(&mut self, machine: &mut impl Machine, cpu: usize, eager: bool) -> TurnOutcome {
         if let Some(activity) = self.held[cpu].take() {
             self.held[cpu] = machine.advance(activity);
-            return Turn::Did;
+            return TurnOutcome::Did;
         }
         if cpu == BINDER && !eager {
-            return Turn::Waits;
+            return TurnOutcome::Waits;
         }
         if !(cpu == WALKER && eager) && self.begin(machine, cpu) {
-            return Turn::Did;
+            return TurnOutcome::Did;
         }
         let is_last = machine.is_idle() && self.held.iter().all(Option::is_none);
         match machine.step() {
             Stepped::Taken(begun) => {
                 self.held[cpu] = begun;
-                Turn::Did
+                TurnOutcome::Did
             }
             // What the other CPU does, or is to do, may make it possible.
             Stepped::Impossible if is_last => {
                 machine.skip_step();
-                Turn::Did
+                TurnOutcome::Did
             }
-            Stepped::NoneLeft if is_last => Turn::Over,
-            Stepped::Impossible | Stepped::NoneLeft if self.begin(machine, cpu) => Turn::Did,
-            Stepped::Impossible | Stepped::NoneLeft => Turn::Waits,
+            Stepped::NoneLeft if is_last => TurnOutcome::Over,
+            Stepped::Impossible | Stepped::NoneLeft if self.begin(machine, cpu) => TurnOutcome::Did,
+            Stepped::Impossible | Stepped::NoneLeft => TurnOutcome::Waits,
         }
     }
 

@@ -9,11 +9,11 @@ use alloc::vec::Vec;
 
 use kernel::{Handle, Hardware, Probing, Random, Step, event_log};
 use probe::{Activity, Core, Finding, Severity};
-use scenario::{About, BINDER, CpuTurns, Machine, Stepped, WALKER};
+use scenario::{About, BINDER, CpuTurns, Machine, Stepped, TurnOutcome, WALKER};
 
 use crate::confined::Confined;
 use crate::error::TwoCpuError;
-use crate::rounds::{Pace, Piece, work};
+use crate::rounds::{Pace, work};
 use crate::second_cpu::SecondCpu;
 
 /// Longest pause between two pieces, in looks of a waiting CPU: as long as a few requests to a device take.
@@ -75,11 +75,11 @@ pub(crate) fn run(
     })
 }
 
-fn turn(shared: &mut (Shared<'_>, CpuTurns), cpu: usize, eager: bool) -> Piece {
+fn turn(shared: &mut (Shared<'_>, CpuTurns), cpu: usize, eager: bool) -> TurnOutcome {
     let (machine, turns) = shared;
     let turn = turns.turn(machine, cpu, eager);
     event_log::write(machine.core, &machine.hardware, machine.warnings);
-    turn.into()
+    turn
 }
 
 impl Machine for Shared<'_> {

@@ -60,8 +60,8 @@ pub(crate) fn run(
         cpu,
         race,
         &pace,
-        |race| race.turn(WALKER, coin.one_in(2)).into(),
-        |race| race.turn(BINDER, dice.one_in(HESITATION)).into(),
+        |race| race.turn(WALKER, coin.one_in(2)),
+        |race| race.turn(BINDER, dice.one_in(HESITATION)),
     );
     let race = race.into_inner();
     let results = race.results();

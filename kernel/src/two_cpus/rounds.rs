@@ -7,32 +7,11 @@
 use boot::secondary::relax;
 use kernel::Random;
 use kernel::machine::clock;
-use scenario::Turn;
+use scenario::TurnOutcome;
 use sync::Latch;
 
 use crate::lock::Lock;
 use crate::second_cpu::SecondCpu;
-
-/// What one look at the value came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Piece {
-    /// A piece of work was done.
-    Done,
-    /// There was nothing to do now; the other CPU may bring something.
-    Nothing,
-    /// There will be nothing more to do for this CPU.
-    Over,
-}
-
-impl From<Turn> for Piece {
-    fn from(turn: Turn) -> Self {
-        match turn {
-            Turn::Did => Self::Done,
-            Turn::Waits => Self::Nothing,
-            Turn::Over => Self::Over,
-        }
-    }
-}
 
 /// How two CPUs go about a round.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +54,8 @@ pub(crate) fn work<T: Send>(
     cpu: &mut SecondCpu,
     value: T,
     pace: &Pace,
-    first: impl FnMut(&mut T) -> Piece,
-    second: impl FnMut(&mut T) -> Piece + Send,
+    first: impl FnMut(&mut T) -> TurnOutcome,
+    second: impl FnMut(&mut T) -> TurnOutcome + Send,
 ) -> (T, Tally) {
     let shared = Lock::new(Shared { value, tally: Tally::default(), last: None });
     let round = Round { shared: &shared, stop: Latch::new(), pace };
@@ -95,7 +74,7 @@ struct Round<'a, T> {
 
 impl<T> Round<'_, T> {
     /// The part of the CPU with number `me`.
-    fn run(&self, me: usize, mut body: impl FnMut(&mut T) -> Piece) {
+    fn run(&self, me: usize, mut body: impl FnMut(&mut T) -> TurnOutcome) {
         let mut random = Random(self.pace.seed ^ (me as u64) << 32);
         let began_us = clock::micros();
         loop {
@@ -106,14 +85,14 @@ impl<T> Round<'_, T> {
             let is_fair = elapsed_us < self.pace.fair_us;
             let mut shared = if is_fair { self.shared.lock() } else { self.shared.lock_unqueued() };
             let piece = body(&mut shared.value);
-            if piece == Piece::Done {
+            if piece == TurnOutcome::Did {
                 shared.tally.pieces[me] += 1;
                 if shared.last.replace(me).is_some_and(|last| last != me) {
                     shared.tally.switches += 1;
                 }
             }
             drop(shared);
-            if piece == Piece::Over || self.stop.is_set() {
+            if piece == TurnOutcome::Over || self.stop.is_set() {
                 return;
             }
             for _ in 0..random.up_to(self.pace.longest_pause) {

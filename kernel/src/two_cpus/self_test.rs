@@ -14,9 +14,10 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 use boot::secondary::relax;
 use kernel::machine::clock;
 use report::TwoCpus;
+use scenario::TurnOutcome;
 
 use crate::error::TwoCpuError;
-use crate::rounds::{Pace, Piece, Tally, work};
+use crate::rounds::{Pace, Tally, work};
 use crate::second_cpu::SecondCpu;
 
 /// Rounds with the lock, each with a seed of its own.
@@ -91,13 +92,13 @@ struct Stock {
 
 impl Stock {
     /// Makes one of `wanted`.
-    fn add(&mut self, wanted: u64) -> Piece {
+    fn add(&mut self, wanted: u64) -> TurnOutcome {
         if self.made == wanted {
-            return Piece::Over;
+            return TurnOutcome::Over;
         }
         self.made += 1;
         self.count();
-        Piece::Done
+        TurnOutcome::Did
     }
 
     /// Counts a piece, slowly: if anything lets the other CPU come in between, it has the time to.
@@ -110,15 +111,15 @@ impl Stock {
     }
 
     /// Uses one up, until `wanted` are.
-    fn use_up(&mut self, wanted: u64) -> Piece {
+    fn use_up(&mut self, wanted: u64) -> TurnOutcome {
         if self.used == wanted {
-            Piece::Over
+            TurnOutcome::Over
         } else if self.used == self.made {
-            Piece::Nothing
+            TurnOutcome::Waits
         } else {
             self.used += 1;
             self.count();
-            Piece::Done
+            TurnOutcome::Did
         }
     }
 }

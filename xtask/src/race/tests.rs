@@ -1,7 +1,7 @@
 //! The rules by which two CPUs share a scenario, without CPUs: a shuffle says whose turn it is.
 
 use probe::Path;
-use scenario::{Race, Results, Scenario, Turn};
+use scenario::{Race, Results, Scenario, TurnOutcome};
 
 use crate::scenarios::Named;
 
@@ -14,7 +14,7 @@ fn shuffled(scenario: &Scenario, path: Path) -> Results {
     let mut rng = fastrand::Rng::with_seed(7);
     // Far more turns than the longest scenario needs, so that a round that never ends is seen.
     for _ in 0..ROUNDS * 10_000 {
-        if race.turn(rng.usize(..2), rng.bool()) == Turn::Over {
+        if race.turn(rng.usize(..2), rng.bool()) == TurnOutcome::Over {
             return race.results().clone();
         }
     }
