@@ -17,6 +17,8 @@
 #![no_std]
 
 #[cfg(target_os = "none")]
+pub mod cpu;
+#[cfg(target_os = "none")]
 mod device_access;
 pub mod efi;
 pub mod exception;

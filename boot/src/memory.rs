@@ -9,7 +9,7 @@ use addr::{PhysAddr, Range};
 use sync::TicketLock;
 
 use crate::page_table::{AddressSpace, PAGE_SIZE, Table};
-use crate::{layout, secondary};
+use crate::{cpu, layout};
 
 pub use crate::page_table::{Kind, MapError};
 
@@ -33,7 +33,7 @@ static EXTENDING: TicketLock = TicketLock::new();
 ///
 /// See [`MapError`]; what was mapped before stays.
 pub fn map(range: Range<PhysAddr>, kind: Kind) -> Result<(), MapError> {
-    let turn = EXTENDING.acquire(secondary::relax);
+    let turn = EXTENDING.acquire(cpu::relax);
     let result = address_space().map(range, kind);
     drop(turn);
     // The walker sees the new entries before any access that follows.

@@ -4,11 +4,9 @@
 //! does, on the map that the first one made, with stacks of its own, and runs what [`entry!`](crate::entry) names.
 //! There is room for one, which is CPU 1; it cannot be stopped and started again.
 
-use core::arch::asm;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use aarch64_cpu::registers::{MPIDR_EL1, Readable, TPIDR_EL1};
-use addr::{CpuAffinity, PhysAddr};
+use addr::PhysAddr;
 use sync::Latch;
 
 use crate::layout;
@@ -56,27 +54,6 @@ pub fn prepare() -> Result<Start, PrepareError> {
 #[must_use]
 pub fn is_up() -> bool {
     UP.is_set()
-}
-
-/// Lets a moment pass: for a loop that waits for what another CPU does.
-///
-/// It says `YIELD`, and not `ISB` as [`core::hint::spin_loop`] does: an emulator that runs its CPUs in turn goes on
-/// with the next one there, one that runs them in parallel goes on at once.
-pub fn relax() {
-    // SAFETY: A hint, without any effect on state. Memory is not left out, so that what is before stays before.
-    unsafe { asm!("yield", options(nostack, preserves_flags)) };
-}
-
-/// The number of this CPU: 0 is the one that entered the image.
-#[must_use]
-pub fn this_cpu() -> usize {
-    TPIDR_EL1.get() as usize
-}
-
-/// The affinity of this CPU.
-#[must_use]
-pub fn this_affinity() -> CpuAffinity {
-    CpuAffinity::of_mpidr(MPIDR_EL1.get())
 }
 
 /// Called by the head on the second CPU.

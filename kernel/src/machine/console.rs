@@ -11,14 +11,14 @@ use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use addr::PhysAddr;
+use boot::cpu::relax;
 use boot::memory::MapError;
-use boot::secondary::relax;
 use sync::{TicketLock, Turn};
 
 use super::cpu_owner::CpuOwner;
 use super::pl011::Pl011;
 use super::spin_deadline::SpinDeadline;
-use super::{clock, failure, semihosting};
+use super::{clock, first_failure, semihosting};
 
 /// Where QEMU's `virt` machine has its first UART, until firmware says where it is.
 const FIRST_UART: PhysAddr = PhysAddr(0x0900_0000);
@@ -146,7 +146,7 @@ fn turn() -> Option<Turn<'static>> {
     if WRITER.is_mine() {
         return None;
     }
-    let turn = if failure::is_being_reported() {
+    let turn = if first_failure::is_being_reported() {
         let mut deadline = SpinDeadline::new(FAILURE_LIMIT_US, "the console");
         loop {
             match TURNS.try_acquire() {

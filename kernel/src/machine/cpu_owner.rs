@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use boot::secondary::this_cpu;
+use boot::cpu::this_cpu;
 
 /// The CPU that does something which only one CPU at a time may do, if any does.
 pub(crate) struct CpuOwner {

@@ -6,33 +6,16 @@
 use core::fmt;
 use core::panic::PanicInfo;
 
+use boot::cpu::this_cpu;
 use boot::exception::Exception;
-use boot::secondary::this_cpu;
 use boot::unanswered;
 
-use super::cpu_owner::{Claim, CpuOwner};
+use super::first_failure::is_first;
 use super::{console, power};
 use crate::log;
 
 /// Exit status of a run that could not be completed.
 pub(crate) const STATUS_ERROR: u8 = 1;
-
-/// The report of a failure. A failure of that does not start again.
-static FAILING: CpuOwner = CpuOwner::new();
-
-/// Whether a failure is being reported.
-pub(crate) fn is_being_reported() -> bool {
-    FAILING.is_claimed()
-}
-
-/// Whether this CPU is the first that fails; false if it fails again. Another CPU does not get past this.
-fn is_first() -> bool {
-    match FAILING.claim() {
-        Claim::Ours => true,
-        Claim::AlreadyOurs => false,
-        Claim::Theirs => power::park(),
-    }
-}
 
 /// Which CPU fails, if it is not the first one, which does not have to say so.
 struct Place;

@@ -10,6 +10,7 @@ mod cpu_owner;
 pub(crate) mod dma;
 pub(crate) mod ecam;
 pub(crate) mod failure;
+mod first_failure;
 pub(crate) mod fw_cfg;
 pub(crate) mod heap;
 mod pl011;

@@ -1,6 +1,6 @@
 //! Waiting for another CPU, which may never do what is waited for.
 
-use boot::secondary::relax;
+use boot::cpu::relax;
 
 use super::clock;
 

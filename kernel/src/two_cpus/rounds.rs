@@ -4,7 +4,7 @@
 //! each piece a CPU pauses for a moment of pseudo-random length, so that rounds with different seeds interleave
 //! differently, and one seed does so in much the same way again.
 
-use boot::secondary::relax;
+use boot::cpu::relax;
 use kernel::Random;
 use kernel::machine::clock;
 use scenario::TurnOutcome;

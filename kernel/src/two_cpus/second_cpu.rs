@@ -4,6 +4,7 @@
 //! it returns when both have. What they share is for the borrow checker to say, as with scoped threads.
 
 use addr::CpuAffinity;
+use boot::cpu;
 use boot::secondary::{self, PrepareError};
 use kernel::machine::power;
 use kernel::machine::psci::Conduit;
@@ -79,7 +80,7 @@ impl SecondCpu {
     ///
     /// See [`SecondCpuError`].
     pub(crate) fn start(cpus: &[CpuAffinity], conduit: Option<Conduit>) -> Result<Self, SecondCpuError> {
-        let here = secondary::this_affinity();
+        let here = cpu::this_affinity();
         let affinity = *cpus.iter().find(|cpu| **cpu != here).ok_or(SecondCpuError::None)?;
         let conduit = conduit.ok_or(SecondCpuError::NoPsci)?;
         let start = secondary::prepare()?;
@@ -142,7 +143,7 @@ impl Drop for SecondCpu {
 pub(crate) fn main() -> ! {
     loop {
         let Some(delivery) = WORK.take() else {
-            secondary::relax();
+            cpu::relax();
             continue;
         };
         if delivery.word() == PARK {

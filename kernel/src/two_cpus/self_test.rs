@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
-use boot::secondary::relax;
+use boot::cpu::relax;
 use kernel::machine::clock;
 use report::TwoCpus;
 use scenario::TurnOutcome;

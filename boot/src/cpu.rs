@@ -1,0 +1,27 @@
+//! The CPU that runs this: its number, its affinity, and how it waits for another one.
+
+use core::arch::asm;
+
+use aarch64_cpu::registers::{MPIDR_EL1, Readable, TPIDR_EL1};
+use addr::CpuAffinity;
+
+/// Lets a moment pass: for a loop that waits for what another CPU does.
+///
+/// It says `YIELD`, and not `ISB` as [`core::hint::spin_loop`] does: an emulator that runs its CPUs in turn goes on
+/// with the next one there, one that runs them in parallel goes on at once.
+pub fn relax() {
+    // SAFETY: A hint, without any effect on state. Memory is not left out, so that what is before stays before.
+    unsafe { asm!("yield", options(nostack, preserves_flags)) };
+}
+
+/// The number of this CPU: 0 is the one that entered the image.
+#[must_use]
+pub fn this_cpu() -> usize {
+    TPIDR_EL1.get() as usize
+}
+
+/// The affinity of this CPU.
+#[must_use]
+pub fn this_affinity() -> CpuAffinity {
+    CpuAffinity::of_mpidr(MPIDR_EL1.get())
+}
