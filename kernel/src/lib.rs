@@ -23,7 +23,7 @@ mod run;
 
 pub use error::Error;
 pub use hardware::{Handle, Hardware};
-pub use input::description::Described;
+pub use input::described::Described;
 pub use input::handover::HandedOver;
 pub use input::options::Options;
 #[doc(hidden)]

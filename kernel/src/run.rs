@@ -15,7 +15,8 @@ use report::{Report, Run as RunRecord};
 
 use crate::error::Error;
 use crate::hardware::Hardware;
-use crate::input::description::{self, Described};
+use crate::input::described::Described;
+use crate::input::description;
 use crate::input::handover::{self, Given, HandedOver};
 use crate::input::memory;
 use crate::input::options::Options;

@@ -7,33 +7,20 @@ use alloc::vec::Vec;
 
 use firmware::Description;
 use firmware::acpi::{AcpiMap, Surroundings};
-use firmware::device_tree::{self, MapForm};
+use firmware::device_tree::MapForm;
 use firmware::route::{Entry, Route, RouteError, TreeFrom};
 use pci::{Numbering, Resources};
-use probe::{LinuxFirmware, Path};
+use probe::Path;
 
 use crate::error::Error;
 use crate::input::console::{use_conduit, use_console};
+use crate::input::described::{Described, describe_tree};
 use crate::input::handover::Given;
 use crate::input::options::Options;
 use crate::input::{acpi_tables, fw_cfg_tables};
 use crate::log;
 use crate::machine::ram::Ram;
 use crate::machine::semihosting;
-
-/// A description of the machine, in whatever language firmware has it.
-pub struct Described {
-    /// What firmware describes.
-    pub description: Description,
-    /// Which IOMMU translates what, as firmware describes it.
-    pub map: Box<dyn LinuxFirmware>,
-    /// The device tree that it was read from; empty if it was not.
-    pub(crate) tree: Cow<'static, [u8]>,
-    /// Whether buses are numbered already.
-    pub(crate) numbering: Numbering,
-    /// Whether BARs are placed already.
-    pub(crate) resources: Resources,
-}
 
 /// Reads the description by `route`, from what was `given` at `entry` or from files of the host.
 ///
@@ -76,21 +63,6 @@ pub(crate) fn read(
     }
     use_conduit(*psci);
     Ok(described)
-}
-
-/// What a tree describes. Firmware that was there before has numbered the buses and placed the BARs.
-pub(super) fn describe_tree(
-    tree: Cow<'static, [u8]>,
-    entry: Entry,
-    form: MapForm,
-) -> Result<Described, Error> {
-    let (description, map) = device_tree::describe_with(&tree, form)?;
-    let (numbering, resources) = if entry.is_uefi() {
-        (Numbering::Keep, Resources::Keep)
-    } else {
-        (Numbering::default(), Resources::default())
-    };
-    Ok(Described { description, map: Box::new(map), tree, numbering, resources })
 }
 
 /// What the tree in a file of the host describes.

@@ -15,7 +15,7 @@ use probe::Finding;
 
 use crate::error::Error;
 use crate::input::console::{use_conduit, use_console};
-use crate::input::description::{Described, describe_tree};
+use crate::input::described::{Described, describe_tree};
 use crate::input::efi;
 use crate::machine::blob;
 

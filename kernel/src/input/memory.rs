@@ -8,7 +8,7 @@ use addr::{PhysAddr, Range};
 use boot::{Handover, Source};
 use probe::{Finding, Severity};
 
-use crate::input::description::Described;
+use crate::input::described::Described;
 use crate::input::efi;
 use crate::machine::heap::MemoryError;
 use crate::machine::{blob, heap};

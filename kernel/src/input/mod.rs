@@ -3,6 +3,7 @@
 pub(crate) mod acpi_handler;
 mod acpi_tables;
 mod console;
+pub(crate) mod described;
 pub(crate) mod description;
 pub(crate) mod driver_choice;
 pub(crate) mod efi;

@@ -1,0 +1,41 @@
+//! A machine as firmware describes it, whichever route the description came by.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+
+use firmware::Description;
+use firmware::device_tree::{self, MapForm};
+use firmware::route::Entry;
+use pci::{Numbering, Resources};
+use probe::LinuxFirmware;
+
+use crate::error::Error;
+
+/// A description of the machine, in whatever language firmware has it.
+pub struct Described {
+    /// What firmware describes.
+    pub description: Description,
+    /// Which IOMMU translates what, as firmware describes it.
+    pub map: Box<dyn LinuxFirmware>,
+    /// The device tree that it was read from; empty if it was not.
+    pub(crate) tree: Cow<'static, [u8]>,
+    /// Whether buses are numbered already.
+    pub(crate) numbering: Numbering,
+    /// Whether BARs are placed already.
+    pub(crate) resources: Resources,
+}
+
+/// What a tree describes. Firmware that was there before has numbered the buses and placed the BARs.
+pub(super) fn describe_tree(
+    tree: Cow<'static, [u8]>,
+    entry: Entry,
+    form: MapForm,
+) -> Result<Described, Error> {
+    let (description, map) = device_tree::describe_with(&tree, form)?;
+    let (numbering, resources) = if entry.is_uefi() {
+        (Numbering::Keep, Resources::Keep)
+    } else {
+        (Numbering::default(), Resources::default())
+    };
+    Ok(Described { description, map: Box::new(map), tree, numbering, resources })
+}
