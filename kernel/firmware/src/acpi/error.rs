@@ -2,7 +2,7 @@
 
 use addr::PhysAddr;
 
-use super::gate::{MAX_TABLE_SIZE, MAX_TABLES};
+use super::limits::{MAX_TABLE_SIZE, MAX_TABLES};
 
 /// Why the ACPI tables do not describe the machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

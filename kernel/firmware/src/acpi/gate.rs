@@ -13,6 +13,7 @@ use probe::{Finding, Severity};
 
 use super::bytes::{Bytes, sum};
 use super::error::{AcpiError, TableFault};
+use super::limits::{MAX_TABLE_SIZE, MAX_TABLES, MAX_TOTAL_SIZE};
 use super::spec::header::{Header, OldRsdp, Rsdp, Start};
 use super::spec::iort::Iort;
 use super::spec::mcfg::Mcfg;
@@ -22,12 +23,6 @@ use crate::findings::Findings;
 
 /// Bytes of the header that every table has (ACPI 6.5, section 5.2.6).
 pub(super) const HEADER_SIZE: usize = size_of::<Header>();
-/// Most bytes of one table.
-pub const MAX_TABLE_SIZE: usize = 4 << 20;
-/// Most tables.
-pub const MAX_TABLES: usize = 512;
-/// Most bytes of all tables.
-const MAX_TOTAL_SIZE: usize = 32 << 20;
 
 /// Bytes of the RSDP of ACPI 1.0, over which the first checksum is.
 const RSDP_OLD_SIZE: usize = size_of::<OldRsdp>();

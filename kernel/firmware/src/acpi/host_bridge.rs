@@ -12,7 +12,7 @@ use probe::Severity;
 
 use super::aml::{AddressSpace, AmlDevice, Namespace, Resource, SpaceKind};
 use super::gate::Tables;
-use super::platform::node;
+use super::node::node;
 use super::typed::Typed;
 use crate::findings::Findings;
 use crate::{HostBridge, LinuxView};

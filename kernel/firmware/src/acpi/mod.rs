@@ -16,7 +16,9 @@ pub mod fw_cfg;
 mod gate;
 mod host_bridge;
 mod iort;
+mod limits;
 mod map;
+mod node;
 mod platform;
 mod small;
 mod spec;
@@ -38,7 +40,8 @@ use crate::{Console, Description};
 
 pub use arena::Arena;
 pub use error::AcpiError;
-pub use gate::{MAX_TABLE_SIZE, MAX_TABLES, PhysicalMemory, Table, Tables};
+pub use gate::{PhysicalMemory, Table, Tables};
+pub use limits::{MAX_TABLE_SIZE, MAX_TABLES};
 pub use map::AcpiMap;
 
 use crate::findings::Findings;

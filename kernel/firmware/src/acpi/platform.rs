@@ -19,10 +19,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PhysAddr, Range};
-use probe::{FwNode, Severity};
+use probe::Severity;
 
 use super::aml::{AmlDevice, Namespace, Resource, SpaceKind};
 use super::host_bridge;
+use super::node::node;
 use crate::findings::Findings;
 use crate::{PlatformBus, PlatformDevice};
 
@@ -51,11 +52,6 @@ fn is_taken(device: &AmlDevice) -> bool {
     let is_pnp = device.ids().any(|own| PNP.iter().any(|id| id.eq_ignore_ascii_case(own)));
     let is_smbus = device.has_id(FORBIDDEN_WITH_RESOURCES) && !device.crs.is_empty();
     has_id(&HANDLED) || has_id(&FORBIDDEN) || is_pnp || is_smbus
-}
-
-/// The node of the device with this number in the namespace.
-pub(super) fn node(index: usize) -> FwNode {
-    FwNode(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
 /// Linux's name of each device of the namespace, in its order (`acpi_device_set_name`).

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::header::{HEADER_SIZE, MAX_TOTAL_SIZE, VERSION};
+use super::spec::{HEADER_SIZE, MAX_TOTAL_SIZE, VERSION};
 
 /// Why a device tree blob does not describe the machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

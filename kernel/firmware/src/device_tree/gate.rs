@@ -12,7 +12,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::error::{DeviceTreeError, StructureFault};
-use super::header::{Blocks, HEADER_SIZE, LAST_COMPATIBLE_VERSION, MAGIC, Mode, RESERVATION_SIZE, VERSION};
+use super::header::{Blocks, Mode};
+use super::spec::{HEADER_SIZE, LAST_COMPATIBLE_VERSION, MAGIC, RESERVATION_SIZE, VERSION};
 use super::token::{Token, Tokens, kind};
 
 /// Deepest nesting of nodes; the `fdt` crate's own walk has room for 63.

@@ -23,6 +23,7 @@ mod processors;
 mod reserved_iova;
 mod review;
 mod segment;
+mod spec;
 mod token;
 mod tree;
 mod windows;
