@@ -4,14 +4,12 @@ use addr::{Iova, Range};
 use virtio_drivers::transport::Transport;
 
 use crate::features::Features;
-use crate::start::StartError;
+use crate::limits::MAX_PROBE_SIZE;
+use crate::start_error::StartError;
 use crate::wire::config_offset as offset;
 
 /// The page size of the CPU, in bytes; a granule above it cannot map single pages.
 pub const CPU_PAGE_SIZE: u64 = 4096;
-
-/// The largest `probe_size` that the driver sets memory aside for, in bytes; QEMU 7.2 has 512.
-pub const MAX_PROBE_SIZE: u32 = 64 * 1024;
 
 /// How often the configuration is read again because the device changed it meanwhile.
 const MAX_CONFIG_READS: u32 = 16;

@@ -18,10 +18,12 @@ use crate::config::{self, CPU_PAGE_SIZE, Config};
 use crate::domain::{Domains, Translation};
 use crate::fault::{self, Fault};
 use crate::features::Features;
+use crate::limits::EVENT_QUEUE_SIZE;
 use crate::property;
-use crate::queue::{Death, EVENT_QUEUE_SIZE, Event, Link};
+use crate::queue::{Death, Event, Link};
 use crate::request::{Failure, Request, judge};
-use crate::start::{StartError, identify, negotiate};
+use crate::start::{identify, negotiate};
+use crate::start_error::StartError;
 use crate::wire::{TAIL_SIZE, config_offset};
 
 /// How many event buffers one poll takes, so that a device that never stops cannot hold the driver.

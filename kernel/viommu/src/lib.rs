@@ -36,12 +36,14 @@ mod driver;
 mod fault;
 mod features;
 mod identity;
+mod limits;
 mod map;
 mod property;
 #[expect(unsafe_code, reason = "rings and buffers are shared with the device")]
 mod queue;
 mod request;
 mod start;
+mod start_error;
 mod wire;
 
 #[cfg(test)]
@@ -49,9 +51,10 @@ mod wire;
 mod tests;
 
 pub use clock::{Clock, REQUEST_DEADLINE_US, RESET_DEADLINE_US};
-pub use config::{CPU_PAGE_SIZE, Config, MAX_PROBE_SIZE};
+pub use config::{CPU_PAGE_SIZE, Config};
 pub use driver::{Counters, Viommu};
 pub use fault::{Fault, FaultAccess, FaultReason};
 pub use features::Features;
-pub use queue::{Death, EVENT_QUEUE_SIZE, REQUEST_QUEUE_SIZE};
-pub use start::StartError;
+pub use limits::{EVENT_QUEUE_SIZE, MAX_PROBE_SIZE, REQUEST_QUEUE_SIZE};
+pub use queue::Death;
+pub use start_error::StartError;

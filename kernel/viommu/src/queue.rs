@@ -20,14 +20,10 @@ use virtio_drivers::transport::{DeviceStatus, Transport};
 use virtio_drivers::{BufferDirection, Error, Hal, PAGE_SIZE};
 
 use crate::clock::{Clock, REQUEST_DEADLINE_US, wait_until};
-use crate::start::{FEATURES_AGREED, StartError, reset};
+use crate::limits::{EVENT_QUEUE_SIZE, REQUEST_QUEUE_SIZE};
+use crate::start::{FEATURES_AGREED, reset};
+use crate::start_error::StartError;
 use crate::wire::{EVENT_QUEUE, FAULT_SIZE, MAX_REQUEST_SIZE, REQUEST_QUEUE, TAIL_SIZE};
-
-/// Entries of the request queue: one request at a time, of one readable and one writable part.
-pub const REQUEST_QUEUE_SIZE: usize = 2;
-
-/// Entries of the event queue: how many fault records the device can leave between two polls.
-pub const EVENT_QUEUE_SIZE: usize = 64;
 
 /// Where in the request buffers the device-writable part begins.
 const ANSWER_OFFSET: usize = 128;

@@ -3,126 +3,12 @@
 //! The sequence is spelled out here because `Transport::begin_init` neither waits for the reset nor
 //! reads FEATURES_OK back: a device that said no would be driven as if it had said yes.
 
-use thiserror::Error;
 use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport};
 
 use crate::clock::{Clock, RESET_DEADLINE_US, wait_until};
-use crate::config::{self, Config, MAX_PROBE_SIZE};
+use crate::config::{self, Config};
 use crate::features::Features;
-
-/// Why a device could not be taken into service.
-///
-/// After any of these the device has been told so (FAILED) and reset, except after
-/// [`NotAnIommu`](Self::NotAnIommu) and [`LegacyTransport`](Self::LegacyTransport), which leave it untouched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum StartError {
-    /// The transport leads to another kind of device.
-    #[error("device type is {found:?}, expected an IOMMU (type 23)")]
-    NotAnIommu {
-        /// What it is.
-        found: DeviceType,
-    },
-    /// The transport has the register layout from before virtio 1.0.
-    #[error(
-        "legacy device: the transport has the register layout from before virtio 1.0, expected version 2 \
-         (QEMU: -global virtio-mmio.force-legacy=false)"
-    )]
-    LegacyTransport,
-    /// The device did not confirm its reset.
-    #[error("device status is still {status:#x} {RESET_DEADLINE_US} us after a reset, expected 0")]
-    ResetTimeout {
-        /// The status register at the end of the wait.
-        status: u32,
-    },
-    /// Every bit of the status register is set after a reset: nothing answers there any more.
-    #[error("device status is {status:#x} after a reset, all bits set; the device does not respond")]
-    Gone {
-        /// The status register.
-        status: u32,
-    },
-    /// The device does not offer `VERSION_1`.
-    #[error("legacy device: features {offered:#x} do not have VERSION_1 (bit 32)")]
-    NoVersion1 {
-        /// What it offers.
-        offered: u64,
-    },
-    /// The device does not offer `MAP_UNMAP`, without which there is nothing to drive it with.
-    #[error("features {offered:#x} do not have MAP_UNMAP (bit 2), the only defined mode")]
-    NoMapUnmap {
-        /// What it offers.
-        offered: u64,
-    },
-    /// The device took FEATURES_OK back.
-    #[error(
-        "device offers features {offered:#x} but did not accept {asked:#x} (FEATURES_OK did not stay set)"
-    )]
-    FeaturesRefused {
-        /// What it offers.
-        offered: u64,
-        /// What the driver wanted of it.
-        asked: u64,
-    },
-    /// A field of the configuration space cannot be read.
-    #[error("configuration space at offset {offset}: {error}")]
-    ConfigRead {
-        /// Where.
-        offset: usize,
-        /// What the transport says.
-        error: virtio_drivers::Error,
-    },
-    /// The configuration changed during every attempt to read it.
-    #[error("configuration changed during each of {reads} reads")]
-    ConfigUnstable {
-        /// How many attempts.
-        reads: u32,
-    },
-    /// `page_size_mask` is 0.
-    #[error("page_size_mask is 0, expected at least one page size")]
-    PageSizeMask,
-    /// `input_range` ends before it starts.
-    #[error("input_range is {start:#x}..={end:#x}, expected start <= end")]
-    InputRange {
-        /// First address.
-        start: u64,
-        /// Last address.
-        end: u64,
-    },
-    /// `domain_range` ends before it starts.
-    #[error("domain_range is {start:#x}..={end:#x}, expected start <= end")]
-    DomainRange {
-        /// First ID.
-        start: u32,
-        /// Last ID.
-        end: u32,
-    },
-    /// `probe_size` is beyond reason.
-    #[error("probe_size is {0} bytes, expected at most {MAX_PROBE_SIZE}")]
-    ProbeSize(u32),
-    /// A queue could not be set up.
-    #[error("queue {queue} of {available} entries: {error}, expected at least {needed} entries")]
-    Queue {
-        /// Index of the queue.
-        queue: u16,
-        /// How many entries it has; 0 if there is no such queue.
-        available: u32,
-        /// How many the driver needs.
-        needed: u32,
-        /// What the queue says.
-        error: virtio_drivers::Error,
-    },
-    /// There is no memory for the buffers.
-    #[error("no memory for {bytes} bytes of buffers")]
-    OutOfMemory {
-        /// How much was wanted.
-        bytes: usize,
-    },
-    /// The device asks for a reset right after it was started.
-    #[error("device status is {status:#x} after DRIVER_OK, expected DRIVER_OK and no error")]
-    NotStarted {
-        /// The status register.
-        status: u32,
-    },
-}
+use crate::start_error::StartError;
 
 /// Resets the device and waits until it confirms.
 ///
