@@ -48,18 +48,22 @@ impl Report {
             write!(f, "{race}")?;
         }
         for invariant in self.invariants.iter().filter(|invariant| !invariant.holds) {
-            let cause = invariant.broken_by.as_deref().unwrap_or("cause unknown");
-            writeln!(f, "invariant {} violated: {cause}", invariant.id)?;
+            writeln!(f, "{}", invariant.violation())?;
         }
         if let Some(error) = &self.error {
             writeln!(f, "error: {error}")?;
         }
-        if self.failed_because.len() > 1 {
-            for reason in &self.failed_because {
-                writeln!(f, "failed because: {}", one_line(reason))?;
-            }
+        // The first reason is in the last line.
+        for reason in self.failed_because.iter().skip(1).filter(|reason| !self.is_shown(reason)) {
+            writeln!(f, "failed because: {}", one_line(reason))?;
         }
         self.write_last_line(f)
+    }
+
+    /// Whether a finding or a violated invariant is this reason, so that it has a line of its own.
+    fn is_shown(&self, reason: &str) -> bool {
+        self.findings.iter().any(|finding| finding.to_string() == reason)
+            || self.invariants.iter().any(|invariant| !invariant.holds && invariant.violation() == reason)
     }
 
     fn write_group(

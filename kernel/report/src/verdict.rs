@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::{Device, Report, Severity, Verdict};
+use crate::{Device, Invariant, Report, Severity, Verdict};
 
 /// Up to this many devices are named in a reason; otherwise they are counted.
 const NAMED_DEVICES: usize = 3;
@@ -43,10 +43,8 @@ impl Report {
     /// Lost isolation, then violated invariants, then findings of severity error.
     fn reasons_to_fail(&self) -> Vec<String> {
         let mut reasons = self.lost_isolation();
-        reasons.extend(self.invariants.iter().filter(|invariant| !invariant.holds).map(|invariant| {
-            let cause = invariant.broken_by.as_deref().unwrap_or("cause unknown");
-            format!("invariant {} violated: {cause}", invariant.id)
-        }));
+        let violated = self.invariants.iter().filter(|invariant| !invariant.holds);
+        reasons.extend(violated.map(Invariant::violation));
         let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
         reasons.extend(errors.map(ToString::to_string));
         reasons
@@ -82,6 +80,14 @@ impl Report {
             [first, ..] => format!("isolation lost for {whose}{all}: {}", first.why),
             [] => String::new(),
         }
+    }
+}
+
+impl Invariant {
+    /// Which invariant is violated, and the first cause.
+    pub(crate) fn violation(&self) -> String {
+        let cause = self.broken_by.as_deref().unwrap_or("cause unknown");
+        format!("invariant {} violated: {cause}", self.id)
     }
 }
 

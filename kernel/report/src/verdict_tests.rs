@@ -126,12 +126,16 @@ fn lost_isolation_is_said_before_invariants_and_these_before_findings() {
 }
 
 #[test]
-fn all_reasons_are_in_the_text_and_none_can_end_its_line() {
+fn each_reason_is_in_the_text_once_and_none_can_end_its_line() {
     let mut all = report(&[("0000:00:02.0", None, "refused by the IOMMU: a\nPASS: b", true)]);
     all.findings.push(finding(Severity::Error));
     all.judge();
+    all.fail_for(["expected 2 groups, there are 0".to_string()].into());
     let text = all.to_string();
-    assert_eq!(text.matches("failed because: ").count(), 2, "{text}");
+    // The finding has a line of its own already.
+    assert_eq!(text.matches("error[ecam-missing]").count(), 1, "{text}");
+    assert_eq!(text.matches("failed because: ").count(), 1, "{text}");
+    assert!(text.contains("\nfailed because: expected 2 groups, there are 0\n"), "{text}");
     let last = text.lines().last().unwrap();
     assert!(last.starts_with("FAIL: isolation lost for 0000:00:02.0, no device"), "{text}");
 }
