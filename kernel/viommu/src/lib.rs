@@ -27,17 +27,17 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod attach;
 mod by_endpoint;
 mod clock;
 mod config;
+mod death;
 mod domain;
 mod driver;
+mod event;
 mod fault;
 mod features;
 mod identity;
 mod limits;
-mod map;
 mod property;
 #[expect(unsafe_code, reason = "rings and buffers are shared with the device")]
 mod queue;
@@ -52,9 +52,9 @@ mod tests;
 
 pub use clock::{Clock, REQUEST_DEADLINE_US, RESET_DEADLINE_US};
 pub use config::{CPU_PAGE_SIZE, Config};
+pub use death::Death;
 pub use driver::{Counters, Viommu};
 pub use fault::{Fault, FaultAccess, FaultReason};
 pub use features::Features;
 pub use limits::{EVENT_QUEUE_SIZE, MAX_PROBE_SIZE, REQUEST_QUEUE_SIZE};
-pub use queue::Death;
 pub use start_error::StartError;

@@ -8,7 +8,7 @@ use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{Refusal, RefusalCause};
 use zerocopy::IntoBytes;
 
-use crate::queue::Death;
+use crate::death::Death;
 use crate::wire::{self, TAIL_SIZE, request_type};
 
 /// One request.

@@ -9,13 +9,14 @@ use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
 
 use crate::clock::Clock;
+use crate::death::Death;
 use crate::domain::{Mapping, Translation};
 use crate::driver::Viommu;
 use crate::identity;
-use crate::map::refusal;
-use crate::queue::Death;
 use crate::request::{Failure, Request, Status};
 use crate::wire::map_flag;
+
+use super::map::refusal;
 
 /// An endpoint could not enter a domain.
 struct NotEntered {

@@ -9,10 +9,10 @@ use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
 
 use crate::clock::Clock;
+use crate::death::Death;
 use crate::domain::{Mapping, Translation};
 use crate::driver::Viommu;
 use crate::features::Features;
-use crate::queue::Death;
 use crate::request::{Failure, Request};
 use crate::wire::map_flag;
 

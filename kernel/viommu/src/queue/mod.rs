@@ -9,21 +9,23 @@
 //! - an index from the used ring is compared with what is in flight before it is used for anything;
 //! - what the device writes is copied out once, through raw pointers, and judged on the copy.
 
-use core::fmt;
-use core::marker::PhantomData;
+mod buffers;
+
 use core::mem::ManuallyDrop;
-use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, fence};
 
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::{DeviceStatus, Transport};
-use virtio_drivers::{BufferDirection, Error, Hal, PAGE_SIZE};
+use virtio_drivers::{Error, Hal};
 
 use crate::clock::{Clock, REQUEST_DEADLINE_US, wait_until};
+use crate::death::Death;
+use crate::event::{Event, EventError};
 use crate::limits::{EVENT_QUEUE_SIZE, REQUEST_QUEUE_SIZE};
 use crate::start::{FEATURES_AGREED, reset};
 use crate::start_error::StartError;
 use crate::wire::{EVENT_QUEUE, FAULT_SIZE, MAX_REQUEST_SIZE, REQUEST_QUEUE, TAIL_SIZE};
+use buffers::Buffers;
 
 /// Where in the request buffers the device-writable part begins.
 const ANSWER_OFFSET: usize = 128;
@@ -31,80 +33,6 @@ const _: () = assert!(MAX_REQUEST_SIZE <= ANSWER_OFFSET);
 
 /// What a buffer holds before the device writes: no status, no valid property, no valid record.
 const POISON: u8 = 0xff;
-
-/// Why nothing more is asked of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Death {
-    /// A request was not answered within [`REQUEST_DEADLINE_US`].
-    Silent {
-        /// The status register at that moment; bit 6 is the device asking for a reset.
-        status: u32,
-    },
-    /// The used ring names a chain that is not in flight.
-    WrongChain {
-        /// What it names.
-        found: u16,
-        /// What is in flight.
-        expected: u16,
-    },
-    /// The used ring moved while no request was in flight.
-    UnaskedAnswer,
-    /// The queue refused a request although it was empty.
-    QueueBroken(Error),
-    /// Two answers in a row could not be read, so that the device's state is not known any more.
-    OutOfStep,
-}
-
-impl fmt::Display for Death {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Silent { status } => {
-                write!(f, "no answer within {REQUEST_DEADLINE_US} us, device status {status:#x}")?;
-                if status & DeviceStatus::DEVICE_NEEDS_RESET.bits() != 0 {
-                    f.write_str(" (DEVICE_NEEDS_RESET)")?;
-                }
-                Ok(())
-            }
-            Self::WrongChain { found, expected } => {
-                write!(f, "the used ring of the request queue contains chain {found}, expected {expected}")
-            }
-            Self::UnaskedAnswer => {
-                f.write_str("the used ring of the request queue advanced without a request")
-            }
-            Self::QueueBroken(error) => write!(f, "the request queue rejected a request: {error}"),
-            Self::OutOfStep => {
-                f.write_str("the device's responses cannot be read, so the state of its domains is unknown")
-            }
-        }
-    }
-}
-
-/// What a poll of the event queue found at one place of the ring.
-pub(crate) enum Event {
-    /// A record, copied out.
-    Record([u8; FAULT_SIZE]),
-    /// A buffer that came back with another length than that of a record.
-    WrongLength,
-}
-
-/// The event queue cannot be followed any more; requests are not affected.
-pub(crate) enum EventError {
-    /// The used ring names a chain that is not in flight.
-    WrongChain(u16),
-    /// The queue did not take a buffer back.
-    NotReposted(Error),
-}
-
-impl fmt::Display for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::WrongChain(found) => {
-                write!(f, "the used ring of the event queue contains chain {found}, which is not in flight")
-            }
-            Self::NotReposted(error) => write!(f, "the event queue rejected a buffer: {error}"),
-        }
-    }
-}
 
 /// A started device: its transport, its queues and the memory it may write to.
 pub(crate) struct Link<H: Hal, T: Transport, C: Clock> {
@@ -335,73 +263,4 @@ fn open_queue<H: Hal, T: Transport, const SIZE: usize>(
 
 fn queue_error(queue: u16, available: u32, needed: usize, error: Error) -> StartError {
     StartError::Queue { queue, available, needed: needed as u32, error }
-}
-
-/// Zeroed memory that the device can reach. Leaked unless freed by name.
-struct Buffers<H: Hal> {
-    paddr: u64,
-    start: NonNull<u8>,
-    pages: usize,
-    hal: PhantomData<H>,
-}
-
-// SAFETY: The memory is owned by this value alone and not tied to a thread.
-unsafe impl<H: Hal> Send for Buffers<H> {}
-
-impl<H: Hal> Buffers<H> {
-    fn new(bytes: usize) -> Result<Self, StartError> {
-        let pages = bytes.div_ceil(PAGE_SIZE);
-        let (paddr, start) = H::dma_alloc(pages, BufferDirection::Both);
-        // Address 0 is how the crate's own DMA memory reports that there is none.
-        if paddr == 0 {
-            return Err(StartError::OutOfMemory { bytes });
-        }
-        Ok(Self { paddr, start, pages, hal: PhantomData })
-    }
-
-    /// The `len` bytes at `offset`; panics if they are not all inside.
-    fn part(&self, offset: usize, len: usize) -> NonNull<[u8]> {
-        let end = offset.checked_add(len).expect("a part does not wrap");
-        assert!(end <= self.pages * PAGE_SIZE, "a part lies inside its buffers");
-        // SAFETY: `offset` lies inside the allocation, as just checked.
-        let start = unsafe { self.start.add(offset) };
-        NonNull::slice_from_raw_parts(start, len)
-    }
-
-    fn write(&mut self, offset: usize, bytes: &[u8]) {
-        let start = self.part(offset, bytes.len()).cast::<u8>();
-        for (index, byte) in bytes.iter().enumerate() {
-            // SAFETY: `index` is less than the length of the part.
-            let place = unsafe { start.add(index) };
-            // SAFETY: The place is inside the allocation; a byte is always aligned.
-            unsafe { place.write_volatile(*byte) };
-        }
-    }
-
-    fn fill(&mut self, offset: usize, len: usize, byte: u8) {
-        let part = self.part(offset, len);
-        // SAFETY: The part is inside the allocation, which is ours to write.
-        unsafe { part.cast::<u8>().write_bytes(byte, len) };
-    }
-
-    fn read(&self, offset: usize, bytes: &mut [u8]) {
-        let start = self.part(offset, bytes.len()).cast::<u8>();
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            // SAFETY: `index` is less than the length of the part.
-            let place = unsafe { start.add(index) };
-            // SAFETY: The place is inside the allocation and initialised since it was allocated.
-            *byte = unsafe { place.read_volatile() };
-        }
-    }
-
-    /// Gives the memory back.
-    ///
-    /// # Safety
-    ///
-    /// The device does not access it any more.
-    unsafe fn free(self) {
-        // SAFETY: These are the values of `dma_alloc`, and `self` is gone after this.
-        // A number other than 0 means that the memory was not freed; then it is leaked.
-        let _not_freed = unsafe { H::dma_dealloc(self.paddr, self.start, self.pages) };
-    }
 }

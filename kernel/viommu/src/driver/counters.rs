@@ -1,0 +1,16 @@
+//! What happened at a device, in numbers.
+
+/// What the driver has seen, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests that the device refused with a status.
+    pub refused: u64,
+    /// Requests whose answer was missing or of the wrong length.
+    pub unreadable: u64,
+    /// Fault records taken.
+    pub faults: u64,
+    /// Event buffers that were not a record: wrong length, or a reserved field set.
+    pub events_ignored: u64,
+}
