@@ -11,8 +11,10 @@ use probe::Severity;
 
 use super::cursor::{AmlFault, Cursor, begins_name};
 use super::heap::Value;
-use super::machine::{MAX_DEPTH, Machine, Reason, Stop, of_fault};
+use super::limits::MAX_DEPTH;
+use super::machine::Machine;
 use super::opcode;
+use super::stop::{Reason, Stop, of_fault};
 use super::tree::ROOT;
 
 /// A list of terms that is being run.

@@ -9,9 +9,11 @@ use probe::Severity;
 
 use super::cursor::Segment;
 use super::device::{AmlDevice, PRESENT_OR_FUNCTIONAL, Uid};
+use super::found::Found;
 use super::id;
-use super::machine::{Found, Machine, Reason};
+use super::machine::Machine;
 use super::resource::Resource;
+use super::stop::Reason;
 use super::template;
 use super::tree::{Kind, ROOT};
 use super::unknown::Unknowns;

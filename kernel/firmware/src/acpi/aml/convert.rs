@@ -5,7 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::heap::{Known, Object, Value};
-use super::machine::{Machine, Reason, Stop};
+use super::machine::Machine;
+use super::stop::{Reason, Stop};
 
 impl Machine<'_> {
     /// What kind of value it is, for messages.

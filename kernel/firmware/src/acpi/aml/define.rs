@@ -3,8 +3,9 @@
 use super::block::{Block, Next};
 use super::cursor::{Cursor, NameString};
 use super::heap::{Object, Value};
-use super::machine::{Machine, Reason, Stop, of_fault};
+use super::machine::Machine;
 use super::opcode::{self, field};
+use super::stop::{Reason, Stop, of_fault};
 use super::tree::Kind;
 
 impl<'a> Machine<'a> {

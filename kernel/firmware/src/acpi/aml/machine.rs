@@ -4,110 +4,24 @@
 //! [`Value::Unknown`], and so is what is computed of it. An evaluation that would have to decide by such a value ends.
 //! What the rest of it might have written to is unknown from then on, so that nothing is taken for what it is not.
 
-use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::cursor::{AmlFault, Cursor, Data, FaultKind, NameString};
+use super::cursor::Cursor;
 use super::findings::Findings;
 use super::heap::{Cause, Handle, Heap, Object, Reference, Source, Value};
+use super::limits::{
+    BYTES_OF_A_STEP, MAX_ALL_STEPS, MAX_DEPTH, MAX_PACKAGE_DEPTH, MAX_STEPS, MAX_VALUE_BYTES,
+};
 use super::opcode;
-use super::tree::{Kind, Refusal, Tree};
-
-/// Most statements and operators of one evaluation.
-const MAX_STEPS: usize = 1 << 16;
-
-/// Most statements and operators of all evaluations together.
-const MAX_ALL_STEPS: usize = 1 << 20;
-
-/// Copying so many bytes counts as a step.
-const BYTES_OF_A_STEP: usize = 64;
-
-/// Deepest nesting of operators, blocks and calls together.
-pub(super) const MAX_DEPTH: usize = 64;
-
-/// Deepest nesting of packages in a value.
-const MAX_PACKAGE_DEPTH: usize = 8;
-
-/// Most bytes and elements that are handed out for all devices together: one text or template may be used by many.
-const MAX_VALUE_BYTES: usize = 1 << 20;
+use super::stop::{Reason, Stop};
+use super::tree::{Kind, Tree};
 
 /// Locals of a call; arguments come behind them.
 pub(super) const LOCALS: usize = 8;
 
 /// Locals and arguments.
 pub(super) const SLOTS: usize = LOCALS + 7;
-
-/// Why an evaluation has no value, and where it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stop {
-    pub(super) place: (usize, usize),
-    pub(super) reason: Reason,
-}
-
-/// See [`Stop`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Reason {
-    #[error("{0}")]
-    Fault(FaultKind),
-    /// See [`Machine::explain`].
-    #[error("it is not known")]
-    Unknown(Source),
-    #[error("a method with {0} arguments, expected none")]
-    Arguments(usize),
-    #[error("{0} is not defined")]
-    Undefined(NameString),
-    #[error("{0} is not defined, and the Name for it has no value")]
-    Valueless(NameString),
-    #[error("no value: a method returned nothing, or nothing was stored")]
-    Uninitialized,
-    #[error("found {found}, expected {expected}")]
-    Type { found: &'static str, expected: &'static str },
-    #[error("index {index:#x} is outside the length {length:#x}")]
-    Index { index: u64, length: usize },
-    #[error("{0} by 0")]
-    Zero(&'static str),
-    #[error("{name} cannot be defined: {refusal}")]
-    Refused { name: NameString, refusal: Refusal },
-    #[error("an Else without an If")]
-    Else,
-    #[error("more than {MAX_STEPS} steps, or more than {MAX_ALL_STEPS} in all evaluations together")]
-    Steps,
-    #[error("nested deeper than {MAX_DEPTH}")]
-    Depth,
-    #[error("too much memory is needed")]
-    Memory,
-    #[error("the values of all devices together exceed {MAX_VALUE_BYTES:#x} bytes")]
-    Budget,
-}
-
-impl Reason {
-    pub(super) fn at(self, place: (usize, usize)) -> Stop {
-        Stop { place, reason: self }
-    }
-}
-
-/// What an object of a device is.
-#[derive(Clone, Debug)]
-pub(super) enum Found<'a> {
-    Integer(u64),
-    Text(Cow<'a, [u8]>),
-    /// Its bytes, and the table and offset where they stand, or where the object is defined that gave them.
-    Buffer(Cow<'a, [u8]>, (usize, usize)),
-    Package(Vec<Result<Found<'a>, Reason>>),
-}
-
-impl Found<'_> {
-    /// What kind of value it is.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::Integer(_) => "an integer",
-            Self::Text(_) => "a string",
-            Self::Buffer(..) => "a buffer",
-            Self::Package(_) => "a package",
-        }
-    }
-}
 
 /// A call, or a table that is being loaded.
 pub(super) struct Activation {
@@ -163,19 +77,6 @@ impl<'a> Machine<'a> {
         self.permanent = self.tree.len();
     }
 
-    /// What a node of the tree stands for; a method without arguments is run.
-    pub(super) fn evaluate(&mut self, node: usize) -> Result<Found<'a>, Stop> {
-        let place = self.place(node);
-        self.spend(1).map_err(|reason| reason.at(place))?;
-        if let Some(found) = self.constant(node) {
-            return found;
-        }
-        self.alone(|machine| {
-            let value = machine.value_of(node, place)?;
-            machine.export(value, place, MAX_PACKAGE_DEPTH).map_err(|reason| reason.at(place))
-        })
-    }
-
     /// Runs a method without arguments for what it does.
     pub(super) fn run_method(&mut self, node: usize) -> Result<(), Stop> {
         let place = self.place(node);
@@ -183,7 +84,10 @@ impl<'a> Machine<'a> {
     }
 
     /// Does one evaluation, of which nothing stays but what it stored.
-    fn alone<T>(&mut self, evaluation: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
+    pub(super) fn alone<T>(
+        &mut self,
+        evaluation: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
         self.steps = MAX_STEPS;
         self.permanent = self.tree.len();
         let mark = self.heap.mark();
@@ -195,58 +99,8 @@ impl<'a> Machine<'a> {
         result
     }
 
-    /// The value of data that needs no evaluation, and was not stored to.
-    fn constant(&mut self, node: usize) -> Option<Result<Found<'a>, Stop>> {
-        let node = self.tree.node(node);
-        let (&Kind::Data(mut data), None) = (&node.kind, node.value) else { return None };
-        let table = data.table;
-        Some(match data.data() {
-            Ok(Data::Integer(number)) => Ok(Found::Integer(self.narrowed(number))),
-            Ok(Data::Text(text)) => match self.spend(text.len()) {
-                Ok(()) => Ok(Found::Text(Cow::Borrowed(text))),
-                Err(reason) => Err(reason.at((table, data.at))),
-            },
-            Ok(Data::Buffer(mut inside)) => {
-                let size = inside.constant().ok().flatten()?;
-                let bytes = inside.rest();
-                if usize::try_from(size).ok()? > bytes.len() {
-                    return None;
-                }
-                let place = (table, inside.at);
-                let spent = self.spend(bytes.len()).map_err(|reason| reason.at(place));
-                spent.map(|()| Found::Buffer(Cow::Borrowed(bytes), place))
-            }
-            _ => return None,
-        })
-    }
-
-    /// A value without its heap.
-    fn export(&mut self, value: Value, place: (usize, usize), depth: usize) -> Result<Found<'a>, Reason> {
-        let handle = match value {
-            Value::Integer(number) => return Ok(Found::Integer(number)),
-            Value::Unknown(cause) => return Err(Reason::Unknown(cause.source)),
-            Value::Uninitialized => return Err(Reason::Uninitialized),
-            Value::Reference(_) => return Err(Reason::Type { found: "a reference", expected: "data" }),
-            Value::Object(handle) => handle,
-        };
-        let object = self.heap.get(handle).ok_or(Reason::Uninitialized)?.clone();
-        match object {
-            Object::Text(text) => self.spend(text.len()).map(|()| Found::Text(Cow::Owned(text))),
-            Object::Buffer(bytes) => {
-                self.spend(bytes.len()).map(|()| Found::Buffer(Cow::Owned(bytes), place))
-            }
-            Object::Package(elements) => {
-                let depth = depth.checked_sub(1).ok_or(Reason::Depth)?;
-                self.spend(elements.len())?;
-                let elements = elements.into_iter().map(|element| self.export(element, place, depth));
-                Ok(Found::Package(elements.collect()))
-            }
-            Object::Unknown(cause) => Err(Reason::Unknown(cause.source)),
-        }
-    }
-
     /// Takes `bytes` from the budget; once that is not enough, nothing more is read.
-    fn spend(&mut self, bytes: usize) -> Result<(), Reason> {
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), Reason> {
         let left = self.value_bytes.checked_sub(bytes);
         self.value_bytes = left.unwrap_or(0);
         left.map(|_| ()).ok_or(Reason::Budget)
@@ -403,9 +257,4 @@ impl<'a> Machine<'a> {
     pub(super) fn look(&self, handle: Handle, place: (usize, usize)) -> Result<&Object, Stop> {
         self.heap.get(handle).ok_or_else(|| Reason::Uninitialized.at(place))
     }
-}
-
-/// What cannot be understood, in the table with this index.
-pub(super) fn of_fault(table: usize) -> impl Fn(AmlFault) -> Stop {
-    move |fault| Reason::Fault(fault.kind).at((table, fault.at))
 }

@@ -10,19 +10,24 @@
 
 mod block;
 mod collect;
+mod compare;
 mod convert;
 mod cursor;
 mod define;
 mod device;
 mod findings;
+mod found;
 mod heap;
 mod id;
+mod limits;
 mod machine;
 mod opcode;
 mod operators;
 mod osi;
+mod reference;
 mod resource;
 mod spoil;
+mod stop;
 mod store;
 mod template;
 mod term;

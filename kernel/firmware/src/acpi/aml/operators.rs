@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use super::convert::{digits, list};
 use super::heap::{Known, Object, Value};
-use super::machine::{Machine, Reason, Stop};
+use super::machine::Machine;
 use super::opcode;
+use super::stop::{Reason, Stop};
 
 /// What follows an opcode.
 pub(super) struct Form {

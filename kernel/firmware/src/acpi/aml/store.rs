@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use super::convert::little_endian;
 use super::cursor::{Cursor, begins_name};
 use super::heap::{Cause, Handle, Object, Reference, Value};
-use super::machine::{LOCALS, Machine, Reason, Stop, of_fault};
+use super::machine::{LOCALS, Machine};
 use super::opcode;
+use super::stop::{Reason, Stop, of_fault};
 use super::tree::Kind;
 
 /// Where a result goes.

@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use super::cursor::{Cursor, Data, FaultKind, NameString, begins_name};
 use super::heap::{Cause, Known, Object, Reference, Source, Value};
-use super::machine::{LOCALS, Machine, Reason, SLOTS, Stop, of_fault};
+use super::machine::{LOCALS, Machine, SLOTS};
 use super::opcode;
+use super::stop::{Reason, Stop, of_fault};
 use super::store::{Target, slot};
 use super::tree::Kind;
 use super::{operators, osi};
@@ -144,69 +145,6 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What a reference leads to.
-    pub(super) fn dereference(&mut self, value: Value, place: (usize, usize)) -> Result<Value, Stop> {
-        let reference = match value {
-            Value::Reference(reference) => reference,
-            Value::Unknown(_) => return Ok(value),
-            // A path in a text, which is rare.
-            Value::Object(_) => {
-                return Ok(Value::Unknown(Cause { place, source: Source::Operator(opcode::DEREF_OF) }));
-            }
-            other => return Err(Reason::Type { found: self.kind(other), expected: "a reference" }.at(place)),
-        };
-        match reference {
-            Reference::Node(node) => self.value_of(node, place),
-            Reference::Slot(serial, slot) => {
-                let owner = self.activations.iter().find(|own| own.serial == serial);
-                owner.and_then(|own| *own.slots.get(slot)?).ok_or_else(|| Reason::Uninitialized.at(place))
-            }
-            Reference::Element(package, index) => match self.look(package, place)? {
-                Object::Package(elements) => match elements.get(index) {
-                    Some(Value::Uninitialized) | None => Err(Reason::Uninitialized.at(place)),
-                    Some(element) => Ok(*element),
-                },
-                _ => Err(Reason::Uninitialized.at(place)),
-            },
-            Reference::Byte(buffer, index) => match self.look(buffer, place)? {
-                Object::Buffer(bytes) | Object::Text(bytes) => {
-                    let byte = bytes.get(index).ok_or_else(|| Reason::Uninitialized.at(place))?;
-                    Ok(Value::Integer(u64::from(*byte)))
-                }
-                Object::Unknown(cause) => Ok(Value::Unknown(*cause)),
-                Object::Package(_) => Err(Reason::Uninitialized.at(place)),
-            },
-        }
-    }
-
-    /// What `RefOf` and `CondRefOf` refer to; `None` if it is not there.
-    fn reference(
-        &mut self,
-        terms: &mut Cursor<'a>,
-        scope: usize,
-        place: (usize, usize),
-    ) -> Result<Option<Value>, Stop> {
-        let faulty = of_fault(terms.table);
-        if begins_name(terms.peek().map_err(&faulty)?) {
-            let name = terms.name().map_err(&faulty)?;
-            let node = self.tree.resolve(scope, &name);
-            return Ok(node.map(|node| Value::Reference(Reference::Node(node))));
-        }
-        let mut ahead = *terms;
-        if let Some(index) = slot(ahead.opcode().map_err(&faulty)?) {
-            *terms = ahead;
-            if let Some(value @ Value::Reference(_)) = self.slot(index).filter(|_| index >= LOCALS) {
-                return Ok(Some(value));
-            }
-            let serial = self.activations.last().map_or(0, |own| own.serial);
-            return Ok(Some(Value::Reference(Reference::Slot(serial, index))));
-        }
-        match self.operand(terms, scope)? {
-            value @ (Value::Reference(_) | Value::Unknown(_)) => Ok(Some(value)),
-            other => Err(Reason::Type { found: self.kind(other), expected: "a reference" }.at(place)),
-        }
-    }
-
     /// Evaluates an operator behind its opcode.
     fn operator(
         &mut self,
@@ -342,146 +280,5 @@ impl<'a> Machine<'a> {
     ) -> Result<(Known<u64>, Known<u64>), Stop> {
         let (first, second) = (self.operand(terms, scope)?, self.operand(terms, scope)?);
         Ok((self.number(first, place)?, self.number(second, place)?))
-    }
-
-    fn index(&mut self, terms: &mut Cursor<'a>, scope: usize, place: (usize, usize)) -> Result<Value, Stop> {
-        let source = self.operand(terms, scope)?;
-        let index = self.operand(terms, scope)?;
-        let target = self.target(terms, scope)?;
-        let index = match (source, self.number(index, place)?) {
-            (Value::Unknown(_), _) => return Ok(source),
-            (_, Err(cause)) => return Ok(Value::Unknown(cause)),
-            (_, Ok(index)) => index,
-        };
-        let Value::Object(handle) = source else {
-            let found = self.kind(source);
-            return Err(Reason::Type { found, expected: "a package, a buffer or a string" }.at(place));
-        };
-        let at = usize::try_from(index).unwrap_or(usize::MAX);
-        let (length, reference) = match self.look(handle, place)? {
-            Object::Package(elements) => (elements.len(), Reference::Element(handle, at)),
-            Object::Buffer(bytes) | Object::Text(bytes) => (bytes.len(), Reference::Byte(handle, at)),
-            Object::Unknown(cause) => return Ok(Value::Unknown(*cause)),
-        };
-        if at >= length {
-            return Err(Reason::Index { index, length }.at(place));
-        }
-        let value = Value::Reference(reference);
-        self.store(value, target, false, place)?;
-        Ok(value)
-    }
-
-    /// Numbers of types as in ACPI 6.5, section 19.6.97.
-    fn object_type(
-        &mut self,
-        terms: &mut Cursor<'a>,
-        scope: usize,
-        place: (usize, usize),
-    ) -> Result<Value, Stop> {
-        let mut ahead = *terms;
-        let mut value = match self.reference(&mut ahead, scope, place) {
-            Ok(value) => {
-                *terms = ahead;
-                value.unwrap_or(Value::Uninitialized)
-            }
-            Err(_) => self.operand(terms, scope)?,
-        };
-        while let Value::Reference(reference) = value {
-            if let Reference::Node(node) = reference {
-                match self.tree.get(node).map(|node| &node.kind) {
-                    Some(Kind::RegionField) => return Ok(Value::Integer(5)),
-                    Some(Kind::Device) => return Ok(Value::Integer(6)),
-                    Some(Kind::Method { .. } | Kind::Osi) => return Ok(Value::Integer(8)),
-                    Some(Kind::BufferField { .. }) => return Ok(Value::Integer(14)),
-                    Some(Kind::Data(_) | Kind::Variable) => {}
-                    _ => {
-                        return Ok(Value::Unknown(Cause {
-                            place,
-                            source: Source::Operator(opcode::OBJECT_TYPE),
-                        }));
-                    }
-                }
-            }
-            if let Reference::Slot(serial, slot) = reference {
-                let owner = self.activations.iter().find(|own| own.serial == serial);
-                if owner.is_none_or(|own| own.slots.get(slot).is_none_or(Option::is_none)) {
-                    return Ok(Value::Integer(0));
-                }
-            }
-            self.step(place)?;
-            value = self.dereference(value, place)?;
-        }
-        Ok(match value {
-            Value::Unknown(_) => value,
-            Value::Integer(_) => Value::Integer(1),
-            Value::Object(handle) => Value::Integer(match self.look(handle, place)? {
-                Object::Text(_) => 2,
-                Object::Buffer(_) | Object::Unknown(_) => 3,
-                Object::Package(_) => 4,
-            }),
-            Value::Uninitialized | Value::Reference(_) => Value::Integer(0),
-        })
-    }
-
-    /// `Match`: the index of the first element for which both comparisons hold (ACPI 6.5, section 19.6.79).
-    fn find(&mut self, terms: &mut Cursor<'a>, scope: usize, place: (usize, usize)) -> Result<Value, Stop> {
-        let faulty = of_fault(terms.table);
-        let package = self.operand(terms, scope)?;
-        let first = terms.byte().map_err(&faulty)?;
-        let left = self.operand(terms, scope)?;
-        let second = terms.byte().map_err(&faulty)?;
-        let right = self.operand(terms, scope)?;
-        let start = self.operand(terms, scope)?;
-        let numbers = (self.number(left, place)?, self.number(right, place)?, self.number(start, place)?);
-        let (left, right, start) = match numbers {
-            (Ok(left), Ok(right), Ok(start)) => (left, right, start),
-            (Err(cause), _, _) | (_, Err(cause), _) | (_, _, Err(cause)) => return Ok(Value::Unknown(cause)),
-        };
-        let elements = match package {
-            Value::Object(handle) => match self.look(handle, place)? {
-                Object::Package(elements) => elements.clone(),
-                _ => return Err(Reason::Type { found: self.kind(package), expected: "a package" }.at(place)),
-            },
-            Value::Unknown(_) => return Ok(package),
-            other => return Err(Reason::Type { found: self.kind(other), expected: "a package" }.at(place)),
-        };
-        for (index, element) in elements.iter().enumerate().skip(usize::try_from(start).unwrap_or(usize::MAX))
-        {
-            self.step(place)?;
-            let Value::Integer(number) = *element else { continue };
-            if operators::matches(first, number, left) && operators::matches(second, number, right) {
-                return Ok(Value::Integer(index as u64));
-            }
-        }
-        Ok(self.truth(true))
-    }
-
-    /// The first operand decides what is compared: numbers, or bytes one by one.
-    fn compare(
-        &mut self,
-        opcode: u16,
-        terms: &mut Cursor<'a>,
-        scope: usize,
-        place: (usize, usize),
-    ) -> Result<Value, Stop> {
-        let (first, second) = (self.operand(terms, scope)?, self.operand(terms, scope)?);
-        let order = if matches!(first, Value::Integer(_) | Value::Unknown(_)) {
-            match (self.number(first, place)?, self.number(second, place)?) {
-                (Ok(first), Ok(second)) => first.cmp(&second),
-                (Err(cause), _) | (_, Err(cause)) => return Ok(Value::Unknown(cause)),
-            }
-        } else {
-            let second =
-                if self.is_text(first) { self.text(second, place)? } else { self.buffer(second, place)? };
-            match (self.bytes(first, place)?, second) {
-                (Ok(first), Ok(second)) => first.cmp(&second),
-                (Err(cause), _) | (_, Err(cause)) => return Ok(Value::Unknown(cause)),
-            }
-        };
-        Ok(self.truth(match opcode {
-            opcode::LOGICAL_EQUAL => order.is_eq(),
-            opcode::LOGICAL_GREATER => order.is_gt(),
-            _ => order.is_lt(),
-        }))
     }
 }

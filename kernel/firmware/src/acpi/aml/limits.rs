@@ -1,0 +1,19 @@
+//! How much one evaluation may take, and all of them together.
+
+/// Most statements and operators of one evaluation.
+pub(super) const MAX_STEPS: usize = 1 << 16;
+
+/// Most statements and operators of all evaluations together.
+pub(super) const MAX_ALL_STEPS: usize = 1 << 20;
+
+/// Copying so many bytes counts as a step.
+pub(super) const BYTES_OF_A_STEP: usize = 64;
+
+/// Deepest nesting of operators, blocks and calls together.
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// Deepest nesting of packages in a value.
+pub(super) const MAX_PACKAGE_DEPTH: usize = 8;
+
+/// Most bytes and elements that are handed out for all devices together: one text or template may be used by many.
+pub(super) const MAX_VALUE_BYTES: usize = 1 << 20;
