@@ -1,0 +1,153 @@
+//! From the nodes of a VIOT to ranges, endpoints and the IOMMUs that they lead to.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+
+use probe::Severity;
+
+use crate::acpi::bytes::Bytes;
+use crate::acpi::spec::viot as spec;
+use crate::findings::Findings;
+
+use super::node::{Body, Raw, body, node};
+use super::table::{Iommu, IommuPlace, MmioEndpoint, PciRange, Viot, node_place};
+
+/// Bytes of the table in front of its nodes.
+const HEADER_SIZE: usize = size_of::<spec::Viot>();
+
+impl Viot {
+    /// Reads a table whose common header and length are sound.
+    pub(in crate::acpi) fn parse(table: &[u8], findings: &mut Findings) -> Self {
+        let mut parser =
+            Parser { table: Bytes::new(table), findings, iommus: BTreeMap::new(), first_node: 0 };
+        let raw = parser.walk();
+        let mut viot = parser.resolve(raw);
+        viot.check(findings);
+        viot.ranges.retain(|range| !range.is_empty());
+        viot
+    }
+}
+
+/// The nodes of a table, on the way to what they mean together.
+struct Parser<'a, 'f> {
+    table: Bytes<'a>,
+    findings: &'f mut Findings,
+    /// IOMMUs by offset, and whether an endpoint leads there.
+    iommus: BTreeMap<usize, (IommuPlace, bool)>,
+    /// No node can begin before this offset.
+    first_node: usize,
+}
+
+impl Parser<'_, '_> {
+    fn complain(&mut self, id: &'static str, severity: Severity, place: &str, what: &str) {
+        self.findings.add(id, severity, place, what);
+    }
+
+    /// Walks the nodes; a node with an invalid header or body ends the walk, and the nodes before it are used.
+    fn walk(&mut self) -> Vec<Raw> {
+        let Some(header) = self.table.read::<spec::Viot>(0) else { return Vec::new() };
+        let count = header.node_count.get();
+        let mut at = usize::from(header.node_offset);
+        self.first_node = at.max(HEADER_SIZE);
+        if at < HEADER_SIZE && count > 0 {
+            let what = format!(
+                "node_offset at 0x26 is {at:#x}, expected at least {HEADER_SIZE:#x}; no node is read"
+            );
+            self.complain("viot-node-broken", Severity::Error, "VIOT", &what);
+            return Vec::new();
+        }
+        let mut raw = Vec::new();
+        // The count has 16 bits, which bounds the loop; each round moves on by at least a node's header.
+        for number in 0..count {
+            let read = node(self.table, at).and_then(|node| Ok((node.len(), body(node)?)));
+            let (length, body) = match read {
+                Ok(read) => read,
+                Err(fault) => {
+                    let what =
+                        format!("node {number} of {count}: {fault}; the rest of the table is not read");
+                    self.complain("viot-node-broken", Severity::Error, &node_place(at), &what);
+                    break;
+                }
+            };
+            match body {
+                Body::Iommu(place) => {
+                    self.iommus.insert(at, (place, false));
+                }
+                Body::Endpoints(endpoints) => raw.push(endpoints),
+                Body::Unknown(kind) => {
+                    let what = format!("unknown type {kind}; the node is ignored");
+                    self.complain("viot-node-unknown", Severity::Warning, &node_place(at), &what);
+                }
+            }
+            at += length;
+        }
+        raw
+    }
+
+    /// Resolves the IOMMU of each range and endpoint; one without a valid IOMMU is left out.
+    fn resolve(mut self, raw: Vec<Raw>) -> Viot {
+        let mut viot = Viot::default();
+        let walked: Vec<usize> = self.iommus.keys().copied().collect();
+        let mut resolved = Vec::with_capacity(raw.len());
+        for node in raw {
+            let (offset, target) = match &node {
+                Raw::Pci(range, target) => (range.offset, usize::from(*target)),
+                Raw::Mmio(endpoint, target) => (endpoint.offset, usize::from(*target)),
+            };
+            if !self.iommus.contains_key(&target) {
+                match self.output(target) {
+                    Ok(place) => {
+                        let what = format!(
+                            "the output node {target:#x} is beyond the node count, but it is an IOMMU node; it is used"
+                        );
+                        self.complain("viot-output-uncounted", Severity::Warning, &node_place(offset), &what);
+                        self.iommus.insert(target, (place, true));
+                    }
+                    Err(fault) => {
+                        let what =
+                            format!("the output node {target:#x} {fault}; its endpoints are not translated");
+                        self.complain("viot-output-invalid", Severity::Error, &node_place(offset), &what);
+                        continue;
+                    }
+                }
+            }
+            if let Some((_, is_used)) = self.iommus.get_mut(&target) {
+                *is_used = true;
+            }
+            resolved.push((node, target));
+        }
+        for offset in walked {
+            if let Some((place, false)) = self.iommus.get(&offset).copied() {
+                let place = format!("{} ({place})", node_place(offset));
+                let what = "no node refers to this IOMMU; it translates no device";
+                self.complain("iommu-unreferenced", Severity::Warning, &place, what);
+            }
+        }
+        let offsets: Vec<usize> = self.iommus.keys().copied().collect();
+        viot.iommus =
+            self.iommus.iter().map(|(offset, (place, _))| Iommu { offset: *offset, place: *place }).collect();
+        for (node, target) in resolved {
+            // It was put there above.
+            let Ok(iommu) = offsets.binary_search(&target) else { continue };
+            match node {
+                Raw::Pci(range, _) => viot.ranges.push(PciRange { iommu, ..range }),
+                Raw::Mmio(endpoint, _) => viot.endpoints.push(MmioEndpoint { iommu, ..endpoint }),
+            }
+        }
+        viot
+    }
+
+    /// The IOMMU node at an offset that was not among the nodes.
+    fn output(&self, at: usize) -> Result<IommuPlace, &'static str> {
+        if at < self.first_node {
+            return Err("is before the first node");
+        }
+        let node = node(self.table, at).map_err(|_| "is outside the table")?;
+        match body(node) {
+            Ok(Body::Iommu(place)) => Ok(place),
+            Ok(_) => Err("is not an IOMMU node"),
+            Err(_) => Err("is too short for an IOMMU node"),
+        }
+    }
+}
