@@ -5,12 +5,14 @@ use core::arch::asm;
 use aarch64_cpu::registers::{MPIDR_EL1, Readable, TPIDR_EL1};
 use addr::CpuAffinity;
 
-/// Lets a moment pass: for a loop that waits for what another CPU does.
+/// Relaxes this CPU in a loop that waits for another one.
 ///
-/// It says `YIELD`, and not `ISB` as [`core::hint::spin_loop`] does: an emulator that runs its CPUs in turn goes on
-/// with the next one there, one that runs them in parallel goes on at once.
+/// It executes `YIELD`, and not `ISB` as [`core::hint::spin_loop`] does: an emulator that runs its
+/// CPUs in turn switches to the next one at `YIELD`; one that runs them in parallel continues at
+/// once.
 pub fn relax() {
-    // SAFETY: A hint, without any effect on state. Memory is not left out, so that what is before stays before.
+    // SAFETY: A hint, without any effect on state. `nomem` is left out so that earlier accesses to
+    // memory stay before it.
     unsafe { asm!("yield", options(nostack, preserves_flags)) };
 }
 

@@ -9,7 +9,7 @@ use addr::PhysAddr;
 use crate::exception::Exception;
 use crate::load_store::LoadStore;
 use crate::memory::{self, Kind};
-use crate::unanswered::NOTES;
+use crate::unanswered::RECORD;
 
 /// Bytes of an instruction.
 const INSTRUCTION_SIZE: u64 = 4;
@@ -25,7 +25,7 @@ pub(crate) fn resume(exception: &mut Exception) -> bool {
     // SAFETY: The address is in the image's code, which is mapped, and the CPU has just read an instruction there.
     let instruction = unsafe { (exception.elr as *const u32).read() };
     let Some(access) = LoadStore::decode(instruction) else { return false };
-    if !NOTES.add(exception.far, exception.is_write()) {
+    if !RECORD.add(exception.far, exception.is_write()) {
         return false;
     }
     access.answer_all_ones(&mut exception.x);

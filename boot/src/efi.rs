@@ -1,12 +1,12 @@
 //! The image as an EFI application: what is taken from the firmware before it is left.
 //!
-//! `boot_efi_application` runs on the firmware's map, stack and exception vectors. It notes where the
-//! configuration tables say that the machine is described, copies the load options and the file that may stand
-//! in for them, and leaves boot services. Then the head takes the machine over as on any other entry, and `handed_over` makes one list
-//! of the firmware's memory map.
+//! `boot_efi_application` runs on the firmware's map, stack and exception vectors. It finds the
+//! machine's description in the configuration tables, copies the load options and the command line
+//! file, and exits boot services. Then the head takes the machine over as on any other entry, and
+//! `handed_over` turns the firmware's memory map into one list.
 //!
-//! Until boot services are left there is no console of ours. A panic speaks through the firmware's, by
-//! `abandon`; an exception is the firmware's to report.
+//! The kernel has no console of its own until boot services are exited. Before that, `abandon`
+//! prints a panic on the firmware's console, and the firmware reports exceptions.
 
 #[cfg(target_os = "none")]
 mod command_file;
@@ -14,7 +14,8 @@ mod memory_map;
 
 pub use memory_map::{MemoryRange, MemoryUse};
 
-/// UTF-16 units of load options that are copied; twice what Linux takes as a command line.
+/// Maximum number of UTF-16 units of load options that are copied: twice the length of Linux's
+/// longest command line.
 pub const LOAD_OPTIONS_LIMIT: usize = 4096;
 
 /// File with a command line, on the volume that the image was started from.
@@ -23,17 +24,18 @@ pub const COMMAND_FILE: &str = "\\iogroups.txt";
 /// Bytes of [`COMMAND_FILE`] that are read.
 pub const COMMAND_FILE_LIMIT: usize = 4096;
 
-/// Ranges of memory that are handed over. Neighbours of one use are one range, so that few are needed.
+/// Maximum number of memory ranges that are handed over. Adjacent ranges with the same use are
+/// merged, so a few are enough.
 pub const MEMORY_RANGE_LIMIT: usize = 512;
 
-/// What an EFI firmware hands over besides the description of the machine.
+/// The data that EFI firmware hands over in addition to the description of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Efi {
     /// The load options as UTF-16 units, at most [`LOAD_OPTIONS_LIMIT`]. They may be anything.
     pub load_options: &'static [u16],
-    /// Bytes of load options that there were.
+    /// Length of the load options in bytes, before truncation.
     pub load_options_bytes: usize,
-    /// What [`COMMAND_FILE`] says, if there is one.
+    /// The content of [`COMMAND_FILE`], if the file exists.
     pub command_file: Option<CommandFile>,
     /// Ranges of RAM that did not fit into [`MEMORY_RANGE_LIMIT`], all of them above those that did.
     pub memory_left_out: usize,
@@ -45,7 +47,7 @@ pub struct Efi {
 pub struct CommandFile {
     /// Its first bytes, at most [`COMMAND_FILE_LIMIT`].
     pub bytes: &'static [u8],
-    /// Whether there are more.
+    /// Whether the file is longer.
     pub is_cut: bool,
 }
 
@@ -77,39 +79,39 @@ mod application {
 
     use super::memory_map::{self, Entry};
     use super::{COMMAND_FILE_LIMIT, CommandFile, Efi, LOAD_OPTIONS_LIMIT, MEMORY_RANGE_LIMIT, command_file};
-    use crate::Source;
+    use crate::DescriptionAddress;
     use crate::memory::{self, Kind};
 
     /// EFI_DTB_TABLE_GUID: a device tree blob (UEFI 2.10, section 4.6.1.3).
     const DEVICE_TREE_GUID: Guid = guid!("b1b621d5-f19c-41a5-830b-d9152c69aae0");
 
-    /// What is kept from the firmware's time.
+    /// Data that is kept after boot services are exited.
     struct Taken {
-        source: Source,
+        description: DescriptionAddress,
         load_options: [u16; LOAD_OPTIONS_LIMIT],
         load_options_bytes: usize,
         command_file: [u8; COMMAND_FILE_LIMIT],
-        /// Bytes that were read, and whether there are more.
+        /// The bytes that were read, and whether the file is longer.
         command_file_read: Option<(usize, bool)>,
         map: Option<FinalMap>,
         memory: [Entry; MEMORY_RANGE_LIMIT],
     }
 
-    /// The memory map at the moment when boot services were left.
+    /// The memory map at the moment when boot services were exited.
     struct FinalMap {
         map: MemoryMapOwned,
-        /// Where it is, in the firmware's memory.
+        /// Its address in the firmware's memory.
         place: Range<PhysAddr>,
     }
 
-    struct Place(UnsafeCell<Taken>);
+    struct TakenCell(UnsafeCell<Taken>);
 
     // SAFETY: Only one CPU runs until the kernel starts another one. Before that the two functions that use it
     // run one after the other, once each.
-    unsafe impl Sync for Place {}
+    unsafe impl Sync for TakenCell {}
 
-    static TAKEN: Place = Place(UnsafeCell::new(Taken {
-        source: Source::Nothing,
+    static TAKEN: TakenCell = TakenCell(UnsafeCell::new(Taken {
+        description: DescriptionAddress::Nothing,
         load_options: [0; LOAD_OPTIONS_LIMIT],
         load_options_bytes: 0,
         command_file: [0; COMMAND_FILE_LIMIT],
@@ -126,25 +128,25 @@ mod application {
         IN_BOOT_SERVICES.load(Ordering::Relaxed)
     }
 
-    /// Says `why` on the firmware's console and switches the machine off.
+    /// Prints `why` on the firmware's console and powers the machine off.
     ///
-    /// To be called while [`is_in_boot_services`]. Called a second time, as from a panic in here, it says
-    /// nothing.
+    /// Must be called while [`is_in_boot_services`]. A second call, for example from a panic in
+    /// this function, prints nothing.
     pub fn abandon(why: fmt::Arguments<'_>) -> ! {
         static SPOKEN: AtomicBool = AtomicBool::new(false);
         if !SPOKEN.swap(true, Ordering::Relaxed) {
-            // There is no other way to say it, so that its failure cannot be told either.
+            // There is no other channel, so a failure of this one cannot be reported either.
             let _ = system::with_stdout(|console| writeln!(console, "{why}"));
         }
         runtime::reset(ResetType::SHUTDOWN, Status::ABORTED, None)
     }
 
-    /// Called by the head, once, with the arguments of an EFI entry point. When it returns, boot services
-    /// are left, and 0 says so.
+    /// Called by the head, once, with the arguments of an EFI entry point. When it returns, boot
+    /// services have been exited; it always returns 0.
     ///
-    /// There is no failure that it could report to the firmware: what is missing is missing in the report,
-    /// and a firmware that does not let go of the machine is reset by the `uefi` crate after the second try
-    /// (UEFI 2.10, section 7.4.6: with the map and its key read anew).
+    /// It reports no failure to the firmware. Missing data shows up in the kernel's report. If the
+    /// firmware refuses to exit boot services twice, the `uefi` crate resets the machine (UEFI
+    /// 2.10, section 7.4.6: the second attempt reads the map and its key again).
     #[unsafe(no_mangle)]
     extern "C" fn boot_efi_application(image: Handle, table: *const c_void) -> u64 {
         // SAFETY: The firmware gives its system table to the entry point.
@@ -152,9 +154,9 @@ mod application {
         // SAFETY: And the handle of this image.
         unsafe { boot::set_image_handle(image) };
         IN_BOOT_SERVICES.store(true, Ordering::Relaxed);
-        // SAFETY: Nobody else uses it before boot services are left.
+        // SAFETY: No other code uses it before boot services are exited.
         let taken = unsafe { &mut *TAKEN.0.get() };
-        taken.source = system::with_config_table(source);
+        taken.description = system::with_config_table(description);
         if let Ok(loaded) = boot::open_protocol_exclusive::<LoadedImage>(image) {
             let bytes = loaded.load_options_as_bytes().unwrap_or_default();
             taken.load_options_bytes = bytes.len();
@@ -165,7 +167,7 @@ mod application {
             taken.command_file_read =
                 volume.and_then(|volume| command_file::read(volume, &mut taken.command_file));
         }
-        // Should the firmware not let go, this is the last that is heard.
+        // If the firmware does not exit boot services, this is the last output.
         let _ = system::with_stdout(|console| writeln!(console, "iogroups: leaving EFI boot services"));
         // SAFETY: No protocol is open any more, and nothing points into the firmware's memory but the
         // device tree and the ACPI tables, which are found again by their addresses.
@@ -177,21 +179,22 @@ mod application {
         0
     }
 
-    /// Where the configuration tables say that the machine is described. A device tree comes first: who has
-    /// both was given the tree by its user.
-    fn source(tables: &[ConfigTableEntry]) -> Source {
+    /// The description that the configuration tables refer to. A device tree takes precedence:
+    /// firmware that has both got the tree from its user.
+    fn description(tables: &[ConfigTableEntry]) -> DescriptionAddress {
         let find = |guid| tables.iter().find(|table| table.guid == guid).map(|table| table.address.addr());
         if let Some(at) = find(DEVICE_TREE_GUID) {
-            Source::DeviceTree(PhysAddr(at as u64))
+            DescriptionAddress::DeviceTree(PhysAddr(at as u64))
         } else if let Some(at) = find(ConfigTableEntry::ACPI2_GUID) {
-            Source::Acpi { rsdp: PhysAddr(at as u64) }
+            DescriptionAddress::Acpi { rsdp: PhysAddr(at as u64) }
         } else {
-            Source::Nothing
+            DescriptionAddress::Nothing
         }
     }
 
-    /// What was taken, once the machine is ours. To be called once.
-    pub(crate) fn handed_over() -> (Source, Efi) {
+    /// The data that was taken from the firmware. Must be called once, after boot services have
+    /// been exited.
+    pub(crate) fn handed_over() -> (DescriptionAddress, Efi) {
         // SAFETY: The application is over, and this is called once.
         let taken: &'static mut Taken = unsafe { &mut *TAKEN.0.get() };
         let mut listed = memory_map::Listed::default();
@@ -202,7 +205,7 @@ mod application {
             map.sort();
             listed = memory_map::list(map.entries(), &mut taken.memory);
         }
-        // It would give its memory back to a firmware that is gone.
+        // Dropping it would return its memory to firmware that no longer runs.
         core::mem::forget(taken.map.take());
         let units = (taken.load_options_bytes / 2).min(LOAD_OPTIONS_LIMIT);
         let command_file = taken
@@ -215,6 +218,6 @@ mod application {
             memory: &taken.memory[..listed.count],
             memory_left_out: listed.left_out,
         };
-        (taken.source, efi)
+        (taken.description, efi)
     }
 }

@@ -1,4 +1,4 @@
-//! What the exception vectors saved, and how it reads.
+//! The state that the exception vectors save, and its description as text.
 
 use core::fmt;
 
@@ -22,7 +22,7 @@ pub struct Exception {
     vector: u64,
 }
 
-/// Registers and state without padding; `vectors.s` counts on these places.
+/// Registers and state without padding; `vectors.s` relies on these offsets.
 const _: () = {
     assert!(size_of::<Exception>() == 304);
     assert!(core::mem::offset_of!(Exception, sp) == 248);
@@ -32,7 +32,7 @@ const _: () = {
 };
 
 impl Exception {
-    /// Whether the handler of an exception caused this one.
+    /// Whether this exception was caused inside an exception handler.
     #[must_use]
     pub fn nested(&self) -> bool {
         (4..8).contains(&self.vector)
@@ -77,7 +77,7 @@ impl Exception {
         }
     }
 
-    /// What an abort found wrong, from the fault status code; `None` for what is no abort.
+    /// The cause of an abort, from the fault status code; `None` if the exception is not an abort.
     #[must_use]
     pub fn fault_name(&self) -> Option<&'static str> {
         if !matches!(self.class(), 0x20 | 0x21 | 0x24 | 0x25) {
@@ -103,8 +103,9 @@ impl Exception {
         matches!(self.class(), 0x24 | 0x25) && self.esr & 1 << 6 != 0
     }
 
-    /// Whether this is a data abort of our own code because nothing answered, at an address that is known: a
-    /// synchronous external abort that is not on a page table walk, with FAR_EL1 valid (ESR_EL1.FnV is 0).
+    /// Whether this is a data abort of the kernel's own code because no device answered, at a known
+    /// address: a synchronous external abort that is not on a page table walk, with FAR_EL1 valid
+    /// (ESR_EL1.FnV is 0).
     #[must_use]
     pub fn is_unanswered_access(&self) -> bool {
         self.vector == 0 && self.class() == 0x25 && self.esr & 0x3f == 0x10 && self.esr & 1 << 10 == 0

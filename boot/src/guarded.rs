@@ -1,8 +1,8 @@
-//! Instructions that the machine may refuse, and the code around them asks whether it did.
+//! Instructions that may cause an exception, with a result that shows whether they did.
 //!
-//! The exception vectors know these few instructions by their address, step over one that caused an
-//! exception, and say so in a register. There is no flag that could stay set, and no other instruction
-//! is ever stepped over.
+//! The exception vectors recognise these few instructions by their address, skip one that caused an
+//! exception, and set a register to report it. There is no flag that could stay set, and no other
+//! instruction is ever skipped.
 
 use addr::PhysAddr;
 
@@ -24,28 +24,28 @@ pub fn semihosting_answers() -> bool {
     guarded_semihosting().refused == 0
 }
 
-/// The word at `address`, or `None` where nothing is mapped or nothing answers.
+/// The word at `address`, or `None` if it is not mapped or no device answers.
 ///
 /// # Safety
 ///
 /// - Reading the word has no effect: `address` is not in a device's registers.
 /// - `address` is a multiple of 4.
 pub unsafe fn load_u32(address: PhysAddr) -> Option<u32> {
-    // SAFETY: The routine touches nothing but the word, which the caller says has no effect, and returns
-    // by the C calling convention also when the access is refused.
+    // SAFETY: The routine reads only the word, which has no effect by the caller's duty, and
+    // returns by the C calling convention also when the access is refused.
     let answer = unsafe { guarded_load(address.0) };
     (answer.refused == 0).then_some(answer.value as u32)
 }
 
-/// Whether the word at `address` holds what is written to it.
+/// Whether the word at `address` keeps a value that is written to it.
 ///
 /// # Safety
 ///
-/// - Nobody uses the word: it is ours, if it is memory.
+/// - No other code or device uses the word; if it is memory, the caller owns it.
 /// - `address` is a multiple of 4.
 pub unsafe fn holds_u32(address: PhysAddr, word: u32) -> bool {
-    // SAFETY: The routine touches nothing but the word, which nobody uses, as the caller says, and returns by the C
-    // calling convention also when the access is refused.
+    // SAFETY: The routine accesses only the word, which nothing else uses by the caller's duty, and
+    // returns by the C calling convention also when the access is refused.
     let answer = unsafe { guarded_store(address.0, word) };
     // SAFETY: As above.
     answer.refused == 0 && unsafe { load_u32(address) } == Some(word)

@@ -8,7 +8,7 @@ use addr::PhysAddr;
 
 use crate::exception::Exception;
 use crate::page_table::{DEVICE_BLOCK, NORMAL_BLOCK, PAGE_SIZE, TABLE};
-use crate::{Handover, Source, device_access, efi, layout, memory, secondary};
+use crate::{DescriptionAddress, Handover, device_access, efi, layout, memory, secondary};
 
 /// IMAGE_FILE_MACHINE_ARM64 (Microsoft PE format, machine types).
 const PE_MACHINE_ARM64: u16 = 0xaa64;
@@ -38,7 +38,8 @@ const PE_SECTION_DATA: u32 = 0xc000_0040;
 /// EFI_LOAD_ERROR (UEFI 2.10, appendix D).
 const EFI_LOAD_ERROR: u64 = 1 << 63 | 1;
 
-/// What is taken off before the firmware's map is left: SCTLR_ELx.M and C, the same bits on EL1 and EL2.
+/// The bits that are cleared before the firmware's map is replaced: SCTLR_ELx.M and C, the same
+/// bits on EL1 and EL2.
 const SCTLR_MMU_AND_CACHE: u64 = SCTLR_EL1::M::Enable.value | SCTLR_EL1::C::Cacheable.value;
 
 /// Little-endian, 4 KiB pages, may be placed anywhere in memory (Linux, booting.rst, `flags`).
@@ -62,7 +63,7 @@ const CPTR_EL2_E2H: u64 = CPACR_EL1::FPEN::TrapNothing.value;
 /// EL1 reads the physical counter and sets its timer.
 const CNTHCTL_EL2_VALUE: u64 = CNTHCTL_EL2::EL1PCTEN::SET.value | CNTHCTL_EL2::EL1PCEN::SET.value;
 
-/// The same two bits, EL1PCTEN and EL1PTEN, where they are with E2H = 1.
+/// The same two bits, EL1PCTEN and EL1PTEN, at their positions with E2H = 1.
 const CNTHCTL_EL2_E2H: u64 = 0b11 << 10;
 
 /// EL1 with its own stack pointer, all exceptions masked: D, A, I, F.
@@ -157,19 +158,19 @@ unsafe extern "Rust" {
 
 /// Called by the head, once: with the MMU on, the image relocated, bss zero, on the main stack.
 ///
-/// As an EFI application `firmware_argument` means nothing any more, and `by_efi` is 1: bss is in use since
-/// [`efi`] ran, on the firmware's map.
+/// In an EFI application `by_efi` is 1 and `firmware_argument` is unused: bss is in use since
+/// [`efi`] ran on the firmware's map.
 #[unsafe(no_mangle)]
 extern "C" fn boot_rust_entry(firmware_argument: u64, entry_exception_level: u64, by_efi: u64) -> ! {
     memory::install_final_map();
-    let (source, efi) = if by_efi == 0 {
-        (Source::DeviceTree(PhysAddr(firmware_argument)), None)
+    let (description, efi) = if by_efi == 0 {
+        (DescriptionAddress::DeviceTree(PhysAddr(firmware_argument)), None)
     } else {
-        let (source, efi) = efi::handed_over();
-        (source, Some(efi))
+        let (description, efi) = efi::handed_over();
+        (description, Some(efi))
     };
     boot_kernel_main(Handover {
-        source,
+        description,
         efi,
         entry_exception_level: entry_exception_level as u8,
         image: layout::range(layout::image_start(), layout::image_end()),
@@ -184,10 +185,11 @@ extern "C" fn boot_rust_secondary(context: u64) -> ! {
     boot_kernel_second_cpu()
 }
 
-/// Called by the vectors, with what they saved; what is changed there is in the registers after it returns.
+/// Called by the vectors with the saved state; changes to it are loaded into the registers after it
+/// returns.
 ///
-/// An access to device registers that nothing answered has been carried out when this returns, as far as that goes.
-/// Any other exception is the kernel's to report.
+/// An access to device registers that no device answered has been completed when this returns. The
+/// kernel reports any other exception.
 #[unsafe(no_mangle)]
 extern "C" fn boot_rust_exception(exception: &mut Exception) {
     if !device_access::resume(exception) {

@@ -1,18 +1,19 @@
 //! First instruction to Rust: image head, exception levels, page tables, exceptions.
 //!
-//! `head.s` is the first code that runs. It comes to EL1, turns the MMU and the caches on with a map of a
-//! few large blocks, relocates the image and calls Rust here, which makes the final map: code executable
-//! and not writable, constants not writable, nothing else executable, a guard page below each stack, and
-//! nothing at address 0. Then [`entry!`]'s function runs, with a [`Handover`].
+//! `head.s` is the first code that runs. It drops to EL1, turns the MMU and the caches on with a
+//! map of a few large blocks, relocates the image and calls Rust, which makes the final map: code
+//! executable and not writable, constants not writable, nothing else executable, a guard page below
+//! each stack, and nothing at address 0. Then [`entry!`]'s function runs, with a [`Handover`].
 //!
-//! The same file is an EFI application: [`efi`] leaves the firmware first, and the rest of the way is one.
+//! The same file is an EFI application: [`efi`] exits boot services first; the rest is the same.
 //!
-//! The map is the identity: an address that is mapped means the same to CPU and devices. [`memory::map`]
-//! extends it; nothing is ever unmapped or mapped differently.
+//! The map is the identity: virtual and physical addresses are equal. [`memory::map`] extends it;
+//! nothing is ever unmapped or mapped differently.
 //!
 //! One CPU runs until it starts a second one ([`secondary`]). Interrupts stay masked; everything polls.
 //!
-//! The arithmetic of page tables ([`page_table`]) and of the firmware's memory map builds and tests on a host: `cargo test -p boot`.
+//! The arithmetic of page tables ([`page_table`]) and of the firmware's memory map is tested on the
+//! host: `cargo test -p boot`.
 
 #![no_std]
 
@@ -42,12 +43,13 @@ use addr::{PhysAddr, Range};
 
 pub use efi::Efi;
 
-/// What the kernel's main function is given: all that is known before firmware's description is read.
+/// The argument of the kernel's main function: everything known before firmware's description is
+/// read.
 #[derive(Clone, Copy, Debug)]
 pub struct Handover {
-    /// Where whoever started the image says that the machine is described.
-    pub source: Source,
-    /// What an EFI firmware hands over besides; none if the image was entered by the Linux boot protocol.
+    /// Address and kind of the machine's description, from the boot loader or EFI firmware.
+    pub description: DescriptionAddress,
+    /// Further data from EFI firmware; `None` if the image was entered by the Linux boot protocol.
     pub efi: Option<Efi>,
     /// The exception level at which the image was entered: 1 or 2. Now it is 1.
     pub entry_exception_level: u8,
@@ -57,12 +59,13 @@ pub struct Handover {
     pub early_heap: Range<PhysAddr>,
 }
 
-/// Where the machine is described. Addresses are what the firmware gave, unchecked.
+/// Address and kind of the machine's description. Addresses come from the firmware and are
+/// unchecked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// EFI configuration tables with neither of the two that follow.
+pub enum DescriptionAddress {
+    /// EFI configuration tables without any of the two below.
     Nothing,
-    /// A device tree blob: what `x0` was at entry (0 if nobody gave one), or an EFI configuration table.
+    /// A device tree blob: `x0` at entry (0 if there is none), or an EFI configuration table.
     DeviceTree(PhysAddr),
     /// ACPI tables, by an EFI configuration table.
     Acpi {
@@ -71,8 +74,8 @@ pub enum Source {
     },
 }
 
-/// Names the kernel's main function, `fn(Handover) -> !`; what a second CPU runs if one is started, `fn() -> !`;
-/// and what is called with an exception that nobody expected, `fn(&Exception) -> !`.
+/// Sets the kernel's main function, `fn(Handover) -> !`; the function that a second CPU runs if one
+/// is started, `fn() -> !`; and the handler of unexpected exceptions, `fn(&Exception) -> !`.
 ///
 /// The third runs on a stack of its own, also when the main stack has overflowed. If it causes an
 /// exception itself it is called once more, on a third stack, with [`exception::Exception::nested`];

@@ -1,9 +1,9 @@
-//! Loads and stores of general-purpose registers: what must change in the registers to go on after one that
-//! had no answer.
+//! Loads and stores of general-purpose registers: the register changes needed to continue after an
+//! access that no device answered.
 //!
-//! Only the forms that a compiler makes of an access to a device's register are known: one register, or a pair, at
-//! a register with an offset, with or without write-back, ordered or not. Vector registers, exclusive and atomic
-//! accesses are not among them.
+//! Only the forms that a compiler generates for an access to a device's register are supported: one
+//! register, or a pair, at a register with an offset, with or without write-back, ordered or not.
+//! Vector registers, exclusive and atomic accesses are not supported.
 //!
 //! Arm ARM (DDI 0487J.a), C4.1.94, "Loads and Stores".
 
@@ -19,9 +19,9 @@ pub(crate) struct LoadStore {
 /// A register that a load fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Loaded {
-    /// 0 to 30, or 31 for one that does not exist.
+    /// 0 to 30, or 31 for the zero register.
     register: usize,
-    /// What it holds if every bit that is read is one.
+    /// Its value if every bit that is read is one.
     all_ones: u64,
 }
 
@@ -29,13 +29,14 @@ struct Loaded {
 const NO_REGISTER: usize = 31;
 
 impl LoadStore {
-    /// Decodes `instruction`; `None` if it is another one, or one whose base is the stack pointer and changes.
+    /// Decodes `instruction`; `None` if the form is not supported, or if its base is the stack
+    /// pointer and changes.
     pub(crate) fn decode(instruction: u32) -> Option<Self> {
         let bits = |high: u32, low: u32| instruction >> low & ((1 << (high - low + 1)) - 1);
         let register = |low: u32| bits(low + 4, low) as usize;
         let is_load = bits(22, 22) == 1;
         let size = bits(31, 30);
-        // Bits 29 to 24 say which form it is; bit 26, vector registers, is 0 in all of these.
+        // Bits 29 to 24 select the form; bit 26, vector registers, is 0 in all of these.
         match bits(29, 24) {
             // One register, unsigned offset.
             0b11_1001 => Self::single(size, bits(23, 22), register(0), None),
@@ -53,7 +54,8 @@ impl LoadStore {
                 };
                 Self::single(size, bits(23, 22), register(0), write_back)
             }
-            // Ordered: LDAR, LDLAR, STLR, STLLR. Bit 21 and the two unused registers tell them from the others.
+            // Ordered: LDAR, LDLAR, STLR, STLLR. Bit 21 and the two unused registers distinguish
+            // them from the others.
             0b00_1000 if bits(23, 23) == 1 && bits(21, 16) == 0b01_1111 && bits(14, 10) == 0b1_1111 => {
                 Self::single(size, u32::from(is_load), register(0), None)
             }
@@ -95,7 +97,8 @@ impl LoadStore {
         self.write_back.is_none_or(|(base, _)| base != NO_REGISTER).then_some(self)
     }
 
-    /// Does in `x`, registers x0 to x30, what the instruction does if a device answers with all ones.
+    /// Changes `x`, registers x0 to x30, as the instruction does when a device answers with all
+    /// ones.
     pub(crate) fn answer_all_ones(&self, x: &mut [u64; 31]) {
         if let Some((base, offset)) = self.write_back {
             x[base] = x[base].wrapping_add_signed(offset);
@@ -117,7 +120,8 @@ mod tests {
 
     use super::LoadStore;
 
-    /// The registers that `instruction` changes when every bit that it reads is one; each held its number before.
+    /// The registers that `instruction` changes when every bit that it reads is one; each register
+    /// contained its number before.
     fn changed(instruction: u32) -> Option<Vec<(usize, u64)>> {
         let before: [u64; 31] = core::array::from_fn(|number| number as u64);
         let mut after = before;
@@ -203,7 +207,7 @@ mod tests {
         }
     }
 
-    /// Decoding never panics, and what it accepts writes within the registers.
+    /// Decoding never panics, and every accepted instruction writes within the registers.
     #[test]
     fn every_form_can_be_answered() {
         let mut word = 1_u32;

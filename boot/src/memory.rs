@@ -1,4 +1,4 @@
-//! The map in use: made once for the image, extended when firmware has said what else there is.
+//! The map in use: made once for the image, extended after firmware's description has been read.
 
 use core::arch::asm;
 use core::sync::atomic::AtomicUsize;
@@ -27,11 +27,12 @@ static EXTENDING: TicketLock = TicketLock::new();
 
 /// Extends the identity map by every page that `range` touches.
 ///
-/// Mapping the same again does nothing. Memory may be mapped over the image, which keeps its own access.
+/// Mapping a page again in the same way does nothing. RAM may be mapped over the image; the image
+/// keeps its own access rights.
 ///
 /// # Errors
 ///
-/// See [`MapError`]; what was mapped before stays.
+/// See [`MapError`]; pages mapped before the failure stay mapped.
 pub fn map(range: Range<PhysAddr>, kind: Kind) -> Result<(), MapError> {
     let turn = EXTENDING.acquire(cpu::relax);
     let result = address_space().map(range, kind);
@@ -62,8 +63,8 @@ pub fn overflowed_stack(address: u64) -> Option<&'static str> {
     .find_map(|(guard, name)| (guard..guard + PAGE_SIZE).contains(&address).then_some(name))
 }
 
-/// How far `address` is into the image, if it is in its code: the address by which the image's ELF file
-/// knows the place.
+/// Offset of `address` in the image, if it is in the image's code: the corresponding address in the
+/// image's ELF file.
 #[must_use]
 pub fn code_offset(address: u64) -> Option<u64> {
     let code = layout::range(layout::image_start(), layout::constants_start());
@@ -92,7 +93,7 @@ fn guard(start: u64) -> (Range<PhysAddr>, Kind) {
     (layout::range(start, start + PAGE_SIZE), Kind::Guard)
 }
 
-/// Replaces the head's map of a few large blocks by the one that stays.
+/// Replaces the head's map of a few large blocks by the final one.
 pub(crate) fn install_final_map() {
     let parts = [
         (layout::range(0, NULL_GUARD), Kind::Guard),
@@ -111,7 +112,7 @@ pub(crate) fn install_final_map() {
     barrier::dsb(barrier::ISHST);
     TTBR0_EL1.write(TTBR0_EL1::ASID.val(FINAL_ASID) + TTBR0_EL1::BADDR.val(layout::table_pool_start() >> 1));
     barrier::isb(barrier::SY);
-    // SAFETY: Drops translations only; the final map has all that runs and is used now.
+    // SAFETY: Drops translations only; the final map contains all code and data in use.
     unsafe { asm!("tlbi vmalle1", "dsb nsh", "isb", options(nostack)) };
 }
 
@@ -124,7 +125,7 @@ fn address_space() -> AddressSpace<'static> {
     AddressSpace::new(pool, PhysAddr(start), &USED_TABLES, physical_address_bits())
 }
 
-/// The highest address that this CPU and the map can have.
+/// The highest address that this CPU and the map support.
 #[must_use]
 pub fn last_address() -> PhysAddr {
     PhysAddr((1 << physical_address_bits()) - 1)

@@ -23,7 +23,7 @@ pub enum Kind {
     Code,
     /// The image's constants: read.
     Constants,
-    /// Not mapped now and never to be: an access must fail.
+    /// Never mapped: an access must fail.
     Guard,
 }
 
@@ -111,21 +111,21 @@ impl fmt::Display for Kind {
 pub enum MapError {
     /// The range leaves the physical address space of this CPU.
     BeyondAddressSpace {
-        /// What was to be mapped.
+        /// The requested range.
         range: Range<PhysAddr>,
         /// Bits of a physical address.
         bits: u32,
     },
     /// A part of the range is mapped as something else.
     MappedOtherwise {
-        /// First address that is.
+        /// The first such address.
         address: PhysAddr,
-        /// What it was to be.
+        /// The requested kind.
         wanted: Kind,
     },
     /// The bound on page tables is reached.
     OutOfTables {
-        /// What was to be mapped.
+        /// The requested range.
         range: Range<PhysAddr>,
         /// The bound: frames for tables, of 4 KiB each.
         limit: usize,
@@ -155,7 +155,7 @@ impl core::error::Error for MapError {}
 pub struct Table([AtomicU64; ENTRIES]);
 
 impl Table {
-    /// A table that leads nowhere.
+    /// A table without valid entries.
     #[must_use]
     pub const fn new() -> Self {
         Self([const { AtomicU64::new(0) }; ENTRIES])
@@ -192,8 +192,8 @@ impl<'a> AddressSpace<'a> {
 
     /// Maps every page that `range` touches to itself as `kind`.
     ///
-    /// A part that is mapped so already stays as it is. RAM may be mapped over the image and its guards,
-    /// which stay what they are.
+    /// A part that is already mapped as `kind` is left alone. RAM may be mapped over the image and
+    /// its guards, which stay as they are.
     ///
     /// # Errors
     ///

@@ -1,8 +1,9 @@
-//! A second CPU: where it begins, and how the first one knows that it has come up.
+//! A second CPU: its entry point, and the signal to the first one that it runs.
 //!
-//! Firmware starts it, by PSCI CPU_ON; how firmware is called is the kernel's. It comes to EL1 as the first one
-//! does, on the map that the first one made, with stacks of its own, and runs what [`entry!`](crate::entry) names.
-//! There is room for one, which is CPU 1; it cannot be stopped and started again.
+//! Firmware starts it by PSCI CPU_ON; the kernel makes that call. The CPU drops to EL1 as the first
+//! one does, on the map that the first one made, with its own stacks, and runs the function given
+//! to [`entry!`](crate::entry). There is room for one second CPU, CPU 1; it cannot be stopped and
+//! started again.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,16 +13,16 @@ use sync::Latch;
 use crate::layout;
 use crate::memory::{self, MapError};
 
-/// What CPU_ON takes besides the CPU.
+/// The arguments of CPU_ON besides the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// Where it begins (`entry_point_address`).
+    /// Its entry point (`entry_point_address`).
     pub entry: PhysAddr,
-    /// What it finds in x0 there (`context_id`).
+    /// The value of x0 at that point (`context_id`).
     pub context: u64,
 }
 
-/// Why a second CPU cannot be prepared for.
+/// Why a second CPU cannot be prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrepareError {
     /// It was done before.
@@ -30,14 +31,16 @@ pub enum PrepareError {
     Map(MapError),
 }
 
-/// Shows that a CPU began where it should: any number that is unlikely to be in a register by itself.
+/// Shows that a CPU started at the right entry point: any number that is unlikely to be in a
+/// register by chance.
 const CONTEXT: u64 = 0x6f69_6772_6f75_7073;
 
 static PREPARED: AtomicBool = AtomicBool::new(false);
 
 static UP: Latch = Latch::new();
 
-/// Maps the second CPU's stacks, and says how to start it. To be followed by one CPU_ON.
+/// Maps the second CPU's stacks and returns the arguments that start it. Must be followed by one
+/// CPU_ON.
 ///
 /// # Errors
 ///

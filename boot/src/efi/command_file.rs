@@ -1,5 +1,5 @@
-//! The command line of an image that a firmware starts without load options, as from a removable disk: a text
-//! file in the root directory of the volume that the image comes from.
+//! The command line of an image that firmware starts without load options, for example from a
+//! removable disk: a text file in the root directory of the volume that contains the image.
 
 use uefi::proto::media::file::{File, FileAttribute, FileHandle, FileMode};
 use uefi::proto::media::fs::SimpleFileSystem;
@@ -7,10 +7,11 @@ use uefi::{CStr16, Handle, boot};
 
 use super::{COMMAND_FILE, COMMAND_FILE_LIMIT};
 
-/// Reads the file on `volume` to the start of `place`: how many bytes it has, as far as it is read, and whether
-/// there are more.
+/// Reads the file on `volume` to the start of `place`; returns the number of bytes read and whether
+/// the file is longer.
 ///
-/// None if there is no such file, no file system, or no reading it: what starts an image need not have any.
+/// `None` if there is no file system or no such file, or if it cannot be read: an image can be
+/// started without any of them.
 pub(super) fn read(volume: Handle, place: &mut [u8; COMMAND_FILE_LIMIT]) -> Option<(usize, bool)> {
     let mut path = [0; COMMAND_FILE.len() + 1];
     let path = CStr16::from_str_with_buf(COMMAND_FILE, &mut path).ok()?;

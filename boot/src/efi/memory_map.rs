@@ -1,4 +1,5 @@
-//! The firmware's memory map as arithmetic: which RAM is free, and which the firmware keeps.
+//! The arithmetic of the firmware's memory map: which RAM is free, and which belongs to the
+//! firmware.
 #![cfg_attr(
     not(any(target_os = "none", test)),
     expect(dead_code, reason = "on a host there is no application that would use it")
@@ -7,26 +8,26 @@
 use addr::{PhysAddr, Range};
 use uefi::boot::{MemoryAttribute, MemoryDescriptor, MemoryType, PAGE_SIZE};
 
-/// A range of RAM, and whose it is.
+/// A range of RAM, and its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryRange {
     /// The range.
     pub range: Range<PhysAddr>,
-    /// Whose it is.
+    /// Its owner.
     pub usage: MemoryUse,
 }
 
-/// Whose a range of RAM is, once boot services are left.
+/// The owner of a range of RAM after boot services have been exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryUse {
-    /// The operating system's. The image is in such a range, and so may be a device tree.
+    /// The operating system. The image is in such a range; a device tree may be as well.
     Free,
-    /// The firmware's: runtime services, ACPI tables, and all that is not plainly free.
+    /// The firmware: runtime services, ACPI tables, and everything that is not clearly free.
     Kept,
 }
 
-/// A [`MemoryRange`] as it is kept: all zero where a list has none yet, so that a list costs no room in the
-/// image's file.
+/// A [`MemoryRange`] as it is stored. An unused entry is all zero, so that a list takes no space in
+/// the image's file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     start: u64,
@@ -36,30 +37,31 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What an unused place of a list holds.
+    /// An unused entry.
     pub(super) const NONE: Self = Self { start: 0, end: 0, kept: false };
 
-    /// The range; none for what [`list`] has not written.
+    /// The range; `None` for an unused entry.
     pub(super) fn range(&self) -> Option<MemoryRange> {
         let range = Range::new(PhysAddr(self.start), PhysAddr(self.end))?;
         Some(MemoryRange { range, usage: if self.kept { MemoryUse::Kept } else { MemoryUse::Free } })
     }
 }
 
-/// How much of a map has become a list.
+/// The number of ranges that fit into a list, and of those that did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Listed {
     /// Ranges in the list.
     pub(super) count: usize,
-    /// Ranges for which it had no room.
+    /// Ranges that did not fit.
     pub(super) left_out: usize,
 }
 
 /// Writes the RAM of `map`, which is sorted by address, to `list`.
 ///
-/// Neighbours of one use become one range. Where entries overlap, which no map should have, memory is free
-/// once at most: what an earlier entry has is taken off a free one. A kept range that begins inside of a free
-/// one stays whole; who uses free ranges leaves the kept ones out.
+/// Adjacent ranges with the same owner are merged. Entries should not overlap; if they do, no
+/// memory is free twice: the part that an earlier entry covers is removed from a free one. A range
+/// of the firmware that begins inside a free one stays whole; users of free ranges must leave out
+/// those of the firmware.
 pub(super) fn list<'a>(map: impl Iterator<Item = &'a MemoryDescriptor>, list: &mut [Entry]) -> Listed {
     let mut listed = Listed::default();
     // The lowest address above all entries so far.
@@ -90,7 +92,8 @@ pub(super) fn list<'a>(map: impl Iterator<Item = &'a MemoryDescriptor>, list: &m
     listed
 }
 
-/// Whose the memory of an entry is after boot services (UEFI 2.10, table 7.10); none if it is no RAM.
+/// The owner of an entry's memory after boot services (UEFI 2.10, table 7.10); `None` if it is not
+/// RAM.
 ///
 /// As in Linux (`is_usable_memory`), memory counts as free if it can be cached and is not set aside for a
 /// special purpose.
@@ -135,7 +138,7 @@ mod tests {
     use MemoryUse::{Free, Kept};
 
     #[test]
-    fn what_boot_services_used_is_free_and_one_range_with_its_neighbours() {
+    fn memory_of_boot_services_is_free_and_merged_with_its_neighbours() {
         let map = [
             entry(MemoryType::BOOT_SERVICES_DATA, 0x4000_0000, 16),
             entry(MemoryType::CONVENTIONAL, 0x4001_0000, 1),
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn runtime_services_acpi_tables_and_unknown_types_stay_the_firmwares() {
+    fn runtime_services_acpi_tables_and_unknown_types_stay_reserved() {
         for ty in [
             MemoryType::RUNTIME_SERVICES_CODE,
             MemoryType::RUNTIME_SERVICES_DATA,
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn registers_are_no_ram() {
+    fn registers_are_not_ram() {
         assert_eq!(listed(&[entry(MemoryType::MMIO, 0x900_0000, 1)], 4), (Vec::new(), 0));
     }
 
@@ -181,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_free_once_at_most_where_entries_overlap() {
+    fn overlapping_entries_are_free_at_most_once() {
         let map = [
             entry(MemoryType::CONVENTIONAL, 0x1000, 4),
             entry(MemoryType::ACPI_RECLAIM, 0x2000, 1),
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_is_counted_and_not_joined_to_what_has() {
+    fn ranges_over_the_limit_are_counted_and_not_merged() {
         let map = [
             entry(MemoryType::CONVENTIONAL, 0x1000, 1),
             entry(MemoryType::ACPI_RECLAIM, 0x2000, 1),

@@ -19,7 +19,7 @@ struct Pool {
 impl Pool {
     fn new(frames: usize) -> Self {
         let tables: Vec<Table> = (0..frames).map(|_| Table::new()).collect();
-        // Frames that nobody uses yet may hold anything.
+        // Unused frames may contain anything.
         for entry in tables.iter().flat_map(|table| &table.0) {
             entry.store(0xdead_beef_dead_beef, Ordering::Relaxed);
         }
@@ -114,7 +114,7 @@ fn memory_over_the_image_leaves_its_code_constants_and_guards_alone() {
 }
 
 #[test]
-fn memory_is_never_device_registers_as_well() {
+fn memory_cannot_be_mapped_as_device_registers() {
     let pool = Pool::new(8);
     let space = pool.space();
     space.map(bytes(GIB, 128 * MIB), Kind::Normal).unwrap();
@@ -129,7 +129,7 @@ fn memory_is_never_device_registers_as_well() {
 }
 
 #[test]
-fn a_guard_is_no_place_for_device_registers() {
+fn device_registers_cannot_be_mapped_over_a_guard() {
     let pool = Pool::new(8);
     let space = pool.space();
     space.map(bytes(0, 2 * MIB), Kind::Guard).unwrap();
@@ -145,12 +145,12 @@ fn the_last_table_is_used_and_then_the_bound_is_named() {
     assert_eq!(pool.used(), 4);
     let range = bytes(2 * GIB, PAGE_SIZE);
     assert_eq!(space.map(range, Kind::Device), Err(MapError::OutOfTables { range, limit: 4 }));
-    // What was there before is still there.
+    // The earlier mappings are unchanged.
     assert_eq!(space.lookup(PhysAddr(GIB)), Some(Kind::Device));
 }
 
 #[test]
-fn no_pool_at_all_is_an_error_too() {
+fn an_empty_pool_is_an_error() {
     let pool = Pool::new(0);
     assert!(matches!(
         pool.space().map(bytes(0, 1), Kind::Device),
@@ -160,7 +160,7 @@ fn no_pool_at_all_is_an_error_too() {
 }
 
 #[test]
-fn the_physical_address_space_ends_where_the_cpu_says() {
+fn the_physical_address_space_ends_where_the_cpu_reports() {
     let pool = Pool::new(8);
     let space = pool.space();
     let last_page = (1 << 44) - PAGE_SIZE;

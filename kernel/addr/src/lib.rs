@@ -1,8 +1,9 @@
 //! Addresses and identifiers that must not be confused with each other.
 //!
 //! A physical address is not an I/O virtual address, and a requester ID on the PCI bus is not the
-//! endpoint ID by which an IOMMU knows the same device. Each is a type of its own here; every
-//! conversion between two of them happens where firmware or hardware defines it, by name.
+//! endpoint ID that an IOMMU uses for the same device. Each is a separate type here; each
+//! conversion between two of them is a named function at the point where firmware or hardware
+//! defines the conversion.
 //!
 //! Nothing here allocates, reads hardware or depends on another crate.
 
@@ -68,7 +69,7 @@ address! {
     Iova
 }
 
-/// The number by which an IOMMU knows one source of DMA.
+/// The number that an IOMMU uses for one source of DMA.
 ///
 /// For a virtio-iommu this is the `endpoint` of its requests (virtio 1.2, section 5.13.6). Firmware
 /// defines it: as the output of `iommu-map`, as a cell of `iommus`, as `endpoint_start` of VIOT.

@@ -1,4 +1,4 @@
-//! Where a function sits on a PCI bus, and under which ID its requests travel.
+//! PCI addresses, and the requester IDs of their functions.
 
 use core::fmt;
 use core::str::FromStr;
@@ -14,13 +14,13 @@ impl DeviceFunction {
         if device < 32 && function < 8 { Some(Self(device << 3 | function)) } else { None }
     }
 
-    /// From the eight bits as they stand in a requester ID; every value is one.
+    /// From the low eight bits of a requester ID; every value is valid.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits)
     }
 
-    /// The eight bits as they stand in a requester ID.
+    /// The low eight bits of a requester ID.
     #[must_use]
     pub const fn bits(self) -> u8 {
         self.0
@@ -68,7 +68,7 @@ impl PciAddress {
         }
     }
 
-    /// The ID that a request from this place carries, if nothing on the way changes it.
+    /// The requester ID of a request from this function, if no bridge changes it on the way.
     #[must_use]
     pub const fn requester_id(self) -> RequesterId {
         RequesterId::new(self.bus, self.devfn)
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn malformed_addresses_are_rejected() {
         for text in
             ["", "00:00.0", "0000:00:20.0", "0000:00:00.8", "0000:100:00.0", "0000:00:00", "x:00:00.0"]
         {

@@ -1,17 +1,17 @@
-//! Windows of a PCI host bridge: the same addresses as the CPU and as the bus count them.
+//! Windows of a PCI host bridge: the same range as CPU addresses and as bus addresses.
 
 use crate::{PhysAddr, Range};
 
 /// A window through which the CPU reaches addresses on the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PciWindow {
-    /// Which space on the bus.
+    /// The address space on the bus.
     pub space: PciSpace,
     /// Whether reads have no side effects.
     pub prefetchable: bool,
     /// First address on the bus.
     pub bus_start: u64,
-    /// The same addresses as the CPU sees them.
+    /// The same range as CPU addresses.
     pub cpu: Range<PhysAddr>,
 }
 

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::PhysAddr;
-use boot::{Handover, Source};
+use boot::{DescriptionAddress, Handover};
 use firmware::Description;
 use firmware::acpi::Surroundings;
 use firmware::device_tree::{self, Early, MapForm};
@@ -51,13 +51,13 @@ pub(crate) fn read(handover: &Handover) -> HandedOver {
     let mut warnings = Vec::new();
     let efi_line = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
     let memory = handover.efi.map(|efi| efi::memory(&efi, &mut warnings));
-    let (entry, early, given) = match handover.source {
-        Source::DeviceTree(at) => {
+    let (entry, early, given) = match handover.description {
+        DescriptionAddress::DeviceTree(at) => {
             let entry = if handover.efi.is_some() { Entry::UefiTree } else { Entry::LinuxBoot };
             let (early, described) = read_tree(at, entry);
             (entry, early, Given::Tree(described.map(Box::new)))
         }
-        Source::Acpi { rsdp } => {
+        DescriptionAddress::Acpi { rsdp } => {
             let memory = memory.clone().unwrap_or_default();
             let surroundings = Surroundings {
                 memory: memory.free.iter().chain(&memory.kept).copied().collect(),
@@ -66,7 +66,7 @@ pub(crate) fn read(handover: &Handover) -> HandedOver {
             };
             (Entry::UefiTables, Early::default(), Given::Tables { rsdp, surroundings })
         }
-        Source::Nothing => (Entry::UefiNothing, Early::default(), Given::Nothing),
+        DescriptionAddress::Nothing => (Entry::UefiNothing, Early::default(), Given::Nothing),
     };
     let console_absent = use_console(early.console);
     use_conduit(early.psci);

@@ -18,9 +18,9 @@ use crate::log;
 pub(crate) const STATUS_ERROR: u8 = 1;
 
 /// Which CPU fails, if it is not the first one, which does not have to say so.
-struct Place;
+struct CpuPrefix;
 
-impl fmt::Display for Place {
+impl fmt::Display for CpuPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match this_cpu() {
             0 => Ok(()),
@@ -33,23 +33,27 @@ impl fmt::Display for Place {
 pub fn exception(exception: &Exception) -> ! {
     if !is_first() {
         // The first report was cut short: one line more, without what it may have stumbled over.
-        log!("ERROR: {Place}{} while an error was reported, at {:#x}", exception.class_name(), exception.elr);
+        log!(
+            "ERROR: {CpuPrefix}{} while an error was reported, at {:#x}",
+            exception.class_name(),
+            exception.elr
+        );
         power::end(STATUS_ERROR);
     }
     console::init_if_absent();
     if let Some(stack) = boot::memory::overflowed_stack(exception.far)
         && exception.fault_name().is_some()
     {
-        log!("ERROR: {Place}stack overflow: the {stack} is full");
+        log!("ERROR: {CpuPrefix}stack overflow: the {stack} is full");
     }
     if exception.is_unanswered_access() && unanswered::is_exhausted() {
         let at = exception.far;
         log!(
-            "ERROR: {Place}nothing answers at {at:#x}, as at {} accesses before, which is the limit",
+            "ERROR: {CpuPrefix}nothing answers at {at:#x}, as at {} accesses before, which is the limit",
             unanswered::LIMIT
         );
     }
-    log!("ERROR: {Place}{exception}");
+    log!("ERROR: {CpuPrefix}{exception}");
     // Where the image's ELF file has the place, and the place that called it.
     for (register, address) in [("ELR", exception.elr), ("x30", exception.x[30])] {
         if let Some(offset) = boot::memory::code_offset(address) {
@@ -66,7 +70,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     }
     if is_first() {
         console::init_if_absent();
-        log!("ERROR: {Place}{info}");
+        log!("ERROR: {CpuPrefix}{info}");
     }
     power::end(STATUS_ERROR);
 }

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PciAddress, PhysAddr, Range};
-use boot::unanswered::{self, Place};
+use boot::unanswered::{self, UnansweredRange};
 use firmware::Description;
 use pci::{BarRegister, Topology};
 use probe::{Finding, Severity};
@@ -75,8 +75,8 @@ impl Windows {
         findings
     }
 
-    fn finding(&self, place: &Place) -> Finding {
-        let Place { range, reads, writes } = place;
+    fn finding(&self, place: &UnansweredRange) -> Finding {
+        let UnansweredRange { range, reads, writes } = place;
         let at = |address| self.0.iter().find(|window| window.range.contains(address));
         let window = at(range.start()).or_else(|| at(range.end()));
         let (device, what) = match window {

@@ -1,4 +1,4 @@
-//! The atomics: the machine's, or loom's where this crate is tested.
+//! Atomic types: those of `core`, or those of loom in tests of this crate.
 
 #[cfg(not(test))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};

@@ -1,10 +1,11 @@
-//! That something has happened, once.
+//! A flag for an event that happens once.
 
 use crate::atomic::{AtomicBool, Ordering, constructor};
 
-/// A flag that is set once, by any CPU, and never cleared: ready, over.
+/// A flag that any CPU sets once and that is never cleared.
 ///
-/// What was written before [`set`](Self::set) is visible to who sees that it [is set](Self::is_set).
+/// All writes before [`set`](Self::set) are visible to a CPU for which [`is_set`](Self::is_set)
+/// returned true.
 #[derive(Debug)]
 pub struct Latch {
     set: AtomicBool,
@@ -16,13 +17,13 @@ impl Latch {
         new: Self { set: AtomicBool::new(false) }
     }
 
-    /// Says that it has happened.
+    /// Sets the flag.
     pub fn set(&self) {
         // Release: all that was written before.
         self.set.store(true, Ordering::Release);
     }
 
-    /// Whether it has happened.
+    /// Whether the flag is set.
     #[must_use]
     pub fn is_set(&self) -> bool {
         // Acquire: what was written before it was set.

@@ -1,15 +1,16 @@
-//! What two CPUs agree by: whose turn it is, what there is to do, and that something has happened.
+//! Synchronisation between two CPUs: a lock, a mailbox and a latch.
 //!
-//! These are the protocols alone, made of atomics: nothing here owns data, and nothing here is unsafe. Who
-//! owns data (a lock around a value, a closure that is handed to another CPU) builds on the promise that a
-//! protocol states, and argues from there.
+//! These are the protocols alone, made of atomics: nothing here owns data, and nothing here is
+//! unsafe. Code that owns data (a lock around a value, a closure that is handed to another CPU)
+//! bases its safety argument on the guarantee that a protocol documents.
 //!
-//! Each promise is of two parts: *who* may go on, and *what is visible* to it then. Both are checked by
-//! [loom](https://docs.rs/loom) in every interleaving and with every stale value that the memory model allows:
-//! in this crate's tests the atomics are loom's, and everything else is what the kernel links.
+//! Each guarantee has two parts: *which CPU* may continue, and *which writes are visible* to it
+//! then. Both are checked by [loom](https://docs.rs/loom) in every interleaving and with every
+//! stale value that the memory model allows: in this crate's tests the atomics are loom's, and
+//! everything else is what the kernel links.
 //!
-//! How a CPU waits is the caller's: each wait calls a function between two looks, which may relax the CPU, and
-//! which gives up by not coming back.
+//! The caller decides how a CPU waits: each wait calls a function between two polls. The function
+//! may relax the CPU; to give up, it must not return.
 
 #![no_std]
 #![forbid(unsafe_code)]

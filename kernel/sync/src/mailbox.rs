@@ -1,28 +1,28 @@
-//! One word of work at a time, from one CPU to another, and the word that it is done.
+//! Hands one word of work at a time from one CPU to another, and signals its completion.
 
 use core::fmt;
 
 use crate::atomic::{AtomicU32, AtomicUsize, Ordering, constructor};
 
-/// Nothing is posted, or what was posted is done.
+/// No word is posted, or the posted word is finished.
 const EMPTY: u32 = 0;
-/// A word is there, and nobody has taken it.
+/// A word is posted and has not been taken.
 const POSTED: u32 = 1;
 /// The word was taken, and is being worked on.
 const TAKEN: u32 = 2;
 
-/// A place for one word, which one CPU posts and another one takes and finishes.
+/// A slot for one word, which one CPU posts and another one takes and finishes.
 ///
-/// What was written before [`post`](Self::post) is visible to who [takes](Self::take); what was written before
-/// [`finish`](Delivery::finish) is visible to who sees that the mailbox [is empty](Self::is_empty). A word that
-/// was posted is taken once.
+/// All writes before [`post`](Self::post) are visible to the CPU that [takes](Self::take) the word.
+/// All writes before [`finish`](Delivery::finish) are visible to a CPU for which
+/// [`is_empty`](Self::is_empty) returned true. A posted word is taken once.
 #[derive(Debug)]
 pub struct Mailbox {
     state: AtomicU32,
     word: AtomicUsize,
 }
 
-/// A word that was taken and is to be worked on.
+/// A word that was taken and must be processed.
 #[derive(Debug)]
 #[must_use]
 pub struct Delivery<'a> {
@@ -30,7 +30,7 @@ pub struct Delivery<'a> {
     word: usize,
 }
 
-/// What was posted before is not finished.
+/// The previous word is not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -44,7 +44,7 @@ impl core::error::Error for Full {}
 
 impl Mailbox {
     constructor! {
-        /// A mailbox in which nothing is.
+        /// An empty mailbox.
         new: Self { state: AtomicU32::new(EMPTY), word: AtomicUsize::new(0) }
     }
 
@@ -52,7 +52,7 @@ impl Mailbox {
     ///
     /// # Errors
     ///
-    /// What was posted before is not finished.
+    /// The previous word is not finished.
     pub fn post(&self, word: usize) -> Result<(), Full> {
         if !self.is_empty() {
             return Err(Full);
@@ -63,10 +63,11 @@ impl Mailbox {
         Ok(())
     }
 
-    /// The word that was posted, if nobody has taken it.
+    /// Takes the posted word, unless it has been taken already.
     #[must_use]
     pub fn take(&self) -> Option<Delivery<'_>> {
-        // Acquire: what the poster wrote. Exchanged, so that of several takers one gets it.
+        // Acquire: sees the poster's writes. An exchange, so that only one of several takers gets
+        // the word.
         self.state.compare_exchange(POSTED, TAKEN, Ordering::Acquire, Ordering::Relaxed).ok()?;
         Some(Delivery { mailbox: self, word: self.word.load(Ordering::Relaxed) })
     }
@@ -77,7 +78,7 @@ impl Mailbox {
         self.state.load(Ordering::Relaxed) == POSTED
     }
 
-    /// Whether there is nothing to be done, and what there was is finished.
+    /// Whether no word is posted and the previous one is finished.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         // Acquire: what was written before it was finished.
@@ -99,9 +100,9 @@ impl Delivery<'_> {
         self.word
     }
 
-    /// Says that the work is done, and that another word may be posted.
+    /// Marks the work as done, so that another word may be posted.
     pub fn finish(self) {
-        // Release: all that was written before, for who posts next.
+        // Release: all earlier writes are visible to the next post.
         self.mailbox.state.store(EMPTY, Ordering::Release);
     }
 }

@@ -2,25 +2,25 @@
 
 use crate::atomic::{AtomicU32, Ordering, constructor};
 
-/// A lock that lets one CPU at a time go on, in the order in which they came.
+/// A lock that one CPU at a time holds, in the order of arrival.
 ///
-/// Fair, because a CPU that takes the lock again and again would otherwise keep the other one out for as long
-/// as it likes: the cache line is its own, and so is the emulator's time slice.
+/// The lock is fair because otherwise a CPU that takes it repeatedly could starve the other one: it
+/// owns the cache line and the emulator's time slice.
 ///
-/// What a CPU wrote before it ended its [`Turn`] is visible to all later turns.
+/// All writes before the end of a [`Turn`] are visible in all later turns.
 ///
-/// It is not `spin`'s `TicketMutex`, as a wait here may have a deadline: the caller waits, and panics with the name of
-/// what it waits for when the other CPU does not let go. `spin` waits by a function without state. Nor does `spin` run
-/// under loom.
+/// It does not use `spin`'s `TicketMutex` because a wait here may have a deadline: if the other CPU
+/// does not release the lock, the caller panics and names the lock. The wait function of `spin` has
+/// no state, and `spin` does not run under loom.
 #[derive(Debug)]
 pub struct TicketLock {
     /// The next ticket to be drawn.
     next: AtomicU32,
-    /// The ticket whose turn it is; the lock is free if nobody has drawn it.
+    /// The ticket whose turn it is; the lock is free if this ticket has not been drawn.
     serving: AtomicU32,
 }
 
-/// The right to go on; it ends when this is dropped.
+/// The right to use what the lock guards, until this is dropped.
 #[derive(Debug)]
 pub struct Turn<'a> {
     lock: &'a TicketLock,
@@ -35,19 +35,19 @@ impl TicketLock {
 
     /// Waits until it is the caller's turn, and calls `wait` for as long as it is not.
     ///
-    /// Who holds the lock already waits for ever. A caller that has come once cannot leave the queue: a `wait`
-    /// that gives up must not return.
+    /// A caller that already holds the lock waits for ever. A caller cannot leave the queue: a
+    /// `wait` that gives up must not return.
     pub fn acquire(&self, mut wait: impl FnMut()) -> Turn<'_> {
-        // The order of tickets is all that is needed here; what was written is learned from `serving`.
+        // Only the order of tickets matters here; `serving` makes the writes visible.
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
-        // Acquire: what the turns before this one wrote is visible from here on.
+        // Acquire: the writes of all earlier turns are visible from here on.
         while self.serving.load(Ordering::Acquire) != ticket {
             wait();
         }
         Turn { lock: self, ticket }
     }
 
-    /// The lock, if nobody has it or waits for it.
+    /// Takes the lock if no CPU holds it or waits for it.
     #[must_use]
     pub fn try_acquire(&self) -> Option<Turn<'_>> {
         // Acquire, as in `acquire`: if the ticket can still be drawn then this is the latest value.
@@ -67,7 +67,7 @@ impl Default for TicketLock {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        // Release: whoever sees that its turn has come sees what this turn wrote. Nobody else writes here now.
+        // Release: the next turn sees the writes of this one. No other CPU writes here now.
         self.lock.serving.store(self.ticket.wrapping_add(1), Ordering::Release);
     }
 }

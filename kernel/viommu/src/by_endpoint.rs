@@ -1,7 +1,7 @@
-//! What is known of each endpoint, in a vector by endpoint ID.
+//! A map from endpoint IDs to values, as a sorted vector.
 //!
-//! Endpoints mostly come in ascending order, and then inserting is appending. A tree would cost more to translate, in an
-//! emulator, than searching this costs to run.
+//! Endpoints are mostly added in ascending order, so that an insertion appends. In an emulator, the
+//! translation of a tree's code would cost more than a search in this vector.
 
 use alloc::vec::Vec;
 
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_found_whatever_the_order_in_which_they_came() {
+    fn values_are_found_after_insertion_in_any_order() {
         let mut values = ByEndpoint::default();
         for number in [5, 1, 3, 1] {
             values.insert(EndpointId(number), number);

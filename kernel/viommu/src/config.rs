@@ -47,7 +47,7 @@ impl Config {
 ///
 /// # Errors
 ///
-/// The space is shorter than its fields, does not stay the same while it is read, or holds a value
+/// The space is shorter than its fields, changes on every attempt to read it, or contains a value
 /// that the specification rules out.
 pub(crate) fn read<T: Transport>(transport: &T, features: Features) -> Result<Config, StartError> {
     let raw = read_unchanged(transport, features)?;
@@ -71,7 +71,7 @@ pub(crate) fn read<T: Transport>(transport: &T, features: Features) -> Result<Co
     })
 }
 
-/// The bypass byte as it is now; anything but 0 counts as on.
+/// The current bypass byte; every value except 0 counts as on.
 pub(crate) fn read_bypass<T: Transport>(transport: &T) -> Result<u8, StartError> {
     field::<u8, T>(transport, offset::BYPASS)
 }
@@ -99,7 +99,7 @@ fn read_unchanged<T: Transport>(transport: &T, features: Features) -> Result<Raw
 
 fn read_once<T: Transport>(transport: &T, features: Features) -> Result<Raw, StartError> {
     let word = |at| field::<u32, T>(transport, at);
-    // Two reads of four bytes: that much alignment is all that a transport promises.
+    // Two reads of four bytes: a transport guarantees no larger alignment.
     let double = |at| Ok(u64::from(word(at)?) | u64::from(word(at + 4)?) << 32);
     Ok(Raw {
         page_size_mask: double(offset::PAGE_SIZE_MASK)?,

@@ -7,7 +7,7 @@ use virtio_drivers::transport::DeviceStatus;
 
 use crate::clock::REQUEST_DEADLINE_US;
 
-/// Why nothing more is asked of a device.
+/// Why a device was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
     /// A request was not answered within [`REQUEST_DEADLINE_US`].
@@ -17,16 +17,16 @@ pub enum Death {
     },
     /// The used ring names a chain that is not in flight.
     WrongChain {
-        /// What it names.
+        /// The chain that it names.
         found: u16,
-        /// What is in flight.
+        /// The chain in flight.
         expected: u16,
     },
     /// The used ring moved while no request was in flight.
     UnaskedAnswer,
     /// The queue refused a request although it was empty.
     QueueBroken(Error),
-    /// Two answers in a row could not be read, so that the device's state is not known any more.
+    /// Two answers in a row were unreadable, so the device's state is unknown.
     OutOfStep,
 }
 

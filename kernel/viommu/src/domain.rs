@@ -1,4 +1,4 @@
-//! What the driver knows of its domains, and which endpoint is in which.
+//! The driver's record of its domains and of their endpoints.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -18,13 +18,13 @@ pub(crate) struct Mapping {
 /// How a domain translates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Translation {
-    /// By the mappings that were asked for.
+    /// By the mappings that the caller requests.
     Paging,
     /// One to one, by mappings that the driver makes, because the device cannot bypass a domain.
     MappedIdentity,
-    /// Not at all: attached with the bypass flag. All users share the one domain.
+    /// No translation: attached with the bypass flag. All users share one domain.
     Bypass {
-        /// How often it was given out.
+        /// Number of users.
         users: usize,
     },
 }
@@ -71,13 +71,14 @@ impl Domain {
     }
 }
 
-/// All domains of the instance, and where each endpoint is.
+/// All domains of the instance, and the domain of each endpoint.
 #[derive(Debug)]
 pub(crate) struct Domains {
-    /// By ID, ascending. A vector, as a map costs the emulator more to translate than searching one costs the guest.
+    /// By ID, ascending. A vector because, in an emulator, the translation of a tree's code costs
+    /// more than a search in a vector.
     table: Vec<(u32, Domain)>,
     home: ByEndpoint<u32>,
-    /// The domain with the bypass flag, where the device has the feature.
+    /// The domain with the bypass flag, if the device has the feature.
     bypass_id: Option<u32>,
     /// IDs that were used and are free again; all below `unused`.
     freed: BTreeSet<u32>,
@@ -87,10 +88,10 @@ pub(crate) struct Domains {
 }
 
 impl Domains {
-    /// No domains yet, IDs from `range`, both ends included.
+    /// A table without domains; IDs are from `range`, both ends included.
     ///
-    /// With `bypass` the first ID is that of the bypass domain and never another's, as in Linux
-    /// (`viommu_probe`): with QEMU the identity domain is 0 and paging domains are 1, 2, 3.
+    /// With `bypass`, the first ID is reserved for the bypass domain, as in Linux (`viommu_probe`):
+    /// with QEMU the identity domain is 0 and paging domains are 1, 2, 3.
     pub(crate) fn new(range: (u32, u32), bypass: bool) -> Self {
         let (first, last) = range;
         Self {
@@ -113,12 +114,12 @@ impl Domains {
         Some(&mut self.table[place].1)
     }
 
-    /// Where a domain is in the table, or where it would be.
+    /// The index of a domain in the table, or the index at which to insert it.
     fn place(&self, id: u32) -> Result<usize, usize> {
         self.table.binary_search_by_key(&id, |(id, _)| *id)
     }
 
-    /// The domain with this ID, which is a new one if there is none yet.
+    /// The domain with this ID; it is created if it does not exist.
     fn get_or_insert(&mut self, id: u32, translation: Translation) -> &mut Domain {
         let place = self.place(id).unwrap_or_else(|place| {
             let domain = Domain { translation, members: Vec::new(), mappings: BTreeMap::new() };
@@ -128,7 +129,7 @@ impl Domains {
         &mut self.table[place].1
     }
 
-    /// How many domains there are.
+    /// The number of domains.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
@@ -138,7 +139,7 @@ impl Domains {
         self.home.get(endpoint).copied()
     }
 
-    /// Records where an endpoint is from now on.
+    /// Records the new domain of an endpoint.
     pub(crate) fn settle(&mut self, endpoint: EndpointId, domain: Option<u32>) {
         if let Some(old) = self.home.remove(endpoint).and_then(|old| self.get_mut(old)) {
             old.members.retain(|member| *member != endpoint);
@@ -151,7 +152,8 @@ impl Domains {
         }
     }
 
-    /// The bypass domain once more, or `None` if the device has no bypass flag.
+    /// Adds a user to the bypass domain and returns its ID; `None` if the device does not have the
+    /// bypass flag.
     pub(crate) fn share_bypass(&mut self) -> Option<u32> {
         let id = self.bypass_id?;
         let domain = self.get_or_insert(id, Translation::Bypass { users: 0 });
@@ -175,11 +177,11 @@ impl Domains {
         Some(id)
     }
 
-    /// Ends a domain, or one use of the bypass domain.
+    /// Frees a domain, or removes one user of the bypass domain.
     ///
     /// # Errors
     ///
-    /// Says what is in the way: there is no such domain, or an endpoint is in it.
+    /// The domain does not exist, or an endpoint is in it.
     pub(crate) fn release(&mut self, id: u32) -> Result<(), &'static str> {
         let place = self.place(id).map_err(|_| "the domain does not exist")?;
         let domain = &mut self.table[place].1;

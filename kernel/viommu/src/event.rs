@@ -6,11 +6,11 @@ use virtio_drivers::Error;
 
 use crate::wire::FAULT_SIZE;
 
-/// What a poll of the event queue found at one place of the ring.
+/// The result of polling one entry of the event queue.
 pub(crate) enum Event {
     /// A record, copied out.
     Record([u8; FAULT_SIZE]),
-    /// A buffer that came back with another length than that of a record.
+    /// A buffer whose used length is not that of a record.
     WrongLength,
 }
 

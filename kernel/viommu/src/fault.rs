@@ -8,18 +8,18 @@ use zerocopy::FromBytes;
 
 use crate::wire::{FAULT_SIZE, FaultRecord, fault_flag, fault_reason};
 
-/// Why an access was not let through.
+/// Why an access was blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultReason {
-    /// The device does not say, or has a reason that this driver does not know.
+    /// The device does not give a reason, or gives one that this driver does not know.
     Unknown,
-    /// The endpoint is attached to no domain.
+    /// The endpoint is not attached to a domain.
     Domain,
     /// The domain has no mapping for the access.
     Mapping,
 }
 
-/// What kind of access it was, as far as the device says. QEMU 7.2 does not for a missing mapping.
+/// The kind of access, if the device reports it. QEMU 7.2 does not for a missing mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultAccess {
     /// It was a read.
@@ -30,7 +30,7 @@ pub struct FaultAccess {
     pub execute: bool,
 }
 
-/// Accesses that the device did not let through: one, or several of the same kind in one granule.
+/// Accesses that the device blocked: one, or several of the same kind in one granule.
 ///
 /// QEMU 7.2 reports each four bytes of a transfer on their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +39,11 @@ pub struct Fault {
     pub reason: FaultReason,
     /// What kind of access.
     pub access: FaultAccess,
-    /// Whose access.
+    /// The endpoint.
     pub endpoint: EndpointId,
     /// The lowest address of them, if the device gave one.
     pub address: Option<Iova>,
-    /// How many records say the same; at least 1.
+    /// The number of merged records; at least 1.
     pub records: u32,
 }
 
@@ -65,9 +65,10 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What a record says; `None` if its first reserved field is not 0, which means to ignore it.
+/// Decodes a record; `None` if its first reserved field is not 0, in which case it must be ignored.
 ///
-/// Unknown flags say nothing and an unknown reason is no reason: both are for later standards.
+/// Unknown flags are ignored, and an unknown reason counts as none: later standards may define
+/// them.
 pub(crate) fn decode(record: &[u8; FAULT_SIZE]) -> Option<Fault> {
     let record = FaultRecord::read_from_bytes(record).ok()?;
     if record.reserved != [0; 3] {
@@ -91,7 +92,7 @@ pub(crate) fn decode(record: &[u8; FAULT_SIZE]) -> Option<Fault> {
     })
 }
 
-/// Adds `fault` to `faults`, to one of the same kind in the same granule if there is one.
+/// Adds `fault` to `faults`; merges it with one of the same kind in the same granule.
 pub(crate) fn gather(faults: &mut Vec<Fault>, fault: Fault, granule: u64) {
     let place = |fault: &Fault| fault.address.map(|address| address.0 & !(granule - 1));
     let same = |other: &&mut Fault| {

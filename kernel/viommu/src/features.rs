@@ -3,7 +3,7 @@
 use bitflags::bitflags;
 
 bitflags! {
-    /// Feature bits that this driver has a name for.
+    /// Feature bits that this driver knows.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Features: u64 {
         /// `input_range` of the configuration is valid.
@@ -22,7 +22,7 @@ bitflags! {
         const BYPASS_CONFIG = 1 << 6;
         /// The device follows virtio 1.0 or later.
         const VERSION_1 = 1 << 32;
-        /// The device's own accesses use the addresses that the platform gives it.
+        /// The device's own accesses use platform addresses.
         const ACCESS_PLATFORM = 1 << 33;
     }
 }
@@ -30,8 +30,8 @@ bitflags! {
 impl Features {
     /// What the driver accepts where it is offered.
     ///
-    /// `ACCESS_PLATFORM` is among them because an IOMMU is not behind itself: the addresses that
-    /// the platform gives it are the ones that the `Hal` hands out anyway. Event index and indirect
+    /// `ACCESS_PLATFORM` is included because an IOMMU does not translate its own accesses: its
+    /// platform addresses are those that the `Hal` returns anyway. Event index and indirect
     /// descriptors are not: with one short request in flight they save nothing.
     pub(crate) const ACCEPTED: Self = Self::INPUT_RANGE
         .union(Self::DOMAIN_RANGE)

@@ -1,23 +1,23 @@
 //! The virtio-iommu driver (virtio 1.2, section 5.13) on `virtio-drivers`' transports and queues.
 //!
-//! [`Viommu::start`] takes a transport that the caller has built and hands out a driven IOMMU
-//! instance, or says what the device did wrong. Nothing here knows whether the transport is PCI or
-//! MMIO, or where firmware mentions the device.
+//! [`Viommu::start`] takes a transport that the caller has built and returns a started IOMMU
+//! instance, or the device's error. This crate does not depend on whether the transport is PCI or
+//! MMIO, nor on firmware's description of the device.
 //!
-//! What the caller owes the transport:
+//! Duties of the caller:
 //! - PCI: memory space and bus mastering enabled in the command register before [`Viommu::start`].
-//! - MMIO: `MmioTransport::new` also accepts the legacy register layout, version 1, which is what
-//!   QEMU gives unless told `-global virtio-mmio.force-legacy=false`. Pass it on all the same:
-//!   [`Viommu::start`] answers [`StartError::LegacyTransport`] and leaves the device alone.
+//! - MMIO: `MmioTransport::new` also accepts the legacy register layout, version 1, which is QEMU's
+//!   default without `-global virtio-mmio.force-legacy=false`. Pass it on all the same:
+//!   [`Viommu::start`] returns [`StartError::LegacyTransport`] and leaves the device alone.
 //! - The transport's destructor is never run. `PciTransport`'s waits for a reset without a limit;
 //!   the driver resets the device itself, within [`RESET_DEADLINE_US`].
 //!
 //! Rules that the driver keeps:
-//! - Every wait has a deadline. A device that misses one is dead: nothing is asked of it again, and
-//!   what it may still write to is neither reused nor freed until a reset is confirmed.
-//! - One request is in flight at a time, so an answer can only belong to that one.
-//! - What the driver records of domains, endpoints and mappings is what the device has. Where an
-//!   answer leaves that open, one more request settles it, or the device is given up.
+//! - Every wait has a deadline. A device that misses one is dead: it gets no further requests, and
+//!   memory that it may still write to is neither reused nor freed until a reset is confirmed.
+//! - One request is in flight at a time, so an answer always belongs to that request.
+//! - The driver's record of domains, endpoints and mappings matches the device's state. If an
+//!   answer leaves that state open, one more request settles it, or the device is given up.
 //! - Unsafe code is in the module `queue` alone.
 
 #![no_std]

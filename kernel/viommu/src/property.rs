@@ -10,20 +10,20 @@ use zerocopy::FromBytes;
 
 use crate::wire::{PROPERTY_TYPE_MASK, PropertyHead, ResvMem, property_type, resv_mem_subtype};
 
-/// What a property list says.
+/// The content of a property list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Properties {
     /// Reserved regions, in the list's order.
     pub(crate) reserved: Vec<ReservedRegion>,
-    /// What was passed over, with its offset.
+    /// Properties that were skipped, with their offsets.
     pub(crate) remarks: Vec<String>,
 }
 
 /// Reads a list up to its end mark or its last byte.
 ///
-/// A property that cannot be used is passed over with a remark: its length says where the next
-/// one begins. Only a length that leaves the list ends it early. Each step moves on by at least a
-/// header, so the list's size bounds the walk.
+/// A property that cannot be used is skipped with a remark; its length gives the start of the next
+/// one. Only a length that exceeds the list ends it early. Each step advances by at least a header,
+/// so the list's size bounds the walk.
 pub(crate) fn parse(list: &[u8]) -> Properties {
     let mut properties = Properties::default();
     let mut offset = 0;
@@ -36,7 +36,7 @@ pub(crate) fn parse(list: &[u8]) -> Properties {
             break;
         };
         let (kind, length) = (head.kind.get(), usize::from(head.length.get()));
-        // With reserved bits set it would be no end mark but a property to pass over.
+        // With reserved bits set, it is not an end mark but a property to skip.
         if kind == property_type::NONE {
             break;
         }
@@ -72,7 +72,7 @@ impl Properties {
     }
 
     fn take_reserved_memory(&mut self, offset: usize, body: &[u8]) {
-        // A longer body is a later standard's; what is known stands first.
+        // Later standards may define a longer body; the known fields come first.
         let Ok((region, _)) = ResvMem::read_from_prefix(body) else {
             let (found, wanted) = (body.len(), size_of::<ResvMem>());
             self.remark(offset, format!("RESV_MEM is {found} bytes long, expected {wanted}; it is ignored"));
@@ -87,7 +87,7 @@ impl Properties {
             resv_mem_subtype::RESERVED => ReservedKind::Reserved,
             resv_mem_subtype::MSI => ReservedKind::Msi,
             unknown => {
-                // The standard wants an unknown subtype treated as reserved.
+                // The standard requires that an unknown subtype is treated as reserved.
                 self.remark(offset, format!("unknown RESV_MEM subtype {unknown}; it is treated as reserved"));
                 ReservedKind::Reserved
             }

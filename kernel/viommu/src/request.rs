@@ -1,4 +1,4 @@
-//! Requests as bytes, and what their answers mean (virtio 1.2, section 5.13.6).
+//! Encoding of requests, and decoding of their answers (virtio 1.2, section 5.13.6).
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -77,7 +77,7 @@ impl Request {
         }
     }
 
-    /// The endpoint that it is about, if it is about one.
+    /// The endpoint of the request, if it has one.
     pub(crate) fn endpoint(&self) -> Option<EndpointId> {
         match *self {
             Self::Attach { endpoint, .. } | Self::Detach { endpoint, .. } | Self::Probe { endpoint } => {
@@ -87,7 +87,7 @@ impl Request {
         }
     }
 
-    /// The refusal that says why this request failed.
+    /// The refusal for this request.
     pub(crate) fn refused(&self, failure: Failure) -> Refusal {
         Refusal { cause: failure.cause(), endpoint: self.endpoint(), detail: format!("{self}: {failure}") }
     }
@@ -127,7 +127,7 @@ impl Status {
     pub(crate) const FAULT: Self = Self(7);
     pub(crate) const NOMEM: Self = Self(8);
 
-    /// The standard's name, if this is one of its numbers.
+    /// The standard's name of a known status.
     fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::OK => "OK",
@@ -150,7 +150,7 @@ impl Status {
             Self::RANGE => RefusalCause::Range,
             Self::NOENT => RefusalCause::NoEntry,
             Self::NOMEM => RefusalCause::NoMemory,
-            // IOERR, DEVERR, FAULT and what a later standard may add: not the request's fault.
+            // IOERR, DEVERR, FAULT and statuses of later standards: not caused by the request.
             _ => RefusalCause::Io,
         }
     }
@@ -174,11 +174,11 @@ impl fmt::Display for Status {
 /// Why a request did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The device understood it and said no: nothing was done.
+    /// The device refused the request and did nothing.
     Refused(Status),
     /// The device returned the request without an answer.
     Empty,
-    /// The device wrote less than an answer, or says it wrote more than there was room for.
+    /// The device wrote less than an answer, or claims to have written more than fits.
     WrongLength { used: u32, expected: usize },
     /// The device is dead.
     Dead(Death),
@@ -193,7 +193,7 @@ impl Failure {
         }
     }
 
-    /// Whether it is open if the device did what it was asked.
+    /// Whether it is unknown if the device executed the request.
     pub(crate) fn leaves_doubt(self) -> bool {
         match self {
             Self::Refused(status) => status.name().is_none(),
@@ -216,10 +216,10 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What an answer of `used` bytes in `answer` says.
+/// Decodes an answer of `used` bytes in `answer`.
 ///
-/// A refusal may leave the properties of a PROBE out and count only what it wrote, so an answer that
-/// is at least a tail long and holds an error is that error. Success has to be complete.
+/// A refusal may omit the properties of a PROBE and count only the written bytes, so an answer that
+/// is at least a tail long and contains an error is that error. A success must be complete.
 pub(crate) fn judge(used: u32, answer: &[u8]) -> Result<(), Failure> {
     let expected = answer.len();
     let status = expected.checked_sub(TAIL_SIZE).and_then(|tail| answer.get(tail)).map(|byte| Status(*byte));

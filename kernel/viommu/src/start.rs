@@ -1,7 +1,7 @@
 //! From a transport to a device that has agreed on its features (virtio 1.2, section 3.1.1).
 //!
-//! The sequence is spelled out here because `Transport::begin_init` neither waits for the reset nor
-//! reads FEATURES_OK back: a device that said no would be driven as if it had said yes.
+//! The sequence is written out here because `Transport::begin_init` neither waits for the reset nor
+//! reads FEATURES_OK back: it would go on with a device that rejected the features.
 
 use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport};
 
@@ -30,7 +30,7 @@ pub(crate) fn reset<T: Transport, C: Clock>(transport: &mut T, clock: &C) -> Res
     }
 }
 
-/// Refuses what is no virtio-iommu of this age, without writing to it.
+/// Refuses a device that is not a modern virtio-iommu, without writing to it.
 pub(crate) fn identify<T: Transport>(transport: &T) -> Result<(), StartError> {
     match transport.device_type() {
         DeviceType::IOMMU if transport.requires_legacy_layout() => Err(StartError::LegacyTransport),
@@ -41,7 +41,7 @@ pub(crate) fn identify<T: Transport>(transport: &T) -> Result<(), StartError> {
 
 /// Resets the device, agrees on features with it and reads its configuration.
 ///
-/// On success the device waits for its queues and DRIVER_OK.
+/// On success, the device is ready for its queues and DRIVER_OK.
 pub(crate) fn negotiate<T: Transport, C: Clock>(
     transport: &mut T,
     clock: &C,

@@ -6,16 +6,17 @@ use virtio_drivers::transport::DeviceType;
 use crate::clock::RESET_DEADLINE_US;
 use crate::limits::MAX_PROBE_SIZE;
 
-/// Why a device could not be taken into service.
+/// Why a device could not be started.
 ///
-/// After any of these the device has been told so (FAILED) and reset, except after
-/// [`NotAnIommu`](Self::NotAnIommu) and [`LegacyTransport`](Self::LegacyTransport), which leave it untouched.
+/// After any of these, the driver has set FAILED and reset the device, except after
+/// [`NotAnIommu`](Self::NotAnIommu) and [`LegacyTransport`](Self::LegacyTransport), which leave it
+/// untouched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum StartError {
-    /// The transport leads to another kind of device.
+    /// The device is of another type.
     #[error("device type is {found:?}, expected an IOMMU (type 23)")]
     NotAnIommu {
-        /// What it is.
+        /// Its type.
         found: DeviceType,
     },
     /// The transport has the register layout from before virtio 1.0.
@@ -30,7 +31,7 @@ pub enum StartError {
         /// The status register at the end of the wait.
         status: u32,
     },
-    /// Every bit of the status register is set after a reset: nothing answers there any more.
+    /// Every bit of the status register is set after a reset: the device no longer answers.
     #[error("device status is {status:#x} after a reset, all bits set; the device does not respond")]
     Gone {
         /// The status register.
@@ -39,23 +40,23 @@ pub enum StartError {
     /// The device does not offer `VERSION_1`.
     #[error("legacy device: features {offered:#x} do not have VERSION_1 (bit 32)")]
     NoVersion1 {
-        /// What it offers.
+        /// The offered features.
         offered: u64,
     },
-    /// The device does not offer `MAP_UNMAP`, without which there is nothing to drive it with.
+    /// The device does not offer `MAP_UNMAP`, which the driver needs.
     #[error("features {offered:#x} do not have MAP_UNMAP (bit 2), the only defined mode")]
     NoMapUnmap {
-        /// What it offers.
+        /// The offered features.
         offered: u64,
     },
-    /// The device took FEATURES_OK back.
+    /// The device cleared FEATURES_OK.
     #[error(
         "device offers features {offered:#x} but did not accept {asked:#x} (FEATURES_OK did not stay set)"
     )]
     FeaturesRefused {
-        /// What it offers.
+        /// The offered features.
         offered: u64,
-        /// What the driver wanted of it.
+        /// The features that the driver requested.
         asked: u64,
     },
     /// A field of the configuration space cannot be read.
@@ -63,13 +64,13 @@ pub enum StartError {
     ConfigRead {
         /// Where.
         offset: usize,
-        /// What the transport says.
+        /// The transport's error.
         error: virtio_drivers::Error,
     },
     /// The configuration changed during every attempt to read it.
     #[error("configuration changed during each of {reads} reads")]
     ConfigUnstable {
-        /// How many attempts.
+        /// The number of attempts.
         reads: u32,
     },
     /// `page_size_mask` is 0.
@@ -91,7 +92,7 @@ pub enum StartError {
         /// Last ID.
         end: u32,
     },
-    /// `probe_size` is beyond reason.
+    /// `probe_size` exceeds the driver's limit.
     #[error("probe_size is {0} bytes, expected at most {MAX_PROBE_SIZE}")]
     ProbeSize(u32),
     /// A queue could not be set up.
@@ -99,17 +100,17 @@ pub enum StartError {
     Queue {
         /// Index of the queue.
         queue: u16,
-        /// How many entries it has; 0 if there is no such queue.
+        /// The number of its entries; 0 if the queue does not exist.
         available: u32,
-        /// How many the driver needs.
+        /// The number of entries that the driver needs.
         needed: u32,
-        /// What the queue says.
+        /// The queue's error.
         error: virtio_drivers::Error,
     },
     /// There is no memory for the buffers.
     #[error("no memory for {bytes} bytes of buffers")]
     OutOfMemory {
-        /// How much was wanted.
+        /// The size of the request.
         bytes: usize,
     },
     /// The device asks for a reset right after it was started.

@@ -1,4 +1,5 @@
-//! The driver meets a device: a model of the specification that can also break each of its rules.
+//! Tests of the driver with a model device that follows the specification and can also break each
+//! of its rules.
 
 mod device;
 mod domains;

@@ -40,7 +40,7 @@ pub(crate) mod map_flag {
     pub(crate) const MMIO: u32 = 4;
 }
 
-/// What every request begins with.
+/// The header of every request.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct Head {
@@ -48,7 +48,7 @@ pub(crate) struct Head {
     pub(crate) reserved: [u8; 3],
 }
 
-/// What every answer ends with.
+/// The end of every answer.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct Tail {
@@ -109,7 +109,7 @@ pub(crate) struct Probe {
     pub(crate) reserved: [u8; 64],
 }
 
-/// What every property begins with.
+/// The header of every property.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(crate) struct PropertyHead {

@@ -11,7 +11,7 @@ use crate::TicketLock;
 use crate::atomic::AtomicU32;
 
 #[test]
-fn who_sees_the_flag_sees_what_was_written_before() {
+fn writes_before_the_flag_are_visible_after_it() {
     loom::model(|| {
         let shared = Arc::new((Latch::new(), AtomicU32::new(0)));
         let other = thread::spawn({
@@ -31,17 +31,18 @@ fn who_sees_the_flag_sees_what_was_written_before() {
     });
 }
 
-/// Every interleaving with at most this many switches that no wait asks for; more of them take minutes, and repeat
-/// what these show.
+/// The bound on preemptions: every interleaving with at most this many is tried. A higher bound
+/// takes minutes and has shown nothing else.
 fn model(check: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(check);
 }
 
-/// How two CPUs share a walk: one adds work under the lock, piece by piece, and says when there will be no more;
-/// the other one takes pieces until the walk is over and nothing is left. It must ask in that order: a look at
-/// the queue, and then at the flag, would miss what was added between the two.
+/// How two CPUs share a walk: one adds work under the lock, piece by piece, and sets a flag when
+/// there will be no more; the other one takes pieces until the walk is over and nothing is left. It
+/// must read the flag first and the queue second: in the other order it would miss work that was
+/// added between the two reads.
 #[test]
 fn no_work_is_left_behind_when_the_walk_is_over() {
     model(|| {

@@ -8,7 +8,7 @@ use loom::thread;
 
 use super::*;
 
-/// A mailbox, and what passes from CPU to CPU by its promise alone.
+/// A mailbox, and data whose visibility depends on the mailbox's guarantee alone.
 struct Desk {
     mailbox: Mailbox,
     question: AtomicUsize,
@@ -32,7 +32,7 @@ impl Desk {
         self.answer.load(Ordering::Relaxed)
     }
 
-    /// Takes one word, works on it, and gives the word.
+    /// Takes one word, processes it, and returns it.
     fn serve(&self) -> usize {
         let delivery = loop {
             match self.mailbox.take() {
@@ -47,8 +47,8 @@ impl Desk {
     }
 }
 
-/// Every interleaving with at most this many switches that no wait asks for; more of them take minutes, and repeat
-/// what these show.
+/// The bound on preemptions: every interleaving with at most this many is tried. A higher bound
+/// takes minutes and has shown nothing else.
 fn model(check: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
@@ -56,7 +56,7 @@ fn model(check: impl Fn() + Send + Sync + 'static) {
 }
 
 #[test]
-fn each_word_is_delivered_with_what_was_written_before_it_and_answered_so() {
+fn writes_before_a_word_and_before_its_completion_are_visible() {
     model(|| {
         let desk = Desk::new();
         let other = thread::spawn({
@@ -86,7 +86,7 @@ fn a_word_is_taken_once() {
 }
 
 #[test]
-fn nothing_is_posted_over_work_that_is_not_finished() {
+fn no_word_replaces_unfinished_work() {
     loom::model(|| {
         let mailbox = Mailbox::new();
         mailbox.post(1).unwrap();

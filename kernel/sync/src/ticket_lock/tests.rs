@@ -8,8 +8,8 @@ use loom::thread;
 
 use super::*;
 
-/// A lock, and a count that it guards. Loads and stores of the count are relaxed: an increment that another one
-/// overlaps with, or that does not see it, loses it.
+/// A lock, and a count that it guards. Loads and stores of the count are relaxed: an increment that
+/// overlaps another one, or does not see it, loses it.
 struct Guarded {
     lock: TicketLock,
     count: AtomicU32,
@@ -24,7 +24,7 @@ impl Guarded {
         self.lock.acquire(thread::yield_now)
     }
 
-    /// What is done in a turn; gives the count that was found.
+    /// Increments the count in a turn; returns the count before.
     fn touch(&self, _turn: &Turn<'_>) -> u32 {
         let found = self.count.load(Ordering::Relaxed);
         self.count.store(found + 1, Ordering::Relaxed);
@@ -54,7 +54,7 @@ fn turns_exclude_each_other_and_see_what_earlier_turns_wrote() {
 }
 
 #[test]
-fn a_lock_that_is_tried_for_is_as_exclusive() {
+fn try_acquire_excludes_other_turns_too() {
     loom::model(|| {
         let guarded = Guarded::new();
         let other = thread::spawn({
@@ -76,7 +76,7 @@ fn a_lock_that_is_tried_for_is_as_exclusive() {
 }
 
 #[test]
-fn who_came_first_goes_first() {
+fn the_first_to_arrive_goes_first() {
     loom::model(|| {
         let guarded = Guarded::new();
         let turn = guarded.turn();

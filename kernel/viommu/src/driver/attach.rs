@@ -23,12 +23,12 @@ struct NotEntered {
     why: Failure,
     /// The request that failed.
     request: Request,
-    /// Whether it is where it was before; else it is in no domain.
+    /// Whether the endpoint is in its previous domain; otherwise it is not in any domain.
     stayed: bool,
 }
 
 impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
-    /// Attaches an endpoint, from wherever it is.
+    /// Attaches an endpoint, whether or not it is in another domain.
     pub(crate) fn attach_endpoint(&mut self, id: u32, endpoint: EndpointId) -> Result<(), Refusal> {
         let request = self.attach_request(id, endpoint);
         self.check_request(&request)?;
@@ -37,7 +37,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         };
         let old = self.domains.home(endpoint);
         if old == Some(id) {
-            // Sent again, it would end a domain whose only endpoint this is, and its mappings.
+            // A second ATTACH would destroy a domain whose only endpoint this is, and its mappings.
             return Ok(());
         }
         match translation {
@@ -69,19 +69,19 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
             }
         }
         let outcome = self.leave(id, endpoint);
-        // An endpoint that the device does not know any more is in no domain either.
+        // An endpoint that the device no longer knows is not in any domain either.
         if matches!(outcome, Ok(()) | Err(Failure::Refused(Status::NOENT))) {
             self.domains.settle(endpoint, None);
         }
         outcome.map_err(|failure| request.refused(failure))
     }
 
-    /// Sends DETACH; after an answer that leaves it open, asks once more.
+    /// Sends DETACH; if the answer leaves the result open, sends it once more.
     fn leave(&mut self, id: u32, endpoint: EndpointId) -> Result<(), Failure> {
         let request = Request::Detach { domain: id, endpoint };
         match self.send(request) {
             Err(failure) if failure.leaves_doubt() => match self.send(request) {
-                // Not in it any more: the first one was done.
+                // The endpoint has left the domain: the first request was executed.
                 Ok(()) | Err(Failure::Refused(Status::INVAL)) => Ok(()),
                 Err(Failure::Refused(Status::NOENT)) => Err(Failure::Refused(Status::NOENT)),
                 Err(_) => Err(self.lose_step()),
@@ -90,7 +90,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         }
     }
 
-    /// Attaches and, where the domain begins to exist in the device with this, replays its mappings.
+    /// Attaches and, if this creates the domain in the device, replays its mappings.
     fn enter(&mut self, id: u32, endpoint: EndpointId) -> Result<(), NotEntered> {
         let request = self.attach_request(id, endpoint);
         let first = !self.is_live(id);
@@ -107,7 +107,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
                 if !matches!(why, Failure::Dead(_)) {
                     let left = self.leave(id, endpoint);
                     if left.is_err() {
-                        // In a domain that lacks mappings which the record has.
+                        // The endpoint is in a domain that lacks mappings from the record.
                         self.lose_step();
                     }
                 }
@@ -119,7 +119,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         Ok(())
     }
 
-    /// Sends ATTACH, by way of a DETACH if the device does not move endpoints itself.
+    /// Sends ATTACH, after a DETACH if the device does not move endpoints itself.
     fn send_attach(&mut self, request: Request, id: u32, endpoint: EndpointId) -> Result<(), NotEntered> {
         let old = self.domains.home(endpoint);
         let mut stayed = true;
@@ -134,7 +134,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         }
         let Err(why) = outcome else { return Ok(()) };
         if why.leaves_doubt() {
-            // It may be in the new domain, in the old one or in none. Make it none.
+            // The endpoint may be in the new domain, in the old one or in neither. Detach it from
+            // both.
             self.leave_surely(id, endpoint);
             if let Some(old) = self.domains.home(endpoint) {
                 self.leave_surely(old, endpoint);
@@ -145,7 +146,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         Err(NotEntered { why, request, stayed })
     }
 
-    /// Makes sure that an endpoint is not in a domain that it may or may not be in.
+    /// Detaches an endpoint from a domain if it is not certain whether the endpoint is in it.
     fn leave_surely(&mut self, id: u32, endpoint: EndpointId) {
         match self.leave(id, endpoint) {
             Ok(()) | Err(Failure::Refused(Status::INVAL | Status::NOENT) | Failure::Dead(_)) => {}
@@ -155,7 +156,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         }
     }
 
-    /// Attaches the endpoint to its old domain again if it was lost on the way, and words the refusal.
+    /// Attaches the endpoint to its old domain again if it has left that domain, and creates the
+    /// error.
     fn put_back(&mut self, failed: NotEntered, endpoint: EndpointId, old: Option<u32>) -> Refusal {
         let mut refusal = failed.request.refused(failed.why);
         refusal.endpoint = Some(endpoint);
@@ -185,7 +187,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         Ok(())
     }
 
-    /// Makes the mappings of a mapped identity domain fit for one more endpoint.
+    /// Adapts the mappings of a mapped identity domain to one more endpoint.
     fn refit_identity(&mut self, id: u32, endpoint: EndpointId) -> Result<(), Failure> {
         let Some(domain) = self.domains.get(id) else { return Ok(()) };
         let members = domain.members().chain([endpoint]);

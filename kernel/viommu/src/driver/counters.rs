@@ -1,6 +1,6 @@
 //! What happened at a device, in numbers.
 
-/// What the driver has seen, in numbers.
+/// Counters of requests and events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Requests sent.

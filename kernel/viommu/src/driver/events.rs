@@ -13,14 +13,16 @@ use crate::limits::EVENT_QUEUE_SIZE;
 
 use super::Viommu;
 
-/// How many event buffers one poll takes, so that a device that never stops cannot hold the driver.
+/// Maximum number of event buffers that one poll takes, so that a device that never stops cannot
+/// keep the driver busy.
 const MAX_EVENTS_PER_POLL: usize = 4 * EVENT_QUEUE_SIZE;
 
 impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
-    /// The faults that the device reported since the last call, those of one kind and granule as one.
+    /// The faults that the device reported since the last call; faults of the same kind in the same
+    /// granule are merged.
     ///
-    /// Takes at most as many as one poll may; what is left comes with the next call. Faults that
-    /// the device had no buffer for are lost: their number is not known.
+    /// Takes a limited number of events per poll; the next call returns the rest. Faults for which
+    /// the device had no buffer are lost, and their number is not known.
     pub fn poll_faults(&mut self) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut taken = 0;

@@ -61,7 +61,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         Ok(())
     }
 
-    /// Sends MAP; after an answer that leaves it open, makes sure that the mapping is not there.
+    /// Sends MAP; if the answer leaves the result open, removes the mapping.
     pub(crate) fn send_map(&mut self, id: u32, mapping: Mapping) -> Result<(), Failure> {
         let Mapping { iova, phys, flags } = mapping;
         self.send(Request::Map { domain: id, iova, phys, flags }).map_err(|failure| {
@@ -74,12 +74,12 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
 
     /// Takes a mapping out of the device, if the domain is live, and out of the record: both or neither.
     ///
-    /// One UNMAP a mapping, so that a refusal leaves no doubt about the others.
+    /// One UNMAP per mapping, so that the state of the others is certain after a refusal.
     pub(crate) fn drop_mapping(&mut self, id: u32, mapping: Mapping) -> Result<(), Failure> {
         if self.is_live(id) {
             let request = Request::Unmap { domain: id, iova: mapping.iova };
             match self.send(request) {
-                // Removing what is not there any more succeeds, so asking twice does no harm.
+                // Removing a mapping that does not exist succeeds, so a second request is harmless.
                 Err(failure) if failure.leaves_doubt() => {
                     self.send(request).map_err(|_| Failure::Dead(self.link.die(Death::OutOfStep)))?;
                 }
@@ -96,7 +96,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         self.domains.get(id).is_some_and(|domain| domain.is_live())
     }
 
-    /// Fails if the device is dead, so that nothing is recorded for it either.
+    /// Fails if the device is dead, so that the record does not change either.
     pub(crate) fn check_request(&self, request: &Request) -> Result<(), Refusal> {
         match self.link.death() {
             Some(death) => Err(request.refused(Failure::Dead(death))),
@@ -112,7 +112,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         }
     }
 
-    /// What speaks against a mapping, before the device is asked.
+    /// Why a mapping is refused before a request is sent.
     fn objection(&self, id: u32, mapping: &Mapping, prot: Prot) -> Option<(RefusalCause, String)> {
         let Mapping { iova, phys, .. } = *mapping;
         let granule = self.config.granule();
@@ -145,7 +145,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         Some((RefusalCause::Invalid, why))
     }
 
-    /// The regions that the device has reserved for an endpoint, as far as it was asked.
+    /// The regions that the device has reserved for an endpoint; empty if the endpoint was not
+    /// probed.
     pub(crate) fn device_regions(&self, endpoint: EndpointId) -> impl Iterator<Item = &ReservedRegion> {
         self.reserved.get(endpoint).into_iter().flatten()
     }

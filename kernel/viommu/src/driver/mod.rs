@@ -29,10 +29,10 @@ use crate::wire::{TAIL_SIZE, config_offset};
 
 pub use counters::Counters;
 
-/// One virtio-iommu, driven.
+/// The driver of one virtio-iommu.
 ///
-/// `H` says how memory is shared with the device; it must hand out addresses that the instance
-/// itself can use, that is physical ones. `T` is the transport and `C` the clock.
+/// `H` shares memory with the device; it must return addresses that the instance itself can use,
+/// that is, physical ones. `T` is the transport and `C` the clock.
 ///
 /// Dropping it resets the device, which detaches every endpoint. Memory that the device may still
 /// write to because it does not confirm the reset is leaked.
@@ -41,7 +41,7 @@ pub struct Viommu<H: Hal, T: Transport, C: Clock> {
     pub(crate) config: Config,
     features: Features,
     pub(crate) domains: Domains,
-    /// What PROBE said, for each endpoint that was asked about.
+    /// The answer to PROBE, for each endpoint that was probed.
     pub(crate) reserved: ByEndpoint<Vec<ReservedRegion>>,
     events_lost: bool,
     counters: Counters,
@@ -56,7 +56,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     /// See [`StartError`]; the device is then left reset.
     pub fn start(transport: T, clock: C) -> Result<Self, StartError> {
         if let Err(error) = identify(&transport) {
-            // Its destructor would write to a device that is not ours.
+            // Its destructor would write to a device that this driver does not own.
             core::mem::forget(transport);
             return Err(error);
         }
@@ -96,7 +96,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         self.features
     }
 
-    /// Whether endpoints without a domain bypass, as the device says now; `None` without `BYPASS_CONFIG`.
+    /// Whether endpoints without a domain bypass, read from the device; `None` without
+    /// `BYPASS_CONFIG`.
     ///
     /// The value survives a reset of the device and is the start value again after one of the machine.
     pub fn bypass(&self) -> Option<bool> {
@@ -106,7 +107,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         config::read_bypass(self.link.transport()).ok().map(|value| value != 0)
     }
 
-    /// Says whether endpoints without a domain shall bypass, and reads back that the device does so.
+    /// Sets whether endpoints without a domain bypass, and reads the value back.
     ///
     /// # Errors
     ///
@@ -132,7 +133,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         }
     }
 
-    /// Whether the device has been given up, and then why.
+    /// Why the device has been given up, if it has.
     pub fn death(&self) -> Option<Death> {
         self.link.death()
     }
@@ -142,12 +143,12 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         self.link.death().is_some()
     }
 
-    /// What the driver has seen, in numbers.
+    /// Counters of requests and events.
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// What is odd about the device and costs nothing, or was worked around.
+    /// Deviations of the device that are harmless or were worked around.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
@@ -157,7 +158,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         self.domains.home(endpoint).map(DomainHandle)
     }
 
-    /// Sends a request whose answer is nothing but a status.
+    /// Sends a request whose answer is only a status.
     pub(crate) fn send(&mut self, request: Request) -> Result<(), Failure> {
         self.send_for(request, &mut [0; TAIL_SIZE])
     }
@@ -178,7 +179,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     }
 }
 
-/// What the specification does not want of a device, and that does not stop the driver.
+/// Violations of the specification that do not stop the driver.
 fn start_remarks(offered: u64, config: &Config) -> Vec<String> {
     let offered = Features::from_bits_truncate(offered);
     let mut remarks = Vec::new();

@@ -31,7 +31,7 @@ impl<H: Hal, T: Transport, C: Clock> IommuOps for Viommu<H, T, C> {
     /// Sends a PROBE for every endpoint.
     ///
     /// Without the PROBE feature every endpoint is accepted and has no regions of its own: such a
-    /// device says only at ATTACH, with NOENT, that it does not know an endpoint.
+    /// device reports an unknown endpoint only at ATTACH, with NOENT.
     fn probe_device(&mut self, endpoints: &[EndpointId]) -> Result<Accepted, Refusal> {
         if let Some(refusal) = self.dead_refusal("PROBE") {
             return Err(Refusal { endpoint: endpoints.first().copied(), ..refusal });
@@ -137,12 +137,12 @@ impl<H: Hal, T: Transport, C: Clock> IommuOps for Viommu<H, T, C> {
 }
 
 impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
-    /// Asks about one endpoint; adds what is odd to `remarks`.
+    /// Probes one endpoint; adds deviations to `remarks`.
     fn probe_endpoint(&mut self, endpoint: EndpointId, remarks: &mut Vec<String>) -> Result<(), Refusal> {
         let request = Request::Probe { endpoint };
         let size = self.config.probe_size as usize;
         let mut answer = vec![0; size + TAIL_SIZE];
-        // What an earlier PROBE said does not hold for an endpoint that is refused now.
+        // An endpoint that the device refuses now loses the regions of an earlier PROBE.
         self.reserved.remove(endpoint);
         self.send_for(request, &mut answer).map_err(|failure| request.refused(failure))?;
         let properties = property::parse(answer.get(..size).unwrap_or_default());
@@ -151,7 +151,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         Ok(())
     }
 
-    /// Why the device cannot do paging domains, if so. Linux fails `viommu_domain_alloc_paging` likewise.
+    /// Why the device does not support paging domains, if it does not. Linux fails
+    /// `viommu_domain_alloc_paging` likewise.
     fn cannot_page(&self) -> Option<String> {
         let granule = self.config.granule();
         (granule > CPU_PAGE_SIZE).then(|| {

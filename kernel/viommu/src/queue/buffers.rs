@@ -7,7 +7,7 @@ use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE};
 
 use crate::start_error::StartError;
 
-/// Zeroed memory that the device can reach. Leaked unless freed by name.
+/// Zeroed memory that the device can access. Leaked unless freed explicitly.
 pub(super) struct Buffers<H: Hal> {
     paddr: u64,
     start: NonNull<u8>,
@@ -22,7 +22,7 @@ impl<H: Hal> Buffers<H> {
     pub(super) fn new(bytes: usize) -> Result<Self, StartError> {
         let pages = bytes.div_ceil(PAGE_SIZE);
         let (paddr, start) = H::dma_alloc(pages, BufferDirection::Both);
-        // Address 0 is how the crate's own DMA memory reports that there is none.
+        // Address 0 means that no memory is available, as in the crate's own DMA memory.
         if paddr == 0 {
             return Err(StartError::OutOfMemory { bytes });
         }

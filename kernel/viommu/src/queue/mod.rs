@@ -1,13 +1,13 @@
 //! The two queues and the memory that the device may write to.
 //!
-//! This is the one module with unsafe code. Its claim: memory that the device has been told of is
+//! This is the one module with unsafe code. Its claim: memory that was shared with the device is
 //! neither freed nor used for anything else before the device has confirmed a reset, whatever the
-//! device does and in whatever order the methods are called. For this the module owns the
-//! transport, and everything that the claim rests on is private here:
+//! device does and in whatever order the methods are called. To guarantee this, the module owns the
+//! transport and keeps everything that the claim depends on private:
 //! - buffers are [`Buffers`], which are only freed by `Drop for Link`, after a confirmed reset;
 //! - at most one request is in flight; one that is not answered makes the link dead for good;
 //! - an index from the used ring is compared with what is in flight before it is used for anything;
-//! - what the device writes is copied out once, through raw pointers, and judged on the copy.
+//! - data that the device writes is copied out once, through raw pointers, and the copy is checked.
 
 mod buffers;
 
@@ -31,7 +31,7 @@ use buffers::Buffers;
 const ANSWER_OFFSET: usize = 128;
 const _: () = assert!(MAX_REQUEST_SIZE <= ANSWER_OFFSET);
 
-/// What a buffer holds before the device writes: no status, no valid property, no valid record.
+/// Content of a buffer before the device writes: not a status, a valid property or a valid record.
 const POISON: u8 = 0xff;
 
 /// A started device: its transport, its queues and the memory it may write to.
@@ -104,13 +104,13 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         Ok(())
     }
 
-    /// Tells the device that the driver gives up on it; dropping the link then resets it.
+    /// Sets FAILED in the device status; dropping the link then resets the device.
     pub(crate) fn set_failed(&mut self) {
         let status = self.transport.get_status();
         self.transport.set_status(status | DeviceStatus::FAILED);
     }
 
-    /// Why nothing more is asked of the device, if that is so.
+    /// Why the device was given up, if it was.
     pub(crate) fn death(&self) -> Option<Death> {
         self.death
     }
@@ -122,12 +122,12 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
 
     /// Sends one request and waits for its answer, which is copied to `answer`.
     ///
-    /// Returns the used length: how many bytes the device says it wrote. It is not checked; what
-    /// it did not write reads as 0xff.
+    /// Returns the used length: the number of bytes that the device claims to have written. It is
+    /// not checked; bytes that the device did not write read as 0xff.
     ///
     /// # Errors
     ///
-    /// The device is dead, or dies of this.
+    /// The device is dead, or is given up because of this request.
     ///
     /// # Panics
     ///
@@ -143,7 +143,8 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         let (Some(queue), Some(buffers)) = (&mut self.requests, &mut self.request_buffers) else {
             return Err(Death::QueueBroken(Error::NotReady));
         };
-        // Nothing is in flight. What stands in the used ring now would be taken for the next answer.
+        // Nothing is in flight. An entry in the used ring now would be mistaken for the next
+        // answer.
         if queue.can_pop() {
             return Err(Death::UnaskedAnswer);
         }
@@ -153,7 +154,8 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         let readable = buffers.part(0, request.len());
         let mut writable = buffers.part(ANSWER_OFFSET, answer.len());
 
-        // SAFETY: Nothing is in flight, so nobody writes to this part while the reference exists.
+        // SAFETY: Nothing is in flight, so the device does not write to this part while the
+        // reference exists.
         let input = unsafe { readable.as_ref() };
         // SAFETY: Likewise; and the two parts do not overlap.
         let output = unsafe { writable.as_mut() };
@@ -161,7 +163,7 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         // never: each other way out is an error, which makes the link dead, and then `exchange`
         // does not come here again. It is freed only after a confirmed reset.
         let chain = unsafe { queue.add(&[input], &mut [output]) }.map_err(Death::QueueBroken)?;
-        // The device's wish not to be notified must be read after the request has become visible.
+        // The device's notification suppression must be read after the request has become visible.
         fence(Ordering::SeqCst);
         if queue.should_notify() {
             self.transport.notify(REQUEST_QUEUE);
@@ -221,7 +223,7 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         let (Some(queue), Some(buffers)) = (&mut self.events, &mut self.event_buffers) else {
             return Err(Error::NotReady);
         };
-        // Nor does what an earlier record left pass for a new one.
+        // The remains of an earlier record must not be mistaken for a new one.
         buffers.fill(slot * FAULT_SIZE, FAULT_SIZE, POISON);
         let mut part = buffers.part(slot * FAULT_SIZE, FAULT_SIZE);
         // SAFETY: `slot` is not in flight: it comes from `open`, once, or from a popped chain.
@@ -235,7 +237,8 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
 }
 
 impl<H: Hal, T: Transport, C: Clock> Drop for Link<H, T, C> {
-    /// Resets the device. If it does not confirm, what it may still write to is leaked on purpose.
+    /// Resets the device. If the device does not confirm, memory that it may still write to is
+    /// leaked on purpose.
     fn drop(&mut self) {
         let idle = reset(&mut *self.transport, &self.clock).is_ok();
         let queues = (self.requests.take(), self.events.take());

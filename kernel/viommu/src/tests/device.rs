@@ -1,5 +1,5 @@
-//! A virtio-iommu as the specification has it (virtio 1.2, section 5.13.6), strict with the driver:
-//! a request that a driver must not send fails the test.
+//! A virtio-iommu as specified (virtio 1.2, section 5.13.6), strict with the driver: a request that
+//! a driver must not send fails the test.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::vec;
@@ -24,22 +24,23 @@ pub(super) const PROBE_SIZE: usize = 512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Serve {
     Well,
-    /// Nothing is done, and this status says so.
+    /// The request is not executed, and fails with this status.
     Status(u8),
-    /// Nothing is done, and this is the used length.
+    /// The request is not executed, and this is the used length.
     NotDone(u32),
-    /// Nothing is done and nothing written, and the used length says that all was.
+    /// Nothing is executed or written, but the used length is that of a complete answer.
     Unwritten,
-    /// It is done and answered, and this is the used length.
+    /// The request is executed and answered, with this used length.
     Done(u32),
-    /// It is answered after so many polls.
+    /// The request is answered after this many polls.
     Late(u32),
     Never,
-    /// It is done, and the used ring names another chain.
+    /// The request is executed, and the used ring names another chain.
     WrongChain(u32),
-    /// It is done, and the used ring moves on by more than that.
+    /// The request is executed, and the used index advances by more than one.
     Twice,
-    /// It is done, and then rings and buffers that the device may not write are overwritten.
+    /// The request is executed, and then rings and buffers that the device may not write are
+    /// overwritten.
     Scribble(u8),
 }
 
@@ -54,7 +55,7 @@ pub(super) struct Queue {
     used: u16,
 }
 
-/// A chain of buffers: all bytes that the device may read, and where it may write.
+/// A chain of buffers: all bytes that the device may read, and the buffers that it may write.
 pub(super) struct Chain {
     pub(super) head: u16,
     pub(super) readable: Vec<u8>,
@@ -97,7 +98,7 @@ impl Queue {
         panic!("a chain of descriptors without end");
     }
 
-    /// Returns a chain, whatever the driver thinks of it.
+    /// Returns a chain, even one that is not in flight.
     pub(super) fn give_back(&mut self, chain: u32, len: u32) {
         let element = self.device_area + 4 + 8 * u64::from(self.used % self.size);
         write(element, &chain.to_le_bytes());
@@ -105,7 +106,7 @@ impl Queue {
         self.move_used(1);
     }
 
-    /// Moves the used index without an element.
+    /// Advances the used index without an element.
     pub(super) fn move_used(&mut self, by: u16) {
         self.used = self.used.wrapping_add(by);
         write(self.device_area + 2, &self.used.to_le_bytes());
@@ -142,11 +143,11 @@ pub(super) struct Device {
     // Rules to break.
     pub(super) refuses_features: bool,
     pub(super) gives_up_at_start: bool,
-    /// How many more resets are confirmed; `None`: all.
+    /// The number of further resets that are confirmed; `None`: all.
     pub(super) resets_left: Option<u32>,
     /// Polls until a reset is confirmed.
     pub(super) reset_polls: u32,
-    /// How many more reads of the generation find it changed.
+    /// The number of further reads of the generation that return a new value.
     pub(super) config_changes: u32,
     generation: u32,
     pub(super) bypass_writable: bool,
@@ -154,11 +155,11 @@ pub(super) struct Device {
     pub(super) does_not_move: bool,
     pub(super) script: VecDeque<Serve>,
     pending: Option<(u32, Chain)>,
-    /// After so many more accesses to its registers, the device is gone; `None`: never.
+    /// The device is gone after this many further accesses to its registers; `None`: never.
     pub(super) accesses_left: Option<u32>,
-    /// What each byte of a register reads as when the device is gone.
+    /// The value of each register byte when the device is gone.
     pub(super) gone_byte: u8,
-    // What the specification says it holds.
+    // State that the specification requires.
     pub(super) endpoints: BTreeSet<u32>,
     pub(super) properties: BTreeMap<u32, Vec<u8>>,
     /// Ranges that must not be mapped for an endpoint.
@@ -229,7 +230,7 @@ impl Device {
         self.generation
     }
 
-    /// Counts an access to a register; what each byte reads as if the device is gone.
+    /// Counts an access to a register; returns the value of each byte if the device is gone.
     pub(super) fn touch(&mut self) -> Option<u8> {
         let left = self.accesses_left.as_mut()?;
         *left = left.saturating_sub(1);
@@ -310,7 +311,7 @@ impl Device {
             Serve::WrongChain(id) => (id, room),
             _ => (u32::from(chain.head), room),
         };
-        // The device writes as much as it says, and not beyond the buffer.
+        // The device writes as many bytes as its used length, but not beyond the buffer.
         if serve != Serve::Unwritten {
             write(address, &answer[..(used as usize).min(answer.len())]);
         }
@@ -324,7 +325,7 @@ impl Device {
         }
     }
 
-    /// Does what a request asks and returns the status; `properties` is the part before the tail.
+    /// Executes a request and returns the status; `properties` is the part before the tail.
     fn serve(&mut self, request: &[u8], properties: &mut [u8]) -> u8 {
         let word = |at: usize| u32::from_le_bytes(request[at..at + 4].try_into().unwrap());
         let double = |at: usize| u64::from_le_bytes(request[at..at + 8].try_into().unwrap());
@@ -442,7 +443,7 @@ impl Device {
         OK
     }
 
-    /// Puts a record into the next event buffer; says whether there was one.
+    /// Puts a record into the next event buffer; returns whether there was one.
     pub(super) fn report(&mut self, record: &[u8]) -> bool {
         let Some(queue) = &mut self.queues[1] else { return false };
         let Some(chain) = queue.take() else { return false };

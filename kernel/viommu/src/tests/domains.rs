@@ -1,4 +1,4 @@
-//! Domains: their IDs, who is in them, and what is mapped in the device.
+//! Domains: their IDs, their endpoints, and their mappings in the device.
 
 use core::cell::RefCell;
 use std::vec::Vec;
@@ -49,7 +49,7 @@ fn ids_are_the_lowest_free_and_the_first_is_identity() {
 }
 
 #[test]
-fn ids_stay_inside_the_range_and_their_end_is_a_refusal() {
+fn ids_stay_inside_the_range_and_running_out_is_a_refusal() {
     let device = device();
     device.borrow_mut().set_u32(24, 5);
     device.borrow_mut().set_u32(28, 6);
@@ -60,7 +60,7 @@ fn ids_stay_inside_the_range_and_their_end_is_a_refusal() {
     assert_eq!(refusal.cause, RefusalCause::NoMemory);
     assert!(refusal.detail.contains("no domain ID is left in 5..=6"), "{refusal}");
 
-    // The identity domain is left by its own number, whatever the range begins with.
+    // The identity domain has its own ID, independent of the start of the range.
     viommu.attach(DomainHandle(5), A).unwrap();
     viommu.detach(DomainHandle(5), A).unwrap();
     assert!(device.borrow().attached.is_empty());
@@ -81,7 +81,7 @@ fn the_last_id_of_all_is_used_once() {
 }
 
 #[test]
-fn mappings_wait_for_the_first_endpoint_and_come_back_with_the_next_first() {
+fn mappings_are_sent_with_each_first_endpoint() {
     let device = device();
     let mut viommu = start(&device).unwrap();
     let domain = viommu.alloc_domain(DomainKind::Paging).unwrap();
@@ -165,7 +165,7 @@ fn a_replay_that_fails_brings_the_endpoint_back_to_its_old_domain() {
 }
 
 #[test]
-fn an_endpoint_that_cannot_even_go_back_is_in_no_domain_and_the_refusal_says_so() {
+fn an_endpoint_whose_return_fails_is_reported_as_detached() {
     let device = device();
     let mut viommu = start(&device).unwrap();
     let one = viommu.alloc_domain(DomainKind::Paging).unwrap();
@@ -326,7 +326,7 @@ fn after_an_unreadable_answer_device_and_record_agree() {
 }
 
 #[test]
-fn a_detach_that_is_unreadable_and_then_refused_leaves_too_much_open() {
+fn a_detach_that_is_unreadable_and_then_refused_ends_the_instance() {
     let device = device();
     let mut viommu = start(&device).unwrap();
     let domain = viommu.alloc_domain(DomainKind::Paging).unwrap();

@@ -17,10 +17,10 @@ use super::device::{Device, Queue};
 use crate::Viommu;
 use crate::clock::Clock;
 
-/// What a physical address is above the pointer, so that the two cannot be confused unnoticed.
+/// Offset of a physical address from the pointer, so that confusing the two is noticed.
 const PHYS_OFFSET: u64 = 0x0040_0000_0000_0000;
 
-/// How far the clock moves when the driver waits.
+/// Step of the clock when the driver waits.
 const STEP_US: u64 = 10_000;
 
 thread_local! {
@@ -35,7 +35,7 @@ pub(super) fn start(device: &RefCell<Device>) -> Result<TestViommu<'_>, crate::S
     Viommu::start(FakeTransport { device }, FakeClock { device, now: Cell::new(0) })
 }
 
-/// Pages that the driver has and has not given back.
+/// The number of pages that the driver has not freed.
 pub(super) fn live_pages() -> usize {
     LIVE.with_borrow(|live| live.values().sum())
 }
@@ -45,11 +45,11 @@ pub(super) fn fail_allocations(fail: bool) {
     FAIL_ALLOC.set(fail);
 }
 
-/// Frees what was leaked on purpose and says how many pages that were.
+/// Frees pages that were leaked on purpose; returns their number.
 pub(super) fn reclaim() -> usize {
     let live = LIVE.take();
     for (paddr, pages) in &live {
-        // SAFETY: The pages are live, and the test says that nobody uses them any more.
+        // SAFETY: The pages are live, and by the test's duty no longer in use.
         unsafe { dealloc(pointer(*paddr), layout(*pages)) };
     }
     live.values().sum()
@@ -153,7 +153,7 @@ impl Drop for FakeTransport<'_> {
 }
 
 impl FakeTransport<'_> {
-    /// Counts an access to a register; what each byte reads as if the device is gone.
+    /// Counts an access to a register; returns the value of each byte if the device is gone.
     fn gone(&self) -> Option<u8> {
         self.device.borrow_mut().touch()
     }
@@ -187,7 +187,7 @@ impl Transport for FakeTransport<'_> {
     }
     fn get_status(&self) -> DeviceStatus {
         match self.gone() {
-            // As both transports of the crate do.
+            // As in both transports of the crate.
             Some(byte) => DeviceStatus::from_bits_truncate(byte.into()),
             None => DeviceStatus::from_bits_retain(self.device.borrow().status),
         }

@@ -54,7 +54,7 @@ fn records_are_decoded() {
 }
 
 #[test]
-fn unknown_reasons_are_no_reason_unknown_flags_say_nothing_and_reserved_bytes_make_it_ignored() {
+fn unknown_reasons_and_flags_are_ignored_as_are_records_with_reserved_bytes() {
     let device = RefCell::new(Device::new(&[8]));
     let mut viommu = start(&device).unwrap();
     device.borrow_mut().report(&record(77, 0xffff_f800, 8, 0));

@@ -15,7 +15,7 @@ const READ_WRITE: Prot = Prot { read: true, write: true, mmio: false };
 /// Accesses to registers of a start and the few requests below, and some more.
 const ACCESSES: u32 = 200;
 
-/// Drives a device that is gone after `accesses`; every error that was seen, in words.
+/// Drives a device that is gone after `accesses`; returns the text of every error.
 fn drive(accesses: u32, byte: u8) -> Vec<String> {
     let device = RefCell::new(Device::new(&[8]));
     device.borrow_mut().accesses_left = Some(accesses);
@@ -57,7 +57,7 @@ fn registers_that_turn_to_ones_or_zeroes_at_any_moment_end_in_an_error() {
             } else {
                 refused += 1
             }
-            // What a device that confirms no reset could still write to is kept from it for good.
+            // Memory that a device without a confirmed reset could still write to is never reused.
             reclaim();
         }
         assert_eq!(live_pages(), before);
@@ -66,7 +66,7 @@ fn registers_that_turn_to_ones_or_zeroes_at_any_moment_end_in_an_error() {
 }
 
 #[test]
-fn a_device_that_is_gone_from_the_start_costs_no_deadline() {
+fn a_device_that_is_gone_from_the_start_fails_without_waiting() {
     let errors = drive(1, 0xff);
     assert!(errors[0].contains("the device does not respond"), "{errors:?}");
 }

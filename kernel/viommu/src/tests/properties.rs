@@ -1,4 +1,4 @@
-//! Property lists: QEMU's, and every way to spoil it.
+//! Property lists: QEMU's, and all corruptions of it.
 
 use core::cell::RefCell;
 use std::vec::Vec;
@@ -49,7 +49,7 @@ fn every_prefix_of_qemus_list_is_read_without_a_wrong_region() {
 #[test]
 fn every_changed_byte_of_qemus_list_gives_a_region_or_a_remark() {
     for place in 0..PROBE_SIZE {
-        // The interpreter that looks for undefined behaviour is too slow for all values.
+        // Miri is too slow for all values.
         for value in (0..=255).step_by(if cfg!(miri) { 51 } else { 1 }) {
             let mut list = qemus();
             if list[place] == value {
@@ -73,7 +73,7 @@ fn every_changed_byte_of_qemus_list_gives_a_region_or_a_remark() {
 }
 
 #[test]
-fn an_unknown_property_is_passed_over_and_an_unknown_subtype_is_reserved() {
+fn an_unknown_property_is_skipped_and_an_unknown_subtype_is_reserved() {
     let list = [property(0x123, &[0xff; 7]), property(2, &[]), resv_mem(9, 0x1000, 0x1fff)].concat();
     let properties = parse(&list);
     assert_eq!(properties.reserved, [region(ReservedKind::Reserved, 0x1000, 0x1fff)]);
@@ -109,7 +109,7 @@ fn a_malformed_property_is_a_remark_that_names_its_offset() {
 }
 
 #[test]
-fn all_endpoints_of_a_device_are_asked_and_a_region_is_listed_once() {
+fn all_endpoints_of_a_device_are_probed_and_a_region_is_listed_once() {
     let mut device = Device::new(&[1, 2, 3]);
     let msi = resv_mem(1, 0x0802_0000, 0x0802_0fff);
     device.properties.insert(1, msi.clone());

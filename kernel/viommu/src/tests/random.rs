@@ -29,8 +29,8 @@ enum Call {
 fn call() -> impl Strategy<Value = Call> {
     let domain = 0u32..5;
     let endpoint = 0u32..5;
-    // No lies: a device that says OK and does nothing, or denies an endpoint that it holds (INVAL,
-    // NOENT), cannot be found out by its driver.
+    // No false statuses: a driver cannot detect a device that answers OK and does nothing, or that
+    // denies an endpoint that it has (INVAL, NOENT).
     let serve = prop_oneof![
         6 => prop::sample::select(vec![1u8, 2, 3, 5, 7, 8, 9]).prop_map(Serve::Status),
         3 => (0u32..6).prop_map(Serve::Done),
@@ -51,7 +51,7 @@ fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// What a careful reader of the interface expects: where everybody is, and what is mapped.
+/// The state expected from the interface: the domain of each endpoint, and the mappings.
 #[derive(Default)]
 struct Naive {
     home: BTreeMap<u32, u32>,
@@ -112,7 +112,7 @@ fn run(viommu: &mut TestViommu<'_>, device: &RefCell<Device>, naive: &mut Naive,
             if outcome.is_ok() {
                 mappings.retain(|start, end| !inside(start, end));
             } else if let Some(state) = device.borrow().domains.get(domain) {
-                // Of several mappings, those before the refused one are gone.
+                // The mappings before the refused one have been removed.
                 mappings.retain(|start, end| !inside(start, end) || state.mappings.contains_key(start));
             }
         }
@@ -156,7 +156,7 @@ proptest! {
         let before = live_pages();
         let mut model = Device::new(&[0, 1, 2, 3]);
         model.does_not_move = does_not_move;
-        // PROBE comes first here, as it must: what is reserved is known before anything is attached.
+        // PROBE must come first: reserved regions are known before an endpoint is attached.
         model.properties.insert(3, resv_mem(0, 0x5000, 0x5fff));
         model.reserved.insert(3, [(0x5000, 0x5fff)].into());
         let device = RefCell::new(model);

@@ -1,4 +1,4 @@
-//! Answers: every status, every wrong length, late, never, and from nowhere.
+//! Answers: every status, every wrong length, late, missing and unsolicited answers.
 
 use core::cell::RefCell;
 use std::format;
@@ -13,7 +13,7 @@ use crate::{Death, REQUEST_DEADLINE_US};
 const E: EndpointId = EndpointId(8);
 
 #[test]
-fn every_status_is_told_apart() {
+fn statuses_are_distinguished() {
     use RefusalCause::{Invalid, Io, NoEntry, NoMemory, Range, Unsupported};
     let statuses = [
         (1, "IOERR", Io),
@@ -45,7 +45,7 @@ fn every_status_is_told_apart() {
 }
 
 #[test]
-fn a_used_length_of_nothing_too_little_or_too_much_is_a_failure_of_its_own() {
+fn each_kind_of_wrong_used_length_has_its_own_error() {
     let cases = [(0, "(used length 0)"), (3, "used length 3, expected 4"), (5, "used length 5, expected 4")];
     for (used, text) in cases {
         for serve in [Serve::Done(used), Serve::NotDone(used)] {
@@ -56,7 +56,7 @@ fn a_used_length_of_nothing_too_little_or_too_much_is_a_failure_of_its_own() {
             let refusal = viommu.attach(domain, E).unwrap_err();
             assert_eq!(refusal.cause, RefusalCause::Io);
             assert!(refusal.detail.contains(text), "{refusal}");
-            // Done or not: driver and device agree again.
+            // Whether the request was executed or not, driver and device agree again.
             assert!(!viommu.is_dead() && viommu.domain_of(E).is_none());
             assert!(device.borrow().attached.is_empty());
             assert_eq!(viommu.counters().unreadable, 1);
@@ -97,7 +97,7 @@ fn an_answer_just_within_the_deadline_is_taken() {
 }
 
 #[test]
-fn a_device_that_never_answers_is_dead_and_asked_nothing_more() {
+fn a_device_that_never_answers_is_dead_and_gets_no_more_requests() {
     let device = RefCell::new(Device::new(&[8]));
     let mut viommu = start(&device).unwrap();
     let domain = viommu.alloc_domain(DomainKind::Paging).unwrap();
@@ -121,7 +121,7 @@ fn a_device_that_never_answers_is_dead_and_asked_nothing_more() {
 }
 
 #[test]
-fn a_late_answer_is_not_taken_for_the_answer_to_another_request() {
+fn a_late_answer_is_not_mistaken_for_that_of_another_request() {
     let device = RefCell::new(Device::new(&[8]));
     let mut viommu = start(&device).unwrap();
     device.borrow_mut().script = [Serve::Late(1000)].into();

@@ -12,8 +12,8 @@ use super::device::Device;
 use super::fake::{fail_allocations, live_pages, reclaim, start};
 use crate::{Features, StartError};
 
-/// Starts on a device that `change` was done to; expects a refusal that leaves it told and reset,
-/// and all memory given back.
+/// Starts a device that `change` has modified; expects an error, FAILED and a reset, and all memory
+/// freed.
 fn refusal(change: impl FnOnce(&mut Device)) -> StartError {
     let before = live_pages();
     let device = RefCell::new(Device::new(&[8]));
@@ -144,7 +144,7 @@ fn a_device_that_gives_up_at_driver_ok_is_refused() {
 }
 
 #[test]
-fn no_memory_is_an_error_and_no_panic() {
+fn lack_of_memory_is_an_error_and_not_a_panic() {
     fail_allocations(true);
     let error = refusal(|_| ());
     fail_allocations(false);
@@ -166,7 +166,7 @@ fn a_slow_reset_is_waited_for_and_one_that_never_ends_is_refused() {
 }
 
 #[test]
-fn memory_of_a_device_that_does_not_confirm_its_last_reset_is_kept_from_everybody() {
+fn memory_of_a_device_that_does_not_confirm_its_last_reset_is_leaked() {
     let device = RefCell::new(Device::new(&[8]));
     device.borrow_mut().resets_left = Some(1);
     let before = live_pages();
@@ -195,7 +195,7 @@ fn bypass_can_be_read_and_changed_and_a_change_that_does_not_stick_is_refused() 
 }
 
 #[test]
-fn oddities_at_start_are_remarks() {
+fn deviations_at_start_are_remarks() {
     let device = RefCell::new(Device::new(&[8]));
     device.borrow_mut().offered |= 1 << 3;
     device.borrow_mut().set_u64(0, 0x1_0000);
