@@ -15,13 +15,13 @@ use crate::machine::fw_cfg::FwCfgError;
 use crate::machine::registers::RegistersError;
 use crate::machine::semihosting::HostError;
 
-/// What ends a run before there are groups. Its text is the report's `error`.
+/// An error that ends a run before groups exist. Its text is the report's `error`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A word of the command line asks for what this image cannot do.
+    /// The command line asks for something that this image does not support.
     #[error(transparent)]
     Option(#[from] OptionError),
-    /// The description that is asked for is not there.
+    /// The requested description does not exist.
     #[error(transparent)]
     Route(#[from] RouteError),
     /// There is no device tree at the address that was given.
@@ -33,41 +33,41 @@ pub enum Error {
     /// The ACPI tables cannot be read.
     #[error(transparent)]
     Acpi(#[from] AcpiError),
-    /// The crate that reads them refuses what our checks let pass.
+    /// The `acpi` crate rejects tables that passed this kernel's checks.
     #[error("the acpi crate: {0:?}")]
     AcpiCrate(acpi::AcpiError),
-    /// No device that would offer ACPI tables.
+    /// No device offers ACPI tables.
     #[error("no fw_cfg device: ACPI tables are not available without firmware")]
     NoFwCfg,
-    /// That device has no registers.
+    /// The device has no registers.
     #[error("fw_cfg has no registers")]
     NoFwCfgRegisters,
-    /// That device cannot be read.
+    /// The device cannot be read.
     #[error(transparent)]
     FwCfg(#[from] FwCfgError),
-    /// It offers no tables.
+    /// The device does not offer tables.
     #[error("fw_cfg has no etc/table-loader: QEMU offers no ACPI tables (-M virt,acpi=off?)")]
     NoTableLoader,
-    /// The script that loads the tables cannot be carried out.
+    /// The script that loads the tables cannot be executed.
     #[error(transparent)]
     Loader(#[from] LoaderError),
-    /// Configuration space that is needed before the tables are loaded.
+    /// Configuration space that is needed before the tables are loaded cannot be accessed.
     #[error(transparent)]
     ConfigSpace(#[from] RegistersError),
-    /// A file of the host.
+    /// A file of the host cannot be read.
     #[error("{option}={name}: {error}")]
     HostFile {
-        /// The option that names it.
+        /// The option that names the file.
         option: &'static str,
         /// Its name.
         name: String,
         /// Why it cannot be read.
         error: HostError,
     },
-    /// A driver or device that there is not.
+    /// A driver or device that does not exist.
     #[error(transparent)]
     Drivers(#[from] DriverChoiceError),
-    /// An order with a name that no step has.
+    /// An order with a name that does not match any step.
     #[error(transparent)]
     Order(#[from] OrderError),
 }

@@ -1,11 +1,11 @@
-//! What the two images have in common: everything from the handover to the report that one CPU does.
+//! The common part of both images: everything that one CPU does from the handover to the report.
 //!
-//! The image `iogroups` (`main.rs`) is that and nothing else. The image `iogroups-smp` (`two_cpus/`) adds what takes
-//! a second CPU. What touches the machine is in `machine`; what thinks about it is in the crates below this one, which
-//! run on a host as well.
+//! The image `iogroups` (`main.rs`) contains nothing else. The image `iogroups-smp` (`two_cpus/`)
+//! adds the features that need a second CPU. Access to the machine is in `machine`; the logic is in
+//! the crates below this one, which also run on a host.
 //!
-//! Folders refer to those before them only: `machine`, `hardware`, `input`, `drivers`, `output`, `probing`; [`Run`]
-//! puts them together.
+//! Folders refer only to those before them: `machine`, `hardware`, `input`, `drivers`, `output`,
+//! `probing`; [`Run`] puts them together.
 
 #![no_std]
 

@@ -1,6 +1,7 @@
 //! The main image: from reset to the report of IOMMU groups.
 //!
-//! [`probe_machine`] reads as the story; each step is a function of [`Run`] or [`kernel::Probing`].
+//! [`probe_machine`] is the sequence of steps; each is a function of [`Run`] or
+//! [`kernel::Probing`].
 
 #![no_std]
 #![no_main]
@@ -18,7 +19,8 @@ fn kernel_main(handover: Handover) -> ! {
     run.end(outcome)
 }
 
-/// From the description to the groups; what is known is in the report, also after an error.
+/// From the description to the groups. After an error, the report contains everything found until
+/// then.
 fn probe_machine(run: &mut Run, handed_over: HandedOver) -> Result<(), Error> {
     run.options.refuse_two_cpu_words()?;
     let described = run.describe(handed_over)?;

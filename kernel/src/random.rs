@@ -1,6 +1,6 @@
-//! Numbers that look random and are the same for the same seed (SplitMix64: Steele, Lea and Flood, 2014).
+//! Pseudo-random numbers that depend only on the seed (SplitMix64: Steele, Lea and Flood, 2014).
 
-/// A sequence of such numbers.
+/// A sequence of pseudo-random numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Random(pub u64);
 
@@ -18,10 +18,10 @@ impl Random {
     }
 }
 
-/// How far the state goes on with each number.
+/// Increment of the state for each number.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The number that follows `state`: every bit of it depends on every bit of that.
+/// The number for `state`; each of its bits depends on every bit of `state`.
 pub(crate) fn mix(state: u64) -> u64 {
     let z = state.wrapping_add(STEP);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -26,14 +26,14 @@ use crate::output::unanswered::Windows;
 use crate::output::{event_log, summary};
 use crate::probing::Probing;
 
-/// What is known all through a run.
+/// The data of a run.
 pub struct Run {
     handover: Handover,
-    /// What the command line asks for.
+    /// The options on the command line.
     pub options: Options,
-    /// What was found out so far, also if the run cannot be completed.
+    /// The results so far, even if the run cannot be completed.
     pub report: Report,
-    /// Which device has registers where, for accesses that nothing answers.
+    /// The address ranges of all devices' registers, for accesses that no device answers.
     windows: Windows,
 }
 
@@ -64,7 +64,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// There is no description, or not the one that the command line asks for.
+    /// There is no description, or not the one that the command line selects.
     pub fn describe(&mut self, handed_over: HandedOver) -> Result<Described, Error> {
         if let Some(refused) = &self.options.refused {
             return Err(refused.clone().into());
@@ -84,7 +84,7 @@ impl Run {
         Ok(described)
     }
 
-    /// Finds all PCI functions and platform devices, and places what has no address yet.
+    /// Finds all PCI functions and platform devices, and assigns missing addresses.
     pub fn enumerate(&mut self, described: &Described) -> Rc<Hardware> {
         let Options { virtual_functions, config_acs, path, .. } = &self.options;
         let Described { description, map, numbering, resources, .. } = described;
@@ -104,7 +104,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// The command line names a device or a driver that there is not.
+    /// The command line names a device or a driver that does not exist.
     pub fn prepare(&self, hardware: &Rc<Hardware>, map: Box<dyn LinuxFirmware>) -> Result<Probing, Error> {
         event_log::policy(&self.options);
         Probing::new(hardware, map, &self.options)

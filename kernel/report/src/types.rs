@@ -80,7 +80,7 @@ pub struct TwoCpus {
     pub pieces: [u64; 2],
     /// What they counted: all pieces, if the lock keeps them apart.
     pub counted: u64,
-    /// How often a piece was done by the other CPU than the piece before.
+    /// Number of times that the CPU changed between two pieces.
     pub switches: u64,
     /// Increments without the lock.
     pub unlocked: u64,
@@ -103,7 +103,7 @@ pub struct Race {
     pub rounds: u64,
     /// Pieces of work that each CPU did, in all rounds.
     pub pieces: [u64; 2],
-    /// How often a piece was done by the other CPU than the piece before.
+    /// Number of times that the CPU changed between two pieces.
     pub switches: u64,
     /// Invariants that some rounds broke.
     pub broken: Vec<BrokenInRace>,
@@ -120,9 +120,9 @@ pub struct BrokenInRace {
     pub id: String,
     /// How many rounds did.
     pub rounds: u64,
-    /// The first of them, counted from 1.
+    /// The first such round, counted from 1.
     pub first_round: u64,
-    /// What broke it there.
+    /// The violation in that round.
     pub broken_by: String,
 }
 

@@ -1,4 +1,4 @@
-//! The ways in which a world can go on, for a caller that takes each of them.
+//! The possible continuations of a world, for a caller that tries each of them.
 
 use alloc::string::ToString;
 #[cfg(feature = "explore")]
@@ -10,19 +10,19 @@ use probe::{Activity, DeviceId};
 use crate::step::Step;
 use crate::world::World;
 
-/// One way in which a world can go on.
+/// One possible continuation of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Choice {
-    /// The step at this place of the scenario.
+    /// The step at this index of the scenario.
     Step(usize),
-    /// One piece of what is under way, at this place.
+    /// One piece of the activity in progress at this index.
     Go(usize),
-    /// The first piece of what is queued, at this place.
+    /// The first piece of the queued activity at this index.
     Begin(usize),
 }
 
 impl World {
-    /// Ways to go on with a device: with what has begun, then with what is queued.
+    /// Choices that continue a device: activities in progress first, then queued ones.
     pub(crate) fn pieces_of(&self, id: DeviceId) -> Vec<Choice> {
         let is_its = |(place, device): (usize, Option<DeviceId>)| (device == Some(id)).then_some(place);
         let running = self.running.iter().map(|activity| self.core.device_of(activity)).enumerate();
@@ -34,7 +34,7 @@ impl World {
             .collect()
     }
 
-    /// The way to go on that a `go` means now.
+    /// The choice that a `go` selects now.
     #[must_use]
     pub fn meant(&self, step: &Step) -> Option<Choice> {
         let Step::Go(name, nth) = step else { return None };
@@ -42,7 +42,7 @@ impl World {
         self.pieces_of(id).get(*nth).copied()
     }
 
-    /// Goes on in one of the ways that [`choices`](Self::choices) gave; false if it is not one.
+    /// Takes one of the [`choices`](Self::choices); false if it is not one of them.
     pub fn follow(&mut self, choice: Choice) -> bool {
         match choice {
             Choice::Step(place) => match self.plan.clone().scenario.steps.get(place) {
@@ -68,10 +68,11 @@ impl World {
         }
     }
 
-    /// Every way to go on, if the steps that are `done` have been taken, with `cpus` CPUs.
+    /// All choices after the steps in `done`, with `cpus` CPUs.
     ///
-    /// Steps about one device, or one driver, stay in their order; a PCI function comes after the bridge
-    /// that leads to it and after function 0 of its slot, and goes before them. What has begun occupies a CPU.
+    /// Steps about one device, or one driver, stay in their order; a PCI function is added after
+    /// the bridge that leads to it and after function 0 of its slot, and removed before them. Each
+    /// activity in progress occupies a CPU.
     pub fn choices(&self, done: &[bool], cpus: usize) -> Vec<Choice> {
         let mut choices: Vec<Choice> = (0..self.running.len()).map(Choice::Go).collect();
         let is_free = self.running.len() < cpus;
@@ -115,7 +116,7 @@ impl World {
         }
     }
 
-    /// The step that says what a choice does, so that a `stepwise` scenario can do the same.
+    /// The step that has the same effect as a choice in a `stepwise` scenario.
     #[must_use]
     pub fn as_step(&self, choice: Choice) -> Option<Step> {
         let go = |id: Option<DeviceId>| {
@@ -129,7 +130,7 @@ impl World {
         }
     }
 
-    /// Goes on in one of the ways that [`choices`](Self::choices) gave, and says it as steps, piece by piece.
+    /// Takes one of the [`choices`](Self::choices), and returns it as steps, one per piece.
     #[cfg(feature = "explore")]
     pub(crate) fn follow_in_steps(&mut self, choice: Choice) -> Vec<Step> {
         let mut steps: Vec<Step> = self.as_step(choice).into_iter().collect();
@@ -140,7 +141,7 @@ impl World {
         let before = self.idle_pieces;
         self.follow(choice);
         let again = match (&steps[..], choice) {
-            // What was queued is the last of what has begun.
+            // The queued activity is now the last one in progress.
             ([Step::Go(name, _)], Choice::Begin(_)) => Some(Step::Go(name.clone(), begun)),
             ([step @ Step::Go(..)], Choice::Go(_)) => Some(step.clone()),
             _ => None,
@@ -149,7 +150,7 @@ impl World {
         steps
     }
 
-    /// What the next piece of a choice does, for people.
+    /// Description of the next piece of a choice.
     #[must_use]
     pub fn describe(&self, choice: Choice) -> &'static str {
         match choice {

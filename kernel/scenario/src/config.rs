@@ -10,7 +10,8 @@ use pci::{AcsFlags, ConfigAccess, EnumerationPolicy, FunctionKind, Numbering, Re
 use crate::error::ScenarioError;
 use crate::spec::{Device, Scenario};
 
-/// Registers by function and by place, in double words. What is absent is zero, whoever is absent is all ones.
+/// Registers by function and offset, in double words. An absent register reads as zero, an absent
+/// function as all ones.
 #[derive(Default)]
 struct Space {
     functions: BTreeMap<PciAddress, BTreeMap<u16, u32>>,
@@ -60,7 +61,7 @@ impl Space {
     }
 }
 
-/// Nothing can be written: bus numbers and resources are kept as they are.
+/// Writes are dropped: bus numbers and resources stay as they are.
 impl ConfigAccess for Space {
     fn read8(&self, at: PciAddress, offset: u16) -> u8 {
         self.dword(at, offset).to_le_bytes()[usize::from(offset & 3)]
@@ -129,7 +130,7 @@ pub(crate) fn segments(topology: &Topology) -> impl Iterator<Item = u16> {
     roots.into_values()
 }
 
-/// What no function can be.
+/// Why a function is invalid.
 fn check(at: PciAddress, device: &Device, kind: FunctionKind) -> Result<(), ScenarioError> {
     use FunctionKind::{Conventional, DownstreamPort, PcieToPciBridge, RootPort, UpstreamPort};
     let malformed = |why| Err(ScenarioError::Malformed(device.name.clone(), why));

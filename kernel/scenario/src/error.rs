@@ -3,40 +3,40 @@
 use alloc::string::String;
 use core::fmt;
 
-/// A scenario that makes no sense, with the name of what does not.
+/// An invalid scenario, with the name of the invalid part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScenarioError {
-    /// A step that is no step.
+    /// An unknown or malformed step.
     UnknownStep(String),
-    /// A name that no device has.
+    /// A name that is not that of a device.
     UnknownDevice(String),
-    /// A name that no driver has.
+    /// A name that is not that of a driver.
     UnknownDriver(String),
     /// A name that two devices have.
     RepeatedDevice(String),
-    /// A name that looks like a PCI address and is none.
+    /// A name that looks like a PCI address but is malformed.
     NotAnAddress(String),
     /// An expectation of a path that does not exist.
     UnknownPath(String),
     /// An invariant that does not exist.
     UnknownInvariant(String),
-    /// An event that never comes.
+    /// An event that does not exist.
     UnknownEvent(String),
-    /// A device that is referred to as an IOMMU and is none.
+    /// A device that is referred to as an IOMMU but is not one.
     NotAnIommu(String),
     /// A kind of PCI function that does not exist.
     UnknownKind(String),
-    /// The buses do not lead to this function: a bridge is missing, or is no bridge.
+    /// The buses do not lead to this function: a bridge is missing, or is not a bridge.
     Unreachable(String),
     /// A name that two drivers have.
     RepeatedDriver(String),
-    /// A device that cannot be as it is written, and why.
+    /// A device that is invalid as written, and why.
     Malformed(String, &'static str),
-    /// A step that no machine can do after those before it.
+    /// A step that is impossible on any machine after the steps before it.
     OutOfOrder {
         /// As it is written.
         step: String,
-        /// How many steps of the same text come before it.
+        /// The number of earlier steps with the same text.
         nth: usize,
         /// Why not.
         why: String,
@@ -46,7 +46,7 @@ pub enum ScenarioError {
 }
 
 impl ScenarioError {
-    /// What in the scenario is wrong, as it is written there.
+    /// The invalid part of the scenario, as written.
     #[must_use]
     pub fn what(&self) -> &str {
         match self {

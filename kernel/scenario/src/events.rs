@@ -1,4 +1,4 @@
-//! What has happened in a world, in words.
+//! The events of a world, as text.
 
 use alloc::format;
 use alloc::string::String;
@@ -9,7 +9,7 @@ use probe::{DeviceId, Event, LinuxEvent};
 use crate::world::World;
 
 impl World {
-    /// Takes what has happened since the last call: a word and, mostly, a device.
+    /// Takes the events since the last call: a word and, mostly, a device.
     pub fn take_events(&mut self) -> Vec<String> {
         let events = self.core.take_events();
         events.iter().filter_map(|event| self.word(event)).collect()

@@ -1,7 +1,8 @@
 //! Every order of a scenario's steps, and every interleaving of what follows from them.
 //!
-//! The states that a machine can be in are a graph; two ways that come to one state go on together from there.
-//! The search is breadth first, so the first way that is found to a broken invariant is a shortest one.
+//! The states of a machine form a graph; paths that reach the same state continue as one. The
+//! search is breadth first, so the first path that is found to a broken invariant is a shortest
+//! one.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
@@ -16,10 +17,10 @@ use crate::spec::Scenario;
 use crate::step::Step;
 use crate::world::{Partition, World};
 
-/// How far an exploration goes.
+/// Bounds of an exploration.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// It ends, incomplete, at this many states.
+    /// It ends incomplete at this number of states.
     pub states: usize,
 }
 
@@ -34,13 +35,14 @@ impl Default for Limits {
 pub struct Exploration {
     /// The path.
     pub path: Path,
-    /// Different states.
+    /// Number of different states.
     pub states: usize,
-    /// Ways from one state to the next.
+    /// Number of transitions between states.
     pub transitions: usize,
-    /// Different orders from the beginning to an end; `None` if they do not fit into 128 bits.
+    /// Number of different orders from the start to a final state; `None` if it does not fit into
+    /// 128 bits.
     pub orders: Option<u128>,
-    /// Partitions at an end, and in how many final states each is found.
+    /// Partitions in final states, and the number of final states with each.
     pub partitions: BTreeMap<Partition, usize>,
     /// Invariants that some order breaks.
     pub broken: Vec<Broken>,
@@ -53,9 +55,9 @@ pub struct Exploration {
 pub struct Broken {
     /// `I1` to `I11`.
     pub id: &'static str,
-    /// What breaks it.
+    /// The violation.
     pub by: String,
-    /// A shortest order that does, as a scenario of its own.
+    /// A shortest order that breaks it, as a separate scenario.
     pub shortest: Scenario,
 }
 
@@ -65,7 +67,8 @@ struct Found {
     choice: Choice,
 }
 
-/// Tries every order of the scenario's steps on a path. `progress` is told the number of states now and then.
+/// Tries every order of the scenario's steps on a path. Calls `progress` regularly with the number
+/// of states.
 #[must_use]
 pub fn explore(plan: &Rc<Plan>, path: Path, limits: Limits, progress: &mut dyn FnMut(usize)) -> Exploration {
     let steps = plan.scenario().steps.len();
@@ -98,7 +101,7 @@ pub fn explore(plan: &Rc<Plan>, path: Path, limits: Limits, progress: &mut dyn F
         let mut world = Some(world);
         let last = choices.len();
         for (place, choice) in choices.into_iter().enumerate() {
-            // The last one may have the machine itself.
+            // The last choice takes the machine itself instead of a copy.
             let taken = if place + 1 == last { world.take() } else { world.as_ref().map(World::fork) };
             let Some(mut next) = taken else { break };
             let mut next_done = done.clone();
@@ -141,7 +144,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The number of a state, and whether it is a new one. A state at rest is checked first.
+    /// The number of a state, and whether the state is new. A state at rest is checked first.
     fn number(&mut self, world: &mut World, done: &[bool], from: usize, choice: Choice) -> (usize, bool) {
         if world.is_at_rest() {
             world.rest();
@@ -168,7 +171,7 @@ impl Search<'_> {
         (number, true)
     }
 
-    /// The way to a state as a scenario that takes it again.
+    /// The path to a state, as a scenario that repeats it.
     fn way_to(&self, number: usize) -> Scenario {
         let mut choices = Vec::new();
         let mut at = number;
@@ -185,7 +188,7 @@ impl Search<'_> {
         Scenario { stepwise: true, steps, expect: BTreeMap::new(), ..self.plan.scenario().clone() }
     }
 
-    /// Different ways from the first state to an end.
+    /// Number of different paths from the first state to a final one.
     fn orders(&self, start: usize) -> Option<u128> {
         let mut incoming = vec![0usize; self.found.len()];
         let mut next: Vec<Vec<usize>> = vec![Vec::new(); self.found.len()];
@@ -214,8 +217,8 @@ impl Search<'_> {
     }
 }
 
-/// What a state consists of, as bytes: they are hashed in one go, which is several times as fast as hashing each
-/// field, and the hash is wide enough for states to be known by it alone.
+/// The content of a state as bytes. Hashing them at once is several times as fast as hashing each
+/// field, and the hash is wide enough to identify a state.
 #[derive(Default)]
 struct Bytes(Vec<u8>);
 
@@ -233,7 +236,7 @@ impl Hasher for Bytes {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Nobody asks: [`Bytes::of`] has all of it.
+    /// Never called: [`Bytes::of`] returns all of it.
     fn finish(&self) -> u64 {
         xxh3_128(&self.0) as u64
     }

@@ -1,4 +1,4 @@
-//! What a scenario's firmware says.
+//! The firmware of a scenario.
 
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -13,14 +13,15 @@ use crate::config;
 use crate::error::ScenarioError;
 use crate::spec::{Firmware, Scenario};
 
-/// The node of a device is its place in the scenario; behind these there is one for the host bridges of each segment.
+/// The node of a device is its index in the scenario; these are followed by one node per segment
+/// for its host bridges.
 #[derive(Debug)]
 pub(crate) struct ScenarioFirmware {
     names: Vec<String>,
     disabled: Vec<bool>,
-    /// For each device, the segment whose host bridge it is, and the segment that it is a function of.
+    /// For each device, the segment whose host bridge it is, and the segment of the function.
     segments: Vec<(Option<u16>, Option<u16>)>,
-    /// For each device, the IOMMUs and endpoints that are named for it.
+    /// For each device, its IOMMUs and endpoints in firmware's description.
     named: Vec<Vec<(usize, u32)>>,
     maps: Vec<Entry>,
     quirks: LinuxQuirks,
@@ -37,7 +38,7 @@ struct Entry {
     base: u32,
 }
 
-/// The map as the core holds it.
+/// The map in the core's form.
 #[derive(Clone, Debug)]
 pub(crate) struct ScenarioMap(pub(crate) Rc<ScenarioFirmware>);
 

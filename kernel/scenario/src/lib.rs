@@ -1,9 +1,11 @@
-//! Machines that are written down, what happens to them, and everything that could.
+//! Scenarios: machines as data, with the steps that change them, in the given order or in all
+//! possible orders.
 //!
-//! A [`Scenario`] says which devices, drivers and IOMMUs there are, what firmware says of them, and which steps
-//! are taken. A [`World`] is that machine behind the same core, and the same PCI rules, that the kernel links;
-//! only registers and drivers are models. With the feature `explore`, [`explore`](fn@explore) takes the steps in every
-//! order there is, and lets every piece of the probe path be interrupted by every other.
+//! A [`Scenario`] lists devices, drivers and IOMMUs, their description by firmware, and the steps.
+//! A [`World`] is that machine with the same core and the same PCI rules as in the kernel; only
+//! registers and drivers are models. With the feature `explore`, [`explore`](fn@explore) takes the
+//! steps in every possible order, and lets every piece of the probe path be interrupted by every
+//! other.
 
 #![cfg_attr(not(feature = "explore"), no_std)]
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! Drivers, IOMMUs and the platform bus of a scenario: they only remember what they are.
+//! Models of the drivers, IOMMUs and platform bus of a scenario. They have almost no state.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -16,10 +16,10 @@ use probe::{
 use crate::firmware::node;
 use crate::spec::{Device, Driver, Iommu, Scenario};
 
-/// A device's place in its scenario.
+/// A device's index in its scenario.
 pub(crate) type Handle = usize;
 
-/// Devices that firmware describes one by one, each a group of its own.
+/// Devices that firmware describes individually, each with a separate group.
 pub(crate) struct Platform;
 
 impl Bus for Platform {
@@ -40,17 +40,17 @@ impl Bus for Platform {
     }
 }
 
-/// A driver that does what the scenario says.
+/// A driver that behaves as the scenario specifies.
 pub(crate) struct Model {
     scenario: Rc<Scenario>,
-    /// Its place in the scenario.
+    /// Its index in the scenario.
     slot: usize,
     name: &'static str,
     domains: Rc<Cell<u32>>,
 }
 
 impl Model {
-    /// `domains` is the number of the last domain that any IOMMU has made.
+    /// `domains` is the number of the last domain that any IOMMU has created.
     pub(crate) fn new(
         scenario: &Rc<Scenario>,
         slot: usize,
@@ -93,8 +93,8 @@ impl probe::Driver<Handle> for Model {
     }
 }
 
-/// An IOMMU that knows every endpoint but some. Its only state is a counter that all share, so that one can take the
-/// place of another.
+/// An IOMMU that knows every endpoint except those in a list. Its only state is a counter that all
+/// IOMMUs share, so that one can replace another.
 pub(crate) struct Ops {
     unknown: BTreeSet<u32>,
     domains: Rc<Cell<u32>>,

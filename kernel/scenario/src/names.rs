@@ -1,4 +1,4 @@
-//! Names that a scenario refers to, and that have to exist.
+//! Names in a scenario, which must exist.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,7 +10,7 @@ use crate::error::ScenarioError;
 use crate::spec::{Expect, Scenario};
 use crate::step::Step;
 
-/// Words of events, as [`World::take_events`](crate::World::take_events) has them.
+/// Words of events, as in [`World::take_events`](crate::World::take_events).
 pub(crate) const EVENTS: [&str; 19] = [
     "added",
     "removed",
@@ -33,10 +33,10 @@ pub(crate) const EVENTS: [&str; 19] = [
     "gave-up-waiting",
 ];
 
-/// The event of an IOMMU that is gone.
+/// The event of a removed IOMMU.
 const ALONE: &str = "unpublished";
 
-/// Checks every name in a scenario. What IOMMUs are named for devices is checked where firmware is read.
+/// Checks every name in a scenario. IOMMUs of devices are checked where firmware is read.
 ///
 /// # Errors
 ///

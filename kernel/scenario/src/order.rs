@@ -1,7 +1,8 @@
-//! What a machine cannot do, whatever its kernel: a scenario that wants it is refused when it is read.
+//! Steps that are impossible on any machine: a scenario with such a step is rejected when it is
+//! read.
 //!
-//! A step is looked at as if all steps before it were over. That is the order in which it is written; other orders
-//! of the same steps keep to the same rules ([`World::choices`](crate::World::choices)).
+//! A step is checked as if all steps before it were finished, in the order as written; other orders
+//! of the same steps follow the same rules ([`World::choices`](crate::World::choices)).
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -30,7 +31,8 @@ pub(crate) fn is_host_of(bridge: &Device, function: &Device) -> bool {
     bridge.host_bridge.is_some() && bridge.host_bridge == config::address(function).map(|at| at.segment)
 }
 
-/// Whether `first` is function 0 of the slot of `function`, and that another one: without it no scan finds others.
+/// Whether `first` is function 0 of the slot of `function`, and `function` is another one: without
+/// function 0 a scan finds no other function.
 pub(crate) fn is_first_of(first: PciAddress, function: PciAddress) -> bool {
     let slot = |at: PciAddress| (at.segment, at.bus, at.devfn.device());
     slot(first) == slot(function) && first.devfn.function() == 0 && function.devfn.function() != 0

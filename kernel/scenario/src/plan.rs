@@ -1,4 +1,4 @@
-//! A scenario that makes sense, and the models that its machines are made of.
+//! A valid scenario, and the models of its machines.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -18,7 +18,7 @@ use crate::spec::{Device, Map, Scenario};
 use crate::step::Step;
 use crate::{names, order};
 
-/// A scenario that makes sense, with what all its runs have in common.
+/// A valid scenario, with the data that all its runs share.
 #[derive(Clone)]
 pub struct Plan {
     pub(crate) scenario: Rc<Scenario>,
@@ -27,19 +27,19 @@ pub struct Plan {
     /// The PCI bus of every world.
     pub(crate) pci: PciBus,
     pub(crate) driver_names: Vec<&'static str>,
-    /// Number of the last domain that an IOMMU of any world has made.
+    /// Number of the last domain that an IOMMU of any world has created.
     domains: Rc<Cell<u32>>,
     /// For each device, its PCI address if it has one.
     pub(crate) addresses: Vec<Option<PciAddress>>,
-    /// Every piece of a walk counts: some step removes a device or takes a driver off, or pieces are written down
-    /// one by one, and mean the same whatever else is written down.
+    /// Whether every piece of a walk is separate: some step removes a device or unbinds a driver,
+    /// or pieces are listed one by one and must not depend on other steps.
     pub(crate) every_piece: bool,
 }
 
 impl Plan {
-    /// Checks a scenario, and finds its PCI functions as the kernel would.
+    /// Checks a scenario, and finds its PCI functions as the kernel does.
     ///
-    /// The names of its drivers stay in memory for good.
+    /// The names of its drivers are leaked.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl Plan {
         &self.scenario
     }
 
-    /// The driver at a place of the scenario.
+    /// The driver at an index of the scenario.
     pub(crate) fn model(&self, slot: usize) -> Model {
         Model::new(&self.scenario, slot, self.driver_names[slot], &self.domains)
     }
@@ -95,8 +95,8 @@ impl Plan {
     }
 }
 
-/// Whether a group can be lost: a step removes a device or takes a driver off, an IOMMU can fail while it
-/// registers, or an IOMMU may be behind another one.
+/// Whether a group can be lost: a step removes a device or unbinds a driver, an IOMMU can fail
+/// while it registers, or an IOMMU may be behind another one.
 fn takes_away(scenario: &Scenario, addresses: &[Option<PciAddress>]) -> bool {
     let is_behind = |(place, device): (usize, &Device)| {
         let in_map = addresses[place].is_some_and(|at| {

@@ -1,4 +1,4 @@
-//! A scenario, again and again, on two CPUs.
+//! Repeats a scenario on two CPUs.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -13,28 +13,28 @@ use crate::step::Step;
 use crate::two_cpus::{About, CpuTurns, Machine, Stepped, TurnOutcome};
 use crate::world::{Partition, World};
 
-/// Rounds of a scenario, each with a machine of its own.
+/// Rounds of a scenario, each with a new machine.
 ///
-/// The steps come in the order in which they are written, without those that say what goes on when (`go`, `rest`):
-/// that is what the CPUs race for. Every piece between which Linux lets go of its locks is a turn.
+/// Steps are taken in the order as written, except `go` and `rest`: the CPUs race for that order.
+/// Each turn is one piece; Linux releases its locks between pieces.
 pub struct Race {
     plan: Rc<Plan>,
     path: Path,
     round: Round,
     turns: CpuTurns,
-    /// Rounds that have not ended.
+    /// Number of rounds that have not ended.
     left: u64,
     results: Results,
 }
 
-/// What came of the rounds that have ended.
+/// Results of the rounds that have ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Results {
-    /// How many they are.
+    /// Their number.
     pub rounds: u64,
     /// Invariants that some of them broke, by name.
     pub broken: BTreeMap<&'static str, Breaks>,
-    /// Partitions, and in how many rounds each was reached.
+    /// Partitions, and the number of rounds that reached each.
     pub partitions: BTreeMap<Partition, u64>,
 }
 
@@ -43,13 +43,13 @@ pub struct Results {
 pub struct Breaks {
     /// How many.
     pub rounds: u64,
-    /// The first of them, counted from 1.
+    /// The first such round, counted from 1.
     pub first: u64,
-    /// What broke it there.
+    /// The violation in that round.
     pub by: String,
 }
 
-/// One machine, and which of its steps is next.
+/// One machine, and the index of its next step.
 struct Round {
     world: World,
     plan: Rc<Plan>,
@@ -57,11 +57,11 @@ struct Round {
 }
 
 impl Race {
-    /// `rounds` rounds of a scenario on a path, none of them begun.
+    /// `rounds` rounds of a scenario on a path, before the first turn.
     ///
     /// # Errors
     ///
-    /// As [`Plan::new`].
+    /// See [`Plan::new`].
     pub fn new(scenario: Scenario, path: Path, rounds: u64) -> Result<Self, ScenarioError> {
         let plan = Rc::new(Plan::new(Scenario { grain: Grain::Piece, ..scenario })?);
         let (round, turns) = (Round::new(&plan, path), CpuTurns::default());
@@ -93,7 +93,7 @@ impl Race {
         self.left -= 1;
         self.results.rounds += 1;
         let mut world = core::mem::replace(&mut self.round, Round::new(&self.plan, self.path)).world;
-        // Nothing is under way; this checks the invariants that hold at rest.
+        // No activity is in progress; this checks the invariants that hold at rest.
         world.rest();
         for verdict in world.invariants() {
             let Some(by) = verdict.broken_by else { continue };
@@ -112,7 +112,7 @@ impl Round {
         round
     }
 
-    /// Goes to the next step that is not about who goes on when.
+    /// Advances to the next step other than `go` and `rest`.
     fn pass_over_pieces(&mut self) {
         let steps = &self.plan.scenario().steps;
         let is_piece = |step: &Step| matches!(step, Step::Go(..) | Step::Rest);

@@ -8,31 +8,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::step::Step;
 
-/// A machine, what happens to it, and what is expected of each path.
+/// A machine, its steps, and the expected result on each path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Scenario {
-    /// What it shows, in one sentence.
+    /// The purpose, in one sentence.
     pub about: String,
-    /// Where it comes from: a commit, a message, a run of a real kernel.
+    /// The origin: a commit, a message, a run of a real kernel.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
-    /// Whose adapter Linux would use.
+    /// The firmware adapter that Linux would use.
     #[serde(default)]
     pub firmware: Firmware,
-    /// How many things can be under way at once when every order is tried.
+    /// The maximum number of activities in progress when every order is tried.
     #[serde(default = "two", skip_serializing_if = "is_two")]
     pub cpus: usize,
-    /// What can come in between when every order is tried.
+    /// The granularity of interruptions when every order is tried.
     #[serde(default, skip_serializing_if = "Grain::is_default")]
     pub grain: Grain,
-    /// Nothing goes on by itself: every piece is a `go` or a `rest`. So is what an exploration writes.
+    /// Activities only continue through `go` and `rest`. Scenarios from an exploration are
+    /// stepwise.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stepwise: bool,
-    /// What happens before, always in this order, and each to its end: a machine that boots adds what its scan finds.
+    /// Steps of the boot, always in this order and each to its end: a booting machine adds the
+    /// devices that its scan finds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub boot: Vec<Step>,
-    /// What happens, in this order.
+    /// The steps, in order.
     #[serde(default)]
     pub steps: Vec<Step>,
     /// PCI functions and platform devices.
@@ -41,15 +43,15 @@ pub struct Scenario {
     /// Drivers.
     #[serde(default, rename = "driver")]
     pub drivers: Vec<Driver>,
-    /// Where requester IDs lead (`iommu-map`, VIOT PCI ranges).
+    /// The map from requester IDs to IOMMUs (`iommu-map`, VIOT PCI ranges).
     #[serde(default, rename = "map", skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<Map>,
-    /// What comes of it, by path; what is not said is not compared.
+    /// Expected results by path; absent ones are not compared.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub expect: BTreeMap<String, Expect>,
 }
 
-/// Which of Linux's firmware adapters it stands for ([`probe::LinuxQuirks`]).
+/// The firmware adapter of Linux ([`probe::LinuxQuirks`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Firmware {
@@ -60,15 +62,16 @@ pub enum Firmware {
     Acpi,
 }
 
-/// How small the pieces are between which something else can happen.
+/// The size of the pieces between which other activities can run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grain {
-    /// An IOMMU's walk can be interrupted: between two devices, while the probe lock is free in the middle of one,
-    /// before default domains, before it is ready. Arrivals and binds are done in one go.
+    /// An IOMMU's walk can be interrupted: between two devices, while the probe lock is free in the
+    /// middle of one, before default domains, before it is ready. Arrivals and binds are not
+    /// interrupted.
     #[default]
     Walk,
-    /// Arrivals and binds can be interrupted as well, wherever Linux lets go of its locks.
+    /// Arrivals and binds can be interrupted as well, at each point where Linux releases its locks.
     Piece,
 }
 
@@ -85,43 +88,43 @@ impl Grain {
 pub struct Device {
     /// A PCI function if it is a PCI address (`0000:01:00.0`); else a platform device.
     pub name: String,
-    /// Name of the driver that is for it.
+    /// Name of the driver that matches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
-    /// Kind of a PCI function, in the report's words; `conventional` if it is not said.
+    /// Kind of a PCI function, as in the report; the default is `conventional`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// First and last bus behind it, if it is a bridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buses: Option<(u8, u8)>,
-    /// It has an ACS capability that can isolate.
+    /// Whether it has an ACS capability that can isolate.
     #[serde(default, skip_serializing_if = "is_false")]
     pub acs: bool,
-    /// Its header says that its slot has more functions.
+    /// Whether its header has the multi-function bit.
     #[serde(default, skip_serializing_if = "is_false")]
     pub multifunction: bool,
-    /// The IOMMUs and endpoints that firmware names for a platform device (`iommus`).
+    /// The IOMMUs and endpoints of a platform device in firmware's description (`iommus`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub iommus: Vec<(String, u32)>,
     /// A platform device that is the host bridge of this segment: its functions can be added while it is bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_bridge: Option<u16>,
-    /// It is an IOMMU.
+    /// The IOMMU in this device, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iommu: Option<Iommu>,
 }
 
-/// What kind of IOMMU a device is.
+/// The behaviour of an IOMMU.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Iommu {
-    /// Endpoints that it does not know: it answers NOENT.
+    /// Endpoints that it does not know; it answers with NOENT.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<u32>,
-    /// Firmware has no node for it.
+    /// Whether firmware lacks a node for it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub without_node: bool,
-    /// Firmware says that it must not be used.
+    /// Whether firmware disables it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
 }
@@ -132,10 +135,10 @@ pub struct Iommu {
 pub struct Driver {
     /// Its name.
     pub name: String,
-    /// It leaves the ownership of DMA to others (`pcieport`).
+    /// Whether it does not own the DMA of its devices (`pcieport`).
     #[serde(default, skip_serializing_if = "is_false")]
     pub manages_dma: bool,
-    /// Its own probe fails for every device.
+    /// Whether its own probe fails for every device.
     #[serde(default, skip_serializing_if = "is_false")]
     pub fails: bool,
 }
@@ -156,29 +159,30 @@ pub struct Map {
     pub base: u32,
 }
 
-/// What comes of a scenario on one path.
+/// The expected result of a scenario on one path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expect {
     /// Members of each group, as sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<Vec<String>>>,
-    /// Devices without a group, each with the reason, or how it begins.
+    /// Devices without a group, each with the reason or the start of its text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub without: BTreeMap<String, String>,
     /// Invariants that are broken after the steps, in their order: `I2`, `I9`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaks: Option<Vec<String>>,
-    /// Events that come in this order, others between them: `late DEVICE`, `grouped DEVICE`, `bound DEVICE`.
+    /// Events that occur in this order, possibly with others between them: `late DEVICE`, `grouped
+    /// DEVICE`, `bound DEVICE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<String>>,
-    /// Events that do not come.
+    /// Events that do not occur.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_events: Option<Vec<String>>,
     /// Invariants that some order of the steps breaks, if every order is tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub some_order_breaks: Option<Vec<String>>,
-    /// How many partitions the orders end in.
+    /// The number of partitions in which the orders end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! What can happen to a machine.
+//! The steps of a scenario.
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ScenarioError;
 
-/// One thing that happens. Written as a verb and, mostly, a name.
+/// One step, written as a verb and, mostly, a name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Step {
@@ -18,24 +18,25 @@ pub enum Step {
     Remove(String),
     /// `register DRIVER`: a driver is loaded.
     Register(String),
-    /// `unbind DEVICE`: its driver is taken off.
+    /// `unbind DEVICE`: its driver is unbound.
     Unbind(String),
-    /// `rebind DEVICE`: a driver is asked to take it again.
+    /// `rebind DEVICE`: a driver is offered the device again.
     Rebind(String),
-    /// `override DEVICE DRIVER`: from now on the driver of this name alone is for the device, whatever it is otherwise
-    /// for (Linux: `driver_override`); `override DEVICE` takes that back.
+    /// `override DEVICE DRIVER`: from now on, only the driver with this name matches the device
+    /// (Linux: `driver_override`); `override DEVICE` removes the override.
     Override(String, Option<String>),
-    /// `expire`: whoever waits for a dependency gives up (Linux: the deferral timeout).
+    /// `expire`: devices stop waiting for dependencies (Linux: the deferral timeout).
     Expire,
-    /// `go DEVICE`: one piece of what is under way or queued for the device: of its arrival, of a bind, or of the
-    /// walk if it is an IOMMU. `go DEVICE #2`: of the second, if there are several; first comes what has begun.
+    /// `go DEVICE`: one piece of an activity of the device that is in progress or queued: its
+    /// arrival, a bind, or the walk of an IOMMU. `go DEVICE #2`: one piece of the second such
+    /// activity; activities in progress are counted first.
     Go(String, usize),
-    /// `rest`: everything that is under way or queued is done, one thing after the other.
+    /// `rest`: all activities that are in progress or queued are completed one after the other.
     Rest,
 }
 
 impl Step {
-    /// The device that it is about.
+    /// The device of the step.
     #[must_use]
     pub fn device(&self) -> Option<&str> {
         match self {

@@ -1,4 +1,4 @@
-//! Which of two CPUs does what on one machine.
+//! Distribution of work between two CPUs on one machine.
 //!
 //! Each CPU does one activity at a time, to its end, and releases the machine after each piece of it. Which CPU binds a
 //! device depends on the device; a CPU that has nothing to bind takes the next step. Which CPU gets the machine next is
@@ -6,13 +6,13 @@
 
 use probe::Activity;
 
-/// The CPU that binds IOMMUs, and so walks the buses.
+/// The CPU that binds IOMMUs and therefore walks the buses.
 pub const WALKER: usize = 0;
 
 /// The CPU that binds everything else.
 pub const BINDER: usize = 1;
 
-/// What a queued activity is about.
+/// The kind of device of a queued activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
     /// An IOMMU.
@@ -21,10 +21,10 @@ pub enum About {
     Client,
 }
 
-/// What came of the attempt to take the next step.
+/// Result of the attempt to take the next step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stepped {
-    /// It was taken; this is what it has begun and not ended.
+    /// It was taken; the activity that it has begun and not finished.
     Taken(Option<Activity>),
     /// It is not possible now.
     Impossible,
@@ -37,39 +37,40 @@ pub trait Machine {
     /// Takes the next step.
     fn step(&mut self) -> Stepped;
 
-    /// Leaves the next step out: it is not possible, and nothing will change that.
+    /// Skips the next step: it is impossible, and will stay so.
     fn skip_step(&mut self);
 
-    /// Takes what has been queued longest of what is about IOMMUs, or of the rest.
+    /// Takes the activity that has been queued longest, of those of IOMMUs or of all others.
     fn take(&mut self, about: About) -> Option<Activity>;
 
-    /// Does one piece; what is left of it, if anything is.
+    /// Does one piece; returns the remaining activity, if any.
     fn advance(&mut self, activity: Activity) -> Option<Activity>;
 
     /// Whether nothing is queued.
     fn is_idle(&self) -> bool;
 }
 
-/// What a CPU that got the machine did with it.
+/// What a CPU did in its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnOutcome {
     /// A piece of work.
     Did,
-    /// Nothing; the other CPU has work, and may bring some.
+    /// Nothing; the other CPU has work, and may produce some for this one.
     Waits,
-    /// Nothing; there is nothing left for either.
+    /// Nothing; neither CPU has work left.
     Over,
 }
 
-/// The activities of the two CPUs, and which CPU does what in its turn.
+/// The activities of the two CPUs, and the choice of work for each turn.
 #[derive(Debug, Default)]
 pub struct CpuTurns {
     held: [Option<Activity>; 2],
 }
 
 impl CpuTurns {
-    /// The turn of `cpu`. Without an activity, [`WALKER`] takes a step before it begins a walk if it is `eager`, and
-    /// [`BINDER`] begins something only if it is: if it were always, all binds would be over when a walk begins.
+    /// The turn of `cpu`. Without an activity, [`WALKER`] takes a step before it begins a walk if
+    /// it is `eager`, and [`BINDER`] begins an activity only if it is `eager`: if it always did,
+    /// all binds would be finished before a walk begins.
     pub fn turn(&mut self, machine: &mut impl Machine, cpu: usize, eager: bool) -> TurnOutcome {
         if let Some(activity) = self.held[cpu].take() {
             self.held[cpu] = machine.advance(activity);
@@ -87,7 +88,7 @@ impl CpuTurns {
                 self.held[cpu] = begun;
                 TurnOutcome::Did
             }
-            // What the other CPU does, or is to do, may make it possible.
+            // Work of the other CPU may make it possible.
             Stepped::Impossible if is_last => {
                 machine.skip_step();
                 TurnOutcome::Did

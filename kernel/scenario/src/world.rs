@@ -23,21 +23,21 @@ use crate::step::Step;
 /// Groups, and the devices in each, by name.
 pub type Partition = BTreeSet<BTreeSet<String>>;
 
-/// A machine at one moment: its core, and what is under way.
+/// The state of a machine: its core, and the activities in progress.
 pub struct World {
     pub(crate) plan: Rc<Plan>,
     pub(crate) core: Core<Handle>,
     platform: BusId,
     pci: BusId,
-    /// The device in the core, for each device of the scenario that is there.
+    /// The device in the core, for each device of the scenario that is present.
     pub(crate) present: Vec<Option<DeviceId>>,
     /// The device that was removed last.
     pub(crate) gone: Option<(DeviceId, usize)>,
-    /// What has been begun.
+    /// Activities in progress.
     pub(crate) running: Vec<Activity>,
-    /// Pieces of walks that were done without asking whether something else comes first.
+    /// Number of pieces of walks that were done without a choice of another activity.
     pub(crate) idle_pieces: usize,
-    /// A step takes an IOMMU's driver off, or the IOMMU out.
+    /// Whether a step unbinds or removes an IOMMU.
     walks_can_repeat: bool,
 }
 
@@ -74,15 +74,15 @@ impl World {
             walks_can_repeat,
         };
         for step in &plan.scenario.boot {
-            // The plan has seen that each is possible once those before it are over.
+            // The plan has checked that each is possible once those before it are finished.
             let _ = world.begin(step);
             world.rest();
         }
         world
     }
 
-    /// Takes a step of the scenario as it is written: unless it is stepwise, all that follows from the step
-    /// happens before the next one.
+    /// Takes a step of the scenario as written: unless the scenario is stepwise, all consequences
+    /// of the step are completed before the next one.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl World {
         Ok(())
     }
 
-    /// Takes a step, and leaves all that follows from it under way or queued.
+    /// Takes a step, and leaves its consequences in progress or queued.
     ///
     /// # Errors
     ///
@@ -189,17 +189,19 @@ impl World {
         self.running.extend(rest);
     }
 
-    /// One piece of what is under way or queued for a device; of the first such thing if `nth` is 0.
+    /// Does one piece of an activity of a device that is in progress or queued; of the first such
+    /// activity if `nth` is 0.
     fn go(&mut self, id: DeviceId, nth: usize) -> bool {
         self.pieces_of(id).get(nth).is_some_and(|choice| self.follow(*choice))
     }
 
-    /// Takes what the last step has begun, for a caller that goes on with it by [`advance`](Self::advance).
+    /// Takes the activity that the last step has begun, for a caller that continues it by
+    /// [`advance`](Self::advance).
     pub fn take_begun(&mut self) -> Option<Activity> {
         self.running.pop()
     }
 
-    /// Takes, likewise, the activity that has been queued longest of those about IOMMUs, or of all others.
+    /// Takes the activity that has been queued longest, of those of IOMMUs or of all others.
     pub fn take_queued(&mut self, about_iommus: bool) -> Option<Activity> {
         let is_iommu = |id: DeviceId| {
             let place = self.present.iter().position(|present| *present == Some(id));
@@ -219,13 +221,15 @@ impl World {
         Some(rest)
     }
 
-    /// Whether nothing can come in before the next piece, or nothing that does would make a difference.
+    /// Whether no other activity can run before the next piece, or none that would make a
+    /// difference.
     fn goes_on(&self, rest: &Activity) -> bool {
         self.plan.scenario.grain == Grain::Walk
             && (!rest.is_walk() || !self.plan.every_piece && self.core.next_is_idle(rest))
     }
 
-    /// Does everything that is under way or queued, one thing after the other, and checks the invariants.
+    /// Completes all activities in progress or queued, one after the other, and checks the
+    /// invariants.
     pub fn rest(&mut self) {
         loop {
             while let Some(activity) = self.running.pop() {
@@ -239,7 +243,7 @@ impl World {
         self.core.settle();
     }
 
-    /// Whether nothing is under way and nothing is queued.
+    /// Whether no activity is in progress or queued.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.running.is_empty() && self.core.queued().next().is_none()
@@ -261,7 +265,7 @@ impl World {
         }
     }
 
-    /// Hashes all that what happens next depends on.
+    /// Hashes the state that determines all further behaviour.
     pub fn hash_state(&self, state: &mut impl Hasher) {
         self.core.hash_state(&*self.plan, &self.running, self.may_walk(), state);
     }
@@ -285,7 +289,7 @@ impl World {
         self.core.groups().map(|group| group.members().iter().map(name).collect()).collect()
     }
 
-    /// Invariants, each with what broke it first.
+    /// Violated invariants, each with its first violation.
     #[must_use]
     pub fn invariants(&self) -> [Verdict; 11] {
         self.core.invariants()
@@ -297,7 +301,7 @@ impl World {
         self.core.breaks_something()
     }
 
-    /// The core, for whoever wants to know more.
+    /// The core, for callers that need more details.
     #[must_use]
     pub fn core(&self) -> &Core<impl Clone> {
         &self.core

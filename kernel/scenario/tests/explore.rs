@@ -48,7 +48,7 @@ fn broken(exploration: &Exploration) -> Vec<&'static str> {
     ids
 }
 
-/// Takes a counterexample again, and says which invariants that breaks.
+/// Repeats a counterexample, and returns the invariants that it breaks.
 fn taken_again(scenario: &Scenario, path: Path) -> Vec<&'static str> {
     let mut world = World::new(&Rc::new(Plan::new(scenario.clone()).unwrap()), path);
     for step in &scenario.steps {
@@ -59,7 +59,7 @@ fn taken_again(scenario: &Scenario, path: Path) -> Vec<&'static str> {
 }
 
 #[test]
-fn fixed_ends_in_one_partition_whatever_the_order() {
+fn fixed_ends_in_one_partition_in_every_order() {
     let found = all_orders(&pair(), Path::Fixed);
     assert!(found.complete);
     assert_eq!(broken(&found), [""; 0]);
@@ -69,7 +69,7 @@ fn fixed_ends_in_one_partition_whatever_the_order() {
 }
 
 #[test]
-fn legacy_gives_no_group_to_whom_no_driver_wants() {
+fn legacy_does_not_group_a_device_without_a_driver() {
     let mut lonely = pair();
     lonely.steps.pop();
     let found = all_orders(&lonely, Path::Legacy);
@@ -96,7 +96,7 @@ fn upstream_groups_a_device_under_a_driver_in_the_window_of_the_dropped_lock() {
 }
 
 #[test]
-fn a_counterexample_breaks_the_same_when_it_is_taken_again() {
+fn a_repeated_counterexample_breaks_the_same_invariants() {
     let mut tried = 0;
     for path in Path::ALL {
         for found in all_orders(&pair(), path).broken {
@@ -122,7 +122,7 @@ fn one_cpu_alone_has_no_window() {
 }
 
 #[test]
-fn what_is_not_finished_says_so() {
+fn an_exploration_over_its_bound_is_reported_as_incomplete() {
     let plan = Rc::new(Plan::new(pair()).unwrap());
     let found = explore(&plan, Path::Fixed, Limits { states: 10 }, &mut |_| {});
     assert!(!found.complete);

@@ -1,4 +1,4 @@
-//! Steps mean one thing each, and are read as they are written.
+//! Steps are unambiguous, and parse back to the same text.
 
 use std::rc::Rc;
 
@@ -29,7 +29,7 @@ fn arriving() -> (Rc<Plan>, World) {
 }
 
 #[test]
-fn a_step_says_which_of_several_things_of_a_device_goes_on() {
+fn a_step_selects_one_of_several_activities_of_a_device() {
     let (_plan, world) = arriving();
     let choices = world.choices(&[true, true], 2);
     let steps: Vec<Step> = choices.iter().map(|choice| world.as_step(*choice).unwrap()).collect();
@@ -41,7 +41,7 @@ fn a_step_says_which_of_several_things_of_a_device_goes_on() {
 }
 
 #[test]
-fn the_second_thing_goes_on_and_the_first_stays_where_it_is() {
+fn the_second_activity_continues_and_the_first_one_does_not() {
     let (_plan, mut world) = arriving();
     let before = world.describe(world.meant(&step("go nic")).unwrap());
     world.begin(&step("go nic #2")).unwrap();
@@ -50,7 +50,7 @@ fn the_second_thing_goes_on_and_the_first_stays_where_it_is() {
 }
 
 #[test]
-fn a_removed_device_keeps_its_name_in_what_is_said_of_it() {
+fn a_removed_device_keeps_its_name_in_events() {
     let (_plan, mut world) = arriving();
     world.rest();
     world.take_events();
@@ -59,7 +59,7 @@ fn a_removed_device_keeps_its_name_in_what_is_said_of_it() {
 }
 
 #[test]
-fn steps_are_read_as_they_are_written() {
+fn steps_parse_back_to_their_text() {
     for text in ["add nic", "go nic", "go nic #2", "register net", "rest", "expire"] {
         assert_eq!(step(text).to_string(), text);
     }

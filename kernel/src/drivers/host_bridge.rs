@@ -1,4 +1,4 @@
-//! Host bridges in a device tree that wait for an IOMMU of their own.
+//! Host bridges in a device tree whose own DMA is behind an IOMMU.
 
 use alloc::rc::Rc;
 
@@ -6,11 +6,11 @@ use probe::{BindError, DmaClaim, Driver, Provides};
 
 use crate::hardware::{Handle, Hardware};
 
-/// Binds host bridges that firmware puts behind an IOMMU (`iommus`), in name alone.
+/// Binds host bridges with an `iommus` property, without touching them.
 ///
-/// Linux's driver of this name scans the buses behind a bridge, so that there are no functions before the bridge is
-/// bound, and the bridge is bound when its own DMA is set up. A bridge without `iommus` waits for nothing: its functions
-/// are added from the start, without this driver.
+/// Linux's driver of this name scans the buses behind a bridge: no function exists before the
+/// bridge is bound, and the bridge is bound when its own DMA has been set up. A bridge without
+/// `iommus` does not wait: its functions are added from the start, without this driver.
 pub(crate) struct PciHostGeneric {
     hardware: Rc<Hardware>,
 }

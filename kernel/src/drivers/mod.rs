@@ -1,7 +1,7 @@
-//! Drivers: what they match, and what they do to their device.
+//! Drivers: their match rules, and what they do with their devices.
 //!
-//! To add one that does something: a file here that implements [`probe::Driver`], and a line in [`all`]. To add
-//! one in name alone: a line in [`nominal`].
+//! To add one that does something: a file here that implements [`probe::Driver`], and a line in
+//! [`all`]. To add one that only binds: a line in [`nominal`].
 
 mod host_bridge;
 mod nominal;
@@ -25,20 +25,21 @@ use crate::hardware::{Handle, Hardware};
 
 pub(crate) use virtio_iommu::{Bound, Iommus};
 
-/// In which order drivers are registered.
+/// The order in which drivers are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sequence {
-    /// The IOMMU's first, so that its users wait as short as possible; else as Linux.
+    /// The IOMMU's driver first, so that its users wait as briefly as possible; the others as in
+    /// Linux.
     IommuFirst,
-    /// As the Linux kernels that were asked: first what is built in, in the order of its initcalls, then modules
-    /// as they were loaded, the virtio transports and the IOMMU before its other users. So whoever is bound by
-    /// what is built in, or is a virtio device, waits for the IOMMU in that order, and is grouped in it where
-    /// groups come with drivers.
+    /// As observed in Linux: first built-in drivers, in the order of their initcalls, then modules
+    /// in load order, with the virtio transports and the IOMMU before its other users. Devices of
+    /// built-in drivers and virtio devices therefore wait for the IOMMU in that order, and are
+    /// grouped in that order on paths that group devices when drivers bind.
     Linux,
 }
 
 impl Sequence {
-    /// The order that goes with a path.
+    /// The order of a path.
     fn of(path: Path) -> Self {
         if path == Path::Fixed { Self::IommuFirst } else { Self::Linux }
     }
@@ -71,7 +72,7 @@ pub(crate) fn all(hardware: &Rc<Hardware>, iommus: &Iommus, path: Path) -> Vec<B
     drivers
 }
 
-/// A driver's error, as the core takes it.
+/// A driver's error in the form that the core expects.
 fn failed(error: impl Display) -> BindError {
     BindError::Failed(error.to_string())
 }

@@ -1,13 +1,15 @@
-//! Drivers in name and ownership alone: whom Linux would let bind, and nothing done to the device.
+//! Drivers that only bind: they match as in Linux and own their device, but do not touch it.
 //!
-//! Who drives a device decides whether it is grouped at all, and when, on the paths that group where a driver
-//! binds. For that, a driver has to match as Linux's does, to bind, and to own the group's default domain. These
-//! do no more: they touch no register, so their devices do no DMA.
+//! On the paths that group a device when a driver binds it, the device's driver decides whether and
+//! when the device is grouped. For that, a driver has to match as Linux's does, to bind, and to own
+//! the group's default domain. These drivers do nothing else: they do not access registers, so
+//! their devices do no DMA.
 //!
-//! The rules are data: those of the ID tables (module aliases) of Debian's arm64 kernels 6.12.95 and 7.3.4 that match
-//! a PCI device of QEMU 7.2 to 11.1. A device that is not here has no driver in these kernels, because Linux has
-//! none (`edu`, `pci-testdev`, `acpi-erst`, PCI host bridges) or because Debian does not build it for arm64 (UHCI,
-//! `AC97`, `ES1370`, `tpci200`, `rocker`, `pvpanic-pci`, `am53c974`, `pvscsi`, CAN cards other than Kvaser's).
+//! The rules are data, from the ID tables (module aliases) of Debian's arm64 kernels 6.12.95 and
+//! 7.3.4 that match a PCI device of QEMU 7.2 to 11.1. A device that is not here has no driver in
+//! these kernels, because Linux has none (`edu`, `pci-testdev`, `acpi-erst`, PCI host bridges) or
+//! because Debian does not build it for arm64 (UHCI, `AC97`, `ES1370`, `tpci200`, `rocker`,
+//! `pvpanic-pci`, `am53c974`, `pvscsi`, CAN cards other than Kvaser's).
 
 use alloc::rc::Rc;
 use alloc::string::ToString;
@@ -17,18 +19,18 @@ use probe::{BindError, DmaClaim, Driver, Path, Provides};
 
 use crate::hardware::{Handle, Hardware};
 
-/// Which functions a driver is for.
+/// The functions that a driver matches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule {
-    /// Those with one of these device IDs of one vendor (Linux: `PCI_DEVICE`).
+    /// Functions of one vendor with one of these device IDs (Linux: `PCI_DEVICE`).
     Ids(u16, &'static [u16]),
-    /// Those whose class, under a mask, is this one (Linux: `PCI_DEVICE_CLASS`).
+    /// Functions with this class under a mask (Linux: `PCI_DEVICE_CLASS`).
     Class { class: u32, mask: u32 },
-    /// Those of one vendor with this class.
+    /// Functions of one vendor with this class.
     VendorClass { vendor: u16, class: u32 },
 }
 
-/// A mask for which every bit of the class counts.
+/// A mask that compares every bit of the class.
 const WHOLE: u32 = 0xff_ffff;
 
 const INTEL: u16 = 0x8086;
@@ -39,13 +41,13 @@ const REALTEK: u16 = 0x10ec;
 const VMWARE: u16 = 0x15ad;
 const RED_HAT: u16 = 0x1b36;
 
-/// A driver's name in Linux, and whom it matches.
+/// A driver's name in Linux, and the functions that it matches.
 pub(crate) type Entry = (&'static str, Rule);
 
-/// A name that a driver has on one path alone: the path, the name there, the name on the others.
+/// A driver with another name on one path: the path, the name there, the name on the other paths.
 const OTHER_NAMES: [(Path, &str, &str); 1] = [(Path::Legacy, "cirrus", "cirrus-qemu")];
 
-/// The driver of serial ports, which is built into the kernels that were asked (`8250_pci`).
+/// The driver of serial ports, which is built into Debian's kernels (`8250_pci`).
 pub(crate) const SERIAL: Entry = ("serial", Rule::Ids(RED_HAT, &[0x0002, 0x0003, 0x0004]));
 
 /// Drivers that are modules, in the order in which they are loaded.
@@ -59,7 +61,7 @@ pub(crate) const MODULES: [Entry; 27] = [
     ("ehci-pci", Rule::Class { class: 0x0c_0320, mask: WHOLE }),
     ("ohci-pci", Rule::Class { class: 0x0c_0310, mask: WHOLE }),
     ("ahci", Rule::Class { class: 0x01_0601, mask: WHOLE }),
-    // QEMU's is a C+ chip by its revision, which 8139too leaves to this one.
+    // By its revision, QEMU's device is a C+ chip, which 8139too leaves to this driver.
     ("8139cp", Rule::Ids(REALTEK, &[0x8139])),
     ("ne2k-pci", Rule::Ids(REALTEK, &[0x8029])),
     ("pcnet32", Rule::Ids(AMD, &[0x2000])),
@@ -71,7 +73,7 @@ pub(crate) const MODULES: [Entry; 27] = [
     ("megaraid_sas", Rule::Ids(LSI_LOGIC, &[0x0060, 0x0079])),
     ("mptsas", Rule::Ids(LSI_LOGIC, &[0x0054])),
     ("ufshcd", Rule::Ids(RED_HAT, &[0x0013])),
-    // The programming interface says how DMA is done, and the driver does not look at it.
+    // The programming interface describes the DMA mode, which the driver ignores.
     ("sdhci-pci", Rule::Class { class: 0x08_0500, mask: 0xff_ff00 }),
     ("cxl_pci", Rule::Class { class: 0x05_0210, mask: WHOLE }),
     ("snd_hda_intel", Rule::Ids(INTEL, &[0x2668, 0x293e])),
@@ -82,14 +84,15 @@ pub(crate) const MODULES: [Entry; 27] = [
 ];
 /// Modules whose ID tables match devices that their probe then refuses: `ati-vga` is older than amdgpu's chips.
 ///
-/// The bus has set up the device's DMA by then, so that it is grouped also where groups come with drivers.
+/// The bus has set up the device's DMA by then, so the device is grouped also on paths that group
+/// devices when drivers bind.
 pub(crate) const REFUSING: [Entry; 1] = [("amdgpu", Rule::VendorClass { vendor: ATI, class: 0x03_0000 })];
 
-/// Modules whose probe refuses a virtual function as it is when it is new. A controller of nvme has no queues then:
-/// an administrator would have to give it some, by commands to its physical function.
+/// Modules whose probe refuses a new virtual function. A new nvme controller does not have queues:
+/// an administrator would have to assign some by commands to its physical function.
 const REFUSING_VIRTUAL: [&str; 1] = ["nvme"];
 
-/// Drivers that are for no device unless one is given to them (`driver_override=`), and that leave its DMA to others.
+/// Drivers that match a device only through `driver_override=`, and do not own its DMA.
 pub(crate) const ON_REQUEST: [&str; 2] = ["vfio-pci", "pci-stub"];
 
 impl Rule {
@@ -126,7 +129,7 @@ impl Driver<Handle> for OnRequest {
     }
 }
 
-/// A driver that binds and leaves its device alone.
+/// A driver that binds and does not touch its device.
 pub(crate) struct Nominal {
     hardware: Rc<Hardware>,
     name: &'static str,

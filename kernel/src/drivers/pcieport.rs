@@ -1,4 +1,5 @@
-//! PCIe ports: they forward and do no DMA of their own that anyone would have to translate.
+//! PCIe ports: they forward requests and do no DMA of their own that an IOMMU would have to
+//! translate.
 
 use alloc::rc::Rc;
 use alloc::string::ToString;
@@ -9,9 +10,9 @@ use probe::{BindError, DmaClaim, Driver, Provides};
 use super::failed;
 use crate::hardware::{Handle, Hardware};
 
-/// Class of a bridge that forwards what its windows say.
+/// Class of a bridge that forwards the addresses in its windows.
 pub(super) const NORMAL_BRIDGE: u32 = 0x06_0400;
-/// Class of a bridge that also forwards what nobody else claims.
+/// Class of a bridge that also forwards addresses that no other device claims.
 const SUBTRACTIVE_BRIDGE: u32 = 0x06_0401;
 /// Class of a root complex event collector.
 const EVENT_COLLECTOR: u32 = 0x08_0700;

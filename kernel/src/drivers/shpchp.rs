@@ -1,4 +1,4 @@
-//! Conventional bridges with a hot-plug controller, which nobody plugs into here.
+//! Conventional bridges with a hot-plug controller. Hot-plug itself is not supported.
 
 use alloc::rc::Rc;
 use alloc::string::ToString;
@@ -11,7 +11,7 @@ use crate::hardware::{Handle, Hardware};
 /// ID of the capability of a standard hot-plug controller (PCI Standard Hot-Plug Controller 1.0, section 4.1).
 const SHPC: u8 = 0x0c;
 
-/// Binds bridges with a standard hot-plug controller, in name alone: the controller is left as it is.
+/// Binds bridges with a standard hot-plug controller, and leaves the controller as it is.
 ///
 /// Like Linux's it is offered every bridge, after `pcieport` has declined it, and finds out in its own probe
 /// that there is no controller (`shpc_init`): the bridge's DMA has been set up by then.

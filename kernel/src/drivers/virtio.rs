@@ -1,4 +1,4 @@
-//! virtio devices that are no IOMMU: brought up to DRIVER_OK, their queues left alone.
+//! virtio devices except IOMMUs: brought up to DRIVER_OK, without any queue.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -18,8 +18,8 @@ use crate::machine::clock::MachineClock;
 
 /// `VIRTIO_F_VERSION_1` (virtio 1.2, section 6).
 const VERSION_1: u64 = 1 << 32;
-/// `VIRTIO_F_ACCESS_PLATFORM`: the device's DMA goes the way of the platform, that is through the IOMMU. A
-/// device that offers it refuses to work for a driver that does not take it (QEMU 7.2).
+/// `VIRTIO_F_ACCESS_PLATFORM`: the device uses platform addresses for DMA, that is, through the
+/// IOMMU. A device that offers it refuses to work with a driver that does not accept it (QEMU 7.2).
 const ACCESS_PLATFORM: u64 = 1 << 33;
 /// `VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE` (virtio 1.2, section 5.15.3).
 const MEM_UNPLUGGED_INACCESSIBLE: u64 = 1 << 1;
@@ -29,11 +29,12 @@ const VIRTIO_DEVICES: RangeInclusive<u16> = 0x1000..=0x107f;
 
 /// Binds virtio devices on PCI.
 ///
-/// Like Linux's it is offered every device of the vendor, `ivshmem` among them, and finds out in its own probe that it is
-/// not one of virtio (`virtio_pci_modern_probe`, `virtio_pci_legacy_probe`): the device's DMA has been set up by then.
+/// Like Linux's it is offered every device of the vendor, `ivshmem` among them, and finds out in
+/// its own probe that it is not a virtio device (`virtio_pci_modern_probe`,
+/// `virtio_pci_legacy_probe`): the device's DMA has been set up by then.
 pub(crate) struct VirtioPci {
     hardware: Rc<Hardware>,
-    /// Devices that run. Dropping a transport resets its device.
+    /// The running devices. Dropping a transport resets its device.
     running: Vec<(FunctionIndex, Running)>,
 }
 
@@ -43,7 +44,7 @@ enum VirtioError {
     /// Its registers cannot be used.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// It is a legacy device that does not start.
+    /// It is a legacy device and does not start.
     #[error(transparent)]
     Legacy(#[from] virtio_legacy::LegacyError),
     /// It has gone.
@@ -52,12 +53,12 @@ enum VirtioError {
     /// It is still being reset.
     #[error("the device does not confirm a reset within {RESET_DEADLINE_US} us")]
     NoReset,
-    /// It wants another set of features.
+    /// It does not accept the driver's features.
     #[error("the device offers features {offered:#x} but does not accept {taken:#x}")]
     Features {
-        /// Those that it has.
+        /// The features that it offers.
         offered: u64,
-        /// Those that the driver knows.
+        /// The features that the driver accepts.
         taken: u64,
     },
     /// It does not run after DRIVER_OK.
@@ -65,7 +66,7 @@ enum VirtioError {
     Status {
         /// Its status.
         found: u32,
-        /// The status of a device that runs.
+        /// The status of a running device.
         expected: u32,
     },
 }
@@ -82,7 +83,7 @@ impl VirtioPci {
 
     fn start(&self, index: FunctionIndex) -> Result<Running, VirtioError> {
         let function = &self.hardware.topology[index];
-        // Only a modern device has vendor capabilities that say where its registers are.
+        // Only a modern device has vendor capabilities that locate its registers.
         let modern = function.capabilities.iter().any(|capability| capability.id == VENDOR_SPECIFIC);
         if !modern && let Some(bar) = function.bar(0).filter(|bar| bar.kind == BarKind::Io) {
             self.hardware
@@ -173,8 +174,9 @@ impl Driver<Handle> for VirtioMmio {
 
 /// Reset, negotiation, DRIVER_OK (virtio 1.2, section 3.1.1).
 ///
-/// No device feature is taken but the one on which a memory device insists (virtio 1.2, section 5.15.6.1; QEMU:
-/// `virtio_mem_validate_features`), and no queue set up, so the device does no DMA yet.
+/// It accepts no device feature except the one that a memory device requires (virtio 1.2, section
+/// 5.15.6.1; QEMU: `virtio_mem_validate_features`), and sets up no queue, so the device does no DMA
+/// yet.
 fn bring_up(transport: &mut Transport) -> Result<(), VirtioError> {
     transport.set_status(DeviceStatus::empty());
     let start = MachineClock.now_us();

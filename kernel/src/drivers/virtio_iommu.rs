@@ -1,4 +1,5 @@
-//! The virtio-iommu, on PCI and on virtio-mmio: it starts the device and hands it to the core.
+//! The virtio-iommu, on PCI and on virtio-mmio: its driver starts the device and registers it with
+//! the core.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -21,13 +22,13 @@ const NAME: &str = "virtio-iommu";
 /// A virtio-iommu on any transport.
 pub(crate) type Instance = Viommu<IdentityHal, Transport, MachineClock>;
 
-/// An IOMMU that was bound, for the report.
+/// A bound IOMMU, for the report.
 pub(crate) struct Bound {
     pub(crate) device: Handle,
     pub(crate) iommu: Rc<RefCell<Instance>>,
 }
 
-/// The IOMMUs that are bound, in that order.
+/// The bound IOMMUs, in the order in which they were bound.
 pub(crate) type Iommus = Rc<RefCell<Vec<Bound>>>;
 
 /// Binds virtio-iommus.

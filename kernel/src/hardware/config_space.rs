@@ -8,7 +8,7 @@ use pci::ConfigAccess;
 use crate::machine::ecam::Ecam;
 use crate::machine::registers::RegistersError;
 
-/// The windows of all host bridges; where none covers an address, nobody answers.
+/// The windows of all host bridges; if none covers an address, no device answers there.
 #[derive(Default)]
 pub(crate) struct ConfigSpace(Vec<Ecam>);
 
@@ -17,7 +17,7 @@ impl ConfigSpace {
     ///
     /// # Errors
     ///
-    /// As [`Ecam::new`]; then nothing is added.
+    /// As [`Ecam::new`]; the window is then not added.
     pub(crate) fn add(
         &mut self,
         window: Range<PhysAddr>,

@@ -12,12 +12,14 @@ use probe::{Finding, FirmwareMap, InputIds, Severity, Translation, Untranslated}
 use crate::hardware::{Handle, Hardware, IOMMU_TYPE};
 use crate::machine::registers::RegistersError;
 
-/// A host bridge whose configuration space is not where `reg` of its node says: all its functions are lost.
+/// A host bridge whose configuration space is not at the address in `reg` of its node: all its
+/// functions are lost.
 pub(crate) fn ecam(bridge: &str, node: &str, error: RegistersError) -> Finding {
     Finding { severity: Severity::Error, ..registers(bridge, node, error) }
 }
 
-/// A device whose registers are not where `reg` of its node says; it alone is left out.
+/// A device whose registers are not at the address in `reg` of its node; only this device is left
+/// out.
 pub(crate) fn registers(device: &str, node: &str, error: RegistersError) -> Finding {
     Finding {
         id: error.id(),
@@ -27,7 +29,7 @@ pub(crate) fn registers(device: &str, node: &str, error: RegistersError) -> Find
     }
 }
 
-/// An entry of `pci=config_acs=` that decides for no function.
+/// An entry of `pci=config_acs=` that does not apply to any function.
 pub(crate) fn config_acs(entry: &str) -> Finding {
     Finding {
         id: "config-acs-unused",
@@ -37,7 +39,7 @@ pub(crate) fn config_acs(entry: &str) -> Finding {
     }
 }
 
-/// virtio-mmio slots that firmware calls an IOMMU and that hold none.
+/// virtio-mmio slots that firmware describes as an IOMMU and that do not contain one.
 pub(crate) fn of_slots(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
     let slots = hardware.virtio_mmio_slots().filter(|(device, _)| map.is_iommu(device.node));
     let mismatch = |(device, kind): (&PlatformDevice, Option<u32>)| {
@@ -51,11 +53,12 @@ pub(crate) fn of_slots(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Findin
     slots.filter_map(mismatch).collect()
 }
 
-/// What is odd about the host bridges whose configuration space answers.
+/// Contradictions about host bridges whose configuration space answers.
 pub(crate) fn of_host_bridges(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (root, bridge) in hardware.host_bridges.iter().enumerate() {
-        // An expander bridge (QEMU: `pxb-pcie`) has no function on its own bus, so it may well be empty.
+        // An expander bridge (QEMU: `pxb-pcie`) has no function on its own bus, so the bus may be
+        // empty.
         let is_near = |bus: &pci::Bus| bus.root == root || bus.segment == bridge.segment;
         let functions = hardware.topology.functions();
         if !functions.iter().any(|function| is_near(hardware.topology.bus_of(function))) {
@@ -67,10 +70,10 @@ pub(crate) fn of_host_bridges(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec
     findings
 }
 
-/// Buses that firmware's map leaves out, though it has the bridge that leads to them.
+/// Buses that are missing from firmware's map although the bridge that leads to them is in it.
 ///
-/// Whoever made the map did not know of those buses: QEMU writes VIOT by the numbers that bridges have at that
-/// moment, and without any, what is behind a bridge is in no range.
+/// The buses were unknown when the map was made: QEMU writes VIOT with the current bus numbers of
+/// bridges; if bridges have no numbers yet, functions behind them are not in any range.
 pub(crate) fn of_buses(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
     let topology = &hardware.topology;
     let translate = |function: FunctionIndex| {
@@ -112,7 +115,7 @@ fn empty(bridge: &HostBridge, node: &str) -> Finding {
     }
 }
 
-/// An IOMMU's node on a slot that has no IOMMU in it.
+/// The node of an IOMMU for a slot that does not contain one.
 fn mismatch(
     hardware: &Hardware,
     bridge: &HostBridge,

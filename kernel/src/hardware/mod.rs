@@ -1,4 +1,4 @@
-//! What drivers need of the machine: configuration space, the PCI topology, platform devices.
+//! The machine's hardware for drivers: configuration space, the PCI topology, platform devices.
 
 pub(crate) mod config_space;
 mod firmware_checks;
@@ -25,33 +25,35 @@ use crate::machine::registers::{self, RegistersError};
 pub enum Handle {
     /// A PCI function.
     Function(FunctionIndex),
-    /// A platform device, by its place in [`Hardware::platform`].
+    /// A platform device, by its index in [`Hardware::platform`].
     Platform(usize),
 }
 
-/// The machine's devices and the ways to them.
+/// The machine's devices and the means to access them.
 pub struct Hardware {
     pub(crate) config: RefCell<ConfigSpace>,
     /// Shared with the PCI bus of the core.
     pub(crate) topology: Rc<Topology>,
-    /// Those whose configuration space answers, in the order of the topology's root buses.
+    /// Host bridges whose configuration space answers, in the order of the topology's root buses.
     pub(crate) host_bridges: Vec<HostBridge>,
     pub(crate) platform: Vec<PlatformDevice>,
-    /// For each platform device that is a virtio-mmio slot: which device is in it.
+    /// For each platform device that is a virtio-mmio slot: the device in it.
     virtio_mmio: Vec<Option<u32>>,
-    /// Those of `host_bridges` that firmware puts behind an IOMMU, and whose functions come when they are bound.
+    /// The members of `host_bridges` that firmware describes as behind an IOMMU; their functions
+    /// are added when they are bound.
     waiting_bridges: Vec<usize>,
-    /// For each of `host_bridges`, firmware's name of its node.
+    /// For each of `host_bridges`, the name of its node.
     bridge_nodes: Vec<String>,
-    /// Where the machine is not what firmware says.
+    /// Contradictions between the machine and firmware's description.
     pub(crate) findings: Vec<Finding>,
 }
 
 impl Hardware {
     /// Numbers all buses, reads all functions and assigns addresses as `policy` says, sets ACS as
-    /// `config_acs` says, and enables it elsewhere if the path does not do that itself.
+    /// `config_acs` says, and enables ACS elsewhere if the path does not do that itself.
     ///
-    /// What is not where firmware says costs that host bridge or slot alone, and is a finding.
+    /// If a host bridge or slot is not at the address that firmware gives, only this one is left
+    /// out, with a finding.
     pub(crate) fn enumerate(
         description: &Description,
         map: &dyn LinuxFirmware,
@@ -95,7 +97,7 @@ impl Hardware {
         let topology = unshared(&mut this.topology);
         let unused = pci::config_acs(this.config.get_mut(), topology, config_acs);
         this.findings.extend(unused.iter().map(|entry| firmware_checks::config_acs(entry)));
-        // Before anything is grouped: what a port isolates is read from its control register.
+        // This precedes all grouping: a port's isolation is read from its control register.
         if description.requests_acs && path == Path::Fixed {
             pci::enable_acs(this.config.get_mut(), topology);
         }
@@ -106,11 +108,12 @@ impl Hardware {
         Rc::new(this)
     }
 
-    /// Tells the topology which ports lead out of the machine, as firmware describes them and as far as the path
-    /// knows when it enables ACS.
+    /// Marks the external-facing ports in the topology, as firmware describes them and if the path
+    /// knows them when it enables ACS.
     ///
-    /// Asked of Linux with `external-facing` in a tree: 7.3.4 sets TB in the port, and devices behind it are trusted.
-    /// 6.16.3 and 6.12.95 enable ACS when the port is found, before its bus is there and the property is read.
+    /// Observed with `external-facing` in a tree: Linux 7.3.4 sets TB in the port, and devices
+    /// behind it are trusted. 6.16.3 and 6.12.95 enable ACS when the port is found, before its bus
+    /// is there and the property is read.
     fn mark_ports_that_lead_out(&mut self, path: Path) {
         if matches!(path, Path::Regressed | Path::Legacy) {
             return;
@@ -133,12 +136,13 @@ impl Hardware {
         }
     }
 
-    /// Host bridges that wait for an IOMMU before they are bound.
+    /// Host bridges that are bound only after an IOMMU.
     pub(crate) fn waiting_bridges(&self) -> impl Iterator<Item = &HostBridge> {
         self.waiting_bridges.iter().map(|root| &self.host_bridges[*root])
     }
 
-    /// The node of the host bridge without which there is no such function; none if that waits for nothing.
+    /// The node of the host bridge whose bind adds this function; `None` if the bridge does not
+    /// wait for an IOMMU.
     pub(crate) fn waits_for(&self, index: FunctionIndex) -> Option<FwNode> {
         let root = self.topology.bus_of(&self.topology[index]).root;
         self.waiting_bridges.contains(&root).then(|| self.host_bridges[root].node)
@@ -151,7 +155,7 @@ impl Hardware {
         let nodes = &self.host_bridges.get(bus.root)?.functions;
         let mut here = nodes.iter().filter(|entry| entry.place == function.address.devfn).peekable();
         here.peek()?;
-        // A bridge is on a bus before its own, so that this ends at the root bus.
+        // A bridge is on a lower-numbered bus than the one behind it, so this ends at the root bus.
         let bridge = bus.bridge.and_then(|bridge| self.node_of(bridge));
         here.find(|entry| match entry.bus {
             FunctionBus::Number(number) => number == function.address.bus,
@@ -159,7 +163,7 @@ impl Hardware {
         })
     }
 
-    /// The ACS registers of a function as they are now.
+    /// The current ACS registers of a function.
     pub(crate) fn acs(&self, index: FunctionIndex) -> Option<AcsRegisters> {
         pci::read_acs(&mut *self.config.borrow_mut(), &self.topology[index])
     }
@@ -169,7 +173,8 @@ impl Hardware {
         self.virtio_type(handle) == Some(IOMMU_TYPE)
     }
 
-    /// The virtio device type (virtio 1.2, section 5) behind `handle`; none if it is no virtio device.
+    /// The virtio device type (virtio 1.2, section 5) of `handle`; `None` if it is not a virtio
+    /// device.
     pub(crate) fn virtio_type(&self, handle: Handle) -> Option<u32> {
         match handle {
             Handle::Function(index) => {
@@ -188,17 +193,17 @@ impl Hardware {
         }
     }
 
-    /// Platform devices that are virtio-mmio slots, each with the virtio device type of what is in it.
+    /// Platform devices that are virtio-mmio slots, each with the type of the virtio device in it.
     pub(crate) fn virtio_mmio_slots(&self) -> impl Iterator<Item = (&PlatformDevice, Option<u32>)> {
         let devices = self.platform.iter().zip(self.virtio_mmio.iter().copied());
         devices.filter(|(device, _)| is_virtio_mmio_slot(device))
     }
 
-    /// Switches on what `command` says.
+    /// Sets the bits of `command` in the command register.
     ///
     /// # Errors
     ///
-    /// A BAR that would answer has no address.
+    /// A BAR that would answer does not have an address.
     pub(crate) fn enable(&self, index: FunctionIndex, command: Command) -> Result<(), EnableError> {
         let function = &self.topology[index];
         pci::enable(&mut *self.config.borrow_mut(), function, command)
@@ -211,8 +216,8 @@ impl Hardware {
     }
 }
 
-/// Which host bridges of a device tree are behind an IOMMU themselves (`iommus`). By tables none is: Linux sets up no DMA
-/// for a host bridge there.
+/// The host bridges of a device tree whose own DMA is behind an IOMMU (`iommus`). With ACPI tables
+/// there are none: Linux does not set up DMA for a host bridge there.
 fn waiting_bridges(bridges: &[HostBridge], map: &dyn LinuxFirmware) -> Vec<usize> {
     if map.linux_quirks() != LinuxQuirks::DEVICE_TREE {
         return Vec::new();
@@ -229,7 +234,7 @@ pub(crate) const VIRTIO_VENDOR: u16 = 0x1af4;
 /// "virt", the first register of a virtio-mmio device (virtio 1.2, section 4.2.2).
 const VIRTIO_MMIO_MAGIC: u32 = 0x7472_6976;
 
-/// How firmware names a virtio-mmio slot: in a device tree, and in ACPI.
+/// The identifiers of a virtio-mmio slot in a device tree and in ACPI.
 const VIRTIO_MMIO_IDS: [&str; 2] = ["virtio,mmio", "LNRO0005"];
 /// Offset of the register with the device's type; 0 in an empty slot.
 const VIRTIO_MMIO_DEVICE_ID: u64 = 8;
@@ -245,7 +250,8 @@ fn first_registers(device: &PlatformDevice) -> Option<Range<PhysAddr>> {
     device.registers.first().copied()
 }
 
-/// The type of the device in a virtio-mmio slot; none if this is no such slot, or an empty one.
+/// The type of the device in a virtio-mmio slot; `None` if this is not such a slot, or an empty
+/// one.
 fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, RegistersError> {
     if !is_virtio_mmio_slot(device) {
         return Ok(None);
@@ -263,12 +269,12 @@ fn virtio_mmio_type(device: &PlatformDevice) -> Result<Option<u32>, RegistersErr
     Ok((kind != 0).then_some(kind))
 }
 
-/// The topology while it is read and set up.
+/// The topology while it is being read and set up.
 fn unshared(topology: &mut Rc<Topology>) -> &mut Topology {
     Rc::get_mut(topology).expect("the core gets the topology when it is complete")
 }
 
-/// A host bridge as the paths of Linux see it, or `fixed`.
+/// A host bridge as on Linux's paths, or on `fixed`.
 fn as_seen_by(path: Path, bridge: &HostBridge) -> Option<HostBridge> {
     match &bridge.in_linux {
         LinuxView::Absent if path != Path::Fixed => None,

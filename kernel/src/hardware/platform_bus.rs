@@ -1,4 +1,4 @@
-//! The buses of devices that firmware describes by themselves.
+//! Buses of devices that firmware describes individually.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use firmware::PlatformDevice;
 use probe::{Bus, FwNode, Grouping, InputIds, Unit};
 
-/// One such bus; units are places in the list of platform devices.
+/// One such bus; units are indices in the list of platform devices.
 pub(crate) struct PlatformBus {
     name: &'static str,
     nodes: Vec<FwNode>,

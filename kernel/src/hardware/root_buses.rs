@@ -1,4 +1,4 @@
-//! The root buses of the machine, with the windows that can be what firmware says.
+//! The root buses of the machine, with those windows from firmware that are possible.
 
 use alloc::format;
 use alloc::string::String;
@@ -10,12 +10,13 @@ use firmware::{Description, HostBridge};
 use pci::{Occupied, RootBus, WindowFault};
 use probe::{Finding, FirmwareMap, Severity};
 
-/// Limit of findings about windows; a map with more has one defect many times.
+/// Limit of findings about windows; a map with more repeats the same defect.
 const FINDING_LIMIT: usize = 16;
 
-/// A root bus for each of `host_bridges`, and what is wrong with their windows.
+/// A root bus for each of `host_bridges`, and findings about their windows.
 ///
-/// A window cannot be where RAM, configuration space or a device is, nor where the CPU has no addresses.
+/// A window must not overlap RAM, configuration space or a device, and must be in the CPU's address
+/// space.
 pub(crate) fn root_buses(
     description: &Description,
     host_bridges: &[HostBridge],

@@ -25,31 +25,31 @@ pub(crate) type Transport = VirtioTransport;
 /// Why a virtio device cannot be driven.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TransportError {
-    /// It cannot be switched on.
+    /// It cannot be enabled.
     #[error(transparent)]
     Enable(#[from] EnableError),
-    /// Its configuration space is gone.
+    /// Its configuration space is not accessible.
     #[error("no configuration space")]
     NoConfigSpace,
     /// A BAR of it cannot be used.
     #[error("{register}, through a window of {bridge}: {fault}")]
     Bar {
-        /// Which one.
+        /// The BAR.
         register: BarRegister,
-        /// The host bridge that leads there, by firmware's name.
+        /// The name of the host bridge that leads to it.
         bridge: String,
         /// Why not.
         fault: BarFault,
     },
-    /// Its capabilities do not lead to registers.
+    /// Its capabilities do not locate its registers.
     #[error("{error}{complaints}")]
     Pci {
-        /// What the crate missed.
+        /// The crate's error.
         error: VirtioPciError,
-        /// BARs that cannot be used, each after a semicolon.
+        /// Unusable BARs, each after a semicolon.
         complaints: String,
     },
-    /// It has nowhere to be notified.
+    /// It does not have a notification structure.
     #[error("the device has no doorbells")]
     NoDoorbells,
     /// Firmware lists no registers.
@@ -66,19 +66,20 @@ pub(crate) enum TransportError {
 /// Why a BAR cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BarFault {
-    /// No window leads there.
+    /// No window covers its address.
     #[error("no address that the CPU can reach")]
     NoAddress,
     /// The registers cannot be used.
     #[error(transparent)]
     Registers(#[from] RegistersError),
-    /// The registers are another device's.
+    /// The registers belong to another device.
     #[error("the registers at {0} are not this function's")]
     Foreign(PhysAddr),
 }
 
 impl Hardware {
-    /// The registers behind a BAR of a virtio device, mapped; the function answers in the BAR's space already.
+    /// The mapped registers behind a BAR of a virtio device; decoding of the BAR's space is already
+    /// enabled.
     pub(crate) fn map_bar(&self, index: FunctionIndex, bar: &Bar) -> Result<Range<PhysAddr>, TransportError> {
         let fault = |fault| TransportError::Bar {
             register: bar.register,
@@ -86,17 +87,19 @@ impl Hardware {
             fault,
         };
         let range = bar.cpu.ok_or_else(|| fault(BarFault::NoAddress))?;
-        // SAFETY: No BAR of a virtio device has a register first that changes by being read: there are the common
-        // or the legacy header, the MSI-X table, or the notifications.
+        // SAFETY: The first register in a BAR of a virtio device does not change when it is read:
+        // it is that of the common or legacy header, of the MSI-X table, or of the notifications.
         unsafe { registers::map(range) }.map_err(|error| fault(error.into()))?;
         Ok(range)
     }
 
-    /// Whether the registers that the CPU finds are the function's: they have to go when it stops answering.
+    /// Whether the mapped registers are those of the function: they must stop answering when
+    /// decoding is disabled.
     ///
-    /// The windows of the host bridge are firmware's word alone, and wrong ones lead to another device's registers.
-    /// Access through configuration space (virtio 1.2, section 4.1.4.9) would show it as well, but it ends QEMU from
-    /// 9.2 on (`virtio_address_space_lookup`; 10.0.2 and 11.1.3 tried).
+    /// The windows of the host bridge come from firmware, and wrong ones lead to another device's
+    /// registers. Access through configuration space (virtio 1.2, section 4.1.4.9) would show it as
+    /// well, but it makes QEMU exit from 9.2 on (`virtio_address_space_lookup`; 10.0.2 and 11.1.3
+    /// tried).
     fn check_registers(
         &self,
         index: FunctionIndex,
@@ -123,7 +126,7 @@ impl Hardware {
         Ok(())
     }
 
-    /// The virtio transport of a device, whose DMA is on from now on.
+    /// The virtio transport of a device; enables the device's DMA.
     pub(crate) fn virtio_transport(&self, handle: Handle) -> Result<Transport, TransportError> {
         match handle {
             Handle::Function(index) => {
@@ -132,7 +135,7 @@ impl Hardware {
                 let PciAddress { bus, devfn, .. } = function.address;
                 let ecam = self.config.borrow().at(function.address).ok_or(TransportError::NoConfigSpace)?;
                 let capabilities = pci::virtio_capabilities(&ecam, function);
-                // I/O space is for notifications alone, which memory may offer as well.
+                // I/O space is only for notifications, which memory space may offer as well.
                 let in_io = |bar: &Bar| {
                     bar.kind == BarKind::Io && capabilities.iter().any(|one| one.is_in(bar.register))
                 };
@@ -163,8 +166,9 @@ impl Hardware {
                 let registers = first_registers(&self.platform[index]).ok_or(TransportError::NoRegisters)?;
                 let header = NonNull::new(registers.start().0 as *mut VirtIOHeader)
                     .ok_or(TransportError::RegistersAtZero)?;
-                // SAFETY: The registers were mapped when the slot was looked at, firmware says that they are
-                // a virtio-mmio device's, and the core binds one driver to it at a time.
+                // SAFETY: The registers were mapped when the slot was examined, firmware describes
+                // them as those of a virtio-mmio device, and the core binds one driver to it at a
+                // time.
                 unsafe { MmioTransport::new(header, registers.size() as usize) }
                     .map(VirtioTransport::mmio)
                     .map_err(TransportError::Mmio)

@@ -1,4 +1,4 @@
-//! The machine as its ACPI tables describe it.
+//! The machine's description in ACPI tables.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,13 +12,13 @@ use crate::input::acpi_handler;
 use crate::log;
 use crate::machine::semihosting;
 
-/// Reads what the RSDP at `rsdp` leads to. RAM and command line, which tables do not have, are in
-/// `surroundings`; `odd` is what was found before. Tables in `files` of the host take the place of those of
-/// the same signature, or stand beside the others.
+/// Reads the tables that the RSDP at `rsdp` leads to. RAM and command line, which tables do not
+/// contain, are in `surroundings`; `odd` has earlier findings. Tables in `files` of the host
+/// replace those of the same signature, or are added to the others.
 ///
 /// # Errors
 ///
-/// There is no RSDP, or it leads to no tables; a file cannot be read.
+/// There is no RSDP, it does not lead to tables, or a file cannot be read.
 pub(crate) fn describe(
     rsdp: addr::PhysAddr,
     memory: &dyn PhysicalMemory,

@@ -1,4 +1,4 @@
-//! The console and the PSCI conduit that firmware names, put to use as soon as they are known.
+//! The console and the PSCI conduit in firmware's description, used as soon as they are known.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -9,7 +9,7 @@ use probe::{Finding, Severity};
 use crate::machine::psci::Conduit;
 use crate::machine::{console, power};
 
-/// Uses the console that firmware names; a finding if no console is there.
+/// Uses the console in firmware's description; returns a finding if it does not answer.
 pub(super) fn use_console(named: Option<Console>) -> Option<Finding> {
     let Console::Pl011(registers) = named?;
     let why = match console::move_uart(registers.start()) {
@@ -26,7 +26,7 @@ pub(super) fn use_console(named: Option<Console>) -> Option<Finding> {
     })
 }
 
-/// Ends the run by this conduit, if firmware names one.
+/// Uses the PSCI conduit in firmware's description, if there is one, to end the run.
 pub(super) fn use_conduit(conduit: Option<PsciConduit>) {
     match conduit {
         Some(PsciConduit::Hvc) => power::set_conduit(Conduit::Hvc),

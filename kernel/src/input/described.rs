@@ -11,13 +11,13 @@ use probe::LinuxFirmware;
 
 use crate::error::Error;
 
-/// A description of the machine, in whatever language firmware has it.
+/// A description of the machine, from a device tree or from ACPI tables.
 pub struct Described {
-    /// What firmware describes.
+    /// The described machine.
     pub description: Description,
     /// Which IOMMU translates what, as firmware describes it.
     pub map: Box<dyn LinuxFirmware>,
-    /// The device tree that it was read from; empty if it was not.
+    /// The device tree that it was read from; empty for ACPI tables.
     pub(crate) tree: Cow<'static, [u8]>,
     /// Whether buses are numbered already.
     pub(crate) numbering: Numbering,
@@ -25,7 +25,7 @@ pub struct Described {
     pub(crate) resources: Resources,
 }
 
-/// What a tree describes. Firmware that was there before has numbered the buses and placed the BARs.
+/// The description in a tree. Earlier firmware has numbered the buses and placed the BARs.
 pub(super) fn describe_tree(
     tree: Cow<'static, [u8]>,
     entry: Entry,

@@ -1,4 +1,4 @@
-//! The description of the machine that a run goes by, read by the route that was chosen.
+//! The description of the machine for a run, read by the chosen route.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -22,7 +22,7 @@ use crate::log;
 use crate::machine::ram::Ram;
 use crate::machine::semihosting;
 
-/// Reads the description by `route`, from what was `given` at `entry` or from files of the host.
+/// Reads the description by `route`, from the data `given` at `entry` or from files of the host.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub(crate) fn read(
     let mut described = match (route, given) {
         (Route::Tree(TreeFrom::Entry), Given::Tree(tree)) => {
             let tree = *tree?;
-            // The command line that names the path was in the tree.
+            // The command line, which selects the path, was in the tree.
             match map_form(options.path) {
                 MapForm::BySpecifier => tree,
                 form => describe_tree(tree.tree, entry, form)?,
@@ -65,7 +65,7 @@ pub(crate) fn read(
     Ok(described)
 }
 
-/// What the tree in a file of the host describes.
+/// The description in a tree from a file of the host.
 fn host_tree(name: &str, entry: Entry, options: &Options) -> Result<Described, Error> {
     let file = semihosting::read_file(name);
     let file = file.map_err(|error| Error::HostFile { option: "dtb", name: name.to_string(), error })?;
@@ -73,7 +73,8 @@ fn host_tree(name: &str, entry: Entry, options: &Options) -> Result<Described, E
     describe_tree(Cow::Owned(file), entry, map_form(options.path))
 }
 
-/// What the tables describe that QEMU offers through fw_cfg. `start` is for what firmware would do before.
+/// The description in the tables that QEMU offers through fw_cfg. `start` describes the machine for
+/// the work that firmware would do first.
 fn from_fw_cfg(start: Described, options: &Options) -> Result<Described, Error> {
     let loaded = fw_cfg_tables::load_tables(&start.description, &*start.map, options.numbering)?;
     let Description { memory, reserved, command_line, .. } = start.description;
@@ -83,7 +84,7 @@ fn from_fw_cfg(start: Described, options: &Options) -> Result<Described, Error> 
     Ok(from_tables(tables, start.tree))
 }
 
-/// What tables describe. Whoever made them has numbered the buses.
+/// The description in tables. The buses were numbered before the tables were made.
 fn from_tables((description, map): (Description, AcpiMap), tree: Cow<'static, [u8]>) -> Described {
     let (numbering, resources) = (Numbering::Keep, Resources::Keep);
     Described { description, map: Box::new(map), tree, numbering, resources }

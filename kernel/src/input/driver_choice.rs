@@ -1,23 +1,23 @@
-//! Which drivers there are, and for which devices, where the user wants it otherwise (`drivers=`, `driver_override=`).
+//! The user's choice of drivers and of their devices (`drivers=`, `driver_override=`).
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// Before the name of a driver that comes after the deferral timeout.
+/// Prefix of a driver that is registered after the deferral timeout.
 const LATE: &str = "late:";
 
-/// What the command line says about drivers.
+/// The choice of drivers on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DriverChoice {
     /// Drivers that are left out.
     pub(crate) left_out: Vec<String>,
-    /// Drivers that come after the deferral timeout.
+    /// Drivers that are registered after the deferral timeout.
     pub(crate) late: Vec<String>,
-    /// Devices, each with the only driver that is for it.
+    /// Devices, each with the only driver that may bind it.
     pub(crate) overrides: Vec<(String, String)>,
 }
 
-/// A choice that cannot be read, or not be made on this machine.
+/// A choice that cannot be read, or does not fit this machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DriverChoiceError {
     /// An entry of `drivers=`.
@@ -33,7 +33,7 @@ pub enum DriverChoiceError {
         option: &'static str,
         /// The name.
         name: String,
-        /// The names that there are.
+        /// The existing names.
         known: String,
     },
     /// No device has the name.
@@ -42,7 +42,7 @@ pub enum DriverChoiceError {
 }
 
 impl DriverChoice {
-    /// Reads the value of `drivers=`; the error says what is wrong with it.
+    /// Reads the value of `drivers=`; the error describes what is wrong with it.
     pub(crate) fn read_drivers(&mut self, text: &str) -> Result<(), DriverChoiceError> {
         for entry in text.split(',') {
             let (list, name) = match (entry.strip_prefix('-'), entry.strip_prefix(LATE)) {
@@ -57,7 +57,7 @@ impl DriverChoice {
         Ok(())
     }
 
-    /// Reads the value of `driver_override=`; the error says what is wrong with it.
+    /// Reads the value of `driver_override=`; the error describes what is wrong with it.
     pub(crate) fn read_overrides(&mut self, text: &str) -> Result<(), DriverChoiceError> {
         for entry in text.split(',') {
             match entry.rsplit_once(':') {

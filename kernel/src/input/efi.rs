@@ -1,4 +1,4 @@
-//! What an EFI firmware hands over, in the kernel's terms: a command line, and the RAM that is free.
+//! Converts the data from EFI firmware to a command line and a list of free RAM.
 
 use alloc::format;
 use alloc::string::String;
@@ -9,9 +9,9 @@ use boot::efi::{
     COMMAND_FILE, COMMAND_FILE_LIMIT, CommandFile, Efi, LOAD_OPTIONS_LIMIT, MEMORY_RANGE_LIMIT, MemoryUse,
 };
 
-/// The command line: load options, or in their absence the file on the volume that the image comes from.
+/// The command line: the load options, or else the file on the volume that contains the image.
 ///
-/// What is odd about the one that counts is added to `warnings`. Empty if there is neither.
+/// Warnings about the one that is used are added to `warnings`. Empty if there is neither.
 pub(crate) fn command_line(efi: &Efi, warnings: &mut Vec<String>) -> String {
     let options = load_options(efi, warnings);
     match efi.command_file {
@@ -20,7 +20,7 @@ pub(crate) fn command_line(efi: &Efi, warnings: &mut Vec<String>) -> String {
     }
 }
 
-/// The text of a command line file; its lines are one.
+/// The text of a command line file, as a single line.
 fn text_of(file: CommandFile, warnings: &mut Vec<String>) -> String {
     if file.is_cut {
         warnings.push(format!("{COMMAND_FILE}: only the first {COMMAND_FILE_LIMIT} bytes are read"));
@@ -29,11 +29,11 @@ fn text_of(file: CommandFile, warnings: &mut Vec<String>) -> String {
     if text.contains(char::REPLACEMENT_CHARACTER) {
         warnings.push(format!("{COMMAND_FILE}: not UTF-8; it is read as {text:?}"));
     }
-    // What editors on other systems put in front.
+    // The byte order mark that some editors write.
     text.trim_start_matches('\u{feff}').replace(['\r', '\n'], " ").trim().into()
 }
 
-/// The load options as text; what is odd about them is added to `warnings`.
+/// The load options as text; adds warnings about them to `warnings`.
 ///
 /// They end at the first NUL, as Linux reads them. Empty if there are none.
 fn load_options(efi: &Efi, warnings: &mut Vec<String>) -> String {
@@ -60,13 +60,13 @@ fn load_options(efi: &Efi, warnings: &mut Vec<String>) -> String {
 /// RAM by the firmware's memory map.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
-    /// What is ours, apart from the image and a device tree. No two ranges overlap.
+    /// Free RAM, including the image and a device tree. No two ranges overlap.
     pub(crate) free: Vec<Range<PhysAddr>>,
-    /// What the firmware keeps: for its runtime services, for its tables.
+    /// RAM that the firmware keeps for its runtime services and tables.
     pub(crate) kept: Vec<Range<PhysAddr>>,
 }
 
-/// RAM by the firmware's memory map; what of the map is not used is added to `warnings`.
+/// RAM from the firmware's memory map; adds a warning for each part of the map that is not used.
 pub(crate) fn memory(efi: &Efi, warnings: &mut Vec<String>) -> Memory {
     let mut memory = Memory::default();
     for each in efi.memory() {

@@ -1,9 +1,9 @@
-//! What firmware does before it starts a kernel with ACPI tables, done here where there is no firmware.
+//! The work of firmware before it starts a kernel with ACPI tables, for machines without firmware.
 //!
-//! QEMU offers its tables also when it starts a kernel without firmware. They are taken in the order in
-//! which firmware takes them: first all buses are numbered and all BARs assigned, because QEMU writes
-//! what it then sees into VIOT and into the host bridges' `_CRS`, at the first read. The device tree
-//! serves for that alone; what comes after knows the tables and nothing else.
+//! QEMU offers its tables also when it starts a kernel without firmware. The order is that of
+//! firmware: first all buses are numbered and all BARs assigned, because QEMU writes their current
+//! values into VIOT and into the host bridges' `_CRS` at the first read. The device tree is only
+//! used for this; all later code uses the tables alone.
 
 use alloc::alloc::{Layout, alloc_zeroed};
 use alloc::vec::Vec;
@@ -63,7 +63,7 @@ fn take_tables(description: &Description) -> Result<Loaded, Error> {
     Ok(loaded)
 }
 
-/// Where the loader gets files and memory from.
+/// The source of files and memory for the loader.
 struct Host {
     fw_cfg: FwCfg,
 }
@@ -87,9 +87,11 @@ impl Source for Host {
     }
 }
 
-/// Bus numbers and addresses as firmware leaves them, also behind host bridges that only the tables describe.
+/// Assigns bus numbers and addresses as firmware does, also behind host bridges that only the
+/// tables describe.
 ///
-/// What has no number or address afterwards is found again, and reported, when the buses are enumerated by the tables.
+/// Buses and BARs that remain without a number or address are reported later, when the buses are
+/// enumerated from the tables.
 fn configure_buses(description: &Description, map: &dyn FirmwareMap) -> Result<(), Error> {
     let mut config = ConfigSpace::default();
     for bridge in &description.host_bridges {

@@ -1,4 +1,5 @@
-//! What the image was given at its entry: a device tree or ACPI tables, a command line, a memory map.
+//! The data that the image receives at its entry: a device tree or ACPI tables, a command line, a
+//! memory map.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -19,34 +20,35 @@ use crate::input::described::{Described, describe_tree};
 use crate::input::efi;
 use crate::machine::blob;
 
-/// What was handed over at entry.
+/// The data that was handed over at entry.
 pub struct HandedOver {
     /// How the image was entered, and with which description.
     pub(crate) entry: Entry,
     /// That description.
     pub(crate) given: Given,
-    /// From EFI load options or the file in their place, or else from the description, and then also if the rest of
-    /// that cannot be read.
+    /// From the EFI load options or the command line file, or else from the description, even if
+    /// the rest of the description cannot be read.
     pub(crate) command_line: String,
-    /// RAM as an EFI firmware sees it; none if there was no such firmware.
+    /// RAM from an EFI firmware's memory map; `None` without such firmware.
     pub(crate) memory: Option<efi::Memory>,
-    /// What was odd.
+    /// Warnings about the data.
     pub(crate) warnings: Vec<String>,
-    /// The console that the description names is not there.
+    /// The console in the description does not answer.
     pub(crate) console_absent: Option<Finding>,
 }
 
-/// A description as it was given at entry.
+/// The description that was given at entry.
 pub(crate) enum Given {
-    /// A device tree, read already, as the command line may be in it; or why it cannot be.
+    /// A device tree, or why it cannot be read. It is read at once because it may contain the
+    /// command line.
     Tree(Result<Box<Described>, Error>),
-    /// ACPI tables, not read yet, and what they do not describe.
+    /// ACPI tables, not read yet, and data that they do not contain.
     Tables { rsdp: PhysAddr, surroundings: Surroundings },
     /// Nothing.
     Nothing,
 }
 
-/// Reads what the handover leads to, and uses the console and the way to end the run that it names.
+/// Reads the data of the handover, and uses the console and the PSCI conduit in it.
 pub(crate) fn read(handover: &Handover) -> HandedOver {
     let mut warnings = Vec::new();
     let efi_line = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
@@ -74,7 +76,7 @@ pub(crate) fn read(handover: &Handover) -> HandedOver {
     HandedOver { entry, given, command_line, memory, warnings, console_absent }
 }
 
-/// What the tree at `at` has to say at once, and all that it describes.
+/// The parts of the tree at `at` that are needed at once, and its whole description.
 fn read_tree(at: PhysAddr, entry: Entry) -> (Early, Result<Described, Error>) {
     // SAFETY: Only `memory::add_to_heap` gives memory to the heap, and it leaves this tree out.
     let tree = match unsafe { blob::device_tree(at) } {

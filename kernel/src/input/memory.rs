@@ -15,11 +15,10 @@ use crate::machine::{blob, heap};
 
 /// Gives the memory that the description leaves free to the heap.
 ///
-/// Memory that cannot be used costs no more than itself: the findings say which, and the run goes on with
-/// the heap that it has.
+/// Memory that cannot be used is left out, with a finding; the run continues with a smaller heap.
 ///
-/// An EFI firmware's own map says what is free (`from_efi`), as in Linux; a device tree beside it does not
-/// know what the firmware uses.
+/// With EFI firmware, free memory is taken from its map (`from_efi`), as in Linux; a device tree
+/// does not contain the firmware's own memory.
 pub(crate) fn add_to_heap(
     handover: &Handover,
     from_efi: Option<efi::Memory>,
@@ -58,8 +57,8 @@ pub(crate) fn add_to_heap(
         };
         findings.push(about_memory(id, format!("memory {range}"), format!("{error}; this RAM is not used")));
     };
-    // SAFETY: Firmware says that this is RAM; the image, with the early heap, and both device trees and what
-    // EFI firmware keeps are left out. It is called once.
+    // SAFETY: Firmware describes this as RAM. The image with the early heap, both device trees and
+    // the memory of EFI firmware are left out. This is called once.
     unsafe { heap::add_free_memory(memory, &reserved, &mut refused) };
     if left_out > 0 {
         let sentence = format!("{left_out} more ranges cannot be used; they are not listed");

@@ -1,4 +1,4 @@
-//! What the kernel is told: the command line and the description of the machine.
+//! The kernel's input: the command line and the description of the machine.
 
 pub(crate) mod acpi_handler;
 mod acpi_tables;

@@ -1,4 +1,4 @@
-//! The kernel command line: which words there are, and what they mean.
+//! The kernel command line: its words and their meanings.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -13,64 +13,64 @@ use crate::input::driver_choice::{DriverChoice, DriverChoiceError};
 use crate::input::order::{Order, OrderError};
 use crate::machine::console::Channel;
 
-/// What the command line asks for.
+/// The options on the command line.
 #[derive(Debug)]
 pub struct Options {
     /// Which channel carries the report (`console=`).
     pub(crate) console: Channel,
-    /// In which form (`report=`).
+    /// The form of the report (`report=`).
     pub(crate) form: Form,
     /// A device tree file of the host, in place of the one that was handed over (`dtb=`).
     pub(crate) device_tree_file: Option<String>,
     /// Files of the host with ACPI tables, in place of those of the same signature (`tables=A,B`).
     pub(crate) table_files: Vec<String>,
-    /// Where the description comes from (`firmware=`).
+    /// The source of the description (`firmware=`).
     pub(crate) firmware: Option<Language>,
-    /// Whether buses get their numbers before the tables are taken, or only then (`number=`).
+    /// Whether buses are numbered before or after the tables are read (`number=`).
     pub(crate) numbering: Moment,
-    /// Which way probing goes (`path=`).
+    /// The probe path (`path=`).
     pub path: Path,
     /// Default domains (`iommu.passthrough=`, `iommu.strict=`).
     pub(crate) policy: DomainPolicy,
-    /// Whether the command line says `iommu.passthrough=`.
+    /// Whether `iommu.passthrough=` is on the command line.
     pub(crate) passthrough_is_set: bool,
-    /// Whether the command line says `iommu.strict=`.
+    /// Whether `iommu.strict=` is on the command line.
     pub(crate) strict_is_set: bool,
-    /// How many virtual functions every physical function gets (`sriov=`).
+    /// The number of virtual functions of each physical function (`sriov=`).
     pub(crate) virtual_functions: u16,
-    /// ACS where the user wants it otherwise (`pci=config_acs=`).
+    /// The user's ACS settings (`pci=config_acs=`).
     pub(crate) config_acs: ConfigAcs,
-    /// Another order of devices and drivers than Linux's (`order=`).
+    /// An order of devices and drivers other than Linux's (`order=`).
     pub(crate) order: Option<Order>,
     /// Drivers that are left out or late, and devices with a driver of their own (`drivers=`, `driver_override=`).
     pub(crate) drivers: DriverChoice,
-    /// Words that only the image for two CPUs has: [`TWO_CPU_WORDS`] with their values.
+    /// Words that only the image for two CPUs supports: [`TWO_CPU_WORDS`] with their values.
     pub two_cpu_words: Vec<String>,
-    /// Words that mean nothing, or nothing here.
+    /// Words that are unknown or have no effect on this machine.
     pub(crate) warnings: Vec<String>,
-    /// A word that asks for what this image cannot do, and that the run must not go on without.
+    /// A word that this image does not support and that must not be ignored.
     pub(crate) refused: Option<OptionError>,
 }
 
-/// Names of words that ask for a second CPU, or for something of what it does.
+/// Names of words that ask for a second CPU, or that configure its work.
 const TWO_CPU_WORDS: [&str; 5] = ["smp-test", "binds", "race", "rounds", "seed"];
 
-/// A word that asks for what the image cannot do.
+/// A word that the image does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
-    /// A path that there is not.
+    /// A path that does not exist.
     #[error("{word}: expected one of {}", Path::ALL.map(Path::word).join(", "))]
     Path {
         /// The word.
         word: String,
     },
-    /// A language that there is not.
+    /// A description language that does not exist.
     #[error("{word}: expected firmware=dt or firmware=acpi")]
     Firmware {
         /// The word.
         word: String,
     },
-    /// An order that cannot be.
+    /// An invalid order.
     #[error("{word}: {why}")]
     Order {
         /// The word.
@@ -86,7 +86,7 @@ pub enum OptionError {
         /// What is wrong with it.
         why: DriverChoiceError,
     },
-    /// A word that only the image for two CPUs has.
+    /// A word that only the image for two CPUs supports.
     #[error("{word}: this image uses one CPU; iogroups-smp has this word")]
     TwoCpus {
         /// The word.
@@ -94,12 +94,13 @@ pub enum OptionError {
     },
 }
 
-/// When buses are numbered where there is no firmware that would have done it.
+/// When buses are numbered on a machine without firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// Before QEMU writes its tables, as firmware does it.
+    /// Before QEMU writes its tables, as firmware does.
     BeforeTables,
-    /// Afterwards: the tables then say what was there before, like those of a firmware that takes them too early.
+    /// Afterwards: the tables then contain the earlier bus numbers, as with firmware that reads
+    /// them too early.
     AfterTables,
 }
 
@@ -108,21 +109,22 @@ pub(crate) enum Moment {
 pub(crate) enum Form {
     /// Text.
     Text,
-    /// Text with every device in a line of its own.
+    /// Text with a separate line for every device.
     Verbose,
     /// One JSON object on one line.
     Json,
-    /// KTAP, as Linux's test harnesses read it.
+    /// KTAP, the format of Linux's test harnesses.
     Ktap,
 }
 
 impl Form {
-    /// The report in this form, ending with a line's end.
+    /// The report in this form, with a newline at its end.
     pub(crate) fn render(self, report: &Report) -> String {
         match self {
             Self::Text => report.to_string(),
             Self::Verbose => Verbose(report).to_string(),
-            // The types give serialisation no reason to fail; if it did, the text says more than nothing.
+            // Serialisation of these types cannot fail; if it did, the text form is better than no
+            // report.
             Self::Json => report.to_json_line().map_or_else(|_| report.to_string(), |line| line + "\n"),
             Self::Ktap => Ktap(report).to_string(),
         }
@@ -156,7 +158,7 @@ impl Options {
         options
     }
 
-    /// What of it decides the route.
+    /// The options that decide the route.
     pub(crate) fn route(&self) -> Asked<'_> {
         Asked {
             language: self.firmware,
@@ -166,11 +168,11 @@ impl Options {
         }
     }
 
-    /// Refuses words that ask for a second CPU.
+    /// Rejects words that ask for a second CPU.
     ///
     /// # Errors
     ///
-    /// There is one.
+    /// There is such a word.
     pub fn refuse_two_cpu_words(&self) -> Result<(), OptionError> {
         let word = self.two_cpu_words.first();
         word.map_or(Ok(()), |word| Err(OptionError::TwoCpus { word: word.clone() }))
@@ -234,7 +236,7 @@ impl Options {
         }
     }
 
-    /// Reads one part of `pci=`. Linux splits at commas before it looks at a part, so none is inside of a list.
+    /// Reads one part of `pci=`. Linux splits at commas first, so a list does not contain one.
     fn read_pci(&mut self, part: &str) {
         let word = format!("pci={part}");
         let Some(list) = part.strip_prefix("config_acs=") else {
@@ -252,7 +254,7 @@ impl Options {
     }
 }
 
-/// The spellings of yes and no that Linux takes (`kstrtobool`).
+/// The spellings of yes and no that Linux accepts (`kstrtobool`).
 fn boolean(value: &str) -> Option<bool> {
     match value.bytes().next()?.to_ascii_lowercase() {
         b'1' | b'y' | b't' => Some(true),

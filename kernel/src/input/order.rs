@@ -1,6 +1,7 @@
-//! In which order devices are added and drivers registered: Linux's, or another one that the user asks for.
+//! The order in which devices are added and drivers are registered: Linux's or the user's.
 //!
-//! On the path `fixed` no order may change which devices share a group. That is what other orders are for.
+//! On the path `fixed`, no order may change which devices share a group. Other orders exist to test
+//! that.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -8,22 +9,22 @@ use core::fmt;
 
 use crate::random::mix;
 
-/// What the user asks for (`order=`).
+/// The user's order (`order=`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// `seed:N`: shuffled, for each number and each set of names in one way.
+    /// `seed:N`: a shuffle that depends only on the number and the set of names.
     Seed(u64),
-    /// Names of devices and drivers, separated by commas. [`REST`] stands for all that is not named, in the order
-    /// in which it would be; without it, that comes last.
+    /// Names of devices and drivers, separated by commas. [`REST`] stands for all other steps, in
+    /// their usual order; without it, they come last.
     Named(Vec<String>),
 }
 
 /// Stands for the steps that are not named.
 const REST: &str = "*";
-/// What a seed begins with.
+/// Prefix of a seed.
 const SEED: &str = "seed:";
 
-/// An order that cannot be.
+/// An invalid order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// A seed that is not a number.
@@ -32,13 +33,13 @@ pub enum OrderError {
     /// An empty name.
     #[error("expected seed:N, or names of devices and drivers")]
     NoName,
-    /// A name that is there twice.
+    /// A name that appears twice.
     #[error("{0} is listed twice")]
     Twice(String),
     /// A name that no step has.
     #[error("order={order}: no device or driver is named {name}")]
     Unknown {
-        /// The names of the order.
+        /// The names in the order.
         order: String,
         /// The one.
         name: String,
@@ -46,7 +47,7 @@ pub enum OrderError {
 }
 
 impl Order {
-    /// Reads the value of `order=`; the error says what is wrong with it.
+    /// Reads the value of `order=`; the error describes what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, OrderError> {
         if let Some(seed) = text.strip_prefix(SEED) {
             return seed.parse().map(Self::Seed).map_err(|_| OrderError::Seed(seed.to_string()));
@@ -63,11 +64,11 @@ impl Order {
         Ok(Self::Named(names))
     }
 
-    /// Puts steps, which `name` gives the names of, into this order.
+    /// Sorts steps into this order; `name` returns the name of a step.
     ///
     /// # Errors
     ///
-    /// No step has one of the names: the machine is not the one that the user expects.
+    /// A name does not match any step: the machine is not the one that the user expects.
     pub(crate) fn arrange<T>(&self, mut steps: Vec<T>, name: fn(&T) -> &str) -> Result<Vec<T>, OrderError> {
         match self {
             Self::Seed(seed) => {
@@ -110,9 +111,10 @@ fn arrange_by_names<T>(
     Ok(arranged)
 }
 
-/// Where a step comes, for a seed: after those with lower numbers.
+/// The sort key of a step for a seed.
 ///
-/// It depends on nothing but the two, so that a driver more or less leaves all others in their order.
+/// It depends only on the seed and the name, so that one more or one fewer driver does not change
+/// the order of the others.
 fn place(seed: u64, name: &str) -> u64 {
     name.bytes().fold(mix(seed), |state, byte| mix(state ^ u64::from(byte)))
 }

@@ -1,4 +1,4 @@
-//! The one place where an address that firmware gave becomes bytes.
+//! Reads a device tree blob at an address from firmware.
 
 use addr::{PhysAddr, Range};
 use boot::guarded::load_u32;
@@ -17,7 +17,7 @@ const DEVICE_TREE_ALIGNMENT: u64 = 8;
 /// Why there is no device tree at the address that was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlobError {
-    /// The address is zero: whoever started the image gave none.
+    /// The address is zero: the boot loader did not pass one.
     #[error("no device tree: the boot loader passed address 0")]
     None,
     /// The address is not a multiple of eight.
@@ -29,7 +29,7 @@ pub enum BlobError {
     /// There is no memory at this address.
     #[error("no device tree: no memory answers at {0}")]
     NoMemory(PhysAddr),
-    /// The bytes there do not begin as a device tree does.
+    /// The bytes there do not begin with the magic number of a device tree.
     #[error("no device tree at {at}: magic number is {found:#010x}, expected {DEVICE_TREE_MAGIC:#x}")]
     NotADeviceTree {
         /// The address.
@@ -37,17 +37,17 @@ pub enum BlobError {
         /// The first word.
         found: u32,
     },
-    /// The blob says that it is longer than [`DEVICE_TREE_LIMIT`].
+    /// The length in the blob's header exceeds [`DEVICE_TREE_LIMIT`].
     #[error("device tree at {at}: totalsize is {bytes}, expected at most {DEVICE_TREE_LIMIT}")]
     TooLong {
         /// The address.
         at: PhysAddr,
-        /// Its length by its own header.
+        /// The length in its header.
         bytes: u32,
     },
 }
 
-/// The device tree blob at `at`: as many bytes as its header says, nothing else checked.
+/// The device tree blob at `at`, with the length in its header; nothing else is checked.
 ///
 /// # Errors
 ///
@@ -55,8 +55,8 @@ pub enum BlobError {
 ///
 /// # Safety
 ///
-/// If there is a device tree, nobody writes to it while the kernel runs: its memory is not given to the
-/// heap, and no device has it.
+/// If there is a device tree, it is not written while the kernel runs: its memory is not given to
+/// the heap or to a device.
 pub(crate) unsafe fn device_tree(at: PhysAddr) -> Result<&'static [u8], BlobError> {
     let PhysAddr(address) = at;
     if address == 0 {
@@ -79,8 +79,8 @@ pub(crate) unsafe fn device_tree(at: PhysAddr) -> Result<&'static [u8], BlobErro
     if let Some(hole) = first_hole(range) {
         return Err(BlobError::NoMemory(hole));
     }
-    // SAFETY: The range is mapped as memory, every page of it answers, and the caller says that nobody
-    // writes there.
+    // SAFETY: The range is mapped as memory, every page of it answers, and it is not written by the
+    // caller's duty.
     Ok(unsafe { core::slice::from_raw_parts(address as usize as *const u8, size as usize) })
 }
 
@@ -94,7 +94,7 @@ fn map_word(at: PhysAddr) -> Result<u32, BlobError> {
 
 /// The first address in `range`, which is mapped as memory, where no memory answers.
 ///
-/// Each page is asked once, as nothing smaller can be absent: bytes beside registers are not mapped as memory.
+/// One read per page is enough: memory is present or absent in whole pages.
 fn first_hole(range: Range<PhysAddr>) -> Option<PhysAddr> {
     let pages =
         (range.start().0 / PAGE_SIZE..=range.end().0 / PAGE_SIZE).map(|page| PhysAddr(page * PAGE_SIZE));

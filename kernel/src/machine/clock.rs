@@ -1,7 +1,7 @@
 //! Time since reset, from the generic timer.
 //!
-//! The counter starts at zero when the machine is reset (QEMU does so for the virtual counter; the head
-//! sets its offset to zero), so it also shows how long the way to the first instruction took.
+//! The counter starts at zero when the machine is reset (in QEMU the virtual counter does; the head
+//! sets its offset to zero), so it includes the time before the first instruction.
 
 use aarch64_cpu::registers::{CNTFRQ_EL0, CNTVCT_EL0, Readable};
 
@@ -9,13 +9,13 @@ use aarch64_cpu::registers::{CNTFRQ_EL0, CNTVCT_EL0, Readable};
 #[must_use]
 pub fn micros() -> u64 {
     let ticks = CNTVCT_EL0.get();
-    // Firmware sets the frequency; a zero would only make all times wrong, not divide by it.
+    // Firmware sets the frequency; if it is zero, times are wrong but the division does not fail.
     let per_second = CNTFRQ_EL0.get().max(1);
     let rest = (ticks % per_second) * 1_000_000 / per_second;
     (ticks / per_second).wrapping_mul(1_000_000).wrapping_add(rest)
 }
 
-/// This clock, for those that measure by whatever clock they are given.
+/// This clock as an argument for code that is generic over clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MachineClock;
 

@@ -1,10 +1,10 @@
-//! Where text goes: the log, line by line as things happen, and the report, as a whole at the end.
+//! Text output: the log, line by line during the run, and the report, as a whole at the end.
 //!
-//! There are two ways out of the machine, the UART and the host's console by semihosting. One carries the
-//! report and the other the log; a way that is absent leaves its part to the other. Each byte on the UART
-//! costs one or two exits from the emulator, a text by semihosting costs a few in all.
+//! There are two channels, the UART and the host's console by semihosting. One carries the report
+//! and the other one the log; if one is absent, the other carries both. Each byte on the UART costs
+//! one or two exits from the emulator; a text by semihosting costs a few in all.
 //!
-//! A text goes out as a whole: a CPU that has more to say waits until the other one has said what it says.
+//! A text is written as a whole: a CPU waits until the other one has finished its text.
 
 use core::ffi::CStr;
 use core::fmt::{self, Write};
@@ -20,25 +20,27 @@ use super::pl011::Pl011;
 use super::spin_deadline::SpinDeadline;
 use super::{clock, first_failure, semihosting};
 
-/// Where QEMU's `virt` machine has its first UART, until firmware says where it is.
+/// Address of the first UART of QEMU's `virt` machine, used until firmware's description has been
+/// read.
 const FIRST_UART: PhysAddr = PhysAddr(0x0900_0000);
 
 static UART: Pl011 = Pl011::absent();
 
-/// Whether the report goes over the UART, and so the log by semihosting.
+/// Whether the report goes to the UART, and the log therefore to semihosting.
 static REPORT_ON_UART: AtomicBool = AtomicBool::new(false);
 
-/// Whose turn it is to write. A ticket of its own, without a value: the UART's state is atomic, and the host's
-/// is its own.
+/// The lock around writing. It guards no value: the UART's state is atomic, and the host keeps its
+/// own.
 static TURNS: TicketLock = TicketLock::new();
 
-/// Who is writing.
+/// The CPU that is writing.
 static WRITER: CpuOwner = CpuOwner::new();
 
-/// How long a CPU that fails waits for another one's text to end, in microseconds: far longer than that takes.
+/// How long a failing CPU waits for the end of another CPU's text, in microseconds: far longer than
+/// a text takes.
 const FAILURE_LIMIT_US: u64 = 200_000;
 
-/// A way for text out of the machine.
+/// A channel for text output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     /// The host's console.
@@ -62,27 +64,28 @@ impl Channel {
         }
     }
 
-    /// This channel, or the other where this one is absent.
+    /// This channel, or the other one if this one is absent.
     fn or_other(self) -> Self {
         if self.is_present() { self } else { self.other() }
     }
 }
 
-/// Looks for the two channels, the UART at its usual place.
+/// Looks for the two channels, with the UART at its usual address.
 pub(crate) fn init() {
     semihosting::probe();
-    // If nothing is there, the log goes by semihosting until `move_uart`.
+    // If there is no UART, the log goes to semihosting until `move_uart`.
     let _ = move_uart(FIRST_UART);
 }
 
-/// As [`init`], if that has found nothing or has not been called: for failures before it.
+/// Like [`init`], if it has not been called or has not found a channel: for early failures.
 pub(crate) fn init_if_absent() {
     if !semihosting::is_present() && !UART.is_present() {
         init();
     }
 }
 
-/// Uses the PL011 at `registers` from now on; `false` if there is none, and then nothing changes.
+/// Uses the PL011 at `registers` from now on; if there is none, changes nothing and returns
+/// `false`.
 ///
 /// # Errors
 ///
@@ -96,7 +99,7 @@ pub(crate) fn set_report_channel(channel: Channel) {
     REPORT_ON_UART.store(channel == Channel::Uart, Ordering::Relaxed);
 }
 
-/// The channel that carries the report: the chosen one, or the one that there is.
+/// The channel that carries the report: the chosen one, or the only one.
 pub(crate) fn report_channel() -> Channel {
     let chosen = if REPORT_ON_UART.load(Ordering::Relaxed) { Channel::Uart } else { Channel::Semihosting };
     chosen.or_other()
@@ -122,17 +125,18 @@ pub fn write_log(line: fmt::Arguments<'_>) {
     });
 }
 
-/// Bytes of the log that go out at a time.
+/// Buffer size for the log, in bytes.
 const LOG_PIECE: usize = 512;
 
-/// Bytes of the report that go out at a time.
+/// Buffer size for the report, in bytes.
 const REPORT_PIECE: usize = 16 << 10;
 
-/// Writes to `channel` what `text` writes, a full `buffer` at a time, without the heap.
+/// Writes the output of `text` to `channel`, one `buffer` at a time, without the heap.
 fn write(channel: Channel, buffer: &mut [u8], text: impl FnOnce(&mut Pieces<'_>) -> fmt::Result) {
     let turn = turn();
     let mut pieces = Pieces { channel, buffer, length: 0 };
-    // Formatting fails only if a `Display` does; what it wrote until then is still shown.
+    // Formatting fails only if a `Display` implementation does; its output up to that point is
+    // still shown.
     let _ = text(&mut pieces);
     pieces.flush();
     if turn.is_some() {
@@ -140,8 +144,8 @@ fn write(channel: Channel, buffer: &mut [u8], text: impl FnOnce(&mut Pieces<'_>)
     }
 }
 
-/// This CPU's turn to write. None if it writes all the same: out of the middle of a text of its own, or because it
-/// has to report a failure and another CPU does not end its text.
+/// This CPU's turn to write. `None` if it writes without one: in the middle of its own text, or to
+/// report a failure while another CPU does not finish its text.
 fn turn() -> Option<Turn<'static>> {
     if WRITER.is_mine() {
         return None;
@@ -157,15 +161,15 @@ fn turn() -> Option<Turn<'static>> {
     } else {
         TURNS.acquire(relax)
     };
-    // Nobody else has a turn.
+    // No other CPU has a turn.
     WRITER.claim();
     Some(turn)
 }
 
-/// Collects text, as formatting makes many short pieces and each call to the host costs much.
+/// A text buffer: formatting produces many short pieces, and each call to the host is expensive.
 struct Pieces<'a> {
     channel: Channel,
-    /// One byte more than text is kept for the end of a C string.
+    /// One more byte than the text, for the end of a C string.
     buffer: &'a mut [u8],
     length: usize,
 }
@@ -175,7 +179,7 @@ impl Pieces<'_> {
         match self.channel {
             Channel::Uart => UART.write(&self.buffer[..self.length]),
             Channel::Semihosting => {
-                // The call ends at a NUL; one inside of the text is left out, not what comes after it.
+                // The call stops at a NUL, so NULs are left out of the text.
                 self.buffer[self.length] = 0;
                 let strings = self.buffer[..=self.length].split_inclusive(|byte| *byte == 0);
                 for string in strings.filter_map(|bytes| CStr::from_bytes_with_nul(bytes).ok()) {

@@ -1,21 +1,22 @@
-//! What one CPU at a time does: report a failure, end the run, write a line.
+//! Ownership of work that only one CPU at a time may do: report a failure, end the run, write a
+//! line.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use boot::cpu::this_cpu;
 
-/// The CPU that does something which only one CPU at a time may do, if any does.
+/// The CPU that currently does some exclusive work, if any.
 pub(crate) struct CpuOwner {
     /// The CPU's number plus one; 0 if there is no owner.
     owner: AtomicUsize,
 }
 
-/// What a CPU gets when it claims a [`CpuOwner`].
+/// The result of claiming a [`CpuOwner`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// This CPU is the owner from now on.
+    /// This CPU has become the owner.
     Ours,
-    /// This CPU was the owner already: it has come here out of the middle of the work.
+    /// This CPU was already the owner: the claim interrupts its own work.
     AlreadyOurs,
     /// Another CPU is the owner.
     Theirs,
@@ -27,7 +28,8 @@ impl CpuOwner {
         Self { owner: AtomicUsize::new(0) }
     }
 
-    /// Makes this CPU the owner if there is none. If an owner never lets go, no other CPU becomes one.
+    /// Makes this CPU the owner if there is none. If an owner never releases it, no other CPU
+    /// becomes the owner.
     pub(crate) fn claim(&self) -> Claim {
         let me = this_cpu() + 1;
         match self.owner.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
@@ -37,7 +39,7 @@ impl CpuOwner {
         }
     }
 
-    /// Leaves it without an owner.
+    /// Releases the ownership.
     pub(crate) fn release(&self) {
         self.owner.store(0, Ordering::Relaxed);
     }

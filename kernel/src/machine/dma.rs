@@ -1,4 +1,4 @@
-//! Memory that a device shares with us, for devices whose DMA nobody translates.
+//! Memory that is shared with a device, for devices whose DMA is not translated.
 
 use alloc::alloc::{alloc_zeroed, dealloc};
 use core::alloc::Layout;
@@ -6,17 +6,18 @@ use core::ptr::NonNull;
 
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
-/// DMA by physical addresses: what the CPU and the device see is the same.
+/// DMA by physical addresses: CPU and device use the same addresses.
 ///
-/// It suits the IOMMU itself, which never translates its own requests, and every device where no IOMMU
-/// is. QEMU's devices are coherent with the CPU's caches, so sharing needs no maintenance.
+/// It suits the IOMMU itself, which never translates its own requests, and every device that is not
+/// behind an IOMMU. QEMU's devices are coherent with the CPU's caches, so sharing needs no
+/// maintenance.
 pub(crate) struct IdentityHal;
 
 // SAFETY: Memory comes zeroed and page-aligned from the heap, is used for nothing else until it is given
 // back, and all of the heap is mapped to itself. Addresses are the CPU's own.
 unsafe impl Hal for IdentityHal {
     fn dma_alloc(pages: usize, _direction: BufferDirection) -> (PhysAddr, NonNull<u8>) {
-        // Physical address 0 is how this interface says that there is no memory.
+        // In this interface, physical address 0 means that there is no memory.
         let none = (0, NonNull::dangling());
         let Some(layout) = layout(pages) else { return none };
         // SAFETY: `layout` is not empty.
@@ -32,8 +33,8 @@ unsafe impl Hal for IdentityHal {
     }
 
     unsafe fn mmio_phys_to_virt(paddr: PhysAddr, _size: usize) -> NonNull<u8> {
-        // `VirtioConfig` shows addresses as the CPU counts them, and what it shows is mapped before a transport
-        // is made; address 0 never is, and an access there is caught.
+        // `VirtioConfig` presents CPU addresses, and maps their ranges before a transport is made;
+        // address 0 is never mapped, so an access there is caught.
         NonNull::new(paddr as usize as *mut u8).unwrap_or(NonNull::dangling())
     }
 

@@ -14,7 +14,7 @@ const BUS_SIZE: u64 = 256 * FUNCTION_SIZE;
 
 /// The mapped configuration space of one segment's buses from `first_bus` on.
 ///
-/// Where it has no bus, and where no function answers, reads give all ones and writes go nowhere.
+/// For buses outside of it and absent functions, reads return all ones and writes are dropped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ecam {
     /// Mapped for good, as device memory, for all buses from `first_bus` to `last_bus`.
@@ -44,11 +44,12 @@ impl Register for u32 {
 impl Ecam {
     /// Maps `window`, whose first byte belongs to bus `first_bus` of `segment`, as far as `last_bus`.
     ///
-    /// Buses that the window has no room for do not answer, nor those where the machine has nothing.
+    /// Buses that do not fit into the window do not answer, nor do buses that the machine does not
+    /// have.
     ///
     /// # Errors
     ///
-    /// The window cannot be mapped, or nothing answers at the first of its buses.
+    /// The window cannot be mapped, or its first bus does not answer.
     pub(crate) fn new(
         window: Range<PhysAddr>,
         segment: u16,
@@ -62,17 +63,17 @@ impl Ecam {
         let window = Range::from_size(start, buses * BUS_SIZE).ok_or(none)?;
         // SAFETY: The first word of a bus is a vendor and device ID, which can be read without effect.
         unsafe { registers::map(window) }?;
-        // At most 256 buses, so it fits; at least one.
+        // Between 1 and 256 buses, so the number fits.
         let last_bus = first_bus.saturating_add((buses - 1) as u8);
         Ok(Self { start, segment, first_bus, last_bus })
     }
 
-    /// Whether the bus of `at` is one of these.
+    /// Whether the bus of `at` is in this window.
     pub(crate) fn covers(&self, at: PciAddress) -> bool {
         at.segment == self.segment && (self.first_bus..=self.last_bus).contains(&at.bus)
     }
 
-    /// Where the register is; the window has it.
+    /// The address of the register, which must be in the window.
     fn address<T>(&self, at: PciAddress, offset: u16) -> Option<*mut T> {
         let size = size_of::<T>() as u64;
         let offset = u64::from(offset);
@@ -95,7 +96,7 @@ impl Ecam {
     fn write<T: Register>(&mut self, at: PciAddress, offset: u16, value: T) {
         if let Some(register) = self.address::<T>(at, offset) {
             // SAFETY: The address is in the window, which is mapped for good, and aligned; it is a
-            // register of configuration space, no memory of ours.
+            // register of configuration space, not memory of the kernel.
             unsafe { register.write_volatile(value) }
         }
     }

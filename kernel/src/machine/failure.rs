@@ -1,7 +1,8 @@
-//! The end of a run that went wrong by our own fault: a panic, or an exception that nobody expected.
+//! The end of a run because of a defect in the kernel: a panic, or an unexpected exception.
 //!
-//! Both use neither the heap nor a lock without which they could not go on, as they may have come from inside of
-//! one. The first CPU that fails is heard, and ends the run; another one that fails meanwhile waits for that.
+//! Both may interrupt code that holds a lock or uses the heap, so they use neither the heap nor a
+//! lock without a deadline. The first CPU that fails reports the failure and ends the run; another
+//! CPU that fails meanwhile waits for that.
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -17,7 +18,7 @@ use crate::log;
 /// Exit status of a run that could not be completed.
 pub(crate) const STATUS_ERROR: u8 = 1;
 
-/// Which CPU fails, if it is not the first one, which does not have to say so.
+/// A prefix with the failing CPU's number; empty for CPU 0.
 struct CpuPrefix;
 
 impl fmt::Display for CpuPrefix {
@@ -32,7 +33,8 @@ impl fmt::Display for CpuPrefix {
 /// Reports an exception and ends the run as an error. Called by `boot`, on a stack for exceptions.
 pub fn exception(exception: &Exception) -> ! {
     if !is_first() {
-        // The first report was cut short: one line more, without what it may have stumbled over.
+        // The first report did not complete: print one more line, without the parts that may have
+        // failed.
         log!(
             "ERROR: {CpuPrefix}{} while an error was reported, at {:#x}",
             exception.class_name(),
@@ -54,7 +56,7 @@ pub fn exception(exception: &Exception) -> ! {
         );
     }
     log!("ERROR: {CpuPrefix}{exception}");
-    // Where the image's ELF file has the place, and the place that called it.
+    // The address in the image's ELF file, and that of the caller.
     for (register, address) in [("ELR", exception.elr), ("x30", exception.x[30])] {
         if let Some(offset) = boot::memory::code_offset(address) {
             log!("  {register} is at {offset:#x} in the image");

@@ -3,7 +3,7 @@
 use super::cpu_owner::{Claim, CpuOwner};
 use super::power;
 
-/// The report of a failure. A failure of that does not start again.
+/// The owner of the failure report. A failure during the report does not start another one.
 static FAILING: CpuOwner = CpuOwner::new();
 
 /// Whether a failure is being reported.
@@ -11,7 +11,8 @@ pub(super) fn is_being_reported() -> bool {
     FAILING.is_claimed()
 }
 
-/// Whether this CPU is the first that fails; false if it fails again. Another CPU does not get past this.
+/// Whether this CPU is the first to fail; false if it fails again. On any other CPU, this does not
+/// return.
 pub(super) fn is_first() -> bool {
     match FAILING.claim() {
         Claim::Ours => true,

@@ -1,7 +1,7 @@
 //! QEMU's firmware configuration device on MMIO: files that QEMU offers to firmware.
 //!
-//! Registers: QEMU, `docs/specs/fw_cfg.rst`. Files are read by the device's DMA, a whole one by one
-//! request, because each access to the data register costs an exit from the emulator.
+//! Registers: QEMU, `docs/specs/fw_cfg.rst`. Each file is read with a single DMA request, because
+//! each access to the data register costs an exit from the emulator.
 
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
@@ -30,7 +30,7 @@ register_structs! {
     }
 }
 
-/// Key of the feature bits, little-endian; bit 1: there is a DMA interface.
+/// Key of the feature bits, little-endian; bit 1: the device has a DMA interface.
 const FEATURES_KEY: u16 = 0x0001;
 const FEATURE_DMA: u8 = 1 << 1;
 
@@ -39,10 +39,10 @@ const DMA_ERROR: u32 = 1 << 0;
 const DMA_READ: u32 = 1 << 1;
 const DMA_SELECT: u32 = 1 << 3;
 
-/// Longest file that is read.
+/// Maximum size of a file, in bytes.
 const FILE_LIMIT: usize = 16 << 20;
 
-/// A request, as the device reads it; all fields big-endian.
+/// A DMA request; all fields are big-endian.
 #[repr(C, align(16))]
 struct Request {
     control: u32,
@@ -50,13 +50,13 @@ struct Request {
     address: u64,
 }
 
-/// Why fw_cfg gives no files.
+/// Why fw_cfg cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FwCfgError {
     /// The registers cannot be mapped.
     #[error("fw_cfg: {0}")]
     Unmappable(MapError),
-    /// No fw_cfg answers at the address.
+    /// There is no fw_cfg device at the address.
     #[error("no fw_cfg answers at {0}")]
     Absent(PhysAddr),
     /// The device has no DMA interface.
@@ -68,18 +68,18 @@ pub enum FwCfgError {
         /// The key.
         key: u16,
     },
-    /// A file is longer than is believed.
+    /// A file exceeds the maximum size.
     #[error("fw_cfg: {bytes} bytes exceed the limit of {FILE_LIMIT}")]
     TooLong {
         /// Its length.
         bytes: usize,
     },
-    /// The directory is wrong.
+    /// The directory is malformed.
     #[error("{0}")]
     Directory(DirectoryError),
 }
 
-/// The device, with its directory read.
+/// The device and its directory.
 pub(crate) struct FwCfg {
     registers: PhysAddr,
     files: Vec<File>,
@@ -114,11 +114,11 @@ impl FwCfg {
         Ok(this)
     }
 
-    /// The whole file `name`; `None` if there is none of this name.
+    /// The content of the file `name`; `None` if there is no such file.
     ///
     /// # Errors
     ///
-    /// The device does not give it.
+    /// The device does not return the file.
     pub(crate) fn file(&self, name: &str) -> Result<Option<Vec<u8>>, FwCfgError> {
         let Some(file) = self.files.iter().find(|file| file.name == name) else { return Ok(None) };
         self.read_by_dma(file.key, file.size as usize).map(Some)
@@ -130,7 +130,7 @@ impl FwCfg {
         unsafe { &*(self.registers.0 as *const Registers) }
     }
 
-    /// Reads the first bytes of an item by the data register.
+    /// Reads the first bytes of an item through the data register.
     fn read_bytes(&self, key: u16, bytes: &mut [u8]) {
         self.registers().selector.set(key.to_be());
         for byte in bytes {
@@ -154,15 +154,16 @@ impl FwCfg {
         self.registers().dma_high.set(((address >> 32) as u32).to_be());
         self.registers().dma_low.set((address as u32).to_be());
         barrier::dsb(barrier::SY);
-        // SAFETY: The request is ours, aligned, and written by nobody any more: QEMU transfers at once. If it
-        // had not, the control word would not be 0 and the memory is given up below.
+        // SAFETY: The request is owned by this function, aligned, and no longer written: QEMU
+        // transfers at once. Otherwise the control word would not be 0, and the memory is leaked
+        // below.
         let request = unsafe { ptr::read_volatile(request.get()) };
         let control = u32::from_be(request.control);
         if control == 0 {
             return Ok(bytes);
         }
         if control & DMA_ERROR == 0 {
-            // It may still be writing.
+            // The device may still be writing.
             core::mem::forget(bytes);
         }
         Err(FwCfgError::Read { key })

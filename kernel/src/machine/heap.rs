@@ -1,11 +1,11 @@
-//! The heap: a reserve of free memory, of which it takes no more than it needs.
+//! The heap, which grows on demand from a reserve of free memory.
 //!
-//! Memory that was never touched costs the emulator nothing; what is touched it has to clear, 2 MiB at a
-//! time where the host has huge pages. So the heap begins empty and grows by such pieces, first inside
-//! of the image's own last piece. That is most of the difference between a slow start and a fast one.
+//! Untouched memory costs the emulator nothing; touched memory has to be cleared, 2 MiB at a time
+//! if the host uses huge pages. The heap therefore begins empty and grows by 2 MiB at a time, first
+//! inside the last 2 MiB of the image itself. This saves most of the time of a slow start.
 //!
-//! Any CPU may use it: the allocator is behind a lock, and so is the reserve, which is taken inside of it and
-//! never the other way round.
+//! Any CPU may use it: the allocator and the reserve each have a lock. The reserve's lock is taken
+//! while the allocator's is held, never in the other order.
 
 use core::alloc::{GlobalAlloc, Layout};
 
@@ -15,17 +15,18 @@ use boot::memory::{self, Kind, MapError};
 use buddy_system_allocator::{Heap, LockedHeapWithRescue};
 use spin::Mutex;
 
-/// Classes of blocks, by powers of two: the largest block has 4 GiB, more than is ever added.
+/// Number of block sizes, which are powers of two: the largest block has 4 GiB, more than is ever
+/// added.
 const ORDERS: usize = 33;
 
-/// How much the heap grows at a time, and to what it is aligned: a huge page.
+/// Size and alignment of the steps in which the heap grows: a huge page.
 const PIECE: u64 = 2 << 20;
 
-/// Bytes of free memory that are reserved at most: four times what the largest device tree file needs,
-/// which is there twice while it is normalised. What is not reserved is not mapped.
+/// Maximum size of the reserve in bytes: four times what the largest device tree file needs, which
+/// exists twice while it is normalised. Memory outside of the reserve is not mapped.
 pub(crate) const RESERVE_LIMIT: u64 = 256 << 20;
 
-/// Ranges that the reserve can consist of; more are left out.
+/// Maximum number of ranges in the reserve; further ranges are left out.
 const RANGE_LIMIT: usize = 256;
 
 static HEAP: LockedHeapWithRescue<ORDERS> = LockedHeapWithRescue::new(grow);
@@ -33,10 +34,11 @@ static HEAP: LockedHeapWithRescue<ORDERS> = LockedHeapWithRescue::new(grow);
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
-/// [`HEAP`], by calls that are not inlined: there are hundreds of them, and each would name the heap.
+/// [`HEAP`] behind calls that are not inlined: there are hundreds of call sites, and each would
+/// load the heap's address.
 struct Allocator;
 
-// SAFETY: All of it is the heap's, which is a `GlobalAlloc`.
+// SAFETY: Every call is forwarded to the heap, which is a `GlobalAlloc`.
 unsafe impl GlobalAlloc for Allocator {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -51,7 +53,7 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
-/// Mapped memory that is ours and that nobody uses.
+/// Mapped memory that the kernel owns and does not use.
 static RESERVE: Mutex<Reserve> = Mutex::new(Reserve { ranges: [None; RANGE_LIMIT] });
 
 struct Reserve {
@@ -67,8 +69,8 @@ impl Reserve {
         free.map(|free| *free = Some(range)).is_some()
     }
 
-    /// Takes the next piece for a block of `size` bytes, a power of two: the block with as little around
-    /// it as its alignment allows, or the rest of a huge page that begins in one of the ranges.
+    /// Takes memory for a block of `size` bytes, a power of two: the block with as little around it
+    /// as its alignment allows, or the rest of a huge page that begins in one of the ranges.
     fn take(&mut self, size: u64) -> Option<Range<PhysAddr>> {
         for slot in 0..RANGE_LIMIT {
             let Some(range) = self.ranges[slot] else { continue };
@@ -85,7 +87,8 @@ impl Reserve {
                 (from, (from + grain).min(end))
             };
             self.ranges[slot] = None;
-            // There is room for one of the two rests at least; one without room goes along with the piece.
+            // The table has space for at least one of the two remainders; a remainder without space
+            // is added to the piece.
             let from = if self.put(start, from) { from } else { start };
             let to = if self.put(to, end) { to } else { end };
             return Range::from_size(PhysAddr(from), to - from);
@@ -99,17 +102,19 @@ fn holds(start: u64, end: u64, size: u64) -> bool {
     start.next_multiple_of(size).checked_add(size).is_some_and(|block_end| block_end <= end)
 }
 
-/// Called by the allocator when it has no block for `layout`: adds a piece of the reserve that has one.
+/// Called by the allocator when it has no block for `layout`: adds a piece of the reserve that is
+/// large enough.
 fn grow(heap: &mut Heap<ORDERS>, layout: &Layout) {
-    // As the allocator rounds.
+    // The same rounding as in the allocator.
     let size = layout.size().next_power_of_two().max(layout.align()).max(size_of::<usize>());
     if let Some(piece) = RESERVE.lock().take(size as u64) {
-        // SAFETY: The reserve holds mapped memory that is ours, and has just given this piece away.
+        // SAFETY: The reserve contains mapped memory that the kernel owns, and has just removed
+        // this piece.
         unsafe { heap.add_to_heap(piece.start().0 as usize, piece.end().0 as usize + 1) };
     }
 }
 
-/// Starts the heap with the memory that the image brings.
+/// Starts the heap with the memory that is part of the image.
 ///
 /// # Safety
 ///
@@ -133,14 +138,14 @@ pub(crate) enum MemoryError {
     TooManyRanges,
 }
 
-/// Reserves what is free in `memory`, apart from all of `reserved`, up to [`RESERVE_LIMIT`] bytes in all.
+/// Adds `memory` except `reserved` to the reserve, up to [`RESERVE_LIMIT`] bytes in all.
 ///
-/// What cannot be reserved is left out, and told to `refused`.
+/// Calls `refused` for each range that cannot be reserved.
 ///
 /// # Safety
 ///
-/// `memory` is RAM, where anything is, and `reserved` has every part of it that is in use: the image, the
-/// device tree, what firmware keeps. It is called once.
+/// Every part of `memory` that exists is RAM, and `reserved` covers every part that is in use: the
+/// image, the device tree, the firmware's memory. It is called once.
 pub(crate) unsafe fn add_free_memory(
     memory: &[Range<PhysAddr>],
     reserved: &[Range<PhysAddr>],
@@ -179,17 +184,18 @@ fn whole_pages(start: u64, end: u64, limit: u64) -> Option<Range<PhysAddr>> {
     Range::from_size(PhysAddr(start), end.saturating_sub(start).min(limit))
 }
 
-/// What is written to see whether memory keeps it: not what an address without memory reads as.
+/// A test pattern that differs from the value read at an address without memory.
 const PATTERN: u32 = 0x5aa5_c33c;
 
-/// Maps and reserves `piece`, whole pages, if both of its ends hold what is written there.
+/// Maps `piece`, which is whole pages, and adds it to the reserve if both ends keep a value that is
+/// written there.
 ///
-/// A read alone does not tell: where a PCI window is, QEMU answers with all ones.
+/// A read alone is not enough: QEMU answers with all ones in a PCI window.
 fn reserve(piece: Range<PhysAddr>) -> Result<(), MemoryError> {
     memory::map(piece, Kind::Normal).map_err(MemoryError::Unmappable)?;
     for at in [piece.start(), PhysAddr(piece.end().0 & !3)] {
-        // SAFETY: The address is aligned and mapped as memory, and nobody uses it, as the caller of
-        // `add_free_memory` says.
+        // SAFETY: The address is aligned, mapped as memory, and unused by the duty of the caller of
+        // `add_free_memory`.
         if !unsafe { holds_u32(at, at.0 as u32 ^ PATTERN) } {
             return Err(MemoryError::Absent(at));
         }

@@ -1,7 +1,8 @@
-//! Everything that touches the machine itself: console, clock, heap, configuration space, DMA, the end of a run.
+//! Access to the machine: console, clock, heap, configuration space, DMA, power off.
 //!
-//! The rest of the kernel works on what these give it. The rules here: every address from outside is
-//! mapped before it is used, every wait has a bound, and what may be absent is asked for, not assumed.
+//! The rest of the kernel uses these modules. Their rules: every address from outside is mapped
+//! before it is used, every wait has a bound, and hardware that may be absent is detected, not
+//! assumed.
 
 pub(crate) mod blob;
 pub mod clock;
@@ -27,7 +28,7 @@ use boot::Handover;
 
 /// Makes the machine usable: heap, consoles, and a way to end the run. To be called once, first.
 pub(crate) fn init(handover: &Handover) {
-    // SAFETY: The handover gives this memory away, and nobody else takes it from there.
+    // SAFETY: The handover passes ownership of this memory, and no other code takes it from there.
     unsafe { heap::init(handover.early_heap) };
     power::set_conduit(psci::Conduit::for_entry_at(handover.entry_exception_level));
     console::init();

@@ -32,17 +32,17 @@ register_structs! {
     }
 }
 
-/// Offset of PeriphID0 and what it reads as: the low byte of part number 0x011.
+/// Offset of PeriphID0 and its value: the low byte of part number 0x011.
 const PERIPH_ID0: (u64, u32) = (0xfe0, 0x11);
 
-/// Bytes that an empty transmit FIFO takes without being asked again.
+/// Size of an empty transmit FIFO in bytes, which can be filled without polling.
 const FIFO_DEPTH: usize = 16;
 
 /// Polls of the flag register before the UART is given up: far longer than a FIFO takes at 9600 baud. A
 /// UART that stops must not stop the run.
 const READY_POLLS: u32 = 10_000_000;
 
-/// A UART that may be absent, and may be found to be elsewhere than thought at first.
+/// A UART that may be absent, and that may move once firmware's description has been read.
 pub(crate) struct Pl011 {
     /// Where its registers are mapped; 0 while there is none.
     base: AtomicUsize,
@@ -54,11 +54,12 @@ impl Pl011 {
         Self { base: AtomicUsize::new(0) }
     }
 
-    /// Uses the UART at `registers` from now on, and whether there is one.
+    /// Uses the UART at `registers` from now on; returns whether there is one.
     ///
     /// # Errors
     ///
-    /// The registers cannot be mapped. Then, and when no PL011 answers, output goes where it went before.
+    /// The registers cannot be mapped. In this case, and if no PL011 answers, output continues as
+    /// before.
     pub(crate) fn move_to(&self, registers: PhysAddr) -> Result<bool, MapError> {
         let size = size_of::<Registers>() as u64;
         let out_of_reach = Range::new(registers, PhysAddr(u64::MAX));
@@ -68,8 +69,8 @@ impl Pl011 {
         if !registers.0.is_multiple_of(4) {
             return Ok(false);
         }
-        // SAFETY: The address is aligned, and an identification register can be read without effect; if
-        // something else is there, a read at this offset is the way to find out.
+        // SAFETY: The address is aligned, and an identification register can be read without
+        // effect; another device is detected by a read at this offset.
         let id = unsafe { boot::guarded::load_u32(PhysAddr(registers.0 + offset)) };
         if id.map(|id| id & 0xff) != Some(part) {
             return Ok(false);
@@ -110,7 +111,7 @@ impl Pl011 {
         }
     }
 
-    /// Switches the transmitter and its FIFO on, if nobody has. The speed stays what it is.
+    /// Enables the transmitter and its FIFO, unless they are. The baud rate is not changed.
     fn enable(&self) {
         let Some(registers) = self.registers() else { return };
         if !registers.CR.matches_all(CR::UARTEN::SET + CR::TXE::SET) || !registers.LCR_H.is_set(LCR_H::FEN) {
@@ -126,7 +127,8 @@ impl Pl011 {
     }
 }
 
-/// How many bytes the UART takes now, waiting for the first; 0 if it takes none within the bound.
+/// The number of bytes that the UART accepts now; waits for the first, and returns 0 if it accepts
+/// none within the bound.
 fn wait_for_room(registers: &Registers) -> usize {
     for _ in 0..READY_POLLS {
         let flags = registers.FR.extract();

@@ -13,23 +13,23 @@ const SMC: u8 = 1;
 
 static CONDUIT: AtomicU8 = AtomicU8::new(HVC);
 
-/// The end of the run, which one CPU brings about: a second way out, tried by another one meanwhile, would have no
-/// status to give.
+/// The CPU that ends the run. If another CPU tried the next method meanwhile, the exit status would
+/// be lost.
 static ENDING: CpuOwner = CpuOwner::new();
 
-/// Ways to end the run that have been tried.
+/// Number of methods to end the run that have been tried.
 static TRIED: AtomicU8 = AtomicU8::new(0);
 
-/// How the run is ended from now on where there is no semihosting.
+/// Sets the PSCI conduit that ends the run if there is no semihosting.
 pub(crate) fn set_conduit(conduit: Conduit) {
     CONDUIT.store(if conduit == Conduit::Smc { SMC } else { HVC }, Ordering::Relaxed);
 }
 
-/// Ends the run with `status`: by semihosting, else by PSCI SYSTEM_OFF, which has no status to give, else
-/// the CPU waits for ever.
+/// Ends the run with `status`: by semihosting, else by PSCI SYSTEM_OFF, which does not take a
+/// status, else the CPU waits for ever.
 ///
-/// A call that comes back, or traps and comes here again through the exception handler, is followed by the
-/// next way, so that this ends.
+/// If a method returns, or traps and calls this function again through the exception handler, the
+/// next method is tried, so this terminates.
 pub(crate) fn end(status: u8) -> ! {
     if ENDING.claim() == Claim::Theirs {
         park();
@@ -47,7 +47,7 @@ pub(crate) fn end(status: u8) -> ! {
     }
 }
 
-/// This CPU does nothing any more.
+/// Stops this CPU.
 pub fn park() -> ! {
     loop {
         asm::wfi();

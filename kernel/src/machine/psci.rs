@@ -5,7 +5,7 @@ use boot::secondary::Start;
 use smccc::psci::{self, Error};
 use smccc::{Hvc, Smc};
 
-/// How PSCI is called: by the instruction that traps to a hypervisor, or to the secure monitor.
+/// The PSCI conduit: the instruction that traps to a hypervisor, or to the secure monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conduit {
     /// `HVC`.
@@ -15,7 +15,8 @@ pub enum Conduit {
 }
 
 impl Conduit {
-    /// What is likely before firmware has said it: whoever left EL2 to us does not answer `HVC`.
+    /// The likely conduit before firmware's description has been read: if the image was entered at
+    /// EL2, no hypervisor answers `HVC`.
     pub(crate) fn for_entry_at(exception_level: u8) -> Self {
         if exception_level == 2 { Self::Smc } else { Self::Hvc }
     }
@@ -28,20 +29,20 @@ impl Conduit {
         }
     }
 
-    /// SYSTEM_OFF. It returns only if it was refused, and traps where nobody answers.
+    /// SYSTEM_OFF. It returns only if it was refused, and traps if PSCI is not implemented.
     pub(crate) fn system_off(self) {
-        // Whatever the error is, the machine is still on.
+        // After any error, the machine is still on.
         let _ = match self {
             Self::Hvc => psci::system_off::<Hvc>(),
             Self::Smc => psci::system_off::<Smc>(),
         };
     }
 
-    /// CPU_ON: has `cpu` begin at `start`.
+    /// CPU_ON: starts `cpu` at `start`.
     ///
     /// # Errors
     ///
-    /// As firmware answers: there is no such CPU, it is on already, the address is bad.
+    /// Firmware's error: there is no such CPU, it is already on, or the address is invalid.
     pub fn cpu_on(self, cpu: CpuAffinity, start: Start) -> Result<(), Error> {
         let Start { entry, context } = start;
         match self {

@@ -1,4 +1,4 @@
-//! Memory at addresses that firmware's tables give, read into copies.
+//! Memory at addresses from firmware's tables, read into copies.
 
 use alloc::vec::Vec;
 
@@ -7,7 +7,7 @@ use boot::guarded::load_u32;
 use boot::memory::{self, Kind};
 use firmware::acpi::PhysicalMemory;
 
-/// RAM as firmware left it. What is read must not be given to the heap before.
+/// RAM as firmware left it. Memory must be read before it is given to the heap.
 pub(crate) struct Ram;
 
 impl PhysicalMemory for Ram {
@@ -18,8 +18,9 @@ impl PhysicalMemory for Ram {
         content.try_reserve_exact(bytes).ok()?;
         let mut word_at = PhysAddr(at.0 & !3);
         while content.len() < bytes {
-            // Word by word, as firmware may have led here to registers, which need not bear a larger access.
-            // SAFETY: The address is aligned and mapped as memory: reading it has no effect.
+            // Word by word, because the address from firmware may be that of registers, which may
+            // not support a larger access. SAFETY: The address is aligned and mapped as memory:
+            // reading it has no effect.
             let word = unsafe { load_u32(word_at) }?.to_le_bytes();
             let before = at.0.saturating_sub(word_at.0) as usize;
             content.extend(word[before..].iter().take(bytes - content.len()));

@@ -1,19 +1,20 @@
-//! Registers where firmware says that they are: mapped, and asked whether anything is there at all.
+//! Registers at addresses from firmware: mapped, and checked for a device that answers.
 
 use addr::{PhysAddr, Range};
 use boot::guarded::load_u32;
 use boot::memory::{self, Kind, MapError};
 
-/// Why there are no registers to be used at an address.
+/// Why registers at an address cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistersError {
-    /// They cannot be mapped: the CPU does not reach them, or something else is there.
+    /// They cannot be mapped: the address is outside of the CPU's address space, or mapped as
+    /// something else.
     #[error("{0}")]
     Unmappable(MapError),
     /// Their first word cannot be read in one piece.
     #[error("{0} is not a multiple of 4")]
     Misaligned(PhysAddr),
-    /// Nothing answers.
+    /// No device answers.
     #[error("nothing answers at {0}")]
     Absent(PhysAddr),
 }
@@ -58,6 +59,6 @@ pub(crate) unsafe fn first_word(range: Range<PhysAddr>) -> Result<u32, Registers
     if !at.0.is_multiple_of(4) {
         return Err(RegistersError::Misaligned(at));
     }
-    // SAFETY: The address is aligned, and the caller says that reading there has no effect.
+    // SAFETY: The address is aligned, and reading it has no effect by the caller's duty.
     unsafe { load_u32(at) }.ok_or(RegistersError::Absent(at))
 }

@@ -1,7 +1,8 @@
-//! Calls to the host that runs the machine, where it offers them.
+//! Semihosting calls to the host of the emulator, if it supports them.
 //!
-//! Without such a host the call is an undefined instruction, so whether there is one is found out first,
-//! once. A call is one exception, and QEMU takes them one by one, whichever CPU they come from. The calls are the `semihosting` crate's (Semihosting for AArch32 and AArch64, Arm, 2.0).
+//! Without such a host the call is an undefined instruction, so its presence is detected once, at
+//! the start. A call is one exception, and QEMU handles calls one at a time, from whichever CPU.
+//! The calls are the `semihosting` crate's (Semihosting for AArch32 and AArch64, Arm, 2.0).
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -13,15 +14,17 @@ use semihosting::io;
 use semihosting::sys::arm_compat::{ExitReason, OpenMode, sys_exit_extended, sys_flen, sys_open, sys_write0};
 use semihosting::sys::read_uninit;
 
-/// Longest file that is read: sixty times the largest device tree that the boot protocol allows.
+/// Maximum size of a file in bytes: sixty times the largest device tree that the boot protocol
+/// allows.
 pub(crate) const FILE_LIMIT: usize = 64 << 20;
 
-/// Calls for one file: a host may give less than asked, and each call must make progress.
+/// Maximum number of calls for one file: a host may return less than requested, and each call must
+/// make progress.
 const CALL_LIMIT: usize = 1024;
 
 static PRESENT: AtomicBool = AtomicBool::new(false);
 
-/// Finds out whether there is a host that answers; until then, [`is_present`] says no.
+/// Detects whether a host answers; until then, [`is_present`] returns false.
 pub(crate) fn probe() -> bool {
     let present = boot::guarded::semihosting_answers();
     PRESENT.store(present, Ordering::Relaxed);
@@ -33,13 +36,13 @@ pub(crate) fn is_present() -> bool {
     PRESENT.load(Ordering::Relaxed)
 }
 
-/// Why the host did not do what was asked.
+/// Why a call to the host failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// Nobody answers semihosting calls.
+    /// No host answers semihosting calls.
     #[error("the host does not answer semihosting calls")]
     NoHost,
-    /// The name cannot be a file's: it contains a NUL.
+    /// The name is not a valid file name: it contains a NUL.
     #[error("the name contains a NUL")]
     BadName,
     /// The file is longer than [`FILE_LIMIT`].
@@ -48,7 +51,7 @@ pub enum HostError {
         /// Its length in bytes.
         bytes: usize,
     },
-    /// The host ended the file before all of it was read.
+    /// The file ended before all of it was read.
     #[error("the host stopped after {done} of {of} bytes")]
     Short {
         /// Bytes that were read.
@@ -62,15 +65,15 @@ pub enum HostError {
         /// Bytes that were wanted.
         bytes: usize,
     },
-    /// The host's own error.
+    /// An error code from the host.
     #[error("host error: {0}")]
     Refused(#[from] io::Error),
 }
 
-/// Writes `text` to the host's console by one call; it goes nowhere if no host answers.
+/// Writes `text` to the host's console by one call; `text` is dropped if no host answers.
 ///
-/// SYS_WRITE0 is what reaches the console: QEMU 7.2 leads a file opened by the console's name, `:tt`, to
-/// its own standard output, past the character device that its user has chosen for the console.
+/// Only SYS_WRITE0 reaches the console: QEMU 7.2 connects a file with the console's name, `:tt`, to
+/// its own standard output instead of the character device that its user chose for the console.
 pub(crate) fn write_console(text: &CStr) {
     if is_present() {
         sys_write0(text);

@@ -1,18 +1,18 @@
-//! Waiting for another CPU, which may never do what is waited for.
+//! Deadlines for waits for another CPU.
 
 use boot::cpu::relax;
 
 use super::clock;
 
-/// Looks between two looks at the clock, which costs more than they do.
+/// Number of polls between two reads of the clock, which are more expensive.
 const LOOKS: u32 = 256;
 
-/// A wait with an end.
+/// A wait with a deadline.
 pub struct SpinDeadline {
     /// What is waited for, in words.
     what: &'static str,
     limit_us: u64,
-    /// When the clock was looked at first.
+    /// Time of the first read of the clock.
     began_us: Option<u64>,
     looks: u32,
 }
@@ -23,7 +23,7 @@ impl SpinDeadline {
         Self { what, limit_us, began_us: None, looks: 0 }
     }
 
-    /// Lets a moment pass; false when the time is over.
+    /// Relaxes the CPU; false if the deadline has passed.
     pub fn is_open(&mut self) -> bool {
         relax();
         self.looks += 1;
@@ -34,11 +34,11 @@ impl SpinDeadline {
         now.saturating_sub(*self.began_us.get_or_insert(now)) < self.limit_us
     }
 
-    /// Lets a moment pass.
+    /// Relaxes the CPU.
     ///
     /// # Panics
     ///
-    /// The time is over: another CPU hangs, by our own fault.
+    /// The deadline has passed: another CPU hangs because of a defect in the kernel.
     pub fn wait(&mut self) {
         assert!(self.is_open(), "waited for {} longer than {} ms", self.what, self.limit_us / 1000);
     }

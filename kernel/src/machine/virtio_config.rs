@@ -1,15 +1,17 @@
-//! Configuration space of one virtio function, as `virtio-drivers` reads it: BARs hold CPU addresses.
+//! Configuration space of one virtio function as presented to `virtio-drivers`: BARs contain CPU
+//! addresses.
 //!
-//! The crate takes what a BAR holds for the address at which the CPU finds the registers. A BAR holds the
-//! address on the bus, and the window of a host bridge may put that elsewhere. So BARs are shown as
-//! they were measured and translated when the buses were enumerated, and are never asked again.
+//! The crate uses the value of a BAR as the CPU address of the registers. A BAR contains a bus
+//! address, and the window of a host bridge may translate it. BARs are therefore presented as they
+//! were measured and translated when the buses were enumerated, and never read again.
 //!
-//! The crate knows registers in memory alone. To this CPU I/O space is memory too, behind the window of the host
-//! bridge, so a BAR in I/O space is shown as one in memory. And a structure in a BAR that is not shown is hidden:
-//! a driver uses the first instance of each that it can (virtio 1.2, section 4.1.4.2).
+//! The crate only supports registers in memory space. On this CPU, I/O space is also accessed as
+//! memory, through the window of the host bridge, so a BAR in I/O space is presented as one in
+//! memory space. A structure in a BAR that is not presented is hidden: a driver uses the first
+//! instance of each that it can (virtio 1.2, section 4.1.4.2).
 //!
-//! The crate also walks the list of capabilities for as long as it goes on, and adds their offsets unchecked. So of
-//! that list only what `pci` has read and checked is shown.
+//! The crate also walks the list of capabilities without a bound, and adds their offsets unchecked.
+//! Only the capabilities that `pci` has read and checked are presented.
 
 use alloc::vec::Vec;
 
@@ -19,49 +21,51 @@ use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 
 use super::ecam::Ecam;
 
-/// Offset of command and status, and the bit that says that there are capabilities (PCI Local Bus 3.0, section 6.2.3).
+/// Offset of command and status, and the status bit for the presence of capabilities (PCI Local Bus
+/// 3.0, section 6.2.3).
 const COMMAND_STATUS: u8 = 0x04;
 const HAS_CAPABILITIES: u32 = 1 << 20;
 /// Offset of the offset of the first capability.
 const CAPABILITIES: u8 = 0x34;
 
-/// Words of a capability, with what may stand behind it.
+/// Words of a capability, including its optional part.
 const CAPABILITY_WORDS: usize = 5;
 
 /// Offset of BAR 0.
 const BAR_0: u8 = 0x10;
 
-/// BARs of a function that is no bridge.
+/// Number of BARs of a function that is not a bridge.
 const BAR_COUNT: u8 = 6;
 
-/// Bits of a BAR that are no address (PCI Local Bus 3.0, section 6.2.5.1).
+/// Bits of a BAR that are not part of the address (PCI Local Bus 3.0, section 6.2.5.1).
 const WIDTH_64: u64 = 1 << 2;
 const PREFETCHABLE: u64 = 1 << 3;
 
 /// Lowest alignment of a memory BAR; the address bits below are flags.
 const BAR_ALIGNMENT: u64 = 16;
 
-/// One function's configuration space; what is written goes nowhere but into the measuring of BARs.
+/// One function's configuration space; writes are dropped, except those that measure BARs.
 #[derive(Clone, Debug)]
 pub(crate) struct VirtioConfig {
     ecam: Ecam,
     at: PciAddress,
-    /// Vendor and device ID; a virtual function does not show its own (PCIe 5.0, section 9.3.4.1.1).
+    /// Vendor and device ID; those of a virtual function cannot be read from it (PCIe 5.0, section
+    /// 9.3.4.1.1).
     id: u32,
     bars: [Shown; BAR_COUNT as usize],
     capabilities: Vec<VirtioCapability>,
-    /// Register that holds ones, which is how a BAR is measured.
+    /// The BAR register to which ones were written, to measure it.
     measured: Option<u8>,
     /// As `measured`, for the upper half of a BAR of 64 bits.
     upper_measured: bool,
 }
 
-/// A BAR as it is shown, and what it would read as after ones were written; all 0 if there is none.
+/// A BAR as presented, and its value after ones were written; all 0 if there is none.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shown {
     value: u64,
     mask: u64,
-    /// How far into what is shown the registers begin.
+    /// Offset of the registers in the presented BAR.
     shift: u32,
 }
 
@@ -73,11 +77,11 @@ impl VirtioConfig {
         Self { ecam, at: function.address, id, bars, capabilities, measured: None, upper_measured: false }
     }
 
-    /// Shows `bar`, whose registers the CPU finds at `registers`; they are mapped for good.
+    /// Presents `bar`, whose registers are mapped for good at CPU address `registers`.
     pub(crate) fn show(&mut self, bar: &Bar, registers: Range<PhysAddr>) {
         let BarRegister::Bar(number) = bar.register else { return };
         let Some(shown) = self.bars.get_mut(usize::from(number)) else { return };
-        // Registers in I/O space may begin between two addresses that a BAR in memory can have.
+        // Registers in I/O space may begin at an address that is not a valid value of a memory BAR.
         let address = registers.start().0;
         let shift = address % BAR_ALIGNMENT;
         let size = (registers.size() + shift).next_power_of_two().max(BAR_ALIGNMENT);
@@ -91,20 +95,21 @@ impl VirtioConfig {
         *shown = Shown { value: address | flags, mask: !(size - 1) | flags, shift: shift as u32 };
     }
 
-    /// How far into what is shown the registers of a capability's BAR begin; none if that BAR is not shown.
+    /// Offset of the registers in a capability's presented BAR; `None` if that BAR is not
+    /// presented.
     fn shift(&self, capability: &VirtioCapability) -> Option<u32> {
         let shown = self.bars.get(usize::from(capability.bar))?;
         let is_shown = capability.structure != VirtioStructure::Access && shown.mask != 0;
         is_shown.then_some(shown.shift)
     }
 
-    /// Where the first capability from number `from` on is that is shown; 0 if none is.
+    /// Offset of the first presented capability from number `from` on; 0 if there is none.
     fn next_shown(&self, from: usize) -> u8 {
         let rest = self.capabilities.iter().skip(from);
         rest.into_iter().find(|next| self.shift(next).is_some()).map_or(0, |next| next.offset)
     }
 
-    /// The word at `register_offset`, if it is one of a capability that is shown.
+    /// The word at `register_offset`, if it belongs to a presented capability.
     fn capability_word(&self, register_offset: u8) -> Option<u32> {
         let place =
             |capability: &VirtioCapability| usize::from(register_offset.wrapping_sub(capability.offset) / 4);
@@ -115,10 +120,11 @@ impl VirtioConfig {
         })
     }
 
-    /// What register `number` of the BARs reads as.
+    /// The value of BAR register `number`.
     ///
-    /// A BAR of 32 bits may be at an address that takes 64, so the next register is its upper half, but only
-    /// while it is being measured: that is when the crate asks for the half, and for no other register.
+    /// A 32-bit BAR may have a CPU address that needs 64 bits. The next register is then its upper
+    /// half, but only while it is being measured: only then does the crate read the half, and no
+    /// other register.
     fn bar(&self, number: u8) -> u32 {
         let half = |shown: Shown, is_measured| if is_measured { shown.mask } else { shown.value };
         match self.measured {
@@ -130,7 +136,7 @@ impl VirtioConfig {
     }
 }
 
-/// Which BAR is at an offset.
+/// The number of the BAR at an offset.
 fn bar_number(register_offset: u8) -> Option<u8> {
     let number = register_offset.checked_sub(BAR_0)? / 4;
     (number < BAR_COUNT).then_some(number)

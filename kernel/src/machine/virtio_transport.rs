@@ -1,11 +1,13 @@
-//! The transports of `virtio-drivers`, without what waits for ever or panics if a device misbehaves.
+//! The transports of `virtio-drivers`, without the waits and panics that a misbehaving device can
+//! cause.
 //!
-//! - Dropping one of the crate's PCI transports resets the device and waits until it confirms. A device that has gone
-//!   reads as all ones and never does. Here a reset is asked for and not waited for; whoever shares memory with the
-//!   device waits by its own deadline.
-//! - The crate's PCI transport takes it for granted that a queue's notification address lies in the notification
-//!   structure. The device gives its offset, so it is checked here each time.
-//! - Taking a queue back waits for the device on MMIO. No driver here does that; a reset takes back all.
+//! - Dropping one of the crate's PCI transports resets the device and waits until it confirms. A
+//!   removed device reads as all ones and never confirms. This transport requests a reset and does
+//!   not wait; a driver that shares memory with the device waits with its own deadline.
+//! - The crate's PCI transport assumes that a queue's notification address lies in the notification
+//!   structure. The offset comes from the device, so it is checked here each time.
+//! - On MMIO, releasing a queue waits for the device. No driver here does that; a reset releases
+//!   all queues.
 
 use core::mem::ManuallyDrop;
 
@@ -23,25 +25,25 @@ const QUEUE_NOTIFY_OFF: u64 = 30;
 
 /// A virtio device's registers.
 pub(crate) struct VirtioTransport {
-    /// Never dropped: that may wait for ever.
+    /// Never dropped, because the destructor may wait for ever.
     inner: ManuallyDrop<SomeTransport<'static>>,
-    /// How queues are notified on PCI.
+    /// The notification registers on PCI.
     doorbells: Option<Doorbells>,
 }
 
-/// Where the queues of a device on PCI are notified.
+/// The notification registers of a device on PCI.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Doorbells {
     /// The common configuration structure.
     common: PhysAddr,
-    /// The notification structure: at least two bytes, from an even address on.
+    /// The notification structure: at least two bytes, at an even address.
     notify: Range<PhysAddr>,
     multiplier: u32,
 }
 
 impl Doorbells {
-    /// The doorbells of a device with these capabilities, whose BARs are mapped for good as `bars` says; none if it has
-    /// no room for any.
+    /// The notification registers of a device with these capabilities, whose BARs are mapped for
+    /// good as in `bars`; `None` if its notification structure is missing or too small.
     pub(crate) fn new(
         capabilities: &[VirtioCapability],
         bars: &[(BarRegister, Range<PhysAddr>)],
@@ -68,7 +70,7 @@ impl Doorbells {
         })
     }
 
-    /// Notifies `queue`; not, if the device says that its doorbell is outside of all.
+    /// Notifies `queue`, unless its notification register is outside of the structure.
     fn ring(&self, queue: u16) {
         // SAFETY: The register is inside of the common structure, which is mapped for good, and aligned.
         unsafe { ((self.common.0 + QUEUE_SELECT) as *mut u16).write_volatile(queue) };
@@ -151,7 +153,7 @@ impl Transport for VirtioTransport {
         self.inner.queue_set(queue, size, descriptors, driver_area, device_area);
     }
 
-    /// Does nothing; a reset takes back all queues.
+    /// Does nothing; a reset releases all queues.
     fn queue_unset(&mut self, _queue: u16) {}
 
     fn queue_used(&mut self, queue: u16) -> bool {

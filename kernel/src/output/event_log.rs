@@ -11,8 +11,8 @@ use crate::hardware::{Handle, Hardware};
 use crate::input::options::Options;
 use crate::log;
 
-/// The lines that Linux prints before it adds the first device (`iommu_subsys_init`): what groups get by
-/// default, and how their invalidations are flushed where there are any.
+/// The lines that Linux prints before it adds the first device (`iommu_subsys_init`): the default
+/// domain type, and how invalidations are flushed.
 pub(crate) fn policy(options: &Options) {
     let origin = |is_set| if is_set { " (set via kernel command line)" } else { "" };
     let Options { policy, passthrough_is_set, strict_is_set, .. } = options;
@@ -24,8 +24,8 @@ pub(crate) fn policy(options: &Options) {
     }
 }
 
-/// Does everything that is queued, logging each event as it happens; what a user is to be warned of is
-/// added to `warnings`.
+/// Does everything that is queued and logs each event as it happens; adds warnings for the user to
+/// `warnings`.
 pub(crate) fn run(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
     loop {
         write(core, hardware, warnings);
@@ -35,7 +35,7 @@ pub(crate) fn run(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut V
     }
 }
 
-/// Logs what has happened since the last call, and adds what a user is to be warned of to `warnings`.
+/// Logs the events since the last call, and adds warnings for the user to `warnings`.
 pub fn write(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
     for event in core.take_events() {
         line(core, hardware, &event);
@@ -102,7 +102,7 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
             );
         }
         Event::Linux(event) => log!("{}", of_linux(core, event)),
-        // What every device does at the start, what goes without saying, and what is gone.
+        // Events of every device at the start, expected events, and removals.
         Event::DeviceAdded(_)
         | Event::DeviceRemoved(_)
         | Event::Waiting { .. }
@@ -112,7 +112,7 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
     }
 }
 
-/// What happens on Linux's paths alone.
+/// Events that occur only on Linux's paths.
 fn of_linux(core: &Core<Handle>, event: &LinuxEvent) -> String {
     match event {
         // The line that Linux prints for a device that is grouped when its driver is set (`__iommu_probe_device`).
@@ -123,7 +123,7 @@ fn of_linux(core: &Core<Handle>, event: &LinuxEvent) -> String {
                 prefix(core, *device)
             )
         }
-        // Linux says nothing here: virtio-iommu does not look at the result (`viommu_probe`).
+        // Linux prints nothing here: virtio-iommu ignores the result (`viommu_probe`).
         LinuxEvent::RegistrationFailed { instance, detail } => {
             let name = core.device(core.instance(*instance).device()).name();
             format!("iommu {name}: registration failed ({detail}); all its groups are removed")
@@ -132,7 +132,7 @@ fn of_linux(core: &Core<Handle>, event: &LinuxEvent) -> String {
     }
 }
 
-/// The line that Linux prints for a function that a map does not have (`of_map_id`).
+/// The line that Linux prints for a function that is missing from a map (`of_map_id`).
 fn no_translation(core: &Core<Handle>, hardware: &Hardware, device: DeviceId) {
     if let Handle::Function(index) = *core.device(device).handle() {
         let topology: &Topology = &hardware.topology;
@@ -144,7 +144,7 @@ fn no_translation(core: &Core<Handle>, hardware: &Hardware, device: DeviceId) {
     }
 }
 
-/// Linux's prefix of a device's lines: its driver, or its bus where it has none.
+/// Linux's prefix of a device's lines: its driver, or its bus if it has no driver.
 fn prefix(core: &Core<Handle>, device: DeviceId) -> &'static str {
     let device = core.device(device);
     core.driver_set(device.id())

@@ -1,4 +1,4 @@
-//! What the kernel reports: the log while things happen, the report at the end.
+//! The kernel's output: the log during the run, and the report at the end.
 
 pub mod event_log;
 pub mod summary;

@@ -1,4 +1,4 @@
-//! What the run has found out, as a report.
+//! Builds the report from the results of the run.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -16,37 +16,37 @@ use crate::drivers::{Bound, Iommus};
 use crate::hardware::{Handle, Hardware};
 use crate::machine::clock;
 
-/// Closes the report: time, and the verdict.
+/// Completes the report with the time and the verdict.
 pub(crate) fn close(report: &mut Report) {
     report.timing_us = Timing { total: clock::micros() };
     report.judge();
 }
 
-/// Adds what firmware describes.
+/// Adds the machine in firmware's description.
 pub(crate) fn add_description(report: &mut Report, description: &Description) {
     report.run.cpus = description.cpus;
     report.run.memory_bytes = description.memory.iter().map(addr::Range::size).sum();
     add_findings(report, &description.findings);
 }
 
-/// Adds what was found out about the machine.
+/// Adds the hardware of the machine.
 pub fn add_findings(report: &mut Report, findings: &[probe::Finding]) {
     report.findings.extend(findings.iter().map(finding));
 }
 
-/// Adds what the PCI buses look like.
+/// Adds the PCI buses.
 pub(crate) fn add_hardware(report: &mut Report, hardware: &Hardware) {
     add_findings(report, &hardware.findings);
     add_findings(report, hardware.topology.findings());
 }
 
-/// Adds what the probe path has made of it.
+/// Adds the results of the probe path.
 pub(crate) fn add_core(report: &mut Report, core: &Core<Handle>, hardware: &Hardware, iommus: &Iommus) {
     let bound = iommus.borrow();
     report.iommus = core.instances().map(|instance| iommu(core, instance, &bound)).collect();
     report.groups = core.groups().map(|each| group(core, each)).collect();
     report.devices = core.devices().map(|each| device(core, hardware, each)).collect();
-    // What is wrong with a map is found in the description, and again by whoever needs the map.
+    // A defect of a map is found in the description, and again by each device that needs the map.
     let known = report.findings.len();
     for each in core.findings().iter().map(finding) {
         if !report.findings[..known].contains(&each) {
@@ -224,8 +224,8 @@ fn finding(finding: &probe::Finding) -> Finding {
     }
 }
 
-/// A string of its own. Not inlined, as the next two: there are dozens of calls, and the emulator translates each place
-/// by itself.
+/// An owned string. Not inlined, like the next two: there are dozens of call sites, and the
+/// emulator translates each of them separately.
 #[inline(never)]
 fn owned(text: &str) -> String {
     String::from(text)

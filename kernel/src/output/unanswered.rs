@@ -1,4 +1,4 @@
-//! Accesses to registers that nothing answered, as findings: whose registers they were to be.
+//! Findings about accesses that no device answered, with the device that should have the registers.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -13,7 +13,7 @@ use probe::{Finding, Severity};
 /// Bytes of configuration space that one bus takes.
 const BUS_SIZE: u64 = 1 << 20;
 
-/// Where firmware and BARs put registers, and whose.
+/// The address ranges of registers from firmware and BARs, and their devices.
 #[derive(Debug, Default)]
 pub(crate) struct Windows(Vec<Window>);
 
@@ -23,7 +23,7 @@ struct Window {
     what: What,
 }
 
-/// Whose a window is. What has no name yet gets one when something was not answered.
+/// The owner of a window. Its name is only created when an access was not answered.
 #[derive(Debug)]
 enum What {
     /// Configuration space from this bus on, of the host bridge with this name in the report.
@@ -62,7 +62,7 @@ impl Windows {
         }
     }
 
-    /// What was not answered in this run.
+    /// The accesses that were not answered in this run.
     pub(crate) fn unanswered(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let elsewhere = unanswered::read(|place| findings.push(self.finding(&place)));

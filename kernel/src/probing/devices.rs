@@ -1,4 +1,4 @@
-//! Which buses and devices there are, in Linux's order.
+//! The buses and devices of the machine, in Linux's order.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -16,9 +16,9 @@ use crate::probing::Step;
 
 /// The devices of a machine, to be added in this order.
 pub(crate) struct Devices {
-    /// Those that are there when the machine starts.
+    /// The devices that exist when the machine starts.
     pub(crate) first: Vec<Step>,
-    /// Virtual functions, which are switched on when it is up (Linux: `sriov_numvfs`).
+    /// Virtual functions, which are enabled after the boot (Linux: `sriov_numvfs`).
     pub(crate) virtual_functions: Vec<Step>,
 }
 
@@ -62,13 +62,13 @@ pub(crate) fn machine(
         };
         first.push(Step::Add(pci, new));
     }
-    // They are the last ones of the topology.
+    // Virtual functions are last in the topology.
     let count = hardware.topology.functions().iter().filter(|function| function.physical.is_some()).count();
     let virtual_functions = first.split_off(first.len() - count);
     (core, Devices { first, virtual_functions })
 }
 
-/// The PCI bus: isolated already, or to be isolated function by function where a path decides when.
+/// The PCI bus. ACS is already enabled, or will be function by function if the path decides when.
 fn add_pci_bus(core: &mut Core<Handle>, hardware: &Rc<Hardware>, nodes: Vec<FwNode>, path: Path) -> BusId {
     let topology = &hardware.topology;
     if path == Path::Fixed {

@@ -1,4 +1,4 @@
-//! Drivers that the command line leaves out, and devices that it gives their only driver.
+//! Applies `drivers=` and `driver_override=` of the command line.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,11 +9,11 @@ use crate::hardware::Handle;
 use crate::input::driver_choice::{DriverChoice, DriverChoiceError};
 use crate::probing::Step;
 
-/// Leaves drivers out, and gives devices their only driver before there is one.
+/// Leaves drivers out, and sets the only driver of devices before any driver is registered.
 ///
 /// # Errors
 ///
-/// There is no such driver, or no such device: the machine is not the one that the user expects.
+/// A driver or device does not exist: the machine is not the one that the user expects.
 pub(super) fn apply(
     choice: &DriverChoice,
     steps: &mut Vec<Step>,

@@ -1,4 +1,4 @@
-//! What is done to the core, and in which order: devices are added, drivers are registered.
+//! Drives the core: adds devices and registers drivers, in order.
 
 mod devices;
 mod driver_choice;
@@ -23,15 +23,15 @@ use crate::input::options::Options;
 use crate::log;
 use crate::output::{event_log, summary};
 
-/// A machine that is being probed: the core, and the steps that it is still to take.
+/// A machine that is being probed: the core, and the remaining steps.
 pub struct Probing {
     /// The core.
     pub core: Core<Handle>,
-    /// What the drivers work on.
+    /// The hardware for the drivers.
     pub hardware: Rc<Hardware>,
     iommus: Iommus,
     steps: Vec<Step>,
-    /// Steps for when all others are taken and the core is at rest.
+    /// Steps that follow when all others have been taken and the core is at rest.
     virtual_functions: Vec<Step>,
     pending: PendingSteps,
     /// Whether the invariants are checked after each step, as if the core were at rest.
@@ -39,11 +39,11 @@ pub struct Probing {
 }
 
 impl Probing {
-    /// All devices and drivers, as steps in the order that `options` ask for.
+    /// All devices and drivers, as steps in the order from `options`.
     ///
     /// # Errors
     ///
-    /// The options name a device or a driver that there is not.
+    /// The options name a device or a driver that does not exist.
     pub(crate) fn new(
         hardware: &Rc<Hardware>,
         map: Box<dyn LinuxFirmware>,
@@ -70,7 +70,8 @@ impl Probing {
         })
     }
 
-    /// Takes all steps that need not wait for others; after each it does what is queued.
+    /// Takes all steps that do not wait for others; after each step, does everything that is
+    /// queued.
     pub fn take_steps(&mut self, report: &mut Report) {
         for step in mem::take(&mut self.steps) {
             self.take(step, report);
@@ -80,13 +81,14 @@ impl Probing {
         }
     }
 
-    /// The steps that need not wait for others, for someone else to take.
+    /// The steps that do not wait for others, for the caller to take.
     pub fn ready_steps(&mut self) -> Vec<Step> {
         let (pending, core) = (&mut self.pending, &self.core);
         mem::take(&mut self.steps).into_iter().filter_map(|step| pending.pass(step, core)).collect()
     }
 
-    /// Brings the core to rest, and then takes the steps that come after: virtual functions, late drivers.
+    /// Brings the core to rest, and then takes the steps that follow: virtual functions, late
+    /// drivers.
     pub fn take_late_steps(&mut self, report: &mut Report) {
         self.settle(report);
         for step in mem::take(&mut self.virtual_functions) {
@@ -129,7 +131,7 @@ impl Probing {
         }
     }
 
-    /// As [`Self::run`], and checks the invariants that hold at rest.
+    /// Like [`Self::run`], and checks the invariants that hold at rest.
     fn settle(&mut self, report: &mut Report) {
         self.run(report);
         self.core.settle();

@@ -1,4 +1,5 @@
-//! Steps that have to wait: functions whose host bridge is not bound yet, and drivers that come after the timeout.
+//! Steps that wait: functions whose host bridge is not bound yet, and drivers that are registered
+//! after the timeout.
 
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -10,7 +11,7 @@ use probe::{Core, FwNode};
 use crate::hardware::{Handle, Hardware};
 use crate::probing::Step;
 
-/// The steps that wait.
+/// The waiting steps.
 pub(crate) struct PendingSteps {
     hardware: Rc<Hardware>,
     /// Each with the node of its host bridge.
@@ -20,7 +21,7 @@ pub(crate) struct PendingSteps {
 }
 
 impl PendingSteps {
-    /// No step yet; drivers of these names will wait.
+    /// No waiting step yet; drivers with these names will wait.
     pub(crate) fn new(hardware: &Rc<Hardware>, late_drivers: &[String]) -> Self {
         Self {
             hardware: hardware.clone(),
@@ -30,7 +31,7 @@ impl PendingSteps {
         }
     }
 
-    /// The step, if it can be taken now; else it waits.
+    /// Returns the step if it can be taken now; otherwise keeps it.
     pub(crate) fn pass(&mut self, step: Step, core: &Core<Handle>) -> Option<Step> {
         match &step {
             Step::Add(_, device) => {
@@ -51,8 +52,8 @@ impl PendingSteps {
         None
     }
 
-    /// The functions whose host bridge is bound by now: they arrive together, before a driver binds one of them (Linux:
-    /// `pci_host_probe`).
+    /// The functions whose host bridge has been bound: they are added together, before a driver
+    /// binds one of them (Linux: `pci_host_probe`).
     pub(crate) fn functions(&mut self, core: &Core<Handle>) -> Vec<Step> {
         let (ready, held) =
             mem::take(&mut self.functions).into_iter().partition(|(bridge, _)| is_bound(core, *bridge));

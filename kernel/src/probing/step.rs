@@ -8,22 +8,22 @@ use probe::{Activity, BusId, Core, Driver, NewDevice};
 
 use crate::hardware::Handle;
 
-/// One thing that is done to the core before it is at rest. An IOMMU arrives with the later one of its device
-/// and its driver.
+/// One step of the boot. An IOMMU is registered in the later of the steps for its device and its
+/// driver.
 pub enum Step {
-    /// A device is put on its bus.
+    /// A device is added to its bus.
     Add(BusId, NewDevice<Handle>),
     /// A driver is registered.
     Register(Box<dyn Driver<Handle>>),
 }
 
 impl Step {
-    /// Whether it registers a driver.
+    /// Whether this step registers a driver.
     pub(crate) fn is_driver(&self) -> bool {
         matches!(self, Self::Register(_))
     }
 
-    /// Name of the device, or of the driver. No device has a driver's name.
+    /// Name of the device or driver. Devices and drivers never have the same name.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Add(_, device) => &device.name,
@@ -31,7 +31,7 @@ impl Step {
         }
     }
 
-    /// Does it.
+    /// Takes the step.
     pub(crate) fn take(self, core: &mut Core<Handle>) {
         let mut rest = self.begin(core);
         while let Some(activity) = rest {
@@ -39,7 +39,7 @@ impl Step {
         }
     }
 
-    /// Begins it; what is left of it, if anything is.
+    /// Begins the step; returns its remaining activity, if any.
     pub fn begin(self, core: &mut Core<Handle>) -> Option<Activity> {
         match self {
             Self::Add(bus, device) => core.begin_add_device(bus, device).1,
@@ -51,7 +51,7 @@ impl Step {
     }
 }
 
-/// The names of steps, in their order, as the option `order=` takes them.
+/// The names of steps in order, in the format of the option `order=`.
 pub(crate) fn names(steps: &[Step]) -> String {
     let names: Vec<&str> = steps.iter().map(Step::name).collect();
     names.join(",")

@@ -1,5 +1,5 @@
-//! The machine's own boot on two CPUs (`binds=second-cpu`): the first one binds IOMMUs, and so walks the buses, the
-//! second one binds all else.
+//! The machine's own boot on two CPUs (`binds=second-cpu`): the first one binds IOMMUs and
+//! therefore walks the buses, the second one binds all other devices.
 
 use alloc::format;
 use alloc::rc::Rc;
@@ -16,16 +16,18 @@ use crate::error::TwoCpuError;
 use crate::rounds::{Pace, work};
 use crate::second_cpu::SecondCpu;
 
-/// Longest pause between two pieces, in looks of a waiting CPU: as long as a few requests to a device take.
+/// Longest pause between two pieces, in polls of a waiting CPU: the time of a few requests to a
+/// device.
 const LONGEST_PAUSE: u64 = 1024;
 
-/// The second CPU begins something in one of so many of its turns, so that a walk gets to its middle before.
+/// The second CPU begins an activity in one of this many of its turns, so that a walk is in
+/// progress by then.
 const HESITATION: u64 = 4;
 
-/// Microseconds for the whole of it. A driver has limits of its own.
+/// Deadline for the whole boot, in microseconds. Drivers have their own deadlines.
 const LIMIT_US: u64 = 600_000_000;
 
-/// The core, and what is done to it.
+/// The core and its activities.
 struct Shared<'a> {
     core: &'a mut Core<Handle>,
     hardware: Rc<Hardware>,
@@ -33,24 +35,27 @@ struct Shared<'a> {
     warnings: &'a mut Vec<String>,
 }
 
-/// Takes the steps of `probing` that are ready, and does all that follows from them, on two CPUs; what they did, for the report.
+/// Takes the steps of `probing` that are ready and does everything that follows from them, on two
+/// CPUs; returns what they did, for the report.
 ///
 /// # Errors
 ///
-/// They were not done in time, in words.
+/// The steps were not finished before the deadline; the error is a text.
 pub(crate) fn run(
     cpu: &mut SecondCpu,
     probing: &mut Probing,
     seed: u64,
     warnings: &mut Vec<String>,
 ) -> Result<Finding, TwoCpuError> {
-    // Fair throughout: there are only some hundred pieces, and each CPU is to come in between the other's.
+    // Always fair: there are only some hundred pieces, and the pieces of both CPUs should
+    // interleave.
     let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: LIMIT_US, limit_us: LIMIT_US };
     let (mut coin, mut dice) = (Random(seed), Random(!seed));
     let steps = probing.ready_steps().into_iter();
     let machine = Shared { core: &mut probing.core, hardware: probing.hardware.clone(), steps, warnings };
-    // SAFETY: What the core, its drivers, the steps and the hardware share with others, those reach who wait for
-    // this function; and it does nothing but wait until the CPUs are done and the value is back.
+    // SAFETY: Everything that the core, its drivers, the steps and the hardware share is also
+    // reachable by callers of this function. They wait for it, and it only waits until the CPUs are
+    // done and the value is returned.
     let shared = unsafe { Confined::new((machine, CpuTurns::default())) };
     let (shared, tally) = work(
         cpu,

@@ -1,16 +1,16 @@
-//! Values that go from CPU to CPU as a whole.
+//! Values that move from CPU to CPU as a whole.
 
 use core::ops::{Deref, DerefMut};
 
-/// A value that only one CPU at a time can reach anything of.
+/// A value of which one CPU at a time can reach any part.
 ///
-/// A core is not `Send`: its drivers share what they know by reference counts that two CPUs must not change at once.
-/// They do not if all who share are in here.
+/// A core is not `Send`: its drivers share data by reference counts that two CPUs must not change
+/// at once. They cannot if all sharers are inside this value.
 pub(super) struct Confined<T>(T);
 
-// SAFETY: Whoever made this has promised that nothing that the value shares with others is used by them meanwhile; so
-// all of it is used by the CPU that has the value. Nothing in the kernel depends on which CPU that is, and handing
-// the value over makes its writes visible.
+// SAFETY: By the duty of the caller of `new`, data that the value shares is not used elsewhere
+// meanwhile; so only the CPU that has the value uses it. Nothing in the kernel depends on which CPU
+// that is, and handing the value over makes its writes visible.
 unsafe impl<T> Send for Confined<T> {}
 
 impl<T> Confined<T> {
@@ -19,13 +19,14 @@ impl<T> Confined<T> {
     /// # Safety
     ///
     /// As long as this exists:
-    /// - what shares a reference count, a cell or a device with `value` is used by way of this alone;
-    /// - a reference in `value` leads to what nobody else uses.
+    /// - data that shares a reference count, a cell or a device with `value` is used only through
+    ///   this;
+    /// - a reference in `value` leads to data that is not used elsewhere.
     pub(super) unsafe fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value, on the CPU that has it last.
+    /// Returns the value, on the CPU that has it last.
     pub(super) fn into_inner(self) -> T {
         self.0
     }

@@ -7,27 +7,27 @@ use scenario::ScenarioError;
 
 use crate::second_cpu::SecondCpuError;
 
-/// What ends a run. Its text is the report's `error`.
+/// An error that ends a run. Its text is the report's `error`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TwoCpuError {
     /// As in the main image.
     #[error(transparent)]
     Boot(#[from] kernel::Error),
-    /// There is no second CPU for what a word asks for.
+    /// A word needs a second CPU, and there is none.
     #[error("{word}: {error}")]
     NoSecondCpu {
         /// The word.
         word: String,
-        /// Why there is none.
+        /// The reason.
         error: SecondCpuError,
     },
-    /// The steps were not taken in time.
+    /// The steps were not taken before the deadline.
     #[error("binds=second-cpu: not completed in time; the CPUs completed {} and {} work items", pieces[0], pieces[1])]
     BindsOverdue {
         /// What each CPU did.
         pieces: [u64; 2],
     },
-    /// A round of the self-test was not over in time.
+    /// A round of the self-test did not end before the deadline.
     #[error(
         "round {round} of two CPUs was not over in time; they did {} and {} pieces", pieces[0], pieces[1]
     )]
@@ -45,7 +45,7 @@ pub(crate) enum TwoCpuError {
         /// Pieces that were done.
         wanted: u64,
     },
-    /// The heap gave memory twice.
+    /// The heap allocated the same memory twice.
     #[error("heap blocks were overwritten: {here} of CPU 0 and {there} of CPU 1")]
     Heap {
         /// Blocks of the first CPU.
@@ -61,7 +61,7 @@ pub(crate) enum TwoCpuError {
         /// Why not.
         error: HostError,
     },
-    /// The file is no JSON, or not that of a scenario.
+    /// The file is not JSON, or not a scenario.
     #[error("race={file}: {error}")]
     Json {
         /// The file.
@@ -69,7 +69,7 @@ pub(crate) enum TwoCpuError {
         /// Where and why.
         error: serde_json::Error,
     },
-    /// The scenario makes no sense.
+    /// The scenario is invalid.
     #[error("race={file}: {error}")]
     Scenario {
         /// The file.
@@ -77,14 +77,14 @@ pub(crate) enum TwoCpuError {
         /// Why not.
         error: ScenarioError,
     },
-    /// The rounds were not over in time.
+    /// The rounds did not end before the deadline.
     #[error("race={file}: {done} of {rounds} rounds were completed in time")]
     RaceOverdue {
         /// The file.
         file: String,
-        /// Rounds that were over.
+        /// Number of finished rounds.
         done: u64,
-        /// Rounds that were asked for.
+        /// Number of requested rounds.
         rounds: u64,
     },
 }

@@ -1,9 +1,10 @@
 //! A value that two CPUs use in turn.
 //!
-//! Two ways lead to it. [`Lock::lock`] queues: it is fair, and two CPUs that both want the value alternate. That can be
-//! slow. An emulator's CPU is a thread of the host, which stops it at any time, and while the next in the queue is
-//! stopped nobody goes on: where host CPUs are fewer than busy threads, each turn costs a time slice.
-//! [`Lock::lock_unqueued`] takes the lock when it happens to be free, and queues only after a long wait.
+//! [`Lock::lock`] queues: it is fair, and two CPUs that both want the value alternate. That can be
+//! slow: an emulator's CPU is a thread that the host may stop at any time, and no CPU proceeds
+//! while the next one in the queue is stopped. With fewer host CPUs than busy threads, each turn
+//! costs a time slice. [`Lock::lock_unqueued`] takes the lock when it is free, and queues only
+//! after a long wait.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -12,10 +13,10 @@ use core::ops::{Deref, DerefMut};
 use kernel::machine::spin_deadline::SpinDeadline;
 use sync::{TicketLock, Turn};
 
-/// Longest wait for a lock, in microseconds: whoever holds one that long will not let go of it.
+/// Longest wait for a lock, in microseconds: a CPU that holds a lock for that long hangs.
 const LIMIT_US: u64 = 20_000_000;
 
-/// Microseconds after which a CPU queues: several time slices of a host.
+/// Time after which a CPU queues, in microseconds: several time slices of a host.
 const UNQUEUED_US: u64 = 50_000;
 
 /// A value behind a lock.
@@ -25,22 +26,22 @@ pub(crate) struct Lock<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: `value` is reached by whoever has the lock's only turn, by `lock`, or owns the lock. That is as if it were
-// sent from CPU to CPU.
+// SAFETY: `value` is only accessed with the lock's single turn, through `lock`, or by the owner of
+// the lock. That is equivalent to sending it from CPU to CPU.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
-/// The value, as long as it is this CPU's turn.
+/// Access to the value during this CPU's turn.
 #[derive(Debug)]
 pub(crate) struct Locked<'a, T> {
     lock: &'a Lock<T>,
-    /// Ends when this is dropped.
+    /// The turn ends when this is dropped.
     _turn: Turn<'a>,
     /// Two CPUs must not share this: a value that is `Send` may still not be used by both at once.
     _here: PhantomData<*mut T>,
 }
 
 impl<T> Lock<T> {
-    /// Puts `value` behind a lock that is free.
+    /// Puts `value` behind a free lock.
     pub(crate) const fn new(value: T) -> Self {
         Self { turns: TicketLock::new(), value: UnsafeCell::new(value) }
     }
@@ -49,13 +50,14 @@ impl<T> Lock<T> {
     ///
     /// # Panics
     ///
-    /// The lock is not let go of within [`LIMIT_US`]; so if this CPU has it already.
+    /// The lock is not released within [`LIMIT_US`], for example because this CPU already holds it.
     pub(crate) fn lock(&self) -> Locked<'_, T> {
         let mut deadline = SpinDeadline::new(LIMIT_US, "a lock");
         self.locked(self.turns.acquire(|| deadline.wait()))
     }
 
-    /// Waits until the lock is free, or for this CPU's turn if it is not for [`UNQUEUED_US`].
+    /// Waits until the lock is free; if it is not free within [`UNQUEUED_US`], queues for this
+    /// CPU's turn.
     ///
     /// # Panics
     ///
@@ -75,7 +77,7 @@ impl<T> Lock<T> {
         Locked { lock: self, _turn: turn, _here: PhantomData }
     }
 
-    /// The value, which nobody shares any more.
+    /// Returns the value, which is no longer shared.
     pub(crate) fn into_inner(self) -> T {
         self.value.into_inner()
     }

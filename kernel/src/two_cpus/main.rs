@@ -1,4 +1,4 @@
-//! The image for two CPUs: the boot of the main image, and what takes a second CPU.
+//! The image for two CPUs: the boot of the main image, and the features that need a second CPU.
 //!
 //! It binds drivers on the second CPU (`binds=`), tests whether both run at the same time (`smp-test=`), and runs a
 //! scenario on both (`race=`). The second CPU is started when the first of these needs it, never by default.
@@ -38,7 +38,7 @@ fn kernel_main(handover: Handover) -> ! {
     run.end(outcome)
 }
 
-/// As in the main image, and what `options` ask for.
+/// As in the main image, with the additional `options`.
 fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &TwoCpuOptions) -> Result<(), TwoCpuError> {
     let described = run.describe(handed_over)?;
     let mut second_cpu = OnDemand::new(&described.description);

@@ -1,4 +1,4 @@
-//! The second CPU, started when it is needed first.
+//! The second CPU, started at its first use.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use kernel::machine::psci::Conduit;
 use crate::error::TwoCpuError;
 use crate::second_cpu::{SecondCpu, SecondCpuError};
 
-/// The second CPU, started when it is needed first.
+/// The second CPU, started at its first use.
 pub(crate) struct OnDemand {
     affinities: Vec<CpuAffinity>,
     conduit: Option<Conduit>,
@@ -19,7 +19,7 @@ pub(crate) struct OnDemand {
 }
 
 impl OnDemand {
-    /// The second CPU that `description` names.
+    /// The second CPU in `description`.
     pub(crate) fn new(description: &Description) -> Self {
         let conduit = description.psci.map(|conduit| match conduit {
             PsciConduit::Hvc => Conduit::Hvc,
@@ -28,11 +28,11 @@ impl OnDemand {
         Self { affinities: description.affinities.clone(), conduit, started: None }
     }
 
-    /// The CPU, for what `word` of the command line asks for.
+    /// The CPU, for `word` of the command line; starts it at the first call.
     ///
     /// # Errors
     ///
-    /// There is no second CPU, or it does not come up.
+    /// There is no second CPU, or it does not start.
     pub(crate) fn cpu(&mut self, word: &str) -> Result<&mut SecondCpu, TwoCpuError> {
         let cpu = match self.started.take() {
             Some(cpu) => cpu,

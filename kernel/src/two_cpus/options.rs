@@ -1,34 +1,34 @@
-//! The words of the command line that only this image has.
+//! The words of the command line that only this image supports.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// What the command line asks two CPUs for.
+/// The options for two CPUs.
 #[derive(Debug)]
 pub(crate) struct TwoCpuOptions {
-    /// How many pieces each CPU does in each round of the self-test (`smp-test=`).
+    /// The number of pieces that each CPU does in each round of the self-test (`smp-test=`).
     pub(crate) smp_test: Option<u32>,
     /// Whether the second CPU binds all devices but IOMMUs, while the first one walks the buses (`binds=second-cpu`).
     pub(crate) binds_on_second_cpu: bool,
     /// A scenario in a file of the host, which two CPUs run (`race=`).
     pub(crate) race_file: Option<String>,
-    /// How often (`rounds=`).
+    /// The number of rounds (`rounds=`).
     pub(crate) rounds: u64,
-    /// Where pauses and choices of both CPUs come from (`seed=`).
+    /// The seed of both CPUs' pauses and choices (`seed=`).
     pub(crate) seed: u64,
 }
 
-/// Most pieces of a self-test: a few seconds' worth.
+/// Maximum number of pieces in a self-test: a few seconds.
 const SMP_TEST_LIMIT: u32 = 100_000;
 
-/// Most rounds of a race: minutes' worth.
+/// Maximum number of rounds in a race: some minutes.
 const ROUNDS_LIMIT: u64 = 1_000_000;
 
-/// Rounds of a race that does not say how many.
+/// Default number of rounds in a race.
 const ROUNDS: u64 = 1000;
 
-/// A value that a word does not have.
+/// An invalid value of a word.
 #[derive(Debug, thiserror::Error)]
 enum ValueError {
     /// Not a number up to this limit.

@@ -1,7 +1,8 @@
-//! A scenario from a file of the host, played by two CPUs (`race=`).
+//! Runs a scenario from a file of the host on two CPUs (`race=`).
 //!
-//! The machine is a model, the core that probes it is the one of a boot. The first CPU walks the buses for IOMMUs, the
-//! second one binds their users, and real timing decides how their pieces interleave.
+//! The machine is a model; the core that probes it is the same as in a boot. The first CPU walks
+//! the buses for IOMMUs, the second one binds their users, and real timing decides how their pieces
+//! interleave.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -18,24 +19,26 @@ use crate::options::TwoCpuOptions;
 use crate::rounds::{Pace, work};
 use crate::second_cpu::SecondCpu;
 
-/// Longest pause between two pieces, in looks of a waiting CPU: about as long as a few pieces take.
+/// Longest pause between two pieces, in polls of a waiting CPU: about the time of a few pieces.
 const LONGEST_PAUSE: u64 = 64;
 
-/// The second CPU begins something in one of so many of its turns: a walk has that order of pieces.
+/// The second CPU begins an activity in one of this many of its turns: about as many as a walk has
+/// pieces.
 const HESITATION: u64 = 8;
 
-/// Microseconds in which the CPUs queue for the lock. On a busy host each turn then costs a time slice, but there are
-/// rounds in which they really alternate; else a whole walk can fit into one slice, and no window is ever hit.
+/// Time in which the CPUs queue for the lock, in microseconds. On a busy host each turn then costs
+/// a time slice, but the CPUs really alternate in these rounds. Otherwise a whole walk can fit into
+/// one slice, and no window is ever hit.
 const FAIR_US: u64 = 5_000_000;
 
-/// Microseconds for all rounds.
+/// Deadline for all rounds, in microseconds.
 const LIMIT_US: u64 = 600_000_000;
 
-/// Plays the scenario in `file`, on `path` and for as many rounds as `options` say.
+/// Runs the scenario in `file` on `path`, for the number of rounds in `options`.
 ///
 /// # Errors
 ///
-/// The file cannot be read or is no scenario, or the rounds were not over in time; in words.
+/// The file cannot be read or is not a scenario, or the rounds did not end before the deadline.
 pub(crate) fn run(
     cpu: &mut SecondCpu,
     file: &str,
@@ -54,7 +57,7 @@ pub(crate) fn run(
 
     let pace = Pace { seed, longest_pause: LONGEST_PAUSE, fair_us: FAIR_US, limit_us: LIMIT_US };
     let (mut coin, mut dice) = (Random(seed), Random(!seed));
-    // SAFETY: The race was made of values of its own, and shares nothing with others.
+    // SAFETY: The race owns all its values and shares none of them.
     let race = unsafe { Confined::new(race) };
     let (race, tally) = work(
         cpu,
@@ -82,7 +85,7 @@ pub(crate) fn run(
     })
 }
 
-/// Invariants that the scenario says some order of its steps breaks on a path.
+/// Invariants that, according to the scenario, some order of its steps violates on a path.
 fn breakable(scenario: &Scenario, path: Path) -> Vec<String> {
     let expect = scenario.expect.get(path.word());
     expect.and_then(|expect| expect.some_order_breaks.clone()).unwrap_or_default()

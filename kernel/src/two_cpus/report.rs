@@ -1,4 +1,4 @@
-//! What two CPUs did, as parts of the report.
+//! Results of two CPUs, as parts of the report.
 
 use alloc::format;
 use alloc::string::ToString;

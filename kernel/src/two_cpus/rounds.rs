@@ -1,8 +1,8 @@
 //! Two CPUs that work on one value, piece by piece.
 //!
-//! A piece is what is done under the lock; between two pieces the lock is free, and the other CPU may have it. After
-//! each piece a CPU pauses for a moment of pseudo-random length, so that rounds with different seeds interleave
-//! differently, and one seed does so in much the same way again.
+//! A piece is work that is done under the lock; between two pieces the lock is free, and the other
+//! CPU may take it. After each piece a CPU pauses for a pseudo-random time, so that rounds with
+//! different seeds interleave differently, and rounds with the same seed similarly.
 
 use boot::cpu::relax;
 use kernel::Random;
@@ -13,41 +13,42 @@ use sync::Latch;
 use crate::lock::Lock;
 use crate::second_cpu::SecondCpu;
 
-/// How two CPUs go about a round.
+/// Parameters of a round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// Where the pauses come from.
+    /// The seed of the pauses.
     pub(crate) seed: u64,
-    /// The longest pause, in looks of a waiting CPU.
+    /// The longest pause, in polls of a waiting CPU.
     pub(crate) longest_pause: u64,
-    /// Microseconds for which both queue for the lock, so that they alternate, whatever that costs on a busy host.
-    /// After that each takes it when it is free.
+    /// Time for which both CPUs queue for the lock, in microseconds, so that they alternate even if
+    /// that is slow on a busy host. After that, each takes the lock when it is free.
     pub(crate) fair_us: u64,
-    /// Microseconds after which both stop, whether or not their work is over.
+    /// Time after which both CPUs stop, in microseconds, even if their work is not finished.
     pub(crate) limit_us: u64,
 }
 
-/// What two CPUs did in a round.
+/// Results of a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// Pieces that each CPU did.
+    /// Number of pieces that each CPU did.
     pub(crate) pieces: [u64; 2],
-    /// How often a piece was done by the other CPU than the piece before.
+    /// Number of times that the CPU changed between two pieces.
     pub(crate) switches: u64,
-    /// Whether the time was over before the work was.
+    /// Whether the deadline passed before the work was finished.
     pub(crate) overdue: bool,
 }
 
-/// What is behind the lock.
+/// The data behind the lock.
 struct Shared<T> {
     value: T,
     tally: Tally,
-    /// Who did the last piece.
+    /// The CPU that did the last piece.
     last: Option<usize>,
 }
 
-/// One round: this CPU does `first` again and again and the second one `second`, each time with the value to itself,
-/// until both say that it is over. Gives the value back, and what was done.
+/// One round: this CPU calls `first` repeatedly and the second CPU calls `second`, each with
+/// exclusive access to the value, until both report that they are finished. Returns the value and
+/// the results.
 ///
 /// Both begin at the same time.
 pub(crate) fn work<T: Send>(
@@ -67,13 +68,13 @@ pub(crate) fn work<T: Send>(
 
 struct Round<'a, T> {
     shared: &'a Lock<Shared<T>>,
-    /// The time is over.
+    /// The deadline has passed.
     stop: Latch,
     pace: &'a Pace,
 }
 
 impl<T> Round<'_, T> {
-    /// The part of the CPU with number `me`.
+    /// The work of the CPU with number `me`.
     fn run(&self, me: usize, mut body: impl FnMut(&mut T) -> TurnOutcome) {
         let mut random = Random(self.pace.seed ^ (me as u64) << 32);
         let began_us = clock::micros();

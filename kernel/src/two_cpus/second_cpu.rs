@@ -1,7 +1,8 @@
-//! The second CPU: started when somebody needs it, and then there for one closure at a time.
+//! The second CPU: started at its first use, it then runs one closure at a time.
 //!
-//! [`SecondCpu::join`] is all that there is: one closure runs here, another one there, from the same moment on, and
-//! it returns when both have. What they share is for the borrow checker to say, as with scoped threads.
+//! [`SecondCpu::join`] is the whole interface: it starts one closure on each CPU at the same time,
+//! and returns when both have returned. The borrow checker decides what they may share, as with
+//! scoped threads.
 
 use addr::CpuAffinity;
 use boot::cpu;
@@ -12,34 +13,34 @@ use kernel::machine::spin_deadline::SpinDeadline;
 use smccc::psci;
 use sync::Mailbox;
 
-/// Microseconds for a CPU to come up; an emulator takes one.
+/// Deadline for the start of a CPU, in microseconds; an emulator takes one.
 const COME_UP_LIMIT_US: u64 = 3_000_000;
 
-/// Microseconds for the second CPU to begin with a closure.
+/// Deadline for the second CPU to begin with a closure, in microseconds.
 const BEGIN_LIMIT_US: u64 = 20_000_000;
 
-/// Microseconds for the second CPU to end, when the first one has nothing left to do.
+/// Deadline for the second CPU to finish after the first one, in microseconds.
 const END_LIMIT_US: u64 = 20_000_000;
 
-/// What the second CPU is to run: the address of a [`Job`], or [`PARK`].
+/// The mailbox of the second CPU: the address of a [`Job`], or [`PARK`].
 static WORK: Mailbox = Mailbox::new();
 
-/// No address: there will be nothing more to run.
+/// Not an address: there are no more jobs.
 const PARK: usize = 0;
 
-/// A closure of the first CPU's, wherever its stack is.
+/// A closure on the stack of the first CPU.
 type Job<'a> = &'a mut (dyn FnMut() + Send);
 
 /// Why there is no second CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SecondCpuError {
-    /// Firmware names no CPU but this one.
+    /// Firmware describes only this CPU.
     #[error("the firmware describes no second CPU")]
     None,
-    /// Firmware does not say how PSCI is called.
+    /// Firmware does not describe the PSCI conduit.
     #[error("the firmware does not describe PSCI, which starts CPUs")]
     NoPsci,
-    /// It was started before, and is parked.
+    /// It was started earlier, and is parked.
     #[error("the second CPU was already used and is parked")]
     Parked,
     /// Its stacks cannot be mapped.
@@ -50,10 +51,10 @@ pub(crate) enum SecondCpuError {
     Refused {
         /// The CPU.
         cpu: CpuAffinity,
-        /// What firmware says.
+        /// Firmware's error.
         error: psci::Error,
     },
-    /// It was started, and nothing is heard of it.
+    /// It was started, but does not respond.
     #[error("the CPU with affinity {0} was started, but did not come up within {ms} ms", ms = COME_UP_LIMIT_US / 1000)]
     Silent(CpuAffinity),
 }
@@ -67,7 +68,7 @@ impl From<PrepareError> for SecondCpuError {
     }
 }
 
-/// The second CPU, which runs and has nothing to do. It is parked when this is dropped.
+/// The second CPU, running and idle. It is parked when this is dropped.
 #[derive(Debug)]
 pub(crate) struct SecondCpu {
     affinity: CpuAffinity,
@@ -95,19 +96,19 @@ impl SecondCpu {
         Ok(Self { affinity })
     }
 
-    /// Which CPU it is.
+    /// The CPU's affinity.
     pub(crate) fn affinity(&self) -> CpuAffinity {
         self.affinity
     }
 
-    /// Runs `first` here and `second` on the second CPU, and gives what they return.
+    /// Runs `first` here and `second` on the second CPU, and returns both results.
     ///
-    /// Neither begins before both CPUs are there.
+    /// Neither begins before both CPUs are ready.
     ///
     /// # Panics
     ///
-    /// The second CPU does not begin, or does not end after `first` has ended, within a limit. It may be using
-    /// what it has borrowed, so that nothing can go on.
+    /// The second CPU does not begin, or does not finish after `first`, before the deadline. It may
+    /// still be using borrowed data, so the run cannot continue.
     pub(crate) fn join<A, B: Send>(
         &mut self,
         first: impl FnOnce() -> A,
@@ -134,12 +135,12 @@ impl SecondCpu {
 
 impl Drop for SecondCpu {
     fn drop(&mut self) {
-        // It is idle: `join` has borrowed this while it is not.
+        // The second CPU is idle: otherwise `join` borrows this.
         let _ = WORK.post(PARK);
     }
 }
 
-/// What the second CPU does. Called by `boot`, there.
+/// The main function of the second CPU. Called by `boot` on that CPU.
 pub(crate) fn main() -> ! {
     loop {
         let Some(delivery) = WORK.take() else {
@@ -151,9 +152,10 @@ pub(crate) fn main() -> ! {
             power::park();
         }
         let job = core::ptr::with_exposed_provenance_mut::<Job<'_>>(delivery.word());
-        // SAFETY: The word is the address of a job on the stack of `join`, which waits there until the delivery is
-        // finished, touches neither the job nor what it borrows meanwhile, and does not unwind. The mailbox makes it
-        // visible here, and its effects there. It may run here, as it is `Send`.
+        // SAFETY: The word is the address of a job on the stack of `join`. Until the delivery is
+        // finished, `join` waits, touches neither the job nor the data that it borrows, and does
+        // not unwind. The mailbox makes the job visible here and its effects visible there. The job
+        // may run here because it is `Send`.
         unsafe { (*job)() };
         delivery.finish();
     }

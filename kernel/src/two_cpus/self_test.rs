@@ -1,9 +1,11 @@
-//! Whether two CPUs really run at the same time here, and whether the lock keeps them apart (`smp-test=`).
+//! Tests whether two CPUs really run at the same time, and whether the lock excludes one of them
+//! (`smp-test=`).
 //!
-//! One CPU makes pieces and the other one uses them up, and both count in a plain number under the lock: none may be
-//! missing. Then both count without a lock, by a load and a store. Increments get lost; and each CPU meets what the
-//! other one has stored, again and again if they run at the same time. If not they take turns anyway, and the first
-//! count says little. In between both use the heap.
+//! One CPU produces pieces, the other one consumes them, and both count in a plain number under the
+//! lock: the count must be exact. Then both count without a lock, by a load and a store. Increments
+//! get lost, and each CPU reads values that the other one has stored, repeatedly if they run at the
+//! same time. If they do not, they take turns anyway, and the first test proves little. Both also
+//! use the heap concurrently.
 
 use alloc::string::ToString;
 use alloc::vec;
@@ -20,42 +22,43 @@ use crate::error::TwoCpuError;
 use crate::rounds::{Pace, Tally, work};
 use crate::second_cpu::SecondCpu;
 
-/// Rounds with the lock, each with a seed of its own.
+/// Number of rounds with the lock, each with another seed.
 const ROUNDS: u64 = 8;
 
-/// Microseconds for one of them.
+/// Deadline for one round, in microseconds.
 const ROUND_LIMIT_US: u64 = 10_000_000;
 
-/// Microseconds of a round in which the lock is fair.
+/// Time of a round in which the lock is fair, in microseconds.
 const FAIR_US: u64 = 200_000;
 
-/// Longest pause between two pieces: as long as a few pieces take, so that some find the lock free, others not.
+/// Longest pause between two pieces: the time of a few pieces, so that the lock is sometimes free
+/// and sometimes not.
 const LONGEST_PAUSE: u64 = 16;
 
-/// How long counting takes, in looks of a waiting CPU: about as long as a pause.
+/// Duration of counting, in polls of a waiting CPU: about that of a pause.
 const COUNTING: u64 = 10;
 
-/// Blocks of the heap that each CPU takes.
+/// Number of heap blocks that each CPU allocates.
 const BLOCKS: u64 = 10_000;
 
-/// Words of the largest of them.
+/// Size of the largest block, in words.
 const LARGEST_BLOCK: usize = 61;
 
 /// Increments by each CPU in one trial without the lock.
 const UNLOCKED: u64 = 1_000_000;
 
-/// How often CPUs meet in a trial if they run at the same time. An emulator that runs them in turn changes from one to
-/// the other once or twice meanwhile.
+/// Minimum number of interleavings in a trial that shows concurrency. An emulator that runs the
+/// CPUs in turn switches between them once or twice in a trial.
 const MEETINGS: u64 = 100;
 
-/// Microseconds for trials that do not show it.
+/// Time limit for trials that do not show concurrency, in microseconds.
 const UNLOCKED_LIMIT_US: u64 = 10_000_000;
 
-/// Has the second CPU do `pieces` pieces a round, and this one as many.
+/// Runs rounds in which each CPU does `pieces` pieces.
 ///
 /// # Errors
 ///
-/// Pieces were lost under the lock, in words.
+/// Pieces were lost under the lock.
 pub(crate) fn run(cpu: &mut SecondCpu, pieces: u32) -> Result<TwoCpus, TwoCpuError> {
     let (counted, tally) = count_with_lock(cpu, pieces.into())?;
     let wanted = 2 * ROUNDS * u64::from(pieces);
@@ -79,19 +82,19 @@ pub(crate) fn run(cpu: &mut SecondCpu, pieces: u32) -> Result<TwoCpus, TwoCpuErr
     })
 }
 
-/// What one CPU makes and the other one uses up: as one walks and the other one binds what the walk has left.
+/// A producer and a consumer, like a walk and the binds that it queues.
 #[derive(Default)]
 struct Stock {
-    /// Made, ever.
+    /// Number of pieces produced.
     made: u64,
-    /// Used up, ever.
+    /// Number of pieces consumed.
     used: u64,
     /// Pieces by both.
     counted: u64,
 }
 
 impl Stock {
-    /// Makes one of `wanted`.
+    /// Produces one of `wanted` pieces.
     fn add(&mut self, wanted: u64) -> TurnOutcome {
         if self.made == wanted {
             return TurnOutcome::Over;
@@ -101,7 +104,7 @@ impl Stock {
         TurnOutcome::Did
     }
 
-    /// Counts a piece, slowly: if anything lets the other CPU come in between, it has the time to.
+    /// Counts a piece slowly, so that a lack of exclusion would show.
     fn count(&mut self) {
         let counted = self.counted;
         for _ in 0..COUNTING {
@@ -110,7 +113,7 @@ impl Stock {
         self.counted = counted + 1;
     }
 
-    /// Uses one up, until `wanted` are.
+    /// Consumes one piece; finished after `wanted`.
     fn use_up(&mut self, wanted: u64) -> TurnOutcome {
         if self.used == wanted {
             TurnOutcome::Over
@@ -124,7 +127,7 @@ impl Stock {
     }
 }
 
-/// What was counted by both CPUs in all rounds, and what they did.
+/// The counts of both CPUs in all rounds, and their results.
 fn count_with_lock(cpu: &mut SecondCpu, pieces: u64) -> Result<(u64, Tally), TwoCpuError> {
     let mut counted = 0;
     let mut sum = Tally::default();
@@ -143,7 +146,7 @@ fn count_with_lock(cpu: &mut SecondCpu, pieces: u64) -> Result<(u64, Tally), Two
     Ok((counted, sum))
 }
 
-/// Takes blocks from the heap and gives them back, and counts those in which is not what CPU `me` has written.
+/// Allocates blocks and frees them; counts those whose content is not what CPU `me` has written.
 fn spoilt_blocks(me: u64) -> u64 {
     let mut kept: [Vec<u64>; 8] = Default::default();
     let mut spoilt = 0;
@@ -156,18 +159,19 @@ fn spoilt_blocks(me: u64) -> u64 {
     spoilt
 }
 
-/// What counting without a lock came to.
+/// Results of counting without a lock.
 #[derive(Clone, Copy, Debug, Default)]
 struct Unlocked {
     /// Increments in all trials.
     tried: u64,
-    /// How many of them were lost.
+    /// Number of lost increments.
     lost: u64,
-    /// How often, in the trial in which it was most often, a CPU met the other one's steps between two of its own.
+    /// The largest number of times in one trial that a CPU saw the other one's increments between
+    /// two of its own.
     meetings: u64,
 }
 
-/// Counts without a lock until a trial shows that both CPUs run at the same time, or the time is over.
+/// Counts without a lock until a trial shows concurrency or the time limit has passed.
 fn count_without_lock(cpu: &mut SecondCpu) -> Unlocked {
     let began = clock::micros();
     let mut sum = Unlocked::default();
@@ -176,10 +180,11 @@ fn count_without_lock(cpu: &mut SecondCpu) -> Unlocked {
         let add = || {
             let (mut left, mut meetings) = (None, 0);
             for _ in 0..UNLOCKED {
-                // Two steps, not one: what the other CPU adds between them is lost.
+                // A load and a store: increments of the other CPU between them are lost.
                 let found = count.load(Ordering::Relaxed);
                 count.store(found + 1, Ordering::Relaxed);
-                // Else the next load is answered from the CPU's own store buffer, and never meets the other CPU.
+                // Otherwise the next load is answered from the CPU's own store buffer and never
+                // sees the other CPU's store.
                 fence(Ordering::SeqCst);
                 meetings += u64::from(left.is_some_and(|left| left != found));
                 left = Some(found + 1);

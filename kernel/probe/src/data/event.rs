@@ -93,7 +93,7 @@ pub enum Event {
     Ready(InstanceId),
     /// An IOMMU is gone; nothing refers to it.
     Unpublished(InstanceId),
-    /// What happens on Linux's paths alone.
+    /// Events that occur only on Linux's paths.
     Linux(LinuxEvent),
     /// A driver is bound.
     Bound {

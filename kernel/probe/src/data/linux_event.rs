@@ -1,4 +1,4 @@
-//! What happens on Linux's paths alone.
+//! Events that occur only on Linux's paths.
 
 use alloc::string::String;
 

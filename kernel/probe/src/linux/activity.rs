@@ -29,7 +29,7 @@ impl LinuxActivity {
         Bind::begin(linux, tables, device).map(Self::Bind)
     }
 
-    /// The device that it is about.
+    /// The device of the step.
     pub(crate) fn device(&self) -> DeviceId {
         match self {
             Self::Arrive(arrival) => arrival.device(),

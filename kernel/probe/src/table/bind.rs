@@ -15,7 +15,7 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    /// The device that it is about.
+    /// The device of the step.
     pub(crate) fn device(self) -> DeviceId {
         match self {
             Self::Probe(device) | Self::Bind(device) => device,
