@@ -9,7 +9,6 @@ mod address;
 mod chosen;
 mod early;
 mod error;
-mod four_cells;
 mod functions;
 mod gate;
 mod header;

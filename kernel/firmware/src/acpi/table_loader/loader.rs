@@ -1,34 +1,19 @@
-//! QEMU's table loader: the script by which a guest puts ACPI tables into memory.
-//!
-//! QEMU does not know where in memory the tables will lie. So it offers files with tables whose pointers
-//! are offsets, and the script `etc/table-loader`, which says which files to load, which pointers to
-//! make addresses, and which checksums to compute (QEMU, `include/hw/acpi/bios-linker-loader.h`). Records
-//! have 128 bytes and little-endian numbers. Every field of every record is checked before it is used.
+//! The commands of the script, one record each.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use addr::{PhysAddr, Range};
-use probe::{Finding, Severity};
+use addr::Range;
+use probe::Severity;
 
-use super::bytes::{Bytes, sum};
-use super::fw_cfg::{NAME_SIZE, file_name};
-use super::gate::PhysicalMemory;
+use crate::acpi::bytes::{Bytes, sum};
+use crate::acpi::fw_cfg::{NAME_SIZE, file_name};
 use crate::findings::Findings;
 
-/// Name of the script in fw_cfg.
-pub const SCRIPT_FILE: &str = "etc/table-loader";
-/// Bytes of a record.
-pub const RECORD_SIZE: usize = 128;
-/// Most records; QEMU needs about three a table.
-pub const MAX_RECORDS: usize = 4096;
-/// Most bytes of one file.
-pub const MAX_FILE_SIZE: usize = 16 << 20;
-/// Most bytes of all files.
-pub const MAX_TOTAL_SIZE: usize = 64 << 20;
-/// Largest alignment that a file may ask for.
-pub const MAX_ALIGNMENT: u32 = 1 << 20;
+use super::error::LoaderFault;
+use super::limits::{MAX_ALIGNMENT, MAX_FILE_SIZE, MAX_TOTAL_SIZE, SCRIPT_FILE};
+use super::source::{Blob, Source, Zone};
 
 /// Values of a record's first field.
 mod command {
@@ -39,190 +24,16 @@ mod command {
     pub(super) const WRITE_POINTER: u32 = 4;
 }
 
-/// Which part of memory a file should lie in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Zone {
-    /// Anywhere.
-    High,
-    /// Where a BIOS looks for the RSDP; a machine without BIOS takes it for anywhere.
-    FSegment,
-}
-
-/// Who has the files, and the memory to put them into.
-pub trait Source {
-    /// The bytes of a file, or `None` if there is none of this name.
-    fn file(&mut self, name: &str) -> Option<Vec<u8>>;
-
-    /// A place for `bytes` bytes, at a multiple of `alignment`, a power of two; the caller writes nothing
-    /// there. `None` if there is no room.
-    fn allocate(&mut self, bytes: usize, alignment: u64, zone: Zone) -> Option<PhysAddr>;
-}
-
-/// A script that cannot be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LoaderError {
-    /// The script is no list of records.
-    #[error("{SCRIPT_FILE}: {given:#x} bytes, expected 1 to {MAX_RECORDS} records of {RECORD_SIZE} bytes")]
-    Length {
-        /// Its length.
-        given: usize,
-    },
-    /// A record is wrong.
-    #[error("{SCRIPT_FILE}: record {record}, {field}: {fault}")]
-    Record {
-        /// Number of the record, from 0.
-        record: usize,
-        /// Which field of it.
-        field: &'static str,
-        /// What is wrong with it.
-        fault: LoaderFault,
-    },
-    /// All went well, but no file has an RSDP.
-    #[error("{SCRIPT_FILE}: no RSDP in the {files} loaded files")]
-    NoRsdp {
-        /// How many files there are.
-        files: usize,
-    },
-}
-
-/// What is wrong with a record's field.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LoaderFault {
-    /// A name that does not end within its field, is empty or no text.
-    #[error("the file name does not end within {NAME_SIZE} bytes, is empty or is not text")]
-    Name,
-    /// fw_cfg has no such file.
-    #[error("file {0} does not exist")]
-    NoFile(String),
-    /// The file has not been loaded by a record before this one.
-    #[error("file {0} is used before it is allocated")]
-    NotAllocated(String),
-    /// The file has been loaded already.
-    #[error("file {0} is already allocated")]
-    AllocatedTwice(String),
-    /// The file is empty, or too long.
-    #[error("file {name} is {size:#x} bytes long, expected 1 to {most:#x}")]
-    FileSize {
-        /// Its name.
-        name: String,
-        /// Its length.
-        size: usize,
-        /// How many may be.
-        most: usize,
-    },
-    /// Not a power of two, or too large.
-    #[error("alignment is {0:#x}, expected a power of two up to {MAX_ALIGNMENT:#x}")]
-    Alignment(u32),
-    /// Neither 1 nor 2.
-    #[error("zone is {0}, expected 1 (high) or 2 (F segment)")]
-    Zone(u8),
-    /// No memory.
-    #[error("no memory for {bytes:#x} bytes aligned to {alignment:#x}")]
-    NoMemory {
-        /// How much is needed.
-        bytes: usize,
-        /// How aligned.
-        alignment: u64,
-    },
-    /// What the source gave as memory overlaps other files or leaves the address space.
-    #[error("memory at {0} is misaligned, overlaps another file or exceeds the address space")]
-    Place(PhysAddr),
-    /// Not 1, 2, 4 or 8.
-    #[error("pointer size is {0}, expected 1, 2, 4 or 8")]
-    PointerSize(u8),
-    /// The bytes named are not in the file.
-    #[error("{length:#x} bytes at {offset:#x} exceed file {name} of {size:#x} bytes")]
-    Outside {
-        /// Name of the file.
-        name: String,
-        /// First byte.
-        offset: u32,
-        /// How many.
-        length: u32,
-        /// Length of the file.
-        size: usize,
-    },
-    /// The sum does not fit into the pointer.
-    #[error("{base} plus {offset:#x} does not fit into {size} bytes")]
-    PointerOverflow {
-        /// Where the file is.
-        base: PhysAddr,
-        /// What the pointer was.
-        offset: u64,
-        /// Its size.
-        size: u8,
-    },
-}
-
-/// A file in its place, with its pointers and checksums set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blob {
-    /// Its name in fw_cfg.
-    pub name: String,
-    /// The addresses for which it was made.
-    pub range: Range<PhysAddr>,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    zone: Zone,
-}
-
-/// What the script has made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    /// Where the RSDP is.
-    pub rsdp: PhysAddr,
-    /// All files, in the order of the script.
-    pub blobs: Vec<Blob>,
-    /// What is odd in the script.
-    pub findings: Vec<Finding>,
-}
-
-/// The blobs can be read as if they lay in memory already.
-impl PhysicalMemory for Loaded {
-    fn read(&self, at: PhysAddr, bytes: usize) -> Option<Vec<u8>> {
-        let blob = self.blobs.iter().find(|blob| blob.range.contains(at))?;
-        let start = usize::try_from(at.0 - blob.range.start().0).ok()?;
-        Some(blob.bytes.get(start..start.checked_add(bytes)?)?.to_vec())
-    }
-}
-
-/// Carries out `script`.
-///
-/// # Errors
-///
-/// A record is wrong, a file is missing, or there is no RSDP at the end.
-pub fn run(script: &[u8], source: &mut dyn Source) -> Result<Loaded, LoaderError> {
-    let (records, rest) = script.as_chunks::<RECORD_SIZE>();
-    if !rest.is_empty() || records.is_empty() || records.len() > MAX_RECORDS {
-        return Err(LoaderError::Length { given: script.len() });
-    }
-    let mut loader = Loader { source, blobs: Vec::new(), total: 0, findings: Findings::about_tables() };
-    for (number, record) in records.iter().enumerate() {
-        let done = loader.step(number, Bytes::new(record));
-        done.map_err(|Wrong(field, fault)| LoaderError::Record { record: number, field, fault })?;
-    }
-    let Loader { blobs, findings, .. } = loader;
-    let rsdp = blobs.iter().filter(|blob| blob.zone == Zone::FSegment).find_map(find_rsdp);
-    let rsdp = rsdp.or_else(|| blobs.iter().find_map(find_rsdp));
-    let rsdp = rsdp.ok_or(LoaderError::NoRsdp { files: blobs.len() })?;
-    Ok(Loaded { rsdp, blobs, findings: findings.into_list() })
-}
-
-/// The signature of an RSDP, at a multiple of 16 (ACPI 6.5, section 5.2.5.1).
-fn find_rsdp(blob: &Blob) -> Option<PhysAddr> {
-    let at = blob.bytes.chunks(16).position(|chunk| chunk.starts_with(b"RSD PTR "))?;
-    blob.range.start().checked_add(16 * at as u64)
-}
-
 /// A field and what is wrong with it.
-struct Wrong(&'static str, LoaderFault);
+pub(super) struct Wrong(pub(super) &'static str, pub(super) LoaderFault);
 
-struct Loader<'s> {
-    source: &'s mut dyn Source,
-    blobs: Vec<Blob>,
+/// The files that the script has loaded so far.
+pub(super) struct Loader<'s> {
+    pub(super) source: &'s mut dyn Source,
+    pub(super) blobs: Vec<Blob>,
     /// Bytes of all files so far.
-    total: usize,
-    findings: Findings,
+    pub(super) total: usize,
+    pub(super) findings: Findings,
 }
 
 /// The place of a record in a finding.
@@ -231,7 +42,7 @@ fn record_place(number: usize) -> String {
 }
 
 impl Loader<'_> {
-    fn step(&mut self, number: usize, record: Bytes<'_>) -> Result<(), Wrong> {
+    pub(super) fn step(&mut self, number: usize, record: Bytes<'_>) -> Result<(), Wrong> {
         match word(record, 0) {
             command::PADDING => Ok(()),
             command::ALLOCATE => self.allocate(record),

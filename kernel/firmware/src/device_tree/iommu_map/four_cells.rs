@@ -2,15 +2,19 @@
 //!
 //! A map of another length is not read at all. An entry whose phandle does not exist costs the IDs in it, and no others.
 
-use super::iommu_map::{Entry, IOMMU_MAP, IommuMap, MAX_ENTRIES, Missing, Stop, StopCause, get};
-use super::tree::{NodeIndex, Tree};
+use crate::device_tree::tree::{NodeIndex, Tree};
+
+use super::cursor::get;
+use super::map::{Entry, IommuMap, Missing};
+use super::property::{IOMMU_MAP, MAX_ENTRIES};
+use super::stop::{Stop, StopCause};
 
 /// Cells of an entry: base, phandle, output base, length.
 const CELLS: usize = 4;
 
 impl IommuMap {
     /// The map of `node`, if it has one.
-    pub(super) fn read_four_cells(tree: &Tree, node: NodeIndex) -> Option<Self> {
+    pub(in crate::device_tree) fn read_four_cells(tree: &Tree, node: NodeIndex) -> Option<Self> {
         let value = tree.property(node, IOMMU_MAP)?;
         let mut map = Self::without_entries(tree, node);
         let (cells, odd_bytes) = value.as_chunks();
