@@ -22,6 +22,10 @@ fn device() -> RefCell<Device> {
     RefCell::new(Device::new(&[1, 2, 3]))
 }
 
+fn two_domains(iommu: &mut impl IommuOps) -> [DomainHandle; 2] {
+    [(); 2].map(|()| iommu.alloc_domain(DomainKind::Paging).unwrap())
+}
+
 /// First and last address of each mapping of a domain in the device.
 fn mapped(device: &RefCell<Device>, domain: u32) -> Vec<(u64, u64)> {
     let device = device.borrow();
@@ -134,8 +138,7 @@ fn an_endpoint_moves_and_what_it_leaves_empty_is_replayed_later() {
 fn a_refused_attach_leaves_the_endpoint_where_it_was() {
     let device = device();
     let mut viommu = start(&device).unwrap();
-    let one = viommu.alloc_domain(DomainKind::Paging).unwrap();
-    let two = viommu.alloc_domain(DomainKind::Paging).unwrap();
+    let [one, two] = two_domains(&mut viommu);
     viommu.map(one, pages(1, 1), PhysAddr(0), RW).unwrap();
     viommu.attach(one, A).unwrap();
     device.borrow_mut().script = [Serve::Status(INVAL)].into();
@@ -150,8 +153,7 @@ fn a_refused_attach_leaves_the_endpoint_where_it_was() {
 fn a_replay_that_fails_brings_the_endpoint_back_to_its_old_domain() {
     let device = device();
     let mut viommu = start(&device).unwrap();
-    let one = viommu.alloc_domain(DomainKind::Paging).unwrap();
-    let two = viommu.alloc_domain(DomainKind::Paging).unwrap();
+    let [one, two] = two_domains(&mut viommu);
     viommu.map(one, pages(1, 1), PhysAddr(0), RW).unwrap();
     viommu.attach(one, A).unwrap();
     viommu.map(two, pages(2, 1), PhysAddr(0), RW).unwrap();
@@ -168,8 +170,7 @@ fn a_replay_that_fails_brings_the_endpoint_back_to_its_old_domain() {
 fn an_endpoint_whose_return_fails_is_reported_as_detached() {
     let device = device();
     let mut viommu = start(&device).unwrap();
-    let one = viommu.alloc_domain(DomainKind::Paging).unwrap();
-    let two = viommu.alloc_domain(DomainKind::Paging).unwrap();
+    let [one, two] = two_domains(&mut viommu);
     viommu.attach(one, A).unwrap();
     viommu.map(two, pages(2, 1), PhysAddr(0), RW).unwrap();
     device.borrow_mut().script = [Serve::Well, Serve::Status(8), Serve::Well, Serve::Status(NOENT)].into();
@@ -183,8 +184,7 @@ fn an_endpoint_whose_return_fails_is_reported_as_detached() {
 fn detach_uses_the_domain_that_the_endpoint_is_in() {
     let device = device();
     let mut viommu = start(&device).unwrap();
-    let one = viommu.alloc_domain(DomainKind::Paging).unwrap();
-    let two = viommu.alloc_domain(DomainKind::Paging).unwrap();
+    let [one, two] = two_domains(&mut viommu);
     assert_eq!(viommu.detach(one, A).unwrap_err().cause, RefusalCause::NoEntry);
     viommu.attach(one, A).unwrap();
     let refusal = viommu.detach(two, A).unwrap_err();
