@@ -10,7 +10,7 @@ use addr::{PhysAddr, Range};
 use firmware::acpi::{Arena, PhysicalMemory, Surroundings, Tables, describe};
 
 use crate::acpi_handler::open;
-use crate::answers;
+use crate::{MOST, answers};
 
 /// Where the memory begins; the RSDP is its first bytes.
 const BASE: u64 = 0x4000_0000;
@@ -64,7 +64,7 @@ pub fn exercise(input: &[u8]) {
     let arena = Arena::new(&tables);
     let opened = open(&arena).expect("the acpi crate takes every arena");
     let (description, map) = describe(&tables, &opened, surroundings).expect("there is RAM");
-    answers::check(&description, &map, map.node_count());
+    answers::check(&description, &map, map.node_count(), &MOST);
 }
 
 /// The tables whose bodies `input` has.

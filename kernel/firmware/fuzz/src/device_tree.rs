@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use firmware::device_tree::{describe, early};
 
-use crate::answers;
+use crate::{MOST, answers};
 
 /// First bytes of every blob (Devicetree Specification 0.4, section 5.2).
 const MAGIC: [u8; 4] = 0xd00d_feed_u32.to_be_bytes();
@@ -27,7 +27,7 @@ pub fn exercise(input: &[u8]) {
         &built
     };
     match describe(blob) {
-        Ok((description, map)) => answers::check(&description, &map, map.node_count()),
+        Ok((description, map)) => answers::check(&description, &map, map.node_count(), &MOST),
         Err(error) => {
             black_box(error.to_string());
             black_box(early(blob));

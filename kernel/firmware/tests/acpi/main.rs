@@ -2,6 +2,8 @@
 
 #[path = "../../../src/input/acpi_handler.rs"]
 mod acpi_handler;
+#[path = "../answers/mod.rs"]
+mod answers;
 mod exercise;
 mod fixtures;
 mod fw_cfg;

@@ -1,4 +1,5 @@
-//! What is asked of every description and map, whichever language they come from.
+//! What is asked of every description and map, whichever language they come from: by the tests of both routes, and
+//! by the fuzz targets.
 
 use std::hint::black_box;
 
@@ -6,15 +7,17 @@ use addr::RequesterId;
 use firmware::Description;
 use probe::{FirmwareMap, FwNode, InputIds};
 
-/// Requester IDs that are asked for: the first bus, its second, and both ends of all.
-const REQUESTERS: [u16; 6] = [0, 8, 0x10, 0x100, 0x2000, 0xffff];
-/// Most nodes that are asked: more of them tell nothing new, and cost executions.
-const MAX_NODES: u32 = 48;
-/// Most host bridges that are asked.
-const MAX_BRIDGES: usize = 4;
+/// Requester IDs that are asked for: both ends of the first bus and of all, and some between.
+const REQUESTERS: [u16; 7] = [0, 8, 0x10, 0xff, 0x100, 0x2000, 0xffff];
 
-/// Checks what `description` promises, and asks `map` for everything the kernel would.
-pub(crate) fn check(description: &Description, map: &dyn FirmwareMap, node_count: u32) {
+/// How much is asked: the tests ask everything; for a fuzz target more of it tells nothing new, and costs executions.
+pub(crate) struct Most {
+    pub(crate) nodes: u32,
+    pub(crate) bridges: usize,
+}
+
+/// Checks what `description` promises, and asks `map` for everything the kernel would, as far as `most` says.
+pub(crate) fn check(description: &Description, map: &dyn FirmwareMap, node_count: u32, most: &Most) {
     assert!(!description.memory.is_empty(), "a description without RAM");
     for pair in description.memory.windows(2) {
         assert!(pair[0].end() < pair[1].start(), "RAM is not sorted, or overlaps");
@@ -23,23 +26,23 @@ pub(crate) fn check(description: &Description, map: &dyn FirmwareMap, node_count
         assert!(bridge.first_bus <= bridge.last_bus, "a host bridge without buses");
         let buses = u64::from(bridge.last_bus - bridge.first_bus) + 1;
         assert!(bridge.ecam.size() >= buses << 20, "configuration space is too short for its buses");
-        assert!(bridge.node.0 < node_count, "a host bridge's node is none");
+        assert!(bridge.node.0 < node_count, "a host bridge's node does not exist");
     }
     for device in &description.platform_devices {
-        assert!(device.node.0 < node_count, "a platform device's node is none");
+        assert!(device.node.0 < node_count, "a platform device's node does not exist");
     }
     for finding in &description.findings {
         assert!(!finding.sentence.is_empty() && !finding.subject.is_empty(), "a finding without words");
     }
-    for bridge in description.host_bridges.iter().take(MAX_BRIDGES) {
+    for bridge in description.host_bridges.iter().take(most.bridges) {
         for requester in REQUESTERS {
             let ids = InputIds::Requesters(vec![RequesterId(requester), RequesterId(requester ^ 0x100)]);
             ask(map, bridge.node, &ids);
             black_box(map.remark(bridge.node, &ids));
         }
     }
-    // The last one is no node, which a map has to bear.
-    for node in (0..node_count.min(MAX_NODES)).chain([node_count]).map(FwNode) {
+    // The last one does not exist, which a map has to bear.
+    for node in (0..node_count.min(most.nodes)).chain([node_count]).map(FwNode) {
         ask(map, node, &InputIds::Node);
         black_box(map.name(node));
     }

@@ -1,5 +1,7 @@
 //! The device tree route from outside: bytes in, description, map and findings out.
 
+#[path = "../answers/mod.rs"]
+mod answers;
 mod early;
 mod fixtures;
 mod functions;
