@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 
 use probe::Severity;
 
-use super::cursor::{AmlFault, Cursor, begins_name};
+use super::cursor::{Cursor, begins_name};
+use super::fault::AmlFault;
 use super::heap::Value;
 use super::limits::MAX_DEPTH;
 use super::machine::Machine;

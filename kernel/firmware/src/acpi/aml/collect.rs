@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 
 use probe::Severity;
 
-use super::cursor::Segment;
 use super::device::{AmlDevice, PRESENT_OR_FUNCTIONAL, Uid};
 use super::found::Found;
 use super::id;
 use super::machine::Machine;
+use super::name::Segment;
 use super::resource::Resource;
 use super::stop::Reason;
 use super::template;

@@ -1,15 +1,11 @@
 //! AML as items: numbers, lengths, names and data, every read checked, every error with its place.
 
 use alloc::vec::Vec;
-use core::fmt;
 
+use super::fault::{AmlFault, FaultKind};
+use super::limits::{MAX_EXPRESSION, MAX_PARENTS};
+use super::name::{NameString, Segment};
 use super::opcode::{self, operator};
-
-/// Most steps up (`^`) in one name; no tree is deeper.
-const MAX_PARENTS: usize = 64;
-
-/// Most operands and operators of one expression.
-const MAX_EXPRESSION: usize = 1024;
 
 /// A part of a table that is still to be read.
 #[derive(Clone, Copy, Debug)]
@@ -20,74 +16,6 @@ pub(super) struct Cursor<'a> {
     /// The next byte, counted from the table's first.
     pub(super) at: usize,
     end: usize,
-}
-
-/// What cannot be understood, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AmlFault {
-    pub(super) at: usize,
-    pub(super) kind: FaultKind,
-}
-
-/// See [`AmlFault`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FaultKind {
-    #[error("it exceeds the enclosing object")]
-    Cut,
-    #[error("length {length:#x}, expected {least:#x} to {most:#x}, the end of the enclosing object")]
-    Package { length: usize, least: usize, most: usize },
-    #[error("byte {0:#04x} is not allowed in a name")]
-    NameByte(u8),
-    #[error("a name has more than {MAX_PARENTS} parent prefixes")]
-    Parents,
-    #[error("{0:#04x} is not an opcode")]
-    Opcode(u16),
-    #[error("{0} is not data")]
-    NoData(&'static str),
-    #[error("an expression has more than {MAX_EXPRESSION} terms")]
-    Expression,
-}
-
-/// Four letters, digits or underscores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Segment(pub(super) [u8; 4]);
-
-impl fmt::Display for Segment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letters = self.0.iter().rposition(|&byte| byte != b'_').map_or(1, |last| last + 1);
-        self.0[..letters].iter().try_for_each(|&byte| write!(f, "{}", char::from(byte)))
-    }
-}
-
-/// A path in the namespace, as it stands in AML.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NameString {
-    pub(super) from_root: bool,
-    pub(super) parents: usize,
-    pub(super) segments: Vec<Segment>,
-}
-
-impl NameString {
-    /// A name of one segment, looked for in the scopes around as well.
-    pub(super) fn lone(segment: Segment) -> Self {
-        Self { from_root: false, parents: 0, segments: Vec::from([segment]) }
-    }
-}
-
-impl fmt::Display for NameString {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.from_root {
-            f.write_str("\\")?;
-        }
-        (0..self.parents).try_for_each(|_| f.write_str("^"))?;
-        for (index, segment) in self.segments.iter().enumerate() {
-            if index > 0 {
-                f.write_str(".")?;
-            }
-            write!(f, "{segment}")?;
-        }
-        Ok(())
-    }
 }
 
 /// A data object; what has a length of its own is not opened yet.

@@ -1,9 +1,10 @@
 //! Terms that define objects or add to a scope (ACPI 6.5, section 20.2.5.1 and 20.2.5.2).
 
 use super::block::{Block, Next};
-use super::cursor::{Cursor, NameString};
+use super::cursor::Cursor;
 use super::heap::{Object, Value};
 use super::machine::Machine;
+use super::name::NameString;
 use super::opcode::{self, field};
 use super::stop::{Reason, Stop, of_fault};
 use super::tree::Kind;

@@ -1,4 +1,4 @@
-//! How much one evaluation may take, and all of them together.
+//! How much AML may ask for: in one name or expression, in one evaluation, in all of them together.
 
 /// Most statements and operators of one evaluation.
 pub(super) const MAX_STEPS: usize = 1 << 16;
@@ -17,3 +17,9 @@ pub(super) const MAX_PACKAGE_DEPTH: usize = 8;
 
 /// Most bytes and elements that are handed out for all devices together: one text or template may be used by many.
 pub(super) const MAX_VALUE_BYTES: usize = 1 << 20;
+
+/// Most steps up (`^`) in one name; no tree is deeper.
+pub(super) const MAX_PARENTS: usize = 64;
+
+/// Most operands and operators of one expression.
+pub(super) const MAX_EXPRESSION: usize = 1024;

@@ -9,22 +9,27 @@
 //! while it scans, and `_INI`.
 
 mod block;
+mod buffer_field;
 mod collect;
 mod compare;
 mod convert;
 mod cursor;
 mod define;
+mod descriptor;
 mod device;
+mod fault;
 mod findings;
 mod found;
 mod heap;
 mod id;
 mod limits;
 mod machine;
+mod name;
 mod opcode;
 mod operators;
 mod osi;
 mod reference;
+mod remark;
 mod resource;
 mod spoil;
 mod stop;

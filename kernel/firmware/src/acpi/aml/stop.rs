@@ -1,8 +1,9 @@
 //! Why an evaluation has no value.
 
-use super::cursor::{AmlFault, FaultKind, NameString};
+use super::fault::{AmlFault, FaultKind};
 use super::heap::Source;
 use super::limits::{MAX_ALL_STEPS, MAX_DEPTH, MAX_STEPS, MAX_VALUE_BYTES};
+use super::name::NameString;
 use super::tree::Refusal;
 
 /// Why an evaluation has no value, and where it ended.

@@ -6,89 +6,13 @@
 use alloc::vec::Vec;
 
 use addr::{PhysAddr, Range};
-use probe::Severity;
 
+use super::descriptor::{LARGE, large, small};
+use super::remark::Remark;
 use super::resource::{AddressSpace, Caching, GenericRegister, Interrupts, Resource, SpaceKind};
-
-/// Names of small descriptors (ACPI 6.5, table 6.34).
-mod small {
-    pub(super) const IRQ: u8 = 0x04;
-    pub(super) const DMA: u8 = 0x05;
-    pub(super) const START_DEPENDENT: u8 = 0x06;
-    pub(super) const END_DEPENDENT: u8 = 0x07;
-    pub(super) const IO: u8 = 0x08;
-    pub(super) const FIXED_IO: u8 = 0x09;
-    pub(super) const FIXED_DMA: u8 = 0x0a;
-    pub(super) const VENDOR: u8 = 0x0e;
-    pub(super) const END: u8 = 0x0f;
-}
-
-/// Names of large descriptors (ACPI 6.5, table 6.44).
-mod large {
-    pub(super) const MEMORY24: u8 = 0x01;
-    pub(super) const REGISTER: u8 = 0x02;
-    pub(super) const VENDOR: u8 = 0x04;
-    pub(super) const MEMORY32: u8 = 0x05;
-    pub(super) const MEMORY32_FIXED: u8 = 0x06;
-    pub(super) const DWORD_SPACE: u8 = 0x07;
-    pub(super) const WORD_SPACE: u8 = 0x08;
-    pub(super) const INTERRUPT: u8 = 0x09;
-    pub(super) const QWORD_SPACE: u8 = 0x0a;
-    pub(super) const EXTENDED_SPACE: u8 = 0x0b;
-    pub(super) const GPIO: u8 = 0x0c;
-    pub(super) const CLOCK_INPUT: u8 = 0x13;
-}
-
-/// First byte of a large descriptor has this bit.
-const LARGE: u8 = 0x80;
 
 /// Last I/O port that the 16-bit descriptors can name.
 const LAST_PORT: u64 = 0xffff;
-
-/// What is odd about a descriptor.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Remark {
-    #[error("the template ends inside a descriptor; the rest is not read")]
-    Cut,
-    #[error("the template has no end tag; it is used anyway")]
-    NoEnd,
-    #[error("{0:#x} bytes after the end tag; they are not read")]
-    BehindEnd(usize),
-    #[error("the end tag's checksum is {found:#04x}, expected 0 or {expected:#04x}; it is ignored")]
-    Checksum { found: u8, expected: u8 },
-    #[error("unknown descriptor {0:#04x}; it is skipped")]
-    Unknown(u8),
-    #[error(
-        "descriptor {0:#04x} (DMA, alternatives, vendor, GPIO, serial bus, pins) is not supported; it is skipped"
-    )]
-    Unused(u8),
-    #[error("descriptor {descriptor:#04x} is {length} bytes long, expected at least {least}; it is skipped")]
-    Short { descriptor: u8, length: usize, least: usize },
-    #[error("the range {start:#x} to {end:#x} ends before it begins; it is skipped")]
-    Reversed { start: u64, end: u64 },
-    #[error("the range of {length:#x} bytes at {start:#x} exceeds the address space; it is skipped")]
-    Overflow { start: u64, length: u64 },
-    #[error("the range {start:#x} to {end:#x} has length 0; it is skipped")]
-    Empty { start: u64, end: u64 },
-    #[error("the length {length:#x} contradicts the range {start:#x} to {end:#x}; the range is used")]
-    Length { start: u64, end: u64, length: u64 },
-    #[error("unknown address space type {0:#04x}; it is skipped")]
-    Space(u8),
-    #[error("bus numbers {start:#x} to {end:#x} have length {length:#x}; the length is used")]
-    BusLength { start: u64, end: u64, length: u64 },
-    #[error("the descriptor has no interrupt number; it is skipped")]
-    NoInterrupt,
-}
-
-impl Remark {
-    pub(super) fn severity(&self) -> Severity {
-        match self {
-            Self::Unused(_) | Self::Empty { .. } => Severity::Info,
-            Self::Cut | Self::NoEnd => Severity::Error,
-            _ => Severity::Warning,
-        }
-    }
-}
 
 /// Reads a template; `remark` is told what is odd, and where in `bytes`.
 pub(super) fn read(bytes: &[u8], mut remark: impl FnMut(usize, Remark)) -> Vec<Resource> {

@@ -2,9 +2,11 @@
 
 use alloc::vec::Vec;
 
-use super::cursor::{Cursor, Data, FaultKind, NameString, begins_name};
+use super::cursor::{Cursor, Data, begins_name};
+use super::fault::FaultKind;
 use super::heap::{Cause, Known, Object, Reference, Source, Value};
 use super::machine::{LOCALS, Machine, SLOTS};
+use super::name::NameString;
 use super::opcode;
 use super::stop::{Reason, Stop, of_fault};
 use super::store::{Target, slot};

@@ -5,8 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use super::cursor::{Cursor, NameString, Segment};
+use super::cursor::Cursor;
 use super::heap::{Handle, Value};
+use super::name::{NameString, Segment};
 
 /// Most objects of all tables; a server with 512 processors has about 10,000.
 const MAX_NODES: usize = 1 << 16;
