@@ -25,7 +25,7 @@ use crate::machine::registers::{self, RegistersError};
 pub enum Handle {
     /// A PCI function.
     Function(FunctionIndex),
-    /// A platform device, by its index in [`Hardware::platform`].
+    /// A platform device, by its index in `Hardware::platform`.
     Platform(usize),
 }
 

@@ -44,7 +44,7 @@ pub struct Options {
     pub(crate) order: Option<Order>,
     /// Drivers that are left out or late, and devices with a driver of their own (`drivers=`, `driver_override=`).
     pub(crate) drivers: DriverChoice,
-    /// Words that only the image for two CPUs supports: [`TWO_CPU_WORDS`] with their values.
+    /// Words that only the image for two CPUs supports: `TWO_CPU_WORDS` with their values.
     pub two_cpu_words: Vec<String>,
     /// Words that are unknown or have no effect on this machine.
     pub(crate) warnings: Vec<String>,

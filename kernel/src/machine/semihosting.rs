@@ -45,7 +45,7 @@ pub enum HostError {
     /// The name is not a valid file name: it contains a NUL.
     #[error("the name contains a NUL")]
     BadName,
-    /// The file is longer than [`FILE_LIMIT`].
+    /// The file is longer than `FILE_LIMIT`.
     #[error("{bytes} bytes exceed the limit of {FILE_LIMIT}")]
     TooLong {
         /// Its length in bytes.
@@ -80,7 +80,7 @@ pub(crate) fn write_console(text: &CStr) {
     }
 }
 
-/// The whole content of the host's file `name`, at most [`FILE_LIMIT`] bytes.
+/// The whole content of the host's file `name`, at most `FILE_LIMIT` bytes.
 ///
 /// # Errors
 ///

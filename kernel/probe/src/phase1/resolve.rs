@@ -1,4 +1,4 @@
-//! From a device to the IOMMU instances that firmware names for it. Reads only; sets up nothing.
+//! From a device to the IOMMU instances that firmware names for it. Sets up nothing; only findings are recorded.
 
 use alloc::vec::Vec;
 

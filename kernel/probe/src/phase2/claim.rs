@@ -6,9 +6,20 @@
 //! ```compile_fail,E0451
 //! use probe::{BindError, Direct, Dma, DmaClaim, Driver, Provides};
 //!
-//! /// The first IOMMU that firmware names is ready; that the second one is not, does not matter here.
+//! /// The first IOMMU that firmware names is ready; whether the second one is ready is not asked.
 //! fn bind_at_once(driver: &mut dyn Driver<u32>, device: &u32) -> Result<Provides, BindError> {
 //!     let claim = DmaClaim { dma: Dma::Direct(Direct::Unprobed) };
+//!     driver.bind(device, claim)
+//! }
+//! ```
+//!
+//! The same with a claim that phase 2 made compiles, and the names that the example above uses exist:
+//!
+//! ```
+//! use probe::{BindError, Direct, Dma, DmaClaim, Driver, Provides};
+//!
+//! fn bind(driver: &mut dyn Driver<u32>, device: &u32, claim: DmaClaim) -> Result<Provides, BindError> {
+//!     let _unprobed = Dma::Direct(Direct::Unprobed);
 //!     driver.bind(device, claim)
 //! }
 //! ```
