@@ -1,9 +1,9 @@
-//! What is still to be done, cut into pieces.
+//! Pending and running work, divided into pieces.
 //!
-//! A piece is what one thread of control does without letting go of the core: on Linux, what happens
-//! under `iommu_probe_device_lock` or under a device's lock. Between two pieces anything else may come in;
-//! so a caller with several CPUs, or one that wants to try every interleaving, holds activities and
-//! decides which of them goes on.
+//! A piece is the work that one thread does without releasing the core: on Linux, the work under
+//! `iommu_probe_device_lock` or under a device's lock. Other work may run between two pieces. A
+//! caller with several CPUs, or one that tries every interleaving, holds activities and decides
+//! which of them continues.
 
 use crate::data::dma::{DmaState, Ungrouped};
 use crate::data::id::DeviceId;
@@ -13,18 +13,18 @@ use crate::linux::state::Linux;
 use crate::table::Tables;
 use crate::table::bind::Task;
 
-/// Something that has been begun or can be: a replay, a bind, a device's arrival.
+/// An activity that is in progress or can begin: a replay, a bind, a device's arrival.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Activity(pub(crate) Work);
 
-/// One thing that is still to be done.
+/// One unit of pending work.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) enum Work {
-    /// What was queued, and has not begun.
+    /// Queued work that has not begun.
     Task(Task),
     /// `fixed`: the next device, or the next group, of a replay.
     Replay(Replay),
-    /// Linux's paths: what has begun.
+    /// Linux's paths: an activity in progress.
     Linux(LinuxActivity),
 }
 
@@ -35,7 +35,7 @@ impl Activity {
         matches!(self.0, Work::Replay(_) | Work::Linux(LinuxActivity::Register(_)))
     }
 
-    /// What the next piece of it does, for people.
+    /// Description of the next piece.
     #[must_use]
     pub fn next_piece(&self) -> &'static str {
         match &self.0 {
@@ -48,7 +48,7 @@ impl Activity {
 }
 
 impl Work {
-    /// The device that it is about: the one that is added or bound, or the IOMMU whose replay it is.
+    /// The device of the activity: the one that is added or bound, or the IOMMU whose replay it is.
     pub(crate) fn device<D>(&self, tables: &Tables<D>) -> Option<DeviceId> {
         match self {
             Self::Task(task) => Some(task.device()),
@@ -57,7 +57,7 @@ impl Work {
         }
     }
 
-    /// Does one piece; what is left, if anything is.
+    /// Does one piece; returns the remaining activity, if any.
     pub(crate) fn advance<D>(self, linux: Option<&mut Linux>, tables: &mut Tables<D>) -> Option<Self> {
         match (self, linux) {
             // The device was removed after this was queued.
@@ -78,8 +78,9 @@ impl Work {
         }
     }
 
-    /// Whether the next piece of a walk is about a device that firmware leads to no IOMMU, or that has its group:
-    /// then it changes nothing, whatever happens before it, as long as nothing is taken away.
+    /// Whether the next piece of a walk visits a device that is not behind an IOMMU or that already
+    /// has its group. Such a piece has no effect, whatever happens before it, as long as no device,
+    /// driver or IOMMU is removed.
     pub(crate) fn next_is_idle<D>(&self, tables: &Tables<D>) -> bool {
         let walk = match self {
             Self::Replay(replay) => replay.walk(),

@@ -1,7 +1,7 @@
 //! The invariants I1 to I11 of the probe path, checked while it runs.
 //!
-//! I3, I4 and I5 are looked at in the step that could break them, the others whenever the machine has
-//! come to rest.
+//! I3, I4 and I5 are checked in the step that could break them, the others whenever the machine is
+//! at rest.
 
 use alloc::format;
 use alloc::string::String;
@@ -17,10 +17,11 @@ use crate::table::device::Device;
 use crate::table::instance::Attachment;
 use crate::table::invariant::Id;
 
-/// What was found broken, and by what.
+/// The broken invariants, each with its violation.
 pub(crate) type Broken = Vec<(Id, String)>;
 
-/// Checks what must hold when nothing is left to do, beside what a path has found `broken`. Cost is linear in devices.
+/// Checks the invariants that hold at rest, in addition to those that a path has found `broken`.
+/// The cost is linear in devices.
 pub(crate) fn at_rest<D>(tables: &mut Tables<D>, mut broken: Broken) {
     check_classes(tables, &mut broken);
     check_devices(tables, &mut broken);
@@ -70,7 +71,7 @@ fn check_devices<D>(tables: &Tables<D>, broken: &mut Broken) {
         device.node().is_some_and(|own| nodes.iter().any(|node| tables.firmware.is_behind(*node, own)))
     };
     for device in tables.devices.iter() {
-        // A host bridge that waited for an IOMMU behind itself could not have done otherwise than to give up.
+        // A host bridge that waited for an IOMMU behind itself had to give up.
         if let DmaState::Ungrouped(Ungrouped::Waiting(nodes)) = device.dma()
             && nodes.iter().all(|node| tables.instances.is_ready(*node))
             && !is_behind(device, nodes)

@@ -1,8 +1,9 @@
-//! The core's verbs: add, remove, register, unbind, rebind, expire, settle. Everything else follows from them.
+//! The core's operations: add, remove, register, unbind, rebind, expire, settle. All other work
+//! follows from them.
 //!
-//! A verb changes the machine and queues what follows from it; [`Core::step`] does one piece of that,
-//! and [`Core::settle`] all of it. So a caller that wants to look, or to interfere, between two
-//! devices of a replay can; and one that wants several activities to be in progress at once has
+//! An operation changes the machine and queues the work that follows from it; [`Core::step`] does
+//! one piece of that work, and [`Core::settle`] all of it. A caller can therefore inspect or change
+//! the machine between two devices of a replay. For several activities in progress at once, use
 //! [`Core::take`] and [`Core::advance`].
 
 use alloc::boxed::Box;
@@ -32,15 +33,16 @@ use crate::traits::bus::Bus;
 use crate::traits::driver::Driver;
 use crate::traits::firmware::FirmwareMap;
 
-/// The probe path's state: devices, buses, drivers, instances, groups, and what is still to be done.
+/// The probe path's state: devices, buses, drivers, instances, groups, and pending work.
 ///
-/// `D` is the machine's own handle to a device; the core hands it to drivers and never looks into it.
+/// `D` is the machine's own handle to a device; the core passes it to drivers without inspecting
+/// it.
 pub struct Core<D> {
     pub(crate) path: Path,
     pub(crate) tables: Tables<D>,
-    /// What the path remembers beside the tables; `fixed` remembers nothing.
+    /// State of the path in addition to the tables; `fixed` has none.
     pub(crate) linux: Option<Linux>,
-    /// What [`Core::step`] has begun.
+    /// The activity that [`Core::step`] has begun.
     pub(crate) current: Option<Work>,
 }
 
@@ -62,14 +64,15 @@ impl<D> Core<D> {
         self.tables.buses.add(bus)
     }
 
-    /// Says how Linux's paths group the devices of a bus. On a bus of which nothing is said, each has a group of its own.
+    /// Sets how Linux's paths group the devices of a bus. By default, each device has a separate
+    /// group.
     pub fn group_as_linux(&mut self, bus: BusId, as_linux: Box<dyn LinuxBus>) {
         if let Some(linux) = &mut self.linux {
             linux.add_bus(bus, as_linux);
         }
     }
 
-    /// Adds a device and runs phase 1 for it; if there is a driver for it, binding that is queued.
+    /// Adds a device and runs phase 1 for it; if a driver matches it, a bind is queued.
     pub fn add_device(&mut self, bus: BusId, new: NewDevice<D>) -> DeviceId {
         let (id, mut rest) = self.begin_add_device(bus, new);
         while let Some(activity) = rest {
@@ -78,7 +81,8 @@ impl<D> Core<D> {
         id
     }
 
-    /// Puts a device on its bus; what else adding it means is returned, unless the path does that at once.
+    /// Puts a device on its bus; returns the rest of its arrival, unless the path does that at
+    /// once.
     pub fn begin_add_device(&mut self, bus: BusId, new: NewDevice<D>) -> (DeviceId, Option<Activity>) {
         let Self { tables, linux, .. } = self;
         let id = tables.devices.add(bus, new);
@@ -128,8 +132,8 @@ impl<D> Core<D> {
         self.tables.queue_bind(device);
     }
 
-    /// From now on, only the driver of this name is for the device, whatever it matches otherwise; or as before. A driver
-    /// that is bound stays (Linux: `driver_override`).
+    /// From now on, only the driver with this name matches the device; `None` removes the
+    /// restriction. A bound driver stays (Linux: `driver_override`).
     pub fn override_driver(&mut self, device: DeviceId, driver: Option<&str>) {
         let name = self.device(device).name().into();
         self.tables.drivers.set_override(name, driver.map(Into::into));
@@ -140,7 +144,7 @@ impl<D> Core<D> {
         self.tables.drivers.set_override(device, Some(driver));
     }
 
-    /// Removes a device: unbinds it, takes it out of its group, forgets it.
+    /// Removes a device: unbinds it, removes it from its group, deletes it.
     pub fn remove_device(&mut self, device: DeviceId) {
         self.release_driver(device);
         let Self { tables, linux, .. } = self;
@@ -159,9 +163,8 @@ impl<D> Core<D> {
         tables.log.event(Event::DeviceRemoved(device));
     }
 
-    /// Gives up waiting for IOMMUs that never came, as Linux does when the deferral timeout expires:
-    /// their devices are bound without them. A device that is bound so stays out of every group until
-    /// it is unbound.
+    /// Stops waiting for missing IOMMUs, as Linux does when the deferral timeout expires: their
+    /// devices are bound without them. Such a device stays without a group until it is unbound.
     pub fn expire_deferrals(&mut self) {
         self.tables.binds.expire();
         self.tables.wake(|_| true);
@@ -177,31 +180,33 @@ impl<D> Core<D> {
         self.tables.binds.take_at(position).map(|task| Activity(Work::Task(task)))
     }
 
-    /// What is queued and not begun, by the device that it is about.
+    /// The device of each queued activity that has not begun.
     pub fn queued(&self) -> impl Iterator<Item = DeviceId> {
         self.tables.binds.queued().map(|task| task.device())
     }
 
-    /// The device that an activity is about: the one that is added or bound, or the IOMMU whose replay it is.
+    /// The device of an activity: the one that is added or bound, or the IOMMU whose replay it is.
     pub fn device_of(&self, activity: &Activity) -> Option<DeviceId> {
         activity.0.device(&self.tables)
     }
 
-    /// Does one piece of an activity; what is left of it, if anything is.
+    /// Does one piece of an activity; returns the remaining activity, if any.
     ///
-    /// A piece is one device of a replay, one group's default domain, or one attempt to bind; on Linux's
-    /// paths also each part of these between which Linux lets go of its locks.
+    /// A piece is one device of a replay, one group's default domain, or one attempt to bind; on
+    /// Linux's paths also each part of these between two releases of Linux's locks.
     pub fn advance(&mut self, activity: Activity) -> Option<Activity> {
         activity.0.advance(self.linux.as_mut(), &mut self.tables).map(Activity)
     }
 
-    /// Whether the next piece of a walk is about a device that firmware leads to no IOMMU, or that has its group:
-    /// then it changes nothing, whatever happens before it, as long as nothing is taken away.
+    /// Whether the next piece of a walk visits a device that is not behind an IOMMU or that already
+    /// has its group. Such a piece has no effect, whatever happens before it, as long as no device,
+    /// driver or IOMMU is removed.
     pub fn next_is_idle(&self, activity: &Activity) -> bool {
         activity.0.next_is_idle(&self.tables)
     }
 
-    /// Does one piece of what is queued; false if there is nothing to do. What has been begun comes first.
+    /// Does one piece of work; false if there is none. An activity in progress comes before queued
+    /// ones.
     pub fn step(&mut self) -> bool {
         let queued = || self.tables.binds.take().map(Work::Task);
         let Some(work) = self.current.take().or_else(queued) else {
@@ -211,10 +216,11 @@ impl<D> Core<D> {
         true
     }
 
-    /// Does everything that is queued, then checks the invariants that hold at rest.
+    /// Completes all queued work, then checks the invariants that hold at rest.
     ///
-    /// It ends: a replay moves forward over the devices, and a bind is retried only after an IOMMU became
-    /// ready, a group got its domain or another driver bound, each of which happens a bounded number of times.
+    /// It terminates: a replay advances over the devices, and a bind is retried only after an IOMMU
+    /// became ready, a group got its domain or another driver bound, each of which happens a
+    /// bounded number of times.
     pub fn settle(&mut self) {
         while self.step() {}
         match &self.linux {
@@ -223,12 +229,13 @@ impl<D> Core<D> {
         }
     }
 
-    /// The path that probing takes.
+    /// The probe path.
     pub fn path(&self) -> Path {
         self.path
     }
 
-    /// How the kernel died, if it did: on Linux's paths an IOMMU without a firmware node can do that.
+    /// How the kernel crashed, if it did: on Linux's paths, an IOMMU without a firmware node can
+    /// cause that.
     pub fn oops(&self) -> Option<&str> {
         self.linux.as_ref()?.oops()
     }
@@ -243,12 +250,12 @@ impl<D> Core<D> {
         self.tables.log.clear();
     }
 
-    /// What was found out about the machine so far.
+    /// The findings so far.
     pub fn findings(&self) -> &[Finding] {
         self.tables.log.findings()
     }
 
-    /// Invariants I1 to I11 of the probe path, each with what broke it first.
+    /// Invariants I1 to I11 of the probe path, each with its first violation.
     pub fn invariants(&self) -> [Verdict; 11] {
         self.tables.invariants.verdicts()
     }
@@ -287,7 +294,8 @@ impl<D> Core<D> {
         self.device(id).driver().or_else(|| self.linux.as_ref()?.binding(id))
     }
 
-    /// Whether something is in the middle of adding a device or of binding a driver to it (Linux: the device lock).
+    /// Whether the device is being added, or a driver is being bound to it (Linux: the device
+    /// lock).
     pub fn is_busy(&self, id: DeviceId) -> bool {
         self.linux.as_ref().is_some_and(|linux| linux.is_busy(id))
     }
@@ -322,7 +330,8 @@ impl<D> Core<D> {
         self.tables.firmware.name(node)
     }
 
-    /// Reserved regions of a group: those of all its members, sorted, neighbours of one kind merged.
+    /// Reserved regions of a group: those of all its members, sorted, adjacent ones of the same
+    /// kind merged.
     pub fn reserved_regions(&self, group: &Group) -> Vec<ReservedRegion> {
         let mut regions = Vec::new();
         for membership in self.tables.memberships(group.id()) {

@@ -1,13 +1,14 @@
 //! `fixed`: the two-phase path that keeps every invariant.
 //!
-//! Phase 1 runs when a device is added, when an IOMMU is published, and after an unbind. Phase 2 runs
-//! when a driver binds, and only reads what phase 1 has found out. What asks is said explicitly (as
-//! [`Asker`]) and never inferred from what an earlier step left behind; readiness is asked of every
-//! IOMMU that the device names, before anything is set up with any of them; and one device's failure
-//! is that device's alone.
+//! Phase 1 runs when a device is added, when an IOMMU is published, and after an unbind. Phase 2
+//! runs when a driver binds, and only reads the result of phase 1. The caller is passed explicitly
+//! (as [`Asker`]) and never inferred from the state that an earlier step left; every IOMMU of the
+//! device must be ready before anything is set up with any of them; and one device's failure does
+//! not affect other devices.
 //!
-//! A replay cannot begin before its IOMMU can be looked up, since it takes what only publishing makes. So this, by
-//! which IOMMUs walked over all devices and found none that was theirs, does not compile:
+//! A replay cannot begin before its IOMMU can be looked up, because it takes a value that only
+//! publishing creates. A walk by an IOMMU that cannot be found, which would group no device, does
+//! therefore not compile:
 //!
 //! ```compile_fail,E0308
 //! use probe::{IommuOps, Published, Replay};
@@ -18,7 +19,7 @@
 //! }
 //! ```
 //!
-//! With what publishing it made, it does:
+//! With the value from publishing, it does:
 //!
 //! ```
 //! use probe::{Published, Replay};
@@ -68,7 +69,7 @@ impl Replay {
         Self { published, walk: Walk::default(), groups: VecDeque::new() }
     }
 
-    /// Whose replay it is.
+    /// The IOMMU.
     pub(crate) fn published(&self) -> &Published {
         &self.published
     }
@@ -99,7 +100,7 @@ pub(crate) fn device_added<D>(tables: &mut Tables<D>, device: DeviceId) {
     tables.queue_bind(device);
 }
 
-/// A device has lost its driver: if it is still outside of its group, now is the time.
+/// A device has lost its driver: if it is not in its group yet, it joins now.
 pub(crate) fn driver_unbound<D>(tables: &mut Tables<D>, device: DeviceId) {
     phase1_at_once(tables, device, Trigger::Bind);
 }
@@ -107,7 +108,7 @@ pub(crate) fn driver_unbound<D>(tables: &mut Tables<D>, device: DeviceId) {
 /// IOMMUs that a device waited for have become ready: phase 1 again.
 pub(crate) fn iommus_ready<D>(tables: &mut Tables<D>, device: DeviceId) {
     phase1_at_once(tables, device, Trigger::Replay);
-    // A bind that came in between was put off, and has slept through what it waits for.
+    // A bind in between was deferred, and has missed the event that it waits for.
     if tables.binds.is_deferred(device) {
         tables.binds.forget(device);
         tables.queue_bind(device);
@@ -158,7 +159,7 @@ pub(crate) fn replay_step<D>(tables: &mut Tables<D>, mut replay: Replay) -> Opti
     if let Some(device) = replay.walk.next(&tables.buses) {
         let asker = Asker::Replay(&replay.published);
         if let Some(created) = phase1(tables, device, asker, Trigger::Replay) {
-            // A device that is only now replayed behind an IOMMU that was ready before has nothing to wait for.
+            // A device that is only now replayed, and whose IOMMU was ready before, does not wait.
             let fwspecs = tables.membership(device).map(|membership| membership.fwspecs());
             if fwspecs.into_iter().flatten().any(|fwspec| fwspec.instance == instance) {
                 replay.groups.push_back(created);
@@ -178,7 +179,7 @@ pub(crate) fn replay_step<D>(tables: &mut Tables<D>, mut replay: Replay) -> Opti
     Some(replay)
 }
 
-/// Checks what must hold when nothing is left to do.
+/// Checks the invariants that hold at rest.
 pub(crate) fn check_at_rest<D>(tables: &mut Tables<D>) {
     let mut broken = Vec::new();
     for device in tables.devices.iter() {
@@ -189,7 +190,7 @@ pub(crate) fn check_at_rest<D>(tables: &mut Tables<D>) {
     check::at_rest(tables, broken);
 }
 
-/// Phase 2: the device's DMA is set up, or will not be.
+/// Phase 2: the device's DMA is set up, or will never be.
 ///
 /// # Errors
 ///
@@ -204,13 +205,13 @@ fn set_up_dma<D>(tables: &mut Tables<D>, device: DeviceId) -> Result<DmaClaim, U
     })
 }
 
-/// Default domains of groups that no replay remembers: they came out of a group without one when it came
-/// apart in the middle of the replay, or the replay ended early because its IOMMU went.
+/// Default domains of groups that are not in any replay's list: a group without a domain was split
+/// in the middle of the replay, or the replay ended early because its IOMMU was removed.
 fn set_up_remaining_domains<D>(tables: &mut Tables<D>) {
     let remaining: Vec<GroupId> =
         tables.groups.iter().filter(|group| !group.has_domain()).map(Group::id).collect();
     for group in remaining {
-        // Another one's refusal may have ended it.
+        // Another device's refusal may have ended it.
         if tables.groups.contains(group) {
             set_up_default_domain(tables, group);
         }
@@ -238,7 +239,8 @@ fn phase1<D>(
     let state = match resolve(tables, device, asker) {
         Resolution::Without(state) => state,
         Resolution::Targets(targets) => {
-            // A driver that gave up waiting runs untranslated; it has to start again behind the IOMMU.
+            // A driver that gave up waiting runs untranslated; it has to be restarted behind the
+            // IOMMU.
             if tables.devices[device].driver().is_some() {
                 release_driver(tables, device);
                 tables.queue_bind(device);
@@ -254,7 +256,7 @@ fn phase1<D>(
     None
 }
 
-/// The replay is over: whatever waited for this IOMMU goes on.
+/// The replay has finished: devices that waited for this IOMMU continue.
 fn ready<D>(tables: &mut Tables<D>, published: Published) {
     let instance = published.id();
     tables.instances.ready(published);

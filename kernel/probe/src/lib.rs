@@ -1,14 +1,15 @@
 //! The probe path: which device ends up in which IOMMU group, and why.
 //!
 //! Linux probes IOMMUs in two phases. Phase 1 happens when a device is added, and again for every
-//! device when an IOMMU is published (the *replay*): firmware says which endpoint of which IOMMU
-//! the device is, the IOMMU accepts it, the bus says which devices it shares a group with, and the group
-//! gets a default domain. Phase 2 happens when a driver binds: DMA ownership is claimed, and only
-//! then does the driver's own probe run. So do `fixed` and `upstream`; [`Path`] chooses, and `legacy` has one phase.
+//! device when an IOMMU is published (the *replay*): firmware's map gives the device's IOMMU and
+//! endpoint, the IOMMU accepts it, the bus determines the devices that share its group, and the
+//! group gets a default domain. Phase 2 happens when a driver binds: DMA ownership is claimed, and
+//! only then does the driver's own probe run. `fixed` and `upstream` work in this way, `legacy` has
+//! one phase; [`Path`] selects one.
 //!
-//! This crate is that path as a value with functions over it. It reads no hardware and knows no
-//! firmware language, no bus and no driver by name: they come in through the traits [`Bus`],
-//! [`FirmwareMap`], [`IommuOps`] and [`Driver`], and what happened goes out as [`Event`]s.
+//! This crate implements that path as a value with functions over it. It does not access hardware,
+//! and does not depend on any firmware language, bus or driver: these implement the traits [`Bus`],
+//! [`FirmwareMap`], [`IommuOps`] and [`Driver`]. The results are [`Event`]s.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]

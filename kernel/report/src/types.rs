@@ -301,7 +301,7 @@ pub struct Acs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing; everything works.
+    /// For information; everything works.
     Info,
     /// Something was left out or worked around.
     Warning,

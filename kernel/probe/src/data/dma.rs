@@ -1,4 +1,4 @@
-//! What phase 1 has found out about a device: its group, or why there is none.
+//! The result of phase 1 for a device: its group, or why it does not have one.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,27 +9,27 @@ use crate::data::firmware::Untranslated;
 use crate::data::id::{FwNode, GroupId, InstanceId, Unit};
 use crate::data::reserved::ReservedRegion;
 
-/// What phase 1 has found out about a device. Only a grouped device has anything attached anywhere.
+/// The result of phase 1 for a device. Only a grouped device has attached endpoints.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub enum DmaState {
-    /// It is in no group.
+    /// It is not in a group.
     Ungrouped(Ungrouped),
     /// It is in a group.
     Grouped(Membership),
 }
 
-/// What phase 1 has found out about a device that is in no group.
+/// The result of phase 1 for a device that is not in a group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ungrouped {
     /// Phase 1 has not run.
     Unprobed,
-    /// Firmware leads it to no IOMMU.
+    /// It is not behind an IOMMU.
     Untranslated(Untranslated),
-    /// Firmware's description of its IOMMU is wrong; the finding of this ID says how.
+    /// Firmware's description of its IOMMU is wrong; the finding with this ID has the details.
     MapInvalid(&'static str),
-    /// Firmware leads it to itself: it is an IOMMU and stays outside of its own translation.
+    /// It is an IOMMU that firmware puts behind itself; it is never translated by itself.
     IsIommu,
-    /// Firmware leads it to these IOMMUs, which are not ready. Nothing has been set up with any other.
+    /// It is behind these IOMMUs, which are not ready. Nothing has been set up with any other.
     Waiting(Vec<FwNode>),
     /// Its IOMMU does not accept it, or it cannot be isolated as firmware demands.
     Refused(String),
@@ -47,7 +47,8 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// A place in `group`, behind the IOMMUs of `fwspecs`; `leader` leads the device's isolation class.
+    /// Membership in `group`, behind the IOMMUs of `fwspecs`; `leader` leads the device's isolation
+    /// class.
     pub(crate) fn new(
         (group, why): (GroupId, String),
         fwspecs: Vec<Fwspec>,
@@ -58,7 +59,7 @@ impl Membership {
         Self { group, fwspecs, leader, reserved, trigger, why }
     }
 
-    /// The same device moves, with its endpoints, to another group.
+    /// Moves the same device, with its endpoints, to another group.
     pub(crate) fn move_to(&mut self, group: GroupId) {
         self.group = group;
     }
@@ -69,7 +70,7 @@ impl Membership {
         self.group
     }
 
-    /// The IOMMUs that translate the device, and as which endpoints; one entry an instance.
+    /// The IOMMUs that translate the device, with its endpoints; one entry per instance.
     #[must_use]
     pub fn fwspecs(&self) -> &[Fwspec] {
         &self.fwspecs
@@ -85,7 +86,7 @@ impl Membership {
         &self.reserved
     }
 
-    /// What made the core probe the device.
+    /// The trigger of the probe.
     #[must_use]
     pub fn trigger(&self) -> Trigger {
         self.trigger
@@ -104,18 +105,18 @@ impl Membership {
     }
 }
 
-/// As which endpoints one IOMMU instance knows a device.
+/// The endpoints of a device at one IOMMU instance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fwspec {
     /// The instance, by identity.
     pub instance: InstanceId,
     /// Endpoints that the instance knows, without duplicates, in firmware's order.
     pub endpoints: Vec<EndpointId>,
-    /// The property or table that said so.
+    /// The property or table that they are from.
     pub source: &'static str,
 }
 
-/// What made the core probe a device.
+/// The trigger of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// It was added while its IOMMU was ready.

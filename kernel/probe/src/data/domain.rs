@@ -1,4 +1,4 @@
-//! Domains: what kinds there are, and which of them a group gets by default.
+//! Kinds of domains, and the policy for a group's default domain.
 
 /// Type of a group's default domain, in the words of Linux's `type` file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ impl DomainType {
     }
 }
 
-/// What a user can choose about default domains.
+/// The user's choice of default domains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DomainPolicy {
     /// Untranslated by default (`iommu.passthrough=1`).
@@ -50,16 +50,16 @@ impl DomainPolicy {
     }
 }
 
-/// What an endpoint that is attached to a domain can reach.
+/// The addresses that an endpoint in a domain can access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DomainKind {
-    /// What has been mapped, and nothing else. An empty one blocks every access.
+    /// Only mapped addresses. An empty domain blocks every access.
     Paging,
-    /// Everything, untranslated.
+    /// All addresses, untranslated.
     Identity,
 }
 
-/// What a mapping allows.
+/// The accesses that a mapping allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prot {
     /// The device may read.

@@ -1,4 +1,4 @@
-//! What happened, in order; the log and the tests read it.
+//! Events in order, for the log and the tests.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,14 +9,14 @@ use crate::data::firmware::Untranslated;
 use crate::data::id::{DeviceId, DomainHandle, DriverId, FwNode, GroupId, InstanceId};
 use crate::data::linux_event::LinuxEvent;
 
-/// One step of the probe path that can be seen from outside.
+/// One visible step of the probe path.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A device was put on its bus.
     DeviceAdded(DeviceId),
     /// A device left its bus.
     DeviceRemoved(DeviceId),
-    /// Firmware leads a device to no IOMMU.
+    /// A device is not behind an IOMMU.
     Untranslated {
         /// The device.
         device: DeviceId,
@@ -27,14 +27,14 @@ pub enum Event {
     Waiting {
         /// The device.
         device: DeviceId,
-        /// What for.
+        /// The IOMMUs.
         nodes: Vec<FwNode>,
     },
-    /// A device's IOMMU will not have it, or it cannot be isolated.
+    /// A device's IOMMU refuses it, or it cannot be isolated.
     Refused {
         /// The device.
         device: DeviceId,
-        /// What was asked and answered.
+        /// The refusal.
         detail: String,
     },
     /// A device joined a group.
@@ -43,7 +43,7 @@ pub enum Event {
         device: DeviceId,
         /// The group.
         group: GroupId,
-        /// What made the core probe it.
+        /// The trigger of the probe.
         trigger: Trigger,
     },
     /// A device left its group.
@@ -53,16 +53,16 @@ pub enum Event {
         /// The group.
         group: GroupId,
     },
-    /// Two groups turned out to be one.
+    /// Two groups were merged.
     Merged {
         /// The group that remains.
         into: GroupId,
-        /// The group that is gone.
+        /// The group that was removed.
         from: GroupId,
     },
-    /// Part of a group has nothing to do with the rest any more.
+    /// A group was split because a part is no longer connected with the rest.
     Split {
-        /// The group that was.
+        /// The old group.
         from: GroupId,
         /// The new group.
         new: GroupId,
@@ -78,20 +78,20 @@ pub enum Event {
         /// The domain there.
         domain: DomainHandle,
     },
-    /// A group could not have the type of domain that was asked for, and got this one.
+    /// A group got another type of domain than requested.
     DomainFallback {
         /// The group.
         group: GroupId,
-        /// What it got.
+        /// The type that it got.
         kind: DomainType,
         /// Why.
         detail: String,
     },
-    /// An IOMMU can be looked up; the replay begins.
+    /// An IOMMU is published; its replay begins.
     Published(InstanceId),
-    /// The replay against this IOMMU is over.
+    /// The replay for this IOMMU has finished.
     Ready(InstanceId),
-    /// An IOMMU is gone; nothing refers to it.
+    /// An IOMMU was removed; nothing refers to it.
     Unpublished(InstanceId),
     /// Events that occur only on Linux's paths.
     Linux(LinuxEvent),
@@ -115,25 +115,25 @@ pub enum Event {
         device: DeviceId,
         /// The driver.
         driver: DriverId,
-        /// What it said.
+        /// The error.
         detail: String,
     },
-    /// A driver looked at a device and found that it is none of its own.
+    /// A driver's probe declined a device.
     Declined {
         /// The device.
         device: DeviceId,
         /// The driver.
         driver: DriverId,
-        /// What it said.
+        /// The error.
         detail: String,
     },
-    /// A bind is put off.
+    /// A bind is deferred.
     Deferred {
         /// The device.
         device: DeviceId,
         /// The driver.
         driver: DriverId,
-        /// What it waits for.
+        /// The dependency.
         detail: String,
     },
     /// A driver binds although the device's IOMMU never came (Linux: "deferred probe timeout, ignoring
@@ -141,7 +141,7 @@ pub enum Event {
     DependencyIgnored {
         /// The device.
         device: DeviceId,
-        /// What it had waited for.
+        /// The missing dependency.
         nodes: Vec<FwNode>,
     },
 }

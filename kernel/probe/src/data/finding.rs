@@ -5,7 +5,7 @@ use alloc::string::String;
 /// How much a [`Finding`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth knowing; everything works.
+    /// For information; everything works.
     Info,
     /// Something was left out or worked around.
     Warning,

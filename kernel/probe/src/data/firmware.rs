@@ -1,4 +1,4 @@
-//! What firmware says about one device: the endpoints of IOMMUs that its requests arrive as.
+//! Firmware's description of one device: its endpoints at IOMMUs.
 
 use alloc::vec::Vec;
 
@@ -7,10 +7,10 @@ use addr::{EndpointId, RequesterId};
 use crate::data::finding::Finding;
 use crate::data::id::FwNode;
 
-/// By what firmware's map knows a device.
+/// The input IDs of a device in firmware's map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputIds {
-    /// The node itself names its IOMMU (a platform device).
+    /// The node itself refers to its IOMMU (a platform device).
     Node,
     /// These requester IDs, the device's own first, then its DMA aliases; never empty.
     Requesters(Vec<RequesterId>),
@@ -21,41 +21,41 @@ pub enum InputIds {
 pub struct Reference {
     /// The node of the IOMMU.
     pub iommu: FwNode,
-    /// By which number that IOMMU knows the device.
+    /// The endpoint ID of the device at that IOMMU.
     pub endpoint: EndpointId,
-    /// The requester ID that was translated; none for a device that firmware names directly.
+    /// The requester ID that was translated; `None` for a device with a direct reference.
     pub input: Option<RequesterId>,
-    /// The property or table that said so, as the report shows it: `iommu-map`, `iommus`, `viot`.
+    /// The property or table that it is from, as in the report: `iommu-map`, `iommus`, `viot`.
     pub source: &'static str,
 }
 
-/// Why firmware leads a device to no IOMMU. None of these is an error.
+/// Why a device is not behind an IOMMU. None of these is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Untranslated {
     /// Firmware has a map for the device's bus, and this device is not in it.
     NotInMap,
-    /// Firmware describes an IOMMU, and says of this device's bus that it is not behind any.
+    /// Firmware describes an IOMMU, but this device's bus is not behind one.
     BusBypasses,
-    /// Firmware leads to this IOMMU and says that it must not be used (`status = "disabled"`).
+    /// The device is behind this IOMMU, which firmware has disabled (`status = "disabled"`).
     Disabled(FwNode),
-    /// Firmware names no IOMMU for any device.
+    /// Firmware does not describe an IOMMU for any device.
     NoIommu,
-    /// Firmware leads a host bridge to this IOMMU, which is behind that very bridge.
+    /// The device is a host bridge, and its IOMMU is behind this bridge itself.
     BehindIt(FwNode),
 }
 
-/// Where firmware leads a device.
+/// Firmware's translation of a device's IDs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Translation {
     /// To these endpoints, in the order of the input IDs; never empty, duplicates kept.
     Endpoints(Vec<Reference>),
-    /// To no IOMMU.
+    /// Not behind an IOMMU.
     Nowhere(Untranslated),
 }
 
 /// Firmware's description of a device's IOMMU is wrong. The device is left untranslated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapError {
-    /// What is wrong, with its place; it becomes part of the report.
+    /// The defect and its place; it becomes part of the report.
     pub finding: Finding,
 }

@@ -6,7 +6,7 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BusId(pub(crate) u32);
 
-/// A device's number on its own bus. The bus assigns it, and it means something only to that bus.
+/// A device's number on its bus. The bus assigns it, and only that bus can interpret it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unit(pub u32);
 
@@ -31,7 +31,7 @@ pub struct DomainHandle(pub u32);
 /// A firmware node, by identity: a device tree node, an ACPI device, a VIOT node.
 ///
 /// Two nodes are the same if and only if their `FwNode`s are equal; a device *without* a node has
-/// none, and none is equal to nothing. What the number means is the firmware adapter's business.
+/// none, and none is not equal to anything. Only the firmware adapter interprets the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FwNode(pub u32);
 

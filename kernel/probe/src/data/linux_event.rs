@@ -10,18 +10,18 @@ pub enum LinuxEvent {
     /// A device was grouped when its driver was set (Linux: "late IOMMU probe at driver
     /// bind, something fishy here!").
     Late(DeviceId),
-    /// A walk ended with an error, and the IOMMU is off the list again.
+    /// A walk ended with an error, and the IOMMU was removed from the list again.
     RegistrationFailed {
         /// The IOMMU.
         instance: InstanceId,
-        /// Which device's error it was.
+        /// The device that caused the error.
         detail: String,
     },
-    /// The kernel has died.
+    /// The kernel has crashed.
     Oops {
         /// The device that was probed.
         device: DeviceId,
-        /// The IOMMU that was taken for its own.
+        /// The IOMMU that was mistaken for the device's.
         instance: InstanceId,
         /// How.
         detail: String,

@@ -1,4 +1,4 @@
-//! Identities and plain data. Everything else stands on these files, and they only on each other.
+//! Identities and plain data. All other files depend on these; they depend only on each other.
 
 pub(crate) mod dma;
 pub(crate) mod domain;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Which way probing goes.
+/// A probe path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Path {
     /// Two phases, and every invariant kept.
@@ -17,7 +17,7 @@ pub enum Path {
 }
 
 impl Path {
-    /// All, the newest first.
+    /// All paths, the newest first.
     pub const ALL: [Self; 4] = [Self::Fixed, Self::Upstream, Self::Regressed, Self::Legacy];
 
     /// The word on command lines and in reports.

@@ -1,4 +1,4 @@
-//! What an IOMMU answers about a device: accepted, or refused.
+//! An IOMMU's answer to a probe: the device is accepted or refused.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use addr::EndpointId;
 
 use crate::data::reserved::ReservedRegion;
 
-/// Which rule of the instance a request broke. The names follow virtio 1.2, section 5.13.6.2.
+/// The rule of the instance that a request violated. The names follow virtio 1.2, section 5.13.6.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RefusalCause {
     /// The instance does not know the endpoint (or the domain).
@@ -23,7 +23,7 @@ pub enum RefusalCause {
     NoMemory,
     /// The instance could not read or write the request, or failed in another way.
     Io,
-    /// The instance did not answer in time; nothing more will be asked of it.
+    /// The instance did not answer in time; it gets no further requests.
     Dead,
 }
 
@@ -41,14 +41,14 @@ impl fmt::Display for RefusalCause {
     }
 }
 
-/// An IOMMU said no.
+/// A refusal by an IOMMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which rule, in a form that can be compared.
+    /// The violated rule, in a form that can be compared.
     pub cause: RefusalCause,
-    /// Which endpoint, where one was concerned.
+    /// The endpoint, if the request had one.
     pub endpoint: Option<EndpointId>,
-    /// What was asked and what was answered, for people: `PROBE of endpoint 0x208: NOENT`.
+    /// The request and its answer as text: `PROBE of endpoint 0x208: NOENT`.
     pub detail: String,
 }
 
@@ -58,15 +58,15 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What an instance says of a device that it accepts.
+/// An instance's answer for a device that it accepts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// The endpoints that it knows; never empty.
     pub endpoints: Vec<EndpointId>,
-    /// The endpoints that firmware names and the instance does not know, with its words.
+    /// The endpoints in firmware's description that the instance does not know, with its refusals.
     pub refused: Vec<Refusal>,
     /// The device's reserved regions, of all its endpoints, in the order reported.
     pub reserved: Vec<ReservedRegion>,
-    /// What is odd in the instance's answers but costs nothing (a malformed property, say).
+    /// Harmless deviations in the instance's answers, for example a malformed property.
     pub remarks: Vec<String>,
 }

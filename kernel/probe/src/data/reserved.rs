@@ -20,7 +20,7 @@ pub enum ReservedKind {
 pub struct ReservedRegion {
     /// The addresses, both ends included.
     pub range: Range<Iova>,
-    /// What for.
+    /// The purpose.
     pub kind: ReservedKind,
 }
 

@@ -1,4 +1,5 @@
-//! Which devices belong together: what isolation classes and shared endpoints connect, in which there is no order.
+//! Which devices belong together: those that isolation classes and shared endpoints connect,
+//! independent of any order.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -9,7 +10,7 @@ use addr::EndpointId;
 use crate::data::id::{BusId, DeviceId, GroupId, InstanceId, Unit};
 use crate::table::Tables;
 
-/// What several devices can have in common.
+/// A property that connects devices.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Link {
     Class(BusId, Unit),
@@ -17,15 +18,15 @@ pub(crate) enum Link {
     Group(GroupId),
 }
 
-/// For each thing that devices have in common, the first of them. One kind of map for all, as each kind costs the
-/// emulator a translation of its own.
+/// For each such property, the first device that has it. One type of map for all, because the
+/// emulator translates the code of each type separately.
 pub(crate) type First = BTreeMap<Link, DeviceId>;
 
-/// For each device, by number, the lowest of those that it is connected with; itself if it has no group.
+/// For each device, by number, the lowest one that it is connected with; itself if it has no group.
 pub(crate) type Leaders = Vec<DeviceId>;
 
-/// For each of `devices` that has a group, the lowest of those that it is connected with: by an isolation
-/// class or by an endpoint.
+/// For each of `devices` that has a group, the lowest device that it is connected with by an
+/// isolation class or an endpoint.
 pub(crate) fn connected<D>(tables: &Tables<D>, devices: impl Iterator<Item = DeviceId>) -> Leaders {
     let mut leaders = unconnected(tables);
     let mut first = First::new();
@@ -45,7 +46,7 @@ pub(crate) fn connected<D>(tables: &Tables<D>, devices: impl Iterator<Item = Dev
     leaders
 }
 
-/// The groups as they are, in the same form: for every device the first that shares its group.
+/// The current groups in the same form: for every device, the first one in its group.
 pub(crate) fn partition<D>(tables: &Tables<D>) -> Leaders {
     let mut leaders = unconnected(tables);
     let mut first = First::new();
@@ -58,12 +59,12 @@ pub(crate) fn partition<D>(tables: &Tables<D>) -> Leaders {
     leaders
 }
 
-/// Every device by itself.
+/// Every device in a set of its own.
 fn unconnected<D>(tables: &Tables<D>) -> Leaders {
     (0..tables.devices.numbers() as u32).map(DeviceId).collect()
 }
 
-/// The lowest device of the set that `device` is in; shortens the way there.
+/// The lowest device in the set of `device`; compresses the path to it.
 fn find(leaders: &mut Leaders, device: DeviceId) -> DeviceId {
     let mut root = device;
     while leaders[root.0 as usize] != root {

@@ -1,5 +1,5 @@
-//! Direct mappings: addresses that a device's firmware or IOMMU wants mapped one to one in its domain, before the
-//! device is attached (Linux: `iommu_create_device_direct_mappings`).
+//! Direct mappings: addresses that firmware or the IOMMU requires to be mapped one to one in its
+//! domain, before the device is attached (Linux: `iommu_create_device_direct_mappings`).
 
 use alloc::format;
 use alloc::vec;
@@ -14,7 +14,7 @@ use crate::data::reserved::{ReservedKind, ReservedRegion};
 use crate::grouping::refusal;
 use crate::table::Tables;
 
-/// Maps what firmware says must be reachable one to one, and no other member has mapped already.
+/// Maps the direct regions of a device that no other member has mapped yet.
 ///
 /// # Errors
 ///
@@ -78,7 +78,7 @@ fn whole(range: Range<Iova>, granule: u64) -> Option<Range<Iova>> {
     Range::new(Iova(start), Iova(end))
 }
 
-/// What is left of `range` without `taken`, in order.
+/// The parts of `range` that are not in `taken`, in order.
 fn without(range: Range<Iova>, taken: &[Range<Iova>]) -> Vec<Range<Iova>> {
     let mut left = vec![range];
     for hole in taken {

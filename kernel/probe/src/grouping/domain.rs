@@ -15,7 +15,7 @@ use crate::table::Tables;
 ///
 /// # Errors
 ///
-/// An instance refuses; what was attached until then is detached when the device leaves the group.
+/// An instance refuses; endpoints attached before are detached when the device leaves the group.
 pub(crate) fn attach_member<D>(
     tables: &mut Tables<D>,
     group: GroupId,
@@ -70,7 +70,7 @@ fn attach_on<D>(tables: &mut Tables<D>, group: GroupId, fwspec: &Fwspec) -> Resu
 
 /// The group's domain on an instance, made now if this is the first member behind it.
 ///
-/// Where another type than plain DMA cannot be had, the group falls back to DMA (Linux:
+/// If another type than plain DMA is not supported, the group falls back to DMA (Linux:
 /// `iommu_group_alloc_default_domain`), if it has no domain of the other type elsewhere already.
 fn domain_or_new<D>(
     tables: &mut Tables<D>,

@@ -1,4 +1,4 @@
-//! Entering a group and leaving it: the one place where devices, groups and instances change together.
+//! Joining and leaving a group. Only here do devices, groups and instances change together.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,9 +13,9 @@ use crate::table::Tables;
 /// Why a device leaves its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeaveCause {
-    /// Its own IOMMU refuses to have it there.
+    /// Its own IOMMU refuses it in that group.
     OwnRefusal,
-    /// Anything else: the device, or an IOMMU, goes, or is replaced.
+    /// Any other reason: the device or an IOMMU is removed or replaced.
     Other,
 }
 
@@ -29,8 +29,8 @@ pub(crate) fn enter<D>(tables: &mut Tables<D>, device: DeviceId, membership: Mem
     tables.devices.enter(device, membership);
 }
 
-/// Takes a device out of its group, if it is in one. The last member takes the group along; whether the others still
-/// belong together is not looked at.
+/// Removes a device from its group, if it is in one. An empty group is removed; whether the others
+/// still belong together is not checked.
 pub(crate) fn withdraw<D>(tables: &mut Tables<D>, device: DeviceId, cause: LeaveCause) -> Option<Membership> {
     let (membership, owned) = tables.devices.leave(device)?;
     for fwspec in membership.fwspecs() {
@@ -47,13 +47,13 @@ pub(crate) fn withdraw<D>(tables: &mut Tables<D>, device: DeviceId, cause: Leave
         domain::free_domains(tables, group);
         tables.groups.remove(group);
     } else {
-        // Of an IOMMU that goes, nothing may stay behind in the groups of the remaining members.
+        // The groups of the remaining members must not keep a domain of a removed IOMMU.
         domain::free_unused_domains(tables, group);
     }
     Some(membership)
 }
 
-/// Gives up a device's share in its endpoints; those without another user are detached.
+/// Removes a device as a user of its endpoints; endpoints without another user are detached.
 fn detach<D>(tables: &mut Tables<D>, fwspec: &Fwspec) {
     for endpoint in &fwspec.endpoints {
         if let Some(domain) = tables.instances.release(fwspec.instance, *endpoint)

@@ -1,4 +1,4 @@
-//! What an IOMMU refuses, as findings.
+//! Findings about refusals of an IOMMU.
 
 use alloc::format;
 use alloc::string::String;

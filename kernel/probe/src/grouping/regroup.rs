@@ -1,11 +1,12 @@
-//! What follows when a device comes or goes that connects others: groups become one or come apart, members move to
-//! other domains, and drivers restart.
+//! Consequences of adding or removing a device that connects others: groups are merged or split,
+//! members move to other domains, and drivers restart.
 //!
-//! Isolation classes never change; but firmware may give devices of two classes one endpoint, and then no
-//! IOMMU can tell them apart. Groups are what classes and shared endpoints connect, at every moment.
+//! Isolation classes never change; but firmware may give devices of two classes the same endpoint,
+//! and then an IOMMU cannot distinguish them. At every moment, groups are the sets of devices that
+//! classes and shared endpoints connect.
 //!
-//! It is one file because each of these can follow from each other one: a member that moves may be refused and leave, and
-//! an IOMMU that leaves its group takes its users along.
+//! It is one file because each of these can cause each other one: a member that moves may be
+//! refused and leave, and when an IOMMU leaves its group, its users leave theirs.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -23,7 +24,8 @@ use crate::table::device::Binding;
 /// Gives a group its default domain, if it has none, and attaches every member; a member that cannot be attached
 /// leaves.
 pub(crate) fn set_up_default_domain<D>(tables: &mut Tables<D>, group: GroupId) {
-    // A number may come up twice in one replay: its group was merged away and the number given out again.
+    // A number may occur twice in one replay: its group was merged into another one and the number
+    // was assigned again.
     if tables.groups[group].has_domain() {
         return;
     }
@@ -35,8 +37,8 @@ pub(crate) fn set_up_default_domain<D>(tables: &mut Tables<D>, group: GroupId) {
     tables.wake(|until| matches!(until, Until::Domain));
 }
 
-/// Takes a device out of its group, if it is in one. The last member takes the group along; what no longer belongs
-/// together comes apart.
+/// Removes a device from its group, if it is in one. An empty group is removed; a group that is no
+/// longer connected is split.
 pub(crate) fn leave_group<D>(tables: &mut Tables<D>, device: DeviceId, cause: LeaveCause) {
     let Some(membership) = withdraw(tables, device, cause) else { return };
     let group = membership.group();
@@ -54,8 +56,8 @@ pub(crate) fn leave_group<D>(tables: &mut Tables<D>, device: DeviceId, cause: Le
     }
 }
 
-/// Takes the driver off a device. An IOMMU's users lose theirs first, and their groups: no device may do DMA through an
-/// IOMMU that is gone.
+/// Unbinds the driver of a device. The users of an IOMMU lose their drivers and groups first: no
+/// device may do DMA through a removed IOMMU.
 pub(crate) fn release_driver<D>(tables: &mut Tables<D>, device: DeviceId) {
     if let Some(instance) = tables.instances.of_device(device) {
         let (instance, node) = (instance.id(), instance.node());
@@ -70,10 +72,10 @@ pub(crate) fn release_driver<D>(tables: &mut Tables<D>, device: DeviceId) {
     tables.stop_driver(device);
 }
 
-/// Makes two groups one, under the lower number, and says which that is.
+/// Merges two groups under the lower number, and returns it.
 ///
-/// Only the members of the other one change their domain; their drivers start again behind it. If the
-/// IOMMU refuses to move any of them, and none were there before, the group is gone.
+/// Only the members of the other group change their domain; their drivers are restarted. If the
+/// IOMMU refuses to move any of them, and the remaining group was empty, that group is removed.
 pub(crate) fn merge<D>(tables: &mut Tables<D>, a: GroupId, b: GroupId) -> GroupId {
     if a == b || !tables.groups.contains(b) {
         return a;
@@ -91,7 +93,7 @@ pub(crate) fn merge<D>(tables: &mut Tables<D>, a: GroupId, b: GroupId) -> GroupI
     into
 }
 
-/// Gives what is no longer connected with a group's first member groups of its own.
+/// Moves members that are no longer connected with a group's first member to new groups.
 fn split<D>(tables: &mut Tables<D>, group: GroupId) {
     if !tables.groups[group].is_linked() {
         return;
@@ -116,7 +118,7 @@ fn split<D>(tables: &mut Tables<D>, group: GroupId) {
 /// Moves members, with their endpoints and classes, and attaches them where the new group is attached.
 fn relocate<D>(tables: &mut Tables<D>, members: &[DeviceId], from: GroupId, into: GroupId) {
     for member in members {
-        // A driver that has mappings in the domain that is left has to start again.
+        // A driver that has mappings in the old domain has to be restarted.
         let uses_domain = |binding: Binding| binding.owns == Some(from);
         if tables.devices[*member].binding().is_some_and(uses_domain) {
             release_driver(tables, *member);
@@ -141,7 +143,7 @@ fn relocate<D>(tables: &mut Tables<D>, members: &[DeviceId], from: GroupId, into
     }
 }
 
-/// Attaches a member, or takes it out of the group if its IOMMU refuses.
+/// Attaches a member, or removes it from the group if its IOMMU refuses.
 fn attach_or_drop<D>(tables: &mut Tables<D>, group: GroupId, member: DeviceId) {
     // Another member's refusal may have split the group, or ended it.
     if tables.membership(member).is_none_or(|membership| membership.group() != group) {

@@ -1,4 +1,4 @@
-//! What is under way on one of Linux's paths, cut into pieces.
+//! Activities in progress on Linux's paths, divided into pieces.
 
 use crate::data::id::DeviceId;
 use crate::linux::bind::{Bind, Rest};
@@ -38,7 +38,7 @@ impl LinuxActivity {
         }
     }
 
-    /// What the next piece of it does, for people.
+    /// Description of the next piece.
     pub(crate) fn next_piece(&self) -> &'static str {
         match self {
             Self::Arrive(arrival) => arrival.next_piece(),
@@ -47,9 +47,9 @@ impl LinuxActivity {
         }
     }
 
-    /// Does one piece; what is left, if anything is.
+    /// Does one piece; returns the remaining activity, if any.
     pub(crate) fn advance<D>(self, linux: &mut Linux, tables: &mut Tables<D>) -> Option<Self> {
-        // The kernel has died with its probe lock held: nothing gets any further.
+        // The kernel has crashed with its probe lock held: no activity can continue.
         if linux.oops().is_some() {
             return None;
         }

@@ -1,4 +1,5 @@
-//! What Linux's paths ask of firmware and of buses beyond what [`fixed`](crate::Path::Fixed) asks.
+//! Data about firmware and buses that only Linux's paths need, in addition to that of
+//! [`fixed`](crate::Path::Fixed).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,7 +8,7 @@ use core::any::Any;
 use crate::data::id::{FwNode, GroupId, Unit};
 use crate::traits::firmware::FirmwareMap;
 
-/// When Linux's adapter for a firmware language asks the buses to isolate devices (ACS).
+/// When Linux's adapter for a firmware language requests isolation (ACS) from the buses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IsolationRequest {
     /// Before the first device is added (Linux: `acpi_viot_early_init`, `iort_enable_acs`).
@@ -18,23 +19,23 @@ pub enum IsolationRequest {
     Never,
 }
 
-/// In what Linux's adapter for one firmware language differs from the adapter for another; `fixed` treats all
-/// languages alike.
+/// The differences between Linux's adapters for firmware languages; `fixed` treats all languages
+/// alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LinuxQuirks {
     /// When isolation is requested.
     pub isolation: IsolationRequest,
-    /// A translation that succeeds while a driver binds is followed by a probe of the device also where
-    /// phase 1 has become the core's business (Linux 6.15 and later: `of_iommu_configure` does,
+    /// A translation that succeeds while a driver binds is followed by a probe of the device even
+    /// if the core runs phase 1 (Linux 6.15 and later: `of_iommu_configure` does,
     /// `acpi_iommu_configure_id` does not).
     pub probes_at_bind: bool,
-    /// A translation that fails halfway leaves nothing behind (`of_iommu_configure`), or what it had
-    /// (`acpi_iommu_configure_id`).
+    /// Whether a translation that fails halfway is undone (`of_iommu_configure`), or keeps its
+    /// partial result (`acpi_iommu_configure_id`).
     pub cleans_up: bool,
     /// An IOMMU's own translation is refused (`viot_dev_iommu_init`), or attempted.
     pub knows_itself: bool,
-    /// Nodes of IOMMUs that Linux does not know, because its adapter finds an IOMMU's node only through a reference
-    /// to it, and there is none (`viot_get_iommu`).
+    /// Nodes of IOMMUs that Linux does not find: its adapter finds an IOMMU's node only through a
+    /// reference to it (`viot_get_iommu`).
     pub unknown_iommus: Vec<FwNode>,
 }
 
@@ -61,7 +62,7 @@ impl LinuxQuirks {
     }
 }
 
-/// Which group a device joins if groups are whatever its neighbours are in at this moment.
+/// The group of a device if it is derived from the current groups of its neighbours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joining {
     /// The group; a new one if there is none.
@@ -70,24 +71,25 @@ pub struct Joining {
     pub why: String,
 }
 
-/// Firmware, on a machine whose path is chosen when it runs.
+/// Firmware, on a machine whose path is selected at run time.
 pub trait LinuxFirmware: FirmwareMap {
-    /// What is particular to Linux's adapter for this language.
+    /// The specifics of Linux's adapter for this language.
     fn linux_quirks(&self) -> LinuxQuirks {
         LinuxQuirks::DEVICE_TREE
     }
 }
 
-/// A bus as Linux groups its devices: step by step, by what is known and switched on at that moment.
+/// A bus whose devices are grouped as in Linux: step by step, from the current groups and the
+/// currently enabled isolation.
 pub trait LinuxBus: Any {
-    /// Which group `unit` joins (`pci_device_group`): from the groups of the other units now, and from the
-    /// isolation that is switched on now.
+    /// The group that `unit` joins (`pci_device_group`), from the current groups of the other units
+    /// and the currently enabled isolation.
     ///
     /// `arriving`: the device is still being added, and what its bus finds out about it after that is not
     /// known yet (Linux: `pci_scan_slot` sets `multifunction` when `device_add` is over).
     fn joining(&self, unit: Unit, arriving: bool, group_of: &dyn Fn(Unit) -> Option<GroupId>) -> Joining;
 
-    /// Switches on what isolates `unit` from its neighbours (Linux: `pci_enable_acs`). For `fixed` the machine has
-    /// it on before the first device is added.
+    /// Enables the isolation of `unit` from its neighbours (Linux: `pci_enable_acs`). For `fixed`,
+    /// it is enabled before the first device is added.
     fn isolate(&mut self, unit: Unit);
 }

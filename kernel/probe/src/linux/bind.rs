@@ -1,4 +1,5 @@
-//! A bind, cut where nothing holds off the probe of the same device (Linux: `really_probe`).
+//! A bind, divided at the points where the same device can be probed concurrently (Linux:
+//! `really_probe`).
 
 use alloc::string::String;
 use alloc::vec;
@@ -34,18 +35,18 @@ enum Stage {
     Own,
 }
 
-/// What a piece of a bind leaves to be done.
+/// The rest of a bind after a piece.
 pub(crate) enum Rest {
     /// Nothing.
     Nothing,
     /// The next piece.
     Bind(Bind),
-    /// The driver has brought an IOMMU, which registers.
+    /// The driver has created an IOMMU, which registers.
     Register(Registration),
 }
 
 impl Bind {
-    /// Sets the first driver that is for the device; none if there is none, or one is bound.
+    /// Sets the first driver that matches the device; `None` if there is none, or one is bound.
     pub(crate) fn begin<D>(linux: &mut Linux, tables: &mut Tables<D>, device: DeviceId) -> Option<Self> {
         Self::with_next_driver(linux, tables, device, 0)
     }
@@ -76,7 +77,7 @@ impl Bind {
         }
     }
 
-    /// How far it is; not whose it is, and not whose driver it is.
+    /// Its progress, without the device and the driver.
     pub(crate) fn stage(&self) -> impl Hash {
         match &self.stage {
             Stage::Configure => None,
@@ -102,7 +103,7 @@ impl Bind {
             },
             Stage::Probe(probe) => match probe.advance(linux, tables) {
                 Progress::Unlocked(probe) => Stage::Probe(probe),
-                // The result goes nowhere; after an oops nothing goes anywhere.
+                // The result is ignored; after an oops, nothing continues.
                 Progress::Done(_) => Stage::Own,
             },
             Stage::Own => return self.own(linux, tables),
@@ -118,7 +119,7 @@ impl Bind {
             let detail = describe(tables, &Until::Domain);
             return self.put_off(linux, tables, detail);
         }
-        // What phase 1 has not come to is no reason to wait: the driver binds, translated or not.
+        // A device that phase 1 has not reached does not wait: the driver binds, translated or not.
         let claim = answer(tables, device).unwrap_or_else(NotYet::ignore);
         match attempt(tables, device, driver, group, claim) {
             Outcome::Bound(owns) => {
@@ -135,8 +136,8 @@ impl Bind {
         }
     }
 
-    /// `EPROBE_DEFER`. If a driver was bound anywhere in the meantime, the retry that this would have been
-    /// is over already, and the bind is tried again at once (Linux: `driver_deferred_probe_add_trigger`).
+    /// `EPROBE_DEFER`. If any driver was bound meanwhile, the retry has already been triggered, and
+    /// the bind is tried again at once (Linux: `driver_deferred_probe_add_trigger`).
     fn put_off<D>(self, linux: &mut Linux, tables: &mut Tables<D>, detail: String) -> Rest {
         linux.clear_driver(tables, self.device);
         let triggered = linux.take_triggered(self.device);

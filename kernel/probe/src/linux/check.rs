@@ -1,4 +1,5 @@
-//! What firmware says, and what Linux's paths have made of it; `fixed` keeps the two together by itself.
+//! Compares firmware's description with the result on Linux's paths; on `fixed` they agree by
+//! construction.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -13,7 +14,7 @@ use crate::table::device::Device;
 use crate::table::instance::Instance;
 use crate::table::invariant::Id;
 
-/// Checks what must hold when nothing is left to do.
+/// Checks the invariants that hold at rest.
 pub(crate) fn at_rest<D>(linux: &Linux, tables: &mut Tables<D>) {
     let mut broken = Vec::new();
     let is_ungrouped = |device: &&Device<D>| matches!(device.dma(), DmaState::Ungrouped(_));

@@ -1,8 +1,9 @@
 //! The bus's `dma_configure`, without ownership: from a device to its fwspec.
 //!
-//! What asks is inferred from whether the device's IOMMU state exists already (`iommu_fwspec_init`), which is wrong for a
-//! device that names two IOMMUs: handling the first makes the second look like a replay. An IOMMU's own translation is
-//! refused by VIOT alone; IOMMUs behind each other in a ring defer until the timeout.
+//! The caller is inferred from whether the device's IOMMU state exists already
+//! (`iommu_fwspec_init`), which is wrong for a device that names two IOMMUs: handling the first
+//! makes the second look like a replay. An IOMMU's own translation is refused by VIOT alone; IOMMUs
+//! behind each other in a ring defer until the timeout.
 
 use alloc::format;
 use alloc::vec;
@@ -17,7 +18,7 @@ use crate::linux::rules::IsolationTime;
 use crate::linux::state::{DevIommu, Linux, LinuxFwspec, WhyUngrouped};
 use crate::table::Tables;
 
-/// What has firmware asked.
+/// The caller of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// Phase 1, which will probe the device itself.
@@ -26,15 +27,16 @@ pub(crate) enum Caller {
     Bind,
 }
 
-/// What came of asking firmware.
+/// The result of a configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Configured {
-    /// There is a fwspec, this or an earlier call made it; a bind goes on, and probes the device first or not.
+    /// There is a fwspec from this or an earlier call; a bind continues, with or without a probe of
+    /// the device first.
     Translated {
         /// The bind is to probe it.
         probe: bool,
     },
-    /// There is none, for this reason; a bind goes on without.
+    /// There is no fwspec, for this reason; a bind continues without one.
     Not(Ungrouped),
     /// Not yet (`EPROBE_DEFER`).
     Defer(FwNode),
@@ -47,8 +49,9 @@ enum Stop {
     Because(Ungrouped),
 }
 
-/// Asks firmware about a device, and sets up what it says (Linux: `of_iommu_configure`,
-/// `acpi_iommu_configure_id`). One piece: Linux holds `iommu_probe_device_lock`.
+/// Translates a device's IDs with firmware's map, and sets up its fwspec (Linux:
+/// `of_iommu_configure`, `acpi_iommu_configure_id`). One piece: Linux holds
+/// `iommu_probe_device_lock`.
 ///
 /// A caller that finds no fwspec in [`Configured::Not`] has the device's state to set: phase 1 has not ended.
 pub(crate) fn configure<D>(
@@ -57,7 +60,7 @@ pub(crate) fn configure<D>(
     device: DeviceId,
     caller: Caller,
 ) -> Configured {
-    // A fwspec is there: nothing is asked, and nothing probes.
+    // There is a fwspec: firmware is not read, and the device is not probed.
     if linux.is_translated(device) || tables.membership(device).is_some() {
         return Configured::Translated { probe: false };
     }
@@ -70,7 +73,7 @@ pub(crate) fn configure<D>(
         let probe = caller == Caller::Bind && linux.path.probes_at_bind(&linux.quirks, had_state);
         return Configured::Translated { probe };
     };
-    // What was translated before the stop goes, or stays for ever.
+    // The translations before the stop are removed, or stay for ever.
     let keeps = !linux.quirks.cleans_up && linux.is_translated(device);
     let mut back_to = |tables: &mut Tables<D>, state: Ungrouped| {
         if had_state {
@@ -104,7 +107,7 @@ pub(crate) fn configure<D>(
     }
 }
 
-/// Every input ID in turn, up to the first that leads nowhere.
+/// Every input ID in turn, up to the first that is not behind an IOMMU.
 fn translate_all<D>(linux: &mut Linux, tables: &mut Tables<D>, device: DeviceId) -> Result<(), Stop> {
     let this = &tables.devices[device];
     let bus = &tables.buses[this.bus()];
@@ -155,7 +158,7 @@ fn init_fwspec<D>(
         return Err(if tables.binds.is_expired() { Stop::TimedOut(node) } else { Stop::Defer(node) });
     };
     let (driver, is_ready) = (instance.driver(), instance.is_ready());
-    // Whether there is state is taken for what is asking: what this very call made counts as well.
+    // The presence of state is mistaken for the caller, including state from this very call.
     if !is_ready && linux.path.waits_until_ready(linux.has_state(device)) {
         return Err(Stop::Defer(node));
     }

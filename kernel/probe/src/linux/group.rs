@@ -1,4 +1,4 @@
-//! Linux's groups: whatever a device's neighbours are in at this moment.
+//! Linux's groups: derived from the current groups of a device's neighbours.
 
 use alloc::format;
 use alloc::vec;
@@ -39,7 +39,7 @@ pub(crate) fn join_as_linux<D>(
     trigger: Trigger,
     domain_time: DomainTime,
 ) -> Result<Option<GroupId>, Refusal> {
-    // Of all endpoints the first alone is asked about, and speaks for the others (`viommu_probe_endpoint`).
+    // Only the first endpoint is probed, on behalf of all others (`viommu_probe_endpoint`).
     let first = &fwspec.endpoints[..1];
     let accepted = match tables.instances.ops_mut(instance).probe_device(first) {
         Ok(accepted) => accepted,
@@ -79,8 +79,8 @@ pub(crate) fn join_as_linux<D>(
     }
 }
 
-/// Gives a group its default domain and attaches all members, one after the other, whatever the others
-/// were answered (Linux: `iommu_setup_default_domain`).
+/// Gives a group its default domain and attaches all members one after the other, even after a
+/// refusal (Linux: `iommu_setup_default_domain`).
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! `legacy`: Linux 6.14 and older, as 6.12.95 does it.
 //!
-//! Firmware is asked when a driver binds, and never before: what no driver wants has no group, groups come in
-//! the order of binds, and a group can lack whom it should hold because that one was bound first.
+//! Firmware's map is read only when a driver binds: a device without a driver has no group, groups
+//! are created in the order of binds, and a group can lack a device that was bound before.
 
 use crate::linux::adapter::LinuxQuirks;
 use crate::linux::rules::{IsolationTime, LinuxPath, SelfLookup};
@@ -9,12 +9,12 @@ use crate::linux::rules::{IsolationTime, LinuxPath, SelfLookup};
 pub(crate) struct Legacy;
 
 impl LinuxPath for Legacy {
-    /// Phase 1 finds what binds have left, which is nothing.
+    /// Phase 1 finds only the results of binds, so it finds nothing.
     fn asks_firmware(&self, _has_driver: bool, _is_translated: bool) -> bool {
         false
     }
 
-    /// Always: nobody else does (`of_iommu_configure`, `acpi_iommu_configure_id`: "replay").
+    /// Always: no other code does (`of_iommu_configure`, `acpi_iommu_configure_id`: "replay").
     fn probes_at_bind(&self, _quirks: &LinuxQuirks, _had_state: bool) -> bool {
         true
     }
@@ -24,8 +24,8 @@ impl LinuxPath for Legacy {
         false
     }
 
-    /// Among the devices that its driver has bound; nobody is probed before it is one of them
-    /// (`viommu_get_by_fwnode` before 72b6f7cd89ce).
+    /// Among the devices that its driver has bound; no device is probed before the IOMMU is one of
+    /// them (`viommu_get_by_fwnode` before 72b6f7cd89ce).
     fn self_lookup(&self) -> SelfLookup {
         SelfLookup::AmongBound
     }
@@ -35,12 +35,13 @@ impl LinuxPath for Legacy {
         false
     }
 
-    /// When the device is enumerated (`pci_acs_init`): too early for whoever comes before the request.
+    /// When the device is enumerated (`pci_acs_init`): too early for devices that are enumerated
+    /// before the request.
     fn isolation_time(&self) -> IsolationTime {
         IsolationTime::AtEnumeration
     }
 
-    /// There is no such state: who makes a group gives it its domain at once.
+    /// There is no such state: a new group gets its domain at once.
     fn waits_for_default_domain(&self) -> bool {
         false
     }

@@ -1,8 +1,9 @@
-//! How Linux probes: what its paths have in common, and in a file each what is particular to one of them.
+//! How Linux probes: the common part of its paths, and one file with the specifics of each.
 //!
-//! Linux has one piece of state for "this device is being looked at" and "this device was looked at"
-//! (`dev->iommu`), and infers from it what is asking. It is modelled as it is, defects included, and cut into
-//! pieces where Linux lets go of `iommu_probe_device_lock` or where nothing holds off another CPU.
+//! Linux has one piece of state for "this device is being probed" and "this device was probed"
+//! (`dev->iommu`), and infers the caller from it. It is modelled as it is, defects included, and
+//! divided into pieces where Linux releases `iommu_probe_device_lock` or where another CPU is not
+//! excluded.
 
 pub(crate) mod activity;
 pub(crate) mod adapter;
@@ -23,7 +24,7 @@ mod upstream;
 use crate::data::path::Path;
 use crate::linux::rules::LinuxPath;
 
-/// What is particular to the Linux of a path; none for `fixed`.
+/// The specifics of a path's Linux; `None` for `fixed`.
 pub(crate) fn rules_of(path: Path) -> Option<&'static dyn LinuxPath> {
     match path {
         Path::Fixed => None,

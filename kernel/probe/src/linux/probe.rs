@@ -30,7 +30,7 @@ enum Stage {
     Accept,
 }
 
-/// How far a piece brought a probe.
+/// The progress of a probe after a piece.
 pub(crate) enum Progress {
     /// The probe lock is free, and the probe is not over.
     Unlocked(Probe),
@@ -52,7 +52,7 @@ impl Probe {
         }
     }
 
-    /// How far it is, and what it will say; not whose it is.
+    /// Its progress and result, without the device.
     pub(crate) fn stage(&self) -> impl Hash {
         (self.stage, self.trigger, self.domain_time, self.otherwise.clone())
     }
@@ -103,7 +103,7 @@ impl Probe {
         let fwspec: Option<LinuxFwspec> = match linux.iommu(device) {
             Some(DevIommu::Probing) => None,
             Some(DevIommu::Translated(fwspec)) => Some(fwspec.clone()),
-            // Another probe has finished this, or has cleaned up, while the lock was free.
+            // Another probe has finished this one, or has cleaned up, while the lock was free.
             Some(DevIommu::Abandoned(_)) | None => return Ok(None),
         };
         // The instance whose node is the fwspec's; and "no node" is equal to "no fwspec".
@@ -160,7 +160,7 @@ impl Arrival {
         let device = self.0.device;
         match self.0.advance(linux, tables) {
             Progress::Unlocked(probe) => Some(Self(probe)),
-            // The notifier's result goes nowhere.
+            // The notifier's result is ignored.
             Progress::Done(_) => {
                 if tables.devices.contains(device) && linux.oops().is_none() {
                     linux.set_arriving(tables, device, false);

@@ -1,4 +1,4 @@
-//! Reasons for having no group that only Linux's paths know.
+//! Reasons for not having a group that occur only on Linux's paths.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,11 +11,11 @@ use crate::table::Tables;
 /// Why a device has no group, on one of Linux's paths. In each case isolation is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinuxReason {
-    /// Nothing has asked firmware about it, because no driver was bound to it.
+    /// Firmware's map was not read for it, because no driver was bound to it.
     NotProbed,
-    /// Firmware has led it to this IOMMU, and nothing has probed it there.
+    /// It is behind this IOMMU, and was not probed there.
     NeverProbedAt(String),
-    /// Its IOMMU was there and did not take it.
+    /// Its IOMMU was present and did not accept it.
     Abandoned(String),
 }
 

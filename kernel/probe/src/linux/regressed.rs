@@ -39,7 +39,8 @@ impl LinuxPath for Regressed {
         true
     }
 
-    /// When the device is enumerated (`pci_acs_init`): too early for whoever comes before the request.
+    /// When the device is enumerated (`pci_acs_init`): too early for devices that are enumerated
+    /// before the request.
     fn isolation_time(&self) -> IsolationTime {
         IsolationTime::AtEnumeration
     }

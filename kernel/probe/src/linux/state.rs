@@ -54,7 +54,7 @@ pub(crate) enum DevIommu {
     Probing,
     /// Firmware has named its IOMMU, and nothing has probed it there.
     Translated(LinuxFwspec),
-    /// Its IOMMU was there and did not take it; the sentence says why.
+    /// Its IOMMU was present and did not accept it; the sentence gives the reason.
     Abandoned(String),
 }
 
@@ -63,7 +63,7 @@ pub(crate) enum DevIommu {
 pub(crate) enum WhyUngrouped {
     /// As on every path.
     Known(Ungrouped),
-    /// Its IOMMU was there and did not take it.
+    /// Its IOMMU was present and did not accept it.
     Abandoned(String),
 }
 

@@ -87,7 +87,7 @@ pub enum Dma {
 /// Why nothing translates a device that a driver binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direct {
-    /// Firmware leads it to no IOMMU.
+    /// It is not behind an IOMMU.
     Untranslated(Untranslated),
     /// Firmware's description of its IOMMU is wrong.
     MapInvalid,
