@@ -29,7 +29,7 @@ impl LinuxActivity {
         Bind::begin(linux, tables, device).map(Self::Bind)
     }
 
-    /// The device of the step.
+    /// The device of the activity.
     pub(crate) fn device(&self) -> DeviceId {
         match self {
             Self::Arrive(arrival) => arrival.device(),

@@ -15,7 +15,7 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    /// The device of the step.
+    /// The device of the task.
     pub(crate) fn device(self) -> DeviceId {
         match self {
             Self::Probe(device) | Self::Bind(device) => device,
