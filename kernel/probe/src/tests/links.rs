@@ -1,14 +1,10 @@
 //! Devices to which firmware gives an endpoint of another device: groups that become one, and come apart.
 
-use super::model::{Action, Machine, Spec, function, iommu};
-use crate::{DomainPolicy, Trigger};
+use super::model::{Action, Spec, function, iommu, machine};
+use crate::Trigger;
 
 fn link(endpoints: &[u32]) -> Spec {
     Spec { refs: endpoints.iter().map(|endpoint| (100, *endpoint)).collect(), ..function("link", 0) }
-}
-
-fn machine(specs: Vec<Spec>) -> Machine {
-    Machine::new(specs, DomainPolicy::default())
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The probe path on a machine that exists on the host only.
 
+mod binds;
+mod cycles;
 mod fixed;
+mod histories;
 mod instances;
 mod invariants;
 mod links;

@@ -43,6 +43,21 @@ pub(crate) fn iommu(name: &'static str, node: u32) -> Spec {
     Spec { name, driver: "iommu", node: Some(node), ..Spec::default() }
 }
 
+/// A function with these endpoints, by IOMMU node.
+pub(super) fn on(name: &'static str, refs: &[(u32, u32)]) -> Spec {
+    Spec { refs: refs.to_vec(), ..function(name, 0) }
+}
+
+/// An IOMMU that is itself behind others.
+pub(super) fn behind(name: &'static str, node: u32, refs: &[(u32, u32)]) -> Spec {
+    Spec { refs: refs.to_vec(), ..iommu(name, node) }
+}
+
+/// The machine with these devices and the default choice of domain types.
+pub(super) fn machine(specs: Vec<Spec>) -> Machine {
+    Machine::new(specs, DomainPolicy::default())
+}
+
 /// What one IOMMU has been asked, and how it answers.
 #[derive(Debug, Default)]
 pub(crate) struct Iommu {
@@ -402,4 +417,14 @@ impl Machine {
 
 pub(crate) fn msi(start: u64, end: u64) -> ReservedRegion {
     ReservedRegion { range: Range::new(Iova(start), Iova(end)).unwrap(), kind: ReservedKind::Msi }
+}
+
+/// Every endpoint of the IOMMU that is attached is in a domain of its own, and there are no other domains.
+pub(super) fn assert_no_leftover(machine: &Machine) {
+    for (name, iommu) in &machine.iommus {
+        let iommu = iommu.borrow();
+        let used: std::collections::BTreeSet<u32> = iommu.attached.values().copied().collect();
+        let there: std::collections::BTreeSet<u32> = iommu.domains.keys().copied().collect();
+        assert_eq!(used, there, "domains of {name}");
+    }
 }
