@@ -128,7 +128,7 @@ pub(crate) fn bind<D>(tables: &mut Tables<D>, device: DeviceId) -> Option<Replay
                 return None;
             }
         };
-        match attempt(tables, device, driver, claim.group(), claim) {
+        match attempt(tables, driver, claim.group(), claim) {
             Outcome::Bound(owns) => {
                 tables.bound(device, driver, owns);
                 return None;

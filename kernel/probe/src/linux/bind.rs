@@ -121,7 +121,7 @@ impl Bind {
         }
         // A device that phase 1 has not reached does not wait: the driver binds, translated or not.
         let claim = answer(tables, device).unwrap_or_else(NotYet::ignore);
-        match attempt(tables, device, driver, group, claim) {
+        match attempt(tables, driver, group, claim) {
             Outcome::Bound(owns) => {
                 linux.bound(tables, device, driver, owns);
                 Rest::Nothing

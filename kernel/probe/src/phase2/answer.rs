@@ -12,6 +12,7 @@ use crate::table::bind::Until;
 /// Phase 2 has no answer yet: the bind has to be put off.
 #[derive(Debug)]
 pub(crate) struct NotYet {
+    device: DeviceId,
     until: Until,
 }
 
@@ -27,19 +28,21 @@ pub(crate) fn answer<D>(tables: &Tables<D>, device: DeviceId) -> Result<DmaClaim
             let group = &tables.groups[membership.group()];
             let instance = membership.fwspecs()[0].instance;
             let set_up = group.domain_type().zip(group.domain_on(instance));
-            let (domain_type, domain) = set_up.ok_or(NotYet { until: Until::Domain })?;
-            return Ok(DmaClaim::new(Dma::Translated { group: group.id(), domain_type, instance, domain }));
+            let (domain_type, domain) = set_up.ok_or(NotYet { device, until: Until::Domain })?;
+            let dma = Dma::Translated { group: group.id(), domain_type, instance, domain };
+            return Ok(DmaClaim::new(device, dma));
         }
         DmaState::Ungrouped(Ungrouped::Waiting(nodes)) => {
-            return Err(NotYet { until: Until::Ready(nodes.clone()) });
+            return Err(NotYet { device, until: Until::Ready(nodes.clone()) });
         }
-        DmaState::Ungrouped(Ungrouped::Unprobed) => Direct::Unprobed,
+        // Before phase 1 there is no answer.
+        DmaState::Ungrouped(Ungrouped::Unprobed) => return Err(NotYet { device, until: Until::AnyBind }),
         DmaState::Ungrouped(Ungrouped::Untranslated(why)) => Direct::Untranslated(*why),
         DmaState::Ungrouped(Ungrouped::MapInvalid(_)) => Direct::MapInvalid,
         DmaState::Ungrouped(Ungrouped::IsIommu) => Direct::IsIommu,
         DmaState::Ungrouped(Ungrouped::Refused(_)) => Direct::Refused,
     };
-    Ok(DmaClaim::new(Dma::Direct(direct)))
+    Ok(DmaClaim::new(device, Dma::Direct(direct)))
 }
 
 impl NotYet {
@@ -50,7 +53,7 @@ impl NotYet {
 
     /// Waits no longer (Linux: "ignoring dependency"): the device does its DMA past the IOMMU.
     pub(crate) fn ignore(self) -> DmaClaim {
-        DmaClaim::new(Dma::Direct(Direct::DependencyIgnored))
+        DmaClaim::new(self.device, Dma::Direct(Direct::DependencyIgnored))
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use crate::data::event::Event;
 use crate::data::finding::{Finding, Severity};
-use crate::data::id::{DeviceId, DriverId, GroupId};
+use crate::data::id::{DriverId, GroupId};
 use crate::phase2::claim::DmaClaim;
 use crate::table::Tables;
 use crate::traits::driver::{BindError, Provides};
@@ -24,15 +24,15 @@ pub(crate) enum Outcome {
     Failed,
 }
 
-/// Calls the driver's own probe, which takes the claim. `group` is the group that the device is in; the driver counts as
-/// an owner of its default domain from before the probe.
+/// Calls the driver's own probe for the device of the claim, which the probe takes. `group` is the group that the device
+/// is in; the driver counts as an owner of its default domain from before the probe.
 pub(crate) fn attempt<D>(
     tables: &mut Tables<D>,
-    device: DeviceId,
     driver: DriverId,
     group: Option<GroupId>,
     claim: DmaClaim,
 ) -> Outcome {
+    let device = claim.device();
     let code = tables.drivers.get_mut(driver);
     let owns = if code.manages_dma() { None } else { group };
     tables.groups.add_owner(owns);

@@ -4,23 +4,23 @@
 //! to run untranslated in front of an IOMMU that was about to group its device, does not compile:
 //!
 //! ```compile_fail,E0451
-//! use probe::{BindError, Direct, Dma, DmaClaim, Driver, Provides};
+//! use probe::{BindError, DeviceId, Direct, Dma, DmaClaim, Driver, Provides};
 //!
 //! /// The first IOMMU that firmware names is ready; whether the second one is ready is not asked.
-//! fn bind_at_once(driver: &mut dyn Driver<u32>, device: &u32) -> Result<Provides, BindError> {
-//!     let claim = DmaClaim { dma: Dma::Direct(Direct::Unprobed) };
-//!     driver.bind(device, claim)
+//! fn bind_at_once(driver: &mut dyn Driver<u32>, handle: &u32, device: DeviceId) -> Result<Provides, BindError> {
+//!     let claim = DmaClaim { device, dma: Dma::Direct(Direct::MapInvalid) };
+//!     driver.bind(handle, claim)
 //! }
 //! ```
 //!
 //! The same with a claim that phase 2 made compiles, and the names that the example above uses exist:
 //!
 //! ```
-//! use probe::{BindError, Direct, Dma, DmaClaim, Driver, Provides};
+//! use probe::{BindError, DeviceId, Direct, Dma, DmaClaim, Driver, Provides};
 //!
-//! fn bind(driver: &mut dyn Driver<u32>, device: &u32, claim: DmaClaim) -> Result<Provides, BindError> {
-//!     let _unprobed = Dma::Direct(Direct::Unprobed);
-//!     driver.bind(device, claim)
+//! fn bind(driver: &mut dyn Driver<u32>, handle: &u32, claim: DmaClaim) -> Result<Provides, BindError> {
+//!     let _fields: (DeviceId, Dma) = (claim.device(), Dma::Direct(Direct::MapInvalid));
+//!     driver.bind(handle, claim)
 //! }
 //! ```
 //!
@@ -57,11 +57,12 @@
 
 use crate::data::domain::DomainType;
 use crate::data::firmware::Untranslated;
-use crate::data::id::{DomainHandle, GroupId, InstanceId};
+use crate::data::id::{DeviceId, DomainHandle, GroupId, InstanceId};
 
 /// Proof that a device's DMA is set up, and how. Phase 2 makes one for each attempt to bind.
 #[derive(Debug)]
 pub struct DmaClaim {
+    device: DeviceId,
     dma: Dma,
 }
 
@@ -95,16 +96,20 @@ pub enum Direct {
     IsIommu,
     /// Its IOMMU does not accept it.
     Refused,
-    /// Waiting for its IOMMU, or for its group's default domain, was given up.
+    /// The bind did not wait for phase 1, for its IOMMU, or for its group's default domain.
     DependencyIgnored,
-    /// Phase 1 has not run, or is not over.
-    Unprobed,
 }
 
 impl DmaClaim {
     /// For phase 2 alone: what has been found set up.
-    pub(in crate::phase2) fn new(dma: Dma) -> Self {
-        Self { dma }
+    pub(in crate::phase2) fn new(device: DeviceId, dma: Dma) -> Self {
+        Self { device, dma }
+    }
+
+    /// The device that it was made for, and that it binds.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        self.device
     }
 
     /// How it is set up.

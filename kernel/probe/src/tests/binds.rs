@@ -1,6 +1,10 @@
 //! Drivers on the `fixed` path: when they bind, what they claim, and what they own.
 
 use super::model::{Action, Spec, function, iommu, machine};
+use crate::data::dma::Ungrouped;
+use crate::grouping::membership::LeaveCause;
+use crate::grouping::regroup::leave_group;
+use crate::phase2::answer::answer;
 use crate::{Direct, Dma, DomainHandle, DomainType, Event, GroupId, Untranslated};
 
 #[test]
@@ -165,4 +169,15 @@ fn the_claim_says_in_which_domain_or_why_none_translates_the_device() {
     m.act(Action::Expire);
     m.core.settle();
     assert_eq!(m.claim("late"), Some(Dma::Direct(Direct::DependencyIgnored)));
+}
+
+#[test]
+fn phase_2_has_no_answer_before_phase_1_and_a_claim_is_for_its_device() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1), function("b", 2)]);
+    m.boot();
+    let [a, b] = ["a", "b"].map(|name| m.id(name));
+    assert_eq!(answer(&m.core.tables, b).unwrap().device(), b);
+    leave_group(&mut m.core.tables, a, LeaveCause::Other);
+    m.core.tables.devices.set_ungrouped(a, Ungrouped::Unprobed);
+    assert!(answer(&m.core.tables, a).is_err());
 }
