@@ -109,7 +109,7 @@ fn subjects(options: &DamageArgs, kernel: &Kernel) -> Result<Vec<Subject>, Stop>
     }
     if subjects.is_empty() {
         return Err(Stop::usage(
-            "no machine is left: a topology with a tree of its own has no tables, and the other way round",
+            "no machine is left: a topology with its own tree cannot be booted by tables, and one with its own tables not by a tree",
         ));
     }
     Ok(subjects)

@@ -35,7 +35,9 @@ pub(crate) fn command(options: &ExploreArgs) -> Result<Kind, Stop> {
         return Ok(figures::command(limits, options.write)?);
     }
     let Some(name) = &options.scenario else {
-        return Err(Stop::usage("name a scenario or a file, or say --all; `cargo xtask replay` lists them"));
+        return Err(Stop::usage(
+            "give a scenario, a file, or --all; `cargo xtask replay` lists the scenarios",
+        ));
     };
     let named = Named::find(name)?;
     let paths: Vec<Path> = options.path.map_or(Path::ALL.into(), |path| vec![path]);
@@ -57,7 +59,15 @@ fn one(named: &Named, paths: &[Path], limits: Limits, out: Option<&FilePath>) ->
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["path", "states", "transitions", "orders", "partitions", "some order breaks", "took"]);
+    table.set_header([
+        "path",
+        "states",
+        "transitions",
+        "orders",
+        "partitions",
+        "some order violates",
+        "took",
+    ]);
     for (found, took) in &explored {
         let mut row = figures::row(found);
         row.push(format!("{:.1} s", took.as_secs_f32()));
@@ -74,7 +84,7 @@ fn one(named: &Named, paths: &[Path], limits: Limits, out: Option<&FilePath>) ->
             let file = out.take().unwrap_or_else(|| place(&named.name, found.path, broken.id));
             let text = counterexample(named, found.path, broken)?;
             write(&file, &text)?;
-            output::show(&format!("\n{} breaks {}: {}\n", found.path, broken.id, broken.by));
+            output::show(&format!("\n{} violates {}: {}\n", found.path, broken.id, broken.by));
             output::show(&steps(&text));
             output::show(&format!(
                 "  cargo xtask replay {}\n",
@@ -101,7 +111,7 @@ fn differences(scenario: &Scenario, found: &Exploration) -> Vec<String> {
     let mut differences = Vec::new();
     let broken: BTreeSet<&str> = found.broken.iter().map(|broken| broken.id).collect();
     if found.path == Path::Fixed && !broken.is_empty() {
-        differences.push(format!("some order breaks {}", list(&broken)));
+        differences.push(format!("some order violates {}", list(&broken)));
     }
     let nothing = Expect::default();
     let expect = scenario.expect.get(found.path.word()).unwrap_or(&nothing);
@@ -109,7 +119,7 @@ fn differences(scenario: &Scenario, found: &Exploration) -> Vec<String> {
         let expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
         if expected != broken {
             let (expected, broken) = (list(&expected), list(&broken));
-            differences.push(format!("some order breaks: expected {expected}, found {broken}"));
+            differences.push(format!("some order violates: expected {expected}, found {broken}"));
         }
     }
     if let Some(expected) = expect.partitions
@@ -127,7 +137,7 @@ fn differences(scenario: &Scenario, found: &Exploration) -> Vec<String> {
 /// It does not, or the file does not mean what it was made from: a defect of the explorer.
 fn counterexample(named: &Named, path: Path, broken: &Broken) -> Result<String> {
     let mut shortest = broken.shortest.clone();
-    shortest.about = format!("{path} breaks {}: {}", broken.id, broken.by);
+    shortest.about = format!("{path} violates {}: {}", broken.id, broken.by);
     shortest.source =
         format!("found by trying every order of {}, which comes from: {}", named.name, named.scenario.source);
     let plan = Rc::new(Plan::new(shortest.clone())?);

@@ -117,7 +117,10 @@ pub(crate) fn command(options: &GrowthArgs) -> Result<Kind, Stop> {
                 machines.push(boots);
             }
             Err(stop) if machines.len() >= 4 && matches!(stop.kind, Kind::Timeout | Kind::Crash) => {
-                say(format!("{functions:>9} this QEMU does not run so many: {}", stop.message));
+                say(format!(
+                    "{functions:>9} this QEMU does not support this many functions: {}",
+                    stop.message
+                ));
                 not_run = Some(functions);
                 break;
             }

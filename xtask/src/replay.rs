@@ -124,7 +124,7 @@ impl Replay {
             let expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
             if expected != self.broken() {
                 let found = list(&self.broken());
-                differences.push(format!("broken: expected {}, found {found}", list(&expected)));
+                differences.push(format!("violated: expected {}, found {found}", list(&expected)));
             }
         }
         differences.extend(self.events_that_differ(expect));

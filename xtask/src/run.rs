@@ -201,7 +201,7 @@ impl Run<'_> {
                     let signal =
                         status.signal().map(|signal| format!(", signal {signal}")).unwrap_or_default();
                     let what = format!(
-                        "the report says {}, but QEMU ended with {status}{signal} where {expected} was expected",
+                        "the result in the report is {}, but QEMU ended with {status}{signal} where {expected} was expected",
                         report.result.word()
                     );
                     return broken(Kind::Crash, what);
@@ -267,7 +267,7 @@ fn is_about_missing_peer(line: &str) -> bool {
 impl std::fmt::Display for Traces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.last.is_empty() {
-            return f.write_str("; it said nothing");
+            return f.write_str("; it printed nothing");
         }
         f.write_str("; its last lines:")?;
         self.last.iter().try_for_each(|line| write!(f, "\n  {line}"))

@@ -113,7 +113,7 @@ impl Boot {
     ///
     /// # Errors
     ///
-    /// QEMU gives no tree, or the edits do not fit it.
+    /// QEMU did not write a tree, or the edits do not fit it.
     pub(crate) fn described_tree(&self) -> Result<Vec<u8>> {
         let directory = self.prepare()?;
         match &self.tree {
@@ -142,7 +142,7 @@ impl Boot {
             .output()
             .with_context(|| format!("{program} cannot be started"))?;
         let said = String::from_utf8_lossy(&dumped.stderr);
-        ensure!(dumped.status.success(), "QEMU gives no device tree: {}", said.trim());
+        ensure!(dumped.status.success(), "QEMU did not write a device tree: {}", said.trim());
         fs::read(directory.join(TREE_FILE))
             .with_context(|| format!("QEMU wrote no device tree: {}", said.trim()))
     }

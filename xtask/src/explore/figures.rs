@@ -103,8 +103,8 @@ fn table(all: &[Named], explored: &[Vec<Explored>]) -> String {
         "# Every order of every scenario\n\n\
          Made by `cargo xtask explore --all --write`, compared by `cargo xtask test`. States are those of the whole\n\
          machine; an order is one way through them, from nothing to rest; partitions are the different groups that\n\
-         orders end in; broken is what at least one order breaks.\n\n\
-         | scenario | path | states | transitions | orders | partitions | broken |\n\
+         orders end in; violated: by at least one order.\n\n\
+         | scenario | path | states | transitions | orders | partitions | violated |\n\
          | --- | --- | ---: | ---: | ---: | ---: | --- |\n",
     );
     for (named, paths) in all.iter().zip(explored) {

@@ -43,13 +43,13 @@ fn what_an_exploration_should_not_find_is_said() {
     expect.some_order_breaks = Some(vec!["I4".into()]);
     expect.partitions = Some(7);
     let said = differences(&named.scenario, &found).join("\n");
-    assert!(said.contains("some order breaks: expected I4, found I3"), "{said}");
+    assert!(said.contains("some order violates: expected I4, found I3"), "{said}");
     assert!(said.contains("partitions: expected 7, found 1"), "{said}");
     // On `fixed` nothing may break, whatever the file says.
     found.path = Path::Fixed;
     named.scenario.expect.clear();
     let said = differences(&named.scenario, &found).join("\n");
-    assert!(said.contains("some order breaks I3"), "{said}");
+    assert!(said.contains("some order violates I3"), "{said}");
     found.complete = false;
     let said = differences(&named.scenario, &found);
     assert!(said.len() == 1 && said[0].contains("not every order was tried"), "{said:?}");

@@ -20,9 +20,9 @@ pub(super) fn differences(report: &Report, expect: &Expect) -> Vec<String> {
         match (invariant.holds, breaks.contains(id)) {
             (false, false) if !may_break.contains(id) => {
                 let cause = invariant.broken_by.as_deref().unwrap_or("an unnamed cause");
-                found.push(format!("invariant {id}: broken by {cause}"))
+                found.push(format!("invariant {id}: violated by {cause}"))
             }
-            (true, true) => found.push(format!("invariant {id}: expected to be broken, holds")),
+            (true, true) => found.push(format!("invariant {id}: expected to be violated, but holds")),
             _ => (),
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn differences(outcome: &Outcome, answer: &Answer) -> Vec<String> {
 fn same_lines<'a>(linux: impl Iterator<Item = &'a str>, ours: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut found = Vec::new();
     let (linux, ours): (BTreeSet<&str>, BTreeSet<&str>) = (linux.collect(), ours.collect());
-    found.extend(linux.difference(&ours).map(|line| format!("Linux says, and there is no: {line}")));
-    found.extend(ours.difference(&linux).map(|line| format!("Linux does not say: {line}")));
+    found.extend(linux.difference(&ours).map(|line| format!("only in Linux's log: {line}")));
+    found.extend(ours.difference(&linux).map(|line| format!("not in Linux's log: {line}")));
     found
 }

@@ -28,8 +28,8 @@ fn every_expectation_that_is_wrong_is_said() {
             (&|expect: &mut Expect| expect.groups = Some(vec![])) as &dyn Fn(&mut Expect),
         ),
         ("groups: expected", &|expect| expect.groups.as_mut().unwrap().push(vec![nic()])),
-        ("broken: expected none, found I2 I9", &|expect| expect.breaks = Some(vec![])),
-        ("broken: expected I2 I3 I9, found I2 I9", &|expect| {
+        ("violated: expected none, found I2 I9", &|expect| expect.breaks = Some(vec![])),
+        ("violated: expected I2 I3 I9, found I2 I9", &|expect| {
             expect.breaks.as_mut().unwrap().push("I3".into());
         }),
         ("no event `late 0000:00:02.0` after", &|expect| {
@@ -119,7 +119,7 @@ fn the_text_has_steps_groups_reasons_and_the_step_that_breaks() {
     for said in [
         "device bound before its IOMMU",
         "rebind 00:02.0",
-        "BREAKS I9",
+        "VIOLATES I9",
         "translated by firmware, never probed: 00:01.0 (upstream, regressed)",
         "I9  upstream  in step 8, `rebind 00:02.0`: 00:02.0 has IOMMU state but no group",
     ] {

@@ -177,7 +177,7 @@ fn cell(replay: &Replay, place: usize, short: &Short) -> String {
             .breaks
             .iter()
             .filter(|broken| broken.at == place)
-            .map(|broken| format!("BREAKS {}", broken.id)),
+            .map(|broken| format!("VIOLATES {}", broken.id)),
     );
     lines.join("\n")
 }
@@ -228,7 +228,7 @@ fn broken(replays: &[&Judged], short: &Short) -> String {
             );
         }
     }
-    if text.is_empty() { "No invariant is broken.\n".into() } else { format!("Broken\n{text}") }
+    if text.is_empty() { "No invariant is violated.\n".into() } else { format!("Violated\n{text}") }
 }
 
 fn new_table() -> Table {

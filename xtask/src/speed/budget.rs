@@ -92,7 +92,10 @@ impl Budgets {
         let is_of = |budget: &&OfRelease| {
             qemu.strip_prefix(&budget.release).is_some_and(|rest| rest.starts_with('.'))
         };
-        self.qemu.iter().find(is_of).ok_or_else(|| format!("{FILE} has no budget for QEMU {qemu}"))
+        self.qemu
+            .iter()
+            .find(is_of)
+            .ok_or_else(|| format!("{FILE} does not contain a budget for QEMU {qemu}"))
     }
 }
 
@@ -103,7 +106,7 @@ fn rustc_version() -> Result<String> {
     let said = said.with_context(|| format!("cannot run {}", rustc.display()))?;
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     let version = text.split_whitespace().nth(1).unwrap_or_default();
-    ensure!(!version.is_empty(), "{} --version does not say its version", rustc.display());
+    ensure!(!version.is_empty(), "{} --version did not print a version", rustc.display());
     Ok(version.to_owned())
 }
 

@@ -111,14 +111,14 @@ fn late_probes_are_those_that_linux_warns_of() {
     let mut report = as_linux(&answer);
     assert_eq!(report.warnings.len(), 6);
     let nvme = report.warnings.remove(4);
-    assert_eq!(judge(report.clone()), [format!("Linux says, and there is no: {nvme}")]);
+    assert_eq!(judge(report.clone()), [format!("only in Linux's log: {nvme}")]);
     report.warnings.push(nvme.replace("nvme", "virtio-pci"));
     assert_eq!(judge(report.clone()).len(), 2);
     report.warnings.pop();
     report.warnings.extend([nvme.clone(), nvme.replace("00:04.0", "00:00.0")]);
     assert_eq!(
         judge(report),
-        ["Linux does not say: nvme 0000:00:00.0: late IOMMU probe at driver bind, something fishy here!"]
+        ["not in Linux's log: nvme 0000:00:00.0: late IOMMU probe at driver bind, something fishy here!"]
     );
 }
 
@@ -132,8 +132,8 @@ fn what_a_map_does_not_translate_is_logged_as_linux_does() {
     };
     let line = "OF: /pcie@10000000: no iommu-map translation for id 0x8 on (null)";
     assert_eq!(judge(&[line]), [""; 0]);
-    assert_eq!(judge(&[]), [format!("Linux says, and there is no: {line}")]);
-    assert_eq!(judge(&[line, "OF: another"]), ["Linux does not say: OF: another"]);
+    assert_eq!(judge(&[]), [format!("only in Linux's log: {line}")]);
+    assert_eq!(judge(&[line, "OF: another"]), ["not in Linux's log: OF: another"]);
 }
 
 #[test]

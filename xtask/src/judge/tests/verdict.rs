@@ -21,7 +21,7 @@ fn a_report_that_contradicts_itself_is_seen() {
 
 #[test]
 fn a_broken_or_silent_invariant_is_seen() {
-    seen(&["invariant I4: broken"], |report| report.invariants[3].holds = false);
+    seen(&["invariant I4: violated"], |report| report.invariants[3].holds = false);
     seen(&["invariant I11 is not reported"], |report| {
         report.invariants.pop();
     });
@@ -32,11 +32,11 @@ fn an_invariant_that_must_be_broken_is_and_no_other() {
     let expect = format!("{EXPECT}breaks = [\"I2\", \"I3\"]\nresult = \"fail\"\n");
     let mut report = right();
     report.invariants[1].holds = false;
-    assert_eq!(judge_with(&expect, report.clone()), ["invariant I3: expected to be broken, holds"]);
+    assert_eq!(judge_with(&expect, report.clone()), ["invariant I3: expected to be violated, but holds"]);
     report.invariants[2].holds = false;
     assert_eq!(judge_with(&expect, report.clone()), [""; 0]);
     report.invariants[8].holds = false;
-    assert_eq!(judge_with(&expect, report.clone()), ["invariant I9: broken by an unnamed cause"]);
+    assert_eq!(judge_with(&expect, report.clone()), ["invariant I9: violated by an unnamed cause"]);
     report.invariants[8].holds = true;
     let found = judge_with(&expect.replace("I3", "I33"), report);
     assert!(found.contains(&"the expectation contains I33, which is not an invariant".into()), "{found:?}");
@@ -52,7 +52,7 @@ fn an_invariant_that_may_break_may_and_no_other() {
         invariants::differences(&report, &expect).join("; ")
     };
     assert_eq!(found(&["I2"]), "");
-    assert!(found(&["I3"]).contains("invariant I2: broken"));
+    assert!(found(&["I3"]).contains("invariant I2: violated"));
     assert!(found(&["I2", "I99"]).contains("I99"));
 }
 #[test]
