@@ -33,7 +33,7 @@ pub(crate) enum Edit {
 
 /// One cell of a property.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a cell: expected a number, or { phandle = \"/path/of/a/node\" }")]
 pub(crate) enum Cell {
     /// As it is.
     Number(u32),

@@ -98,3 +98,10 @@ fn no_edit_leaves_the_same_tree() {
     let trees = [blob(), again].map(|blob| DeviceTree::from_fdt(&Fdt::new(&blob).unwrap()));
     assert_eq!(trees[0], trees[1]);
 }
+
+#[test]
+fn a_cell_that_is_not_one_is_refused_with_what_is_expected() {
+    let text = "edit = \"set-cells\"\nnode = \"/a\"\nproperty = \"p\"\ncells = [\"0x0\"]";
+    let error = toml::from_str::<Edit>(text).unwrap_err().to_string();
+    assert!(error.contains("a cell: expected a number, or { phandle = "), "{error}");
+}
