@@ -1,7 +1,7 @@
 //! The common part of both images: everything that one CPU does from the handover to the report.
 //!
-//! The image `iogroups` (`main.rs`) contains nothing else. The image `iogroups-smp` (`two_cpus/`)
-//! adds the features that need a second CPU. Access to the machine is in `machine`; the logic is in
+//! The image `iogroups` (`main.rs`) contains nothing else. The image `iogroups-full` (`full/`)
+//! adds everything that a minimal boot does not need. Access to the machine is in `machine`; the logic is in
 //! the crates below this one, which also run on a host.
 //!
 //! Folders refer only to those before them: `machine`, `hardware`, `input`, `drivers`, `output`,

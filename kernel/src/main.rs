@@ -22,7 +22,7 @@ fn kernel_main(handover: Handover) -> ! {
 /// From the description to the groups. After an error, the report contains everything found until
 /// then.
 fn probe_machine(run: &mut Run, handed_over: HandedOver) -> Result<(), Error> {
-    run.options.refuse_two_cpu_words()?;
+    run.options.refuse_full_image_words()?;
     let described = run.describe(handed_over)?;
     let hardware = run.enumerate(&described);
     let mut probing = run.prepare(&hardware, described.map)?;

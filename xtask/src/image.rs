@@ -32,8 +32,8 @@ pub(crate) enum Binary {
     /// The kernel.
     #[default]
     Main,
-    /// The kernel with what takes a second CPU.
-    TwoCpus,
+    /// The kernel with everything that a minimal boot does not need.
+    Full,
 }
 
 impl Binary {
@@ -41,7 +41,7 @@ impl Binary {
     fn name(self) -> &'static str {
         match self {
             Self::Main => "iogroups",
-            Self::TwoCpus => "iogroups-smp",
+            Self::Full => "iogroups-full",
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use report::FULL_IMAGE_WORDS;
+
 use crate::choices::{Console, Firmware, Form};
 use crate::image::Binary;
 use crate::{firmware, output};
@@ -79,9 +81,6 @@ pub(crate) struct Rounds {
     pub(crate) seed: u64,
 }
 
-/// Beginnings of the words of the command line that the binary for two CPUs alone has.
-const TWO_CPU_WORDS: [&str; 5] = ["smp-test=", "binds=", "race=", "rounds=", "seed="];
-
 /// Where the report of a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportTo {
@@ -105,12 +104,9 @@ impl Start {
 
     /// The binary that knows all words of the command line.
     pub(crate) fn binary(&self) -> Binary {
-        let takes_two_cpus = |word: &String| TWO_CPU_WORDS.iter().any(|name| word.starts_with(name));
-        if self.race.is_some() || self.append.iter().any(takes_two_cpus) {
-            Binary::TwoCpus
-        } else {
-            Binary::Main
-        }
+        let name = |word: &String| word.split('=').next().unwrap_or_default().to_owned();
+        let needs_full = |word: &String| FULL_IMAGE_WORDS.contains(&name(word).as_str());
+        if self.race.is_some() || self.append.iter().any(needs_full) { Binary::Full } else { Binary::Main }
     }
 
     /// The kernel's command line.

@@ -19,7 +19,9 @@ mod types;
 mod verdict;
 #[cfg(test)]
 mod verdict_tests;
+mod words;
 
 pub use ktap::Ktap;
 pub use text::Verbose;
 pub use types::*;
+pub use words::FULL_IMAGE_WORDS;

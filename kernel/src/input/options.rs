@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use firmware::route::{Asked, Language};
 use pci::ConfigAcs;
 use probe::{DomainPolicy, Path};
-use report::{Ktap, Report, Verbose};
+use report::{FULL_IMAGE_WORDS, Ktap, Report, Verbose};
 
 use crate::input::driver_choice::{DriverChoice, DriverChoiceError};
 use crate::input::order::{Order, OrderError};
@@ -44,16 +44,13 @@ pub struct Options {
     pub(crate) order: Option<Order>,
     /// Drivers that are left out or late, and devices with a driver of their own (`drivers=`, `driver_override=`).
     pub(crate) drivers: DriverChoice,
-    /// Words that only the image for two CPUs supports: `TWO_CPU_WORDS` with their values.
-    pub two_cpu_words: Vec<String>,
+    /// Words that only the full image supports: those of [`FULL_IMAGE_WORDS`], with their values.
+    pub full_words: Vec<String>,
     /// Words that are unknown or have no effect on this machine.
     pub(crate) warnings: Vec<String>,
     /// A word that this image does not support and that must not be ignored.
     pub(crate) refused: Option<OptionError>,
 }
-
-/// Names of words that ask for a second CPU, or that configure its work.
-const TWO_CPU_WORDS: [&str; 5] = ["smp-test", "binds", "race", "rounds", "seed"];
 
 /// A word that the image does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,9 +83,9 @@ pub enum OptionError {
         /// What is wrong with it.
         why: DriverChoiceError,
     },
-    /// A word that only the image for two CPUs supports.
-    #[error("{word}: this image uses one CPU; iogroups-smp has this word")]
-    TwoCpus {
+    /// A word that only the full image supports.
+    #[error("{word}: this image is the minimal one; iogroups-full supports this word")]
+    FullImage {
         /// The word.
         word: String,
     },
@@ -148,7 +145,7 @@ impl Options {
             config_acs: ConfigAcs::default(),
             order: None,
             drivers: DriverChoice::default(),
-            two_cpu_words: Vec::new(),
+            full_words: Vec::new(),
             warnings: Vec::new(),
             refused: None,
         };
@@ -168,14 +165,14 @@ impl Options {
         }
     }
 
-    /// Rejects words that ask for a second CPU.
+    /// Rejects words that only the full image supports.
     ///
     /// # Errors
     ///
     /// There is such a word.
-    pub fn refuse_two_cpu_words(&self) -> Result<(), OptionError> {
-        let word = self.two_cpu_words.first();
-        word.map_or(Ok(()), |word| Err(OptionError::TwoCpus { word: word.clone() }))
+    pub fn refuse_full_image_words(&self) -> Result<(), OptionError> {
+        let word = self.full_words.first();
+        word.map_or(Ok(()), |word| Err(OptionError::FullImage { word: word.clone() }))
     }
 
     fn read(&mut self, word: &str) {
@@ -230,7 +227,7 @@ impl Options {
                 Err(_) => self.warn(word, "expected a number below 65536"),
             },
             ("pci", parts) => parts.split(',').for_each(|part| self.read_pci(part)),
-            (name, _) if TWO_CPU_WORDS.contains(&name) => self.two_cpu_words.push(word.to_string()),
+            (name, _) if FULL_IMAGE_WORDS.contains(&name) => self.full_words.push(word.to_string()),
             ("console" | "report" | "dtb" | "tables" | "number", _) => self.warn(word, "unknown value"),
             _ => self.warn(word, "unknown word"),
         }

@@ -193,14 +193,14 @@ fn a_disk_is_made_by_lines_that_can_be_pasted_and_needs_uefi_firmware() {
 }
 
 #[test]
-fn words_for_two_cpus_choose_the_binary_that_has_them() {
+fn words_of_the_full_image_choose_it() {
     let binary = |words: &[&str]| {
         let append = words.iter().map(ToString::to_string).collect();
         Start { append, ..Start::default() }.binary()
     };
     assert_eq!(binary(&["iommu.strict=0"]), Binary::Main);
-    assert_eq!(binary(&["iommu.strict=0", "smp-test=1"]), Binary::TwoCpus);
-    assert_eq!(binary(&["binds=second-cpu"]), Binary::TwoCpus);
+    assert_eq!(binary(&["iommu.strict=0", "smp-test=1"]), Binary::Full);
+    assert_eq!(binary(&["binds=second-cpu"]), Binary::Full);
     let race = Some(Rounds { rounds: 1, seed: 0 });
-    assert_eq!(Start { race, ..Start::default() }.binary(), Binary::TwoCpus);
+    assert_eq!(Start { race, ..Start::default() }.binary(), Binary::Full);
 }

@@ -1,8 +1,8 @@
-//! The words of the command line that only this image supports.
+//! The words of the command line that ask for a second CPU, or that configure its work.
 
-use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+
+use crate::options::ValueError;
 
 /// The options for two CPUs.
 #[derive(Debug)]
@@ -28,35 +28,18 @@ const ROUNDS_LIMIT: u64 = 1_000_000;
 /// Default number of rounds in a race.
 const ROUNDS: u64 = 1000;
 
-/// An invalid value of a word.
-#[derive(Debug, thiserror::Error)]
-enum ValueError {
-    /// Not a number up to this limit.
-    #[error("expected a number from 1 to {0}")]
-    NotUpTo(u64),
-    /// Not a number.
-    #[error("expected a number below 2^64")]
-    NotANumber,
-    /// Not one of a few values.
-    #[error("unknown value")]
-    Unknown,
-}
-
 impl TwoCpuOptions {
-    /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
-    pub(crate) fn parse(words: &[String], warnings: &mut Vec<String>) -> Self {
-        let mut options =
-            Self { smp_test: None, binds_on_second_cpu: false, race_file: None, rounds: ROUNDS, seed: 0 };
-        for word in words {
-            if let Err(why) = options.read(word) {
-                warnings.push(format!("command line: {word}: {why}"));
-            }
-        }
-        options
+    /// No second CPU.
+    pub(crate) fn new() -> Self {
+        Self { smp_test: None, binds_on_second_cpu: false, race_file: None, rounds: ROUNDS, seed: 0 }
     }
 
-    fn read(&mut self, word: &str) -> Result<(), ValueError> {
-        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+    /// Reads one word, `name=value`.
+    ///
+    /// # Errors
+    ///
+    /// The value cannot be used.
+    pub(crate) fn read(&mut self, name: &str, value: &str) -> Result<(), ValueError> {
         match name {
             "smp-test" => match value.parse() {
                 Ok(pieces @ 1..=SMP_TEST_LIMIT) => self.smp_test = Some(pieces),

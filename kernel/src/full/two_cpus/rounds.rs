@@ -10,8 +10,8 @@ use kernel::machine::clock;
 use scenario::TurnOutcome;
 use sync::Latch;
 
-use crate::lock::Lock;
-use crate::second_cpu::SecondCpu;
+use crate::two_cpus::lock::Lock;
+use crate::two_cpus::second_cpu::SecondCpu;
 
 /// Parameters of a round.
 #[derive(Clone, Copy, Debug)]

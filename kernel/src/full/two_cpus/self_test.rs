@@ -18,9 +18,9 @@ use kernel::machine::clock;
 use report::TwoCpus;
 use scenario::TurnOutcome;
 
-use crate::error::TwoCpuError;
-use crate::rounds::{Pace, Tally, work};
-use crate::second_cpu::SecondCpu;
+use crate::two_cpus::error::TwoCpuError;
+use crate::two_cpus::rounds::{Pace, Tally, work};
+use crate::two_cpus::second_cpu::SecondCpu;
 
 /// Number of rounds with the lock, each with another seed.
 const ROUNDS: u64 = 8;

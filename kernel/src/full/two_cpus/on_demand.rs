@@ -8,8 +8,8 @@ use firmware::{Description, PsciConduit};
 use kernel::log;
 use kernel::machine::psci::Conduit;
 
-use crate::error::TwoCpuError;
-use crate::second_cpu::{SecondCpu, SecondCpuError};
+use crate::two_cpus::error::TwoCpuError;
+use crate::two_cpus::second_cpu::{SecondCpu, SecondCpuError};
 
 /// The second CPU, started at its first use.
 pub(crate) struct OnDemand {

@@ -13,11 +13,11 @@ use probe::Path;
 use report::{BrokenInRace, ReachedInRace};
 use scenario::{BINDER, Race, Results, Scenario, WALKER};
 
-use crate::confined::Confined;
-use crate::error::TwoCpuError;
-use crate::options::TwoCpuOptions;
-use crate::rounds::{Pace, work};
-use crate::second_cpu::SecondCpu;
+use crate::two_cpus::confined::Confined;
+use crate::two_cpus::error::TwoCpuError;
+use crate::two_cpus::options::TwoCpuOptions;
+use crate::two_cpus::rounds::{Pace, work};
+use crate::two_cpus::second_cpu::SecondCpu;
 
 /// Longest pause between two pieces, in polls of a waiting CPU: about the time of a few pieces.
 const LONGEST_PAUSE: u64 = 64;

@@ -1,18 +1,15 @@
-//! Why a run of this image cannot be completed.
+//! Why two CPUs cannot do what they were asked to do.
 
 use alloc::string::String;
 
 use kernel::machine::semihosting::HostError;
 use scenario::ScenarioError;
 
-use crate::second_cpu::SecondCpuError;
+use crate::two_cpus::second_cpu::SecondCpuError;
 
-/// An error that ends a run. Its text is the report's `error`.
+/// An error of what needs a second CPU.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TwoCpuError {
-    /// As in the main image.
-    #[error(transparent)]
-    Boot(#[from] kernel::Error),
     /// A word needs a second CPU, and there is none.
     #[error("{word}: {error}")]
     NoSecondCpu {

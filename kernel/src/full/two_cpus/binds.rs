@@ -11,10 +11,10 @@ use kernel::{Handle, Hardware, Probing, Random, Step, event_log};
 use probe::{Activity, Core, Finding, Severity};
 use scenario::{About, BINDER, CpuTurns, Machine, Stepped, TurnOutcome, WALKER};
 
-use crate::confined::Confined;
-use crate::error::TwoCpuError;
-use crate::rounds::{Pace, work};
-use crate::second_cpu::SecondCpu;
+use crate::two_cpus::confined::Confined;
+use crate::two_cpus::error::TwoCpuError;
+use crate::two_cpus::rounds::{Pace, work};
+use crate::two_cpus::second_cpu::SecondCpu;
 
 /// Longest pause between two pieces, in polls of a waiting CPU: the time of a few requests to a
 /// device.

@@ -1,0 +1,14 @@
+//! Why a run of this image cannot be completed.
+
+use crate::two_cpus::error::TwoCpuError;
+
+/// An error that ends a run. Its text is the report's `error`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FullError {
+    /// As in the main image.
+    #[error(transparent)]
+    Boot(#[from] kernel::Error),
+    /// In what needs a second CPU.
+    #[error(transparent)]
+    TwoCpus(#[from] TwoCpuError),
+}

@@ -1,0 +1,60 @@
+//! The full image: the boot of the main image, and everything that a minimal boot does not need.
+//!
+//! `two_cpus` binds drivers on the second CPU (`binds=`), tests whether both CPUs run at the same time (`smp-test=`), and
+//! runs a scenario on both (`race=`). The second CPU is started when the first of these needs it, never by default.
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod error;
+mod options;
+mod two_cpus;
+
+use alloc::format;
+
+use boot::Handover;
+use kernel::{HandedOver, Run, summary};
+
+use self::error::FullError;
+use self::options::FullOptions;
+use self::two_cpus::on_demand::OnDemand;
+use self::two_cpus::{binds, race, results, second_cpu, self_test};
+
+boot::entry!(kernel_main, second_cpu::main, kernel::report_exception);
+
+fn kernel_main(handover: Handover) -> ! {
+    let (mut run, handed_over) = Run::begin(handover);
+    let options = FullOptions::parse(&run.options.full_words, &mut run.report.warnings);
+    let outcome = probe_machine(&mut run, handed_over, &options);
+    run.end(outcome)
+}
+
+/// As in the main image, with the additional `options`.
+fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) -> Result<(), FullError> {
+    let two_cpus = &options.two_cpus;
+    let described = run.describe(handed_over)?;
+    let mut second_cpu = OnDemand::new(&described.description);
+    let hardware = run.enumerate(&described);
+    let mut probing = run.prepare(&hardware, described.map)?;
+    if two_cpus.binds_on_second_cpu {
+        let cpu = second_cpu.cpu("binds=second-cpu")?;
+        let did = binds::run(cpu, &mut probing, two_cpus.seed, &mut run.report.warnings)?;
+        summary::add_findings(&mut run.report, &[did]);
+    } else {
+        probing.take_steps(&mut run.report);
+    }
+    probing.take_late_steps(&mut run.report);
+    probing.finish(&mut run.report);
+
+    if let Some(pieces) = two_cpus.smp_test {
+        let cpu = second_cpu.cpu(&format!("smp-test={pieces}"))?;
+        results::add_self_test(&mut run.report, self_test::run(cpu, pieces)?);
+    }
+    if let Some(file) = &two_cpus.race_file {
+        let cpu = second_cpu.cpu(&format!("race={file}"))?;
+        results::add_race(&mut run.report, race::run(cpu, file, run.options.path, two_cpus)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The words of the command line that only this image supports.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::two_cpus::options::TwoCpuOptions;
+
+/// The options of this image.
+#[derive(Debug)]
+pub(crate) struct FullOptions {
+    /// What to do with a second CPU.
+    pub(crate) two_cpus: TwoCpuOptions,
+}
+
+/// An invalid value of a word.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ValueError {
+    /// Not a number up to this limit.
+    #[error("expected a number from 1 to {0}")]
+    NotUpTo(u64),
+    /// Not a number.
+    #[error("expected a number below 2^64")]
+    NotANumber,
+    /// Not one of a few values.
+    #[error("unknown value")]
+    Unknown,
+}
+
+impl FullOptions {
+    /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
+    pub(crate) fn parse(words: &[String], warnings: &mut Vec<String>) -> Self {
+        let mut options = Self { two_cpus: TwoCpuOptions::new() };
+        for word in words {
+            if let Err(why) = options.read(word) {
+                warnings.push(format!("command line: {word}: {why}"));
+            }
+        }
+        options
+    }
+
+    fn read(&mut self, word: &str) -> Result<(), ValueError> {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        self.two_cpus.read(name, value)
+    }
+}
