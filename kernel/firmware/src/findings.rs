@@ -12,8 +12,8 @@ const MAX_FINDINGS: usize = 256;
 /// The findings about one description so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Findings {
-    /// The subject of a finding about all of it.
-    subject: &'static str,
+    /// The place of a finding about all of it.
+    place: &'static str,
     /// What it is called in a sentence.
     what: &'static str,
     list: Vec<Finding>,
@@ -23,29 +23,29 @@ pub(crate) struct Findings {
 impl Findings {
     /// No findings yet about a device tree.
     pub(crate) const fn about_tree() -> Self {
-        Self { subject: "/", what: "the device tree", list: Vec::new(), left_out: 0 }
+        Self { place: "/", what: "the device tree", list: Vec::new(), left_out: 0 }
     }
 
     /// No findings yet about a set of ACPI tables.
     pub(crate) const fn about_tables() -> Self {
-        Self { subject: "ACPI", what: "ACPI tables", list: Vec::new(), left_out: 0 }
+        Self { place: "ACPI", what: "ACPI tables", list: Vec::new(), left_out: 0 }
     }
 
     /// No findings yet about the definition blocks of a set of tables.
     pub(crate) const fn about_aml() -> Self {
-        Self { subject: "AML", what: "AML", list: Vec::new(), left_out: 0 }
+        Self { place: "AML", what: "AML", list: Vec::new(), left_out: 0 }
     }
 
-    /// Adds one about `subject`: a table, an entry or node of it with its offset, or an object of the namespace; a node's
+    /// Adds one about `place`: a table, an entry or node of it with its offset, or an object of the namespace; a node's
     /// path, or a property as dtc writes it (`/path:property`), with the number of an entry in brackets.
     pub(crate) fn add(
         &mut self,
         id: &'static str,
         severity: Severity,
-        subject: impl Into<String>,
+        place: impl Into<String>,
         sentence: impl Into<String>,
     ) {
-        self.push(Finding { id, severity, subject: subject.into(), sentence: sentence.into() });
+        self.push(Finding { id, severity, place: place.into(), sentence: sentence.into() });
     }
 
     /// Adds a finding.
@@ -79,13 +79,8 @@ impl Findings {
         if self.left_out > 0 {
             let sentence =
                 format!("{} more findings about {}; they are not listed", self.left_out, self.what);
-            let subject = String::from(self.subject);
-            self.list.push(Finding {
-                id: "findings-left-out",
-                severity: Severity::Warning,
-                subject,
-                sentence,
-            });
+            let place = String::from(self.place);
+            self.list.push(Finding { id: "findings-left-out", severity: Severity::Warning, place, sentence });
         }
         self.list
     }

@@ -49,13 +49,13 @@ impl Findings {
     }
 
     fn add(&mut self, id: &'static str, severity: Severity, at: PciAddress, sentence: String) {
-        self.push(Finding { id, severity, subject: at.to_string(), sentence });
+        self.push(Finding { id, severity, place: at.to_string(), sentence });
     }
 
     /// Adds a finding about a BAR.
     fn add_register(&mut self, id: &'static str, at: PciAddress, register: BarRegister, sentence: String) {
-        let subject = format!("{at} {register}");
-        self.push(Finding { id, severity: Severity::Warning, subject, sentence });
+        let place = format!("{at} {register}");
+        self.push(Finding { id, severity: Severity::Warning, place, sentence });
     }
 
     fn push(&mut self, finding: Finding) {
@@ -74,7 +74,7 @@ impl Findings {
             self.list.push(Finding {
                 id: "pci-findings-left-out",
                 severity: Severity::Warning,
-                subject: String::from("pci"),
+                place: String::from("pci"),
                 sentence: format!("{} more findings about PCI; they are not listed", self.left_out),
             });
         }

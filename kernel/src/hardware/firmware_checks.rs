@@ -24,7 +24,7 @@ pub(crate) fn registers(device: &str, node: &str, error: RegistersError) -> Find
     Finding {
         id: error.id(),
         severity: Severity::Warning,
-        subject: format!("{device} ({node})"),
+        place: format!("{device} ({node})"),
         sentence: format!("{error}; it is left out"),
     }
 }
@@ -34,7 +34,7 @@ pub(crate) fn config_acs(entry: &str) -> Finding {
     Finding {
         id: "config-acs-unused",
         severity: Severity::Warning,
-        subject: format!("pci=config_acs={entry}"),
+        place: format!("pci=config_acs={entry}"),
         sentence: "no function with ACS is left for this entry; it has no effect".to_string(),
     }
 }
@@ -96,7 +96,7 @@ pub(crate) fn of_buses(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Findin
                 bus.number
             );
             let (id, severity) = ("bus-not-in-map", Severity::Warning);
-            findings.push(Finding { id, severity, subject: at.to_string(), sentence });
+            findings.push(Finding { id, severity, place: at.to_string(), sentence });
         }
     }
     findings
@@ -107,7 +107,7 @@ fn empty(bridge: &HostBridge, node: &str) -> Finding {
     Finding {
         id: "host-bridge-empty",
         severity: Severity::Warning,
-        subject: format!("{} ({node})", bridge.name),
+        place: format!("{} ({node})", bridge.name),
         sentence: format!(
             "no function on buses {first_bus:#x} to {last_bus:#x}, whose configuration space is described at {}",
             bridge.ecam
@@ -150,7 +150,7 @@ fn no_iommu(node: String, found: &str) -> Finding {
     Finding {
         id: "iommu-node-mismatch",
         severity: Severity::Error,
-        subject: node,
+        place: node,
         sentence: format!("described as an IOMMU, but {found}; devices behind it are not translated"),
     }
 }

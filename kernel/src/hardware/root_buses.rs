@@ -33,7 +33,7 @@ pub(crate) fn root_buses(
         findings.push(Finding {
             id: "pci-window-unusable",
             severity: Severity::Warning,
-            subject: String::from("pci"),
+            place: String::from("pci"),
             sentence: format!(
                 "{} more findings about windows; they are not listed",
                 faults.len() - FINDING_LIMIT
@@ -75,5 +75,5 @@ fn finding(fault: &WindowFault, node: String) -> Finding {
     let space = if space == PciSpace::Io { "I/O" } else { "memory" };
     let sentence =
         format!("{space} window at bus address {bus_start:#x}, CPU addresses {cpu}: {}", fault.error);
-    Finding { id: "pci-window-unusable", severity: Severity::Warning, subject: node, sentence }
+    Finding { id: "pci-window-unusable", severity: Severity::Warning, place: node, sentence }
 }

@@ -21,7 +21,7 @@ pub(super) fn use_console(named: Option<Console>) -> Option<Finding> {
     Some(Finding {
         id: "console-absent",
         severity: Severity::Warning,
-        subject: "/chosen".to_string(),
+        place: "/chosen".to_string(),
         sentence,
     })
 }

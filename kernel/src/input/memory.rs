@@ -70,6 +70,6 @@ pub(crate) fn add_to_heap(
 /// Ranges of RAM that are named one by one if they cannot be used.
 const MEMORY_FINDING_LIMIT: usize = 16;
 
-fn about_memory(id: &'static str, subject: String, sentence: String) -> Finding {
-    Finding { id, severity: Severity::Warning, subject, sentence }
+fn about_memory(id: &'static str, place: String, sentence: String) -> Finding {
+    Finding { id, severity: Severity::Warning, place, sentence }
 }

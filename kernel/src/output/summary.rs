@@ -219,7 +219,7 @@ fn finding(finding: &probe::Finding) -> Finding {
             Severity::Warning => report::Severity::Warning,
             Severity::Error => report::Severity::Error,
         },
-        device: finding.subject.clone(),
+        device: finding.place.clone(),
         sentence: finding.sentence.clone(),
     }
 }

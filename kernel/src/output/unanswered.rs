@@ -106,6 +106,6 @@ impl Windows {
     }
 }
 
-fn finding(subject: String, sentence: String) -> Finding {
-    Finding { id: "access-unanswered", severity: Severity::Warning, subject, sentence }
+fn finding(place: String, sentence: String) -> Finding {
+    Finding { id: "access-unanswered", severity: Severity::Warning, place, sentence }
 }

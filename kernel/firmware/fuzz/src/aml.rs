@@ -28,7 +28,7 @@ pub fn exercise(input: &[u8]) {
     }
     for finding in namespace.findings() {
         let is_summary = finding.id == "findings-left-out";
-        assert!(is_summary || finding.subject.contains(", byte 0x"), "a finding without place");
+        assert!(is_summary || finding.place.contains(", byte 0x"), "a finding without place");
     }
 }
 

@@ -224,7 +224,7 @@ impl DeviceTreeMap {
 
     /// The same text for every device that reaches `stop`, so that a report can show it once.
     pub(super) fn stopped(&self, node: NodeIndex, property: &str, stop: &Stop) -> MapError {
-        let subject = format!("{}:{property}[{}]", self.path(node), stop.entry);
+        let place = format!("{}:{property}[{}]", self.path(node), stop.entry);
         let what = stop.cause.sentence(|node| self.path(node));
         let (severity, effect) = match property {
             IOMMUS if stop.entry > 0 => (Severity::Warning, "only the entries before it are used"),
@@ -232,17 +232,17 @@ impl DeviceTreeMap {
             _ => (Severity::Error, "devices behind this entry are not translated"),
         };
         let sentence = format!("{what}; {effect}");
-        MapError { finding: Finding { id: stop.cause.id(property), severity, subject, sentence } }
+        MapError { finding: Finding { id: stop.cause.id(property), severity, place, sentence } }
     }
 
     pub(super) fn wide_range(&self, node: NodeIndex, entry: usize) -> MapError {
-        let subject = format!("{}:{IOMMU_MAP}[{entry}]", self.path(node));
+        let place = format!("{}:{IOMMU_MAP}[{entry}]", self.path(node));
         let sentence = String::from(
             "the length is not 1 although the target has more than one #iommu-cells, so only the first requester ID is \
              defined; devices behind this entry are not translated",
         );
         let id = "iommu-map-wide-range";
-        MapError { finding: Finding { id, severity: Severity::Error, subject, sentence } }
+        MapError { finding: Finding { id, severity: Severity::Error, place, sentence } }
     }
 }
 

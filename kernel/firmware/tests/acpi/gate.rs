@@ -100,7 +100,7 @@ fn a_table_that_is_broken_is_left_out_with_a_finding() {
         let tables = gather(&memory).unwrap();
         assert_eq!(names(&tables), ["FACP", "SSDT", "SSDT", "DSDT"]);
         let [finding] = tables.findings() else { panic!("{:?}", tables.findings()) };
-        assert!(finding.subject.contains("0x200000"), "{finding:?}");
+        assert!(finding.place.contains("0x200000"), "{finding:?}");
         finding.id
     };
     assert_eq!(broken(&|mcfg| mcfg[4] = 35), "acpi-table-length");
@@ -120,7 +120,7 @@ fn a_wrong_checksum_is_a_finding_and_costs_nothing() {
         assert_eq!(names(&tables), ["FACP", "MCFG", "SSDT", "SSDT", "DSDT"]);
         let [finding] = tables.findings() else { panic!("{address:#x}: {:?}", tables.findings()) };
         assert_eq!((finding.id, finding.severity), ("acpi-table-checksum", Severity::Warning));
-        assert!(finding.subject.contains(&format!("{address:#x}")), "{finding:?}");
+        assert!(finding.place.contains(&format!("{address:#x}")), "{finding:?}");
     }
 }
 
@@ -143,7 +143,7 @@ fn entries_that_repeat_or_lead_nowhere_are_findings() {
     ];
     assert_eq!(ids(&tables), expected);
     let repeated = &tables.findings()[2];
-    assert!(repeated.subject.ends_with(", entry 2"), "{repeated:?}");
+    assert!(repeated.place.ends_with(", entry 2"), "{repeated:?}");
     assert!(repeated.sentence.starts_with("FACP at 0x100000 is already listed"), "{repeated:?}");
 }
 
@@ -182,7 +182,7 @@ fn given_tables_replace_or_come_beside_and_are_checked_like_others() {
     assert_eq!(names(&tables), ["MCFG", "FACP", "SSDT", "SSDT", "DSDT"]);
     assert_eq!(tables.first(*b"MCFG").unwrap().bytes, new);
     let found: Vec<_> =
-        tables.findings().iter().map(|finding| (finding.id, finding.subject.as_str())).collect();
+        tables.findings().iter().map(|finding| (finding.id, finding.place.as_str())).collect();
     assert_eq!(found, [("acpi-table-checksum", "bad.bin (MCFG)"), ("acpi-table-duplicate", "bad.bin")]);
     let mut tables = gather(&sound()).unwrap();
     tables.add(&given[..1], false);

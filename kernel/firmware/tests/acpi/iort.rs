@@ -251,7 +251,7 @@ fn nodes_that_are_not_used_are_named() {
     assert_eq!(machine.function(0, &[1]), found(SMMU, 1));
     let unused = machine.description.findings.iter().filter(|finding| finding.id == "iort-node-unused");
     let unused: Vec<_> = unused
-        .map(|finding| (finding.severity, format!("{}: {}", finding.subject, finding.sentence)))
+        .map(|finding| (finding.severity, format!("{}: {}", finding.place, finding.sentence)))
         .collect();
     assert_eq!(unused.len(), 3, "{:?}", machine.finding_ids());
     for ((severity, sentence), name) in unused.iter().zip(["PMCG", "RMR", "IWB"]) {

@@ -154,7 +154,7 @@ fn aliases_outside_of_the_ranges_leave_the_others_translated() {
     let at = machine.bridge(0);
     let ids = |list: &[u16]| InputIds::Requesters(list.iter().copied().map(RequesterId).collect());
     let finding = machine.map.remark(at, &ids(&[0x108, 0x10])).unwrap();
-    assert_eq!((finding.id, finding.subject.as_str()), ("alias-not-in-map", "0000:01:01.0"));
+    assert_eq!((finding.id, finding.place.as_str()), ("alias-not-in-map", "0000:01:01.0"));
     assert!(finding.sentence.contains("0x108"), "{finding:?}");
     assert_eq!(machine.map.remark(at, &ids(&[0x10, 0x11])), None);
     assert_eq!(machine.map.remark(at, &ids(&[0x108])), None);
@@ -224,7 +224,7 @@ fn an_output_node_that_is_none_costs_its_endpoints_alone() {
         assert_eq!(machine.finding_ids(), ["viot-output-invalid"], "{output:#x}");
         let finding = machine.finding("viot-output-invalid");
         assert!(finding.sentence.contains(what), "{finding:?}");
-        assert_eq!(finding.subject, "VIOT node at 0x40");
+        assert_eq!(finding.place, "VIOT node at 0x40");
         assert_eq!(machine.function(0, &[0]), nowhere(Untranslated::NotInMap));
         assert_eq!(machine.function(0, &[0x10]), found(FIRST, 0x10));
     }
@@ -269,7 +269,7 @@ fn a_broken_node_ends_the_table_and_what_was_read_counts() {
         assert_eq!(machine.finding_ids(), ["viot-node-broken"], "{broken:?}");
         let finding = machine.finding("viot-node-broken");
         assert_eq!(finding.severity, Severity::Error);
-        assert_eq!(finding.subject, "VIOT node at 0x58");
+        assert_eq!(finding.place, "VIOT node at 0x58");
         assert!(finding.sentence.starts_with("node 2 of 4: "), "{finding:?}");
         assert!(machine.function(0, &[0]).is_ok());
         assert_eq!(machine.function(0, &[0x20]), nowhere(Untranslated::NotInMap));

@@ -21,7 +21,7 @@ fn sound(namespace: &Namespace) {
     }
     for finding in namespace.findings() {
         assert!(finding.id.starts_with("aml-") || finding.id == "findings-left-out");
-        assert!(finding.subject.contains(", byte 0x") || finding.id == "findings-left-out");
+        assert!(finding.place.contains(", byte 0x") || finding.id == "findings-left-out");
     }
     black_box(namespace);
 }

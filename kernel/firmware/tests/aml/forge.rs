@@ -93,8 +93,5 @@ pub(crate) fn only_device(terms: impl AsRef<[u8]>) -> (AmlDevice, Vec<Finding>) 
 
 /// Their ids and sentences, one a line.
 pub(crate) fn lines(findings: &[Finding]) -> Vec<String> {
-    findings
-        .iter()
-        .map(|finding| format!("{} {}: {}", finding.id, finding.subject, finding.sentence))
-        .collect()
+    findings.iter().map(|finding| format!("{} {}: {}", finding.id, finding.place, finding.sentence)).collect()
 }

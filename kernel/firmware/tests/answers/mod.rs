@@ -32,7 +32,7 @@ pub(crate) fn check(description: &Description, map: &dyn FirmwareMap, node_count
         assert!(device.node.0 < node_count, "a platform device's node does not exist");
     }
     for finding in &description.findings {
-        assert!(!finding.sentence.is_empty() && !finding.subject.is_empty(), "a finding without words");
+        assert!(!finding.sentence.is_empty() && !finding.place.is_empty(), "a finding without words");
     }
     for bridge in description.host_bridges.iter().take(most.bridges) {
         for requester in REQUESTERS {

@@ -204,7 +204,7 @@ fn windows(ranges: &[u32]) -> (Vec<Window>, Vec<String>) {
     let is_conflict = |finding: &&probe::Finding| finding.id == "host-bridge-conflict";
     let findings = findings.filter(|finding| !is_conflict(finding));
     assert!(findings.clone().all(|finding| finding.id == "pci-ranges-malformed"));
-    (windows, findings.map(|finding| format!("{}: {}", finding.subject, finding.sentence)).collect())
+    (windows, findings.map(|finding| format!("{}: {}", finding.place, finding.sentence)).collect())
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn a_mask_folds_only_if_two_functions_of_the_bus_numbers_differ_in_what_it_drops
 fn unreached(map: &[u32]) -> Vec<(&'static str, String)> {
     let machine = machine([iommu("iommu@0", 1, 1), host_bridge().cells("iommu-map", map)]);
     let findings = machine.description.findings.into_iter();
-    findings.map(|finding| (finding.id, finding.subject)).collect()
+    findings.map(|finding| (finding.id, finding.place)).collect()
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn an_iommu_is_not_called_unreferenced_if_a_disabled_device_or_an_unread_entry_r
     let unreferenced = |device: Node| {
         let findings = machine([iommu("iommu@0", 1, 1), iommu("iommu@1", 2, 1), device]).description.findings;
         let named = findings.iter().filter(|finding| finding.id == "iommu-unreferenced");
-        named.map(|finding| finding.subject.clone()).collect::<Vec<_>>()
+        named.map(|finding| finding.place.clone()).collect::<Vec<_>>()
     };
     let device = || node("device").text("compatible", "a,b");
     assert_eq!(unreferenced(device().cells("iommus", &[1, 0])), ["/iommu@1"]);

@@ -111,10 +111,10 @@ pub(crate) fn read(blob: &[u8]) -> Machine {
 pub(crate) fn read_with(blob: &[u8], form: MapForm) -> Machine {
     let (description, map) = describe_with(blob, form).unwrap();
     for finding in &description.findings {
-        // The report puts the subject in front of the sentence.
-        let rest = finding.sentence.strip_prefix(&finding.subject);
+        // The report puts the place in front of the sentence.
+        let rest = finding.sentence.strip_prefix(&finding.place);
         let is_twice = rest.is_some_and(|rest| rest.starts_with([':', ' ']));
-        assert!(!is_twice, "says its subject twice: {finding:?}");
+        assert!(!is_twice, "says its place twice: {finding:?}");
     }
     Machine { description, map }
 }
@@ -126,9 +126,9 @@ impl Machine {
         nodes.find(|node| self.map.name(*node) == path).unwrap_or_else(|| panic!("no node {path}"))
     }
 
-    /// Findings as id and subject, in their order.
+    /// Findings as id and place, in their order.
     pub(crate) fn findings(&self) -> Vec<(&str, &str)> {
-        self.description.findings.iter().map(|finding| (finding.id, finding.subject.as_str())).collect()
+        self.description.findings.iter().map(|finding| (finding.id, finding.place.as_str())).collect()
     }
 
     /// The sentence of the only finding with this id.
@@ -139,7 +139,7 @@ impl Machine {
     /// The place and the sentence of the one finding `id`.
     pub(crate) fn line(&self, id: &str) -> String {
         let finding = self.finding(id);
-        format!("{}: {}", finding.subject, finding.sentence)
+        format!("{}: {}", finding.place, finding.sentence)
     }
 
     fn finding(&self, id: &str) -> &probe::Finding {

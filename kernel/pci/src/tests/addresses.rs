@@ -163,7 +163,7 @@ fn a_bar_that_does_not_fit_costs_no_other_bar_its_address() {
     let sentences: Vec<_> = topology
         .findings()
         .iter()
-        .map(|finding| (finding.subject.as_str(), finding.sentence.as_str()))
+        .map(|finding| (finding.place.as_str(), finding.sentence.as_str()))
         .collect();
     assert!(
         sentences.iter().any(|(at, text)| *at == "0000:01:00.0 BAR 0" && text.contains("0x40000000 bytes")),
@@ -189,7 +189,7 @@ fn with_a_full_io_window_the_last_ports_get_no_io_addresses() {
     let topology = enumerate(&mut model, &[virt_root()]);
     // 64 KiB without the first 4 KiB: 15 bridges.
     assert_eq!(finding_ids(&topology), ["bar-does-not-fit"; 4]);
-    assert_eq!(topology.findings()[0].subject, "0000:10:00.0 BAR 0");
+    assert_eq!(topology.findings()[0].place, "0000:10:00.0 BAR 0");
     check(&model, &topology);
 }
 

@@ -34,7 +34,7 @@ fn functions_outside_the_ari_chain_are_left_out() {
     let topology = isolated(&mut model);
     assert_eq!(partition(&topology), "00.0 | 02.0 | 01:00.0 01:00.2 | 01:01.2 | 01:1f.7");
     assert_eq!(finding_ids(&topology), ["function-not-in-ari-chain"]);
-    assert_eq!(topology.findings()[0].subject, "0000:01:00.1");
+    assert_eq!(topology.findings()[0].place, "0000:01:00.1");
     assert_eq!(model.cards[port].get32(CONTROL), 1 << 5);
 }
 

@@ -99,7 +99,7 @@ fn bridges_on_a_hidden_root_bus_are_numbered_and_left_out() {
     assert_eq!(order(&topology), ["0000:00:00.0", "0000:00:03.0", "0000:01:00.0"]);
     assert_eq!(model.address(end).unwrap().to_string(), "0000:21:00.0");
     assert_eq!(finding_ids(&topology), ["hidden-host-bridge"]);
-    assert_eq!(topology.findings()[0].subject, "0000:20:00.0");
+    assert_eq!(topology.findings()[0].place, "0000:20:00.0");
     let root = topology.hidden()[0];
     assert_eq!((root.bus, root.last_bus, root.functions), (0x20, 0x21, 2));
 }
@@ -177,7 +177,7 @@ fn running_out_of_bus_numbers_is_a_finding_and_enumeration_continues() {
     }
     let topology = enumerate(&mut model, &[up_to(15)]);
     assert_eq!(finding_ids(&topology), ["bus-numbers-exhausted"; 5]);
-    assert_eq!(topology.findings()[0].subject, "0000:00:10.0");
+    assert_eq!(topology.findings()[0].place, "0000:00:10.0");
     assert_eq!(topology.functions().len(), 1 + 20 + 15);
     assert_eq!(ends.iter().filter(|end| model.address(**end).is_some()).count(), 15);
     let closed = &topology.functions()[20].bridge.as_ref().unwrap();

@@ -22,7 +22,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The most exact place: a device by its name in the report, a PCI address and register, a device tree node or
     /// property (`/node:property[entry]`), a table's node with its offset, an object of the namespace.
-    pub subject: String,
+    pub place: String,
     /// `what; consequence`, without the place and without a full stop.
     pub sentence: String,
 }

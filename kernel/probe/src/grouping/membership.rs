@@ -59,9 +59,9 @@ fn detach<D>(tables: &mut Tables<D>, fwspec: &Fwspec) {
         if let Some(domain) = tables.instances.release(fwspec.instance, *endpoint)
             && let Err(refusal) = tables.instances.ops_mut(fwspec.instance).detach(domain, *endpoint)
         {
-            let subject: String = tables.iommu_name(fwspec.instance).into();
+            let place: String = tables.iommu_name(fwspec.instance).into();
             let sentence = format!("{}; the endpoint stays attached", refusal.detail);
-            tables.log.find(Finding { id: "detach-refused", severity: Severity::Error, subject, sentence });
+            tables.log.find(Finding { id: "detach-refused", severity: Severity::Error, place, sentence });
         }
     }
 }

@@ -102,9 +102,9 @@ fn refuse_mixed_drivers<D>(
     let Some(first) = drivers.next() else { return Ok(()) };
     let Some(other) = drivers.find(|name| *name != first) else { return Ok(()) };
     let detail = format!("its IOMMUs have different drivers: {first} and {other}");
-    let subject = tables.devices[device].name().into();
+    let place = tables.devices[device].name().into();
     let sentence = format!("{detail}; it stays without a group");
-    tables.log.find(Finding { id: "mixed-iommus", severity: Severity::Warning, subject, sentence });
+    tables.log.find(Finding { id: "mixed-iommus", severity: Severity::Warning, place, sentence });
     Err(detail)
 }
 
@@ -118,10 +118,10 @@ fn accept<D>(tables: &mut Tables<D>, device: DeviceId, target: &Target) -> Resul
                 refusal::find_partial_refusal(tables, device, &refused);
             }
             for remark in &accepted.remarks {
-                let subject = tables.devices[device].name().into();
+                let place = tables.devices[device].name().into();
                 let sentence = format!("IOMMU {}: {remark}", tables.iommu_name(instance));
                 let severity = Severity::Warning;
-                tables.log.find(Finding { id: "iommu-remark", severity, subject, sentence });
+                tables.log.find(Finding { id: "iommu-remark", severity, place, sentence });
             }
             Ok(accepted)
         }
@@ -163,11 +163,11 @@ fn find_or_create_group<D>(
     for (_, other) in shared {
         group = regroup::merge(tables, group, other);
     }
-    let subject: String = tables.devices[device].name().into();
+    let place: String = tables.devices[device].name().into();
     let sentence = format!(
         "endpoint {endpoint} is shared with devices in group {group}; they cannot be isolated from each other"
     );
-    tables.log.find(Finding { id: "shared-endpoint", severity: Severity::Warning, subject, sentence });
+    tables.log.find(Finding { id: "shared-endpoint", severity: Severity::Warning, place, sentence });
     let created = !tables.groups.contains(group);
     if created {
         group = tables.groups.create();

@@ -35,12 +35,12 @@ pub(crate) fn leads_to<D>(tables: &Tables<D>, from: FwNode, to: FwNode) -> bool 
 
 /// Says that the IOMMU `device`, which is behind the one at `node`, is also in front of it.
 pub(crate) fn find_ring<D>(tables: &mut Tables<D>, device: DeviceId, node: FwNode) {
-    let subject: String = tables.devices[device].name().into();
+    let place: String = tables.devices[device].name().into();
     let sentence = format!(
         "this IOMMU is behind {}, which is behind this IOMMU; neither translates the other",
         tables.firmware.name(node)
     );
-    tables.log.find(Finding { id: "iommu-ring", severity: Severity::Warning, subject, sentence });
+    tables.log.find(Finding { id: "iommu-ring", severity: Severity::Warning, place, sentence });
 }
 
 /// IOMMUs other than `added` for which it makes a difference that the IOMMU `added` is in the machine: they

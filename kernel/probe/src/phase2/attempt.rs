@@ -49,10 +49,10 @@ pub(crate) fn attempt<D>(
         BindError::Defer(why) => return Outcome::Deferred(why),
         BindError::Declined(detail) => tables.log.event(Event::Declined { device, driver, detail }),
         BindError::Failed(detail) => {
-            let subject = tables.devices[device].name().into();
+            let place = tables.devices[device].name().into();
             let sentence = format!("{} did not bind: {detail}", tables.drivers.name(driver));
             tables.devices.bind_failed(device, detail.clone());
-            tables.log.find(Finding { id: "driver-failed", severity: Severity::Warning, subject, sentence });
+            tables.log.find(Finding { id: "driver-failed", severity: Severity::Warning, place, sentence });
             tables.log.event(Event::BindFailed { device, driver, detail });
         }
     }

@@ -13,7 +13,7 @@ use crate::data::finding::Finding;
 pub(crate) struct Log {
     events: Vec<Event>,
     findings: Vec<Finding>,
-    /// ID and subject of each finding.
+    /// ID and place of each finding.
     found: BTreeSet<(&'static str, String)>,
 }
 
@@ -22,9 +22,9 @@ impl Log {
         self.events.push(event);
     }
 
-    /// Adds a finding, once for each ID and subject.
+    /// Adds a finding, once for each ID and place.
     pub(crate) fn find(&mut self, finding: Finding) {
-        if self.found.insert((finding.id, finding.subject.clone())) {
+        if self.found.insert((finding.id, finding.place.clone())) {
             self.findings.push(finding);
         }
     }

@@ -102,10 +102,10 @@ impl<D> Tables<D> {
         let published = self.instances.publish(device, node, self.drivers.name(driver), ops);
         self.log.event(Event::Published(published.id()));
         if node.is_none() {
-            let subject: String = self.devices[device].name().into();
+            let place: String = self.devices[device].name().into();
             let sentence = String::from("firmware has no node for this IOMMU; no device can refer to it");
             let severity = Severity::Warning;
-            self.log.find(Finding { id: "iommu-without-node", severity, subject, sentence });
+            self.log.find(Finding { id: "iommu-without-node", severity, place, sentence });
         }
         published
     }

@@ -94,9 +94,9 @@ fn each_iommu_of_a_ring_is_a_finding() {
     let mut m = machine(vec![behind("v", 100, &[(200, 8)]), behind("w", 200, &[(100, 8)])]);
     m.boot();
     let of_ring = |finding: &&crate::Finding| finding.id == "iommu-ring";
-    let subjects: Vec<&str> =
-        m.core.findings().iter().filter(of_ring).map(|finding| finding.subject.as_str()).collect();
-    assert_eq!(subjects.len(), 2, "{subjects:?}");
+    let places: Vec<&str> =
+        m.core.findings().iter().filter(of_ring).map(|finding| finding.place.as_str()).collect();
+    assert_eq!(places.len(), 2, "{places:?}");
     assert_eq!([m.why_not("v"), m.why_not("w")], ["is the IOMMU", "is the IOMMU"]);
     m.assert_invariants();
 }

@@ -242,7 +242,7 @@ impl FirmwareMap for ModelFirmware {
             let finding = Finding {
                 id: "bad-map",
                 severity: Severity::Error,
-                subject: spec.name.into(),
+                place: spec.name.into(),
                 sentence: "its map is wrong".into(),
             };
             return Err(MapError { finding });

@@ -72,7 +72,7 @@ pub(crate) fn run(
     Ok(Finding {
         id: "binds-second-cpu",
         severity: Severity::Info,
-        subject: format!("CPU 1 (affinity {})", cpu.affinity()),
+        place: format!("CPU 1 (affinity {})", cpu.affinity()),
         sentence: format!(
             "binds everything except IOMMUs: the CPUs completed {walks} and {binds} work items and alternated {} times",
             tally.switches

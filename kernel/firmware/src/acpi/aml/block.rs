@@ -175,8 +175,8 @@ impl<'a> Machine<'a> {
         at: usize,
         sentence: &str,
     ) {
-        let subject = self.tree.path(scope);
-        self.findings.add(id, severity, &subject, (terms.table, at), &sentence);
+        let place = self.tree.path(scope);
+        self.findings.add(id, severity, &place, (terms.table, at), &sentence);
     }
 
     /// Goes behind one term.

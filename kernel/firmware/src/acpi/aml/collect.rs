@@ -82,9 +82,9 @@ fn initialise(machine: &mut Machine<'_>) {
             continue;
         }
         if let Err(stop) = machine.run_method(method) {
-            let (subject, why) = (machine.tree.path(method), machine.explain(&stop.reason));
+            let (place, why) = (machine.tree.path(method), machine.explain(&stop.reason));
             let sentence = format!("{why}; the method is not completed");
-            machine.findings.add("aml-init", Severity::Info, &subject, stop.place, &sentence);
+            machine.findings.add("aml-init", Severity::Info, &place, stop.place, &sentence);
         }
     }
 }

@@ -25,12 +25,12 @@ impl Findings {
         self.tables.get(index).map_or("unread table", String::as_str)
     }
 
-    /// Adds one about the object `subject`, whose cause is at `(table, offset)`.
+    /// Adds one about the object `place`, whose cause is at `(table, offset)`.
     pub(super) fn add(
         &mut self,
         id: &'static str,
         severity: Severity,
-        subject: &dyn Display,
+        place: &dyn Display,
         (table, offset): (usize, usize),
         sentence: &dyn Display,
     ) {
@@ -39,8 +39,8 @@ impl Findings {
             self.all.leave_out();
             return;
         }
-        let subject = format!("{subject} ({}, byte {offset:#x})", self.table(table));
-        self.all.add(id, severity, subject, format!("{sentence}"));
+        let place = format!("{place} ({}, byte {offset:#x})", self.table(table));
+        self.all.add(id, severity, place, format!("{sentence}"));
     }
 
     /// The findings, with a last one for those beyond the limit.

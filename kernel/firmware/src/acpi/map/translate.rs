@@ -68,7 +68,7 @@ impl FirmwareMap for AcpiMap {
         let missing: Vec<String> = requesters.iter().filter(is_missing).map(|id| format!("{id}")).collect();
         let (first, source) = (requesters.first()?, references.first()?.source);
         let segment = self.device(at)?.segment?;
-        let subject = format!("{}", PciAddress { segment, bus: first.bus(), devfn: first.devfn() });
+        let place = format!("{}", PciAddress { segment, bus: first.bus(), devfn: first.devfn() });
         let sentence = format!(
             "the {} has no entry for requester ID {}, but one for {}; only the latter is translated",
             source.to_ascii_uppercase(),
@@ -81,7 +81,7 @@ impl FirmwareMap for AcpiMap {
                 .join(", ")
         );
         let (id, severity) = ("alias-not-in-map", Severity::Warning);
-        Some(Finding { id, severity, subject, sentence })
+        Some(Finding { id, severity, place, sentence })
     }
 
     /// Nodes behind those of the devices are VIOT's and IORT's IOMMUs; VIOT's IOMMUs on MMIO are among the devices.
@@ -144,8 +144,8 @@ impl AcpiMap {
                 "{fault}, on the path from the node at {:#x}; devices on this path are not translated",
                 start.offset
             );
-            let subject = format!("IORT node at {offset:#x}");
-            let finding = Finding { id: "iort-way-broken", severity: Severity::Error, subject, sentence };
+            let place = format!("IORT node at {offset:#x}");
+            let finding = Finding { id: "iort-way-broken", severity: Severity::Error, place, sentence };
             TableLookup::Broken(MapError { finding })
         })
     }

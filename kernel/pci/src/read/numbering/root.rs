@@ -163,7 +163,7 @@ pub(crate) fn gaps_of(roots: &[Root], index: usize) -> Vec<Gap> {
     gaps
 }
 
-/// The subject of findings about a root bus: its first function.
+/// The place of findings about a root bus: its first function.
 pub(crate) fn root_address(segment: u16, bus: u8) -> PciAddress {
     PciAddress { segment, bus, devfn: DeviceFunction::from_bits(0) }
 }
