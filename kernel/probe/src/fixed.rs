@@ -40,8 +40,9 @@ use crate::data::id::{DeviceId, GroupId};
 use crate::grouping::membership::LeaveCause;
 use crate::grouping::regroup::{leave_group, release_driver, set_up_default_domain};
 use crate::phase1::join::join;
-use crate::phase1::resolve::{Asker, Resolution, resolve};
+use crate::phase1::resolve::{Resolution, resolve};
 use crate::phase1::ring;
+use crate::phase1::usable::{Asker, Join};
 use crate::phase2::answer::{answer, describe};
 use crate::phase2::attempt::{Outcome, attempt};
 use crate::phase2::claim::DmaClaim;
@@ -236,18 +237,20 @@ fn phase1<D>(
         return None;
     }
     let losses = tables.groups.losses();
-    let state = match resolve(tables, device, asker) {
+    let (resolution, findings) = resolve(tables, device, asker);
+    tables.log.find_all(findings);
+    let state = match resolution {
         Resolution::Without(state) => state,
-        Resolution::Targets(targets) => {
+        Resolution::Instances(instances) => {
             // A driver that gave up waiting runs untranslated; it has to be restarted behind the
             // IOMMU.
             if tables.devices[device].driver().is_some() {
                 release_driver(tables, device);
                 tables.queue_bind(device);
             }
-            match join(tables, device, targets, trigger) {
+            match join(tables, Join::of(instances, trigger)) {
                 Ok(joined) => return joined.created.then_some(joined.group),
-                Err(detail) => Ungrouped::Refused(detail),
+                Err(error) => Ungrouped::Refused(error),
             }
         }
     };

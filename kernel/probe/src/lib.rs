@@ -40,11 +40,12 @@ pub use data::firmware::{InputIds, MapError, Reference, Translation, Untranslate
 pub use data::id::{BusId, DeviceId, DomainHandle, DriverId, FwNode, GroupId, InstanceId, Unit};
 pub use data::linux_event::LinuxEvent;
 pub use data::path::Path;
-pub use data::refusal::{Accepted, Refusal, RefusalCause};
+pub use data::refusal::{Accepted, JoinError, Refusal, RefusalCause};
 pub use data::reserved::{ReservedKind, ReservedRegion};
 pub use fixed::Replay;
 pub use linux::adapter::{IsolationRequest, Joining, LinuxBus, LinuxFirmware, LinuxQuirks};
 pub use linux::reason::LinuxReason;
+pub use phase1::usable::{Join, UsableInstances};
 pub use phase2::claim::{Direct, Dma, DmaClaim};
 pub use reason::NoGroup;
 pub use snapshot::Models;

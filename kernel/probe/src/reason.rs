@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::data::dma::{DmaState, Ungrouped};
 use crate::data::firmware::{Translation, Untranslated};
 use crate::data::id::FwNode;
+use crate::data::refusal::JoinError;
 use crate::linux::reason::{self, LinuxReason};
 use crate::table::device::Device;
 
@@ -29,8 +30,8 @@ pub enum NoGroup {
     BehindIt(String),
     /// No driver has bound the IOMMU with this name; what the last one said.
     NoDriver(String, Option<String>),
-    /// Its IOMMU will not have it.
-    Refused(String),
+    /// It cannot join a group: its IOMMU refuses it, or its IOMMUs do not go together.
+    Refused(JoinError),
     /// What firmware names as its IOMMU with these names is not there.
     WaitingFor(String),
     /// What can only happen on Linux's paths.
@@ -76,7 +77,7 @@ impl fmt::Display for NoGroup {
             Self::BehindIt(node) => write!(f, "IOMMU is behind it: {node}"),
             Self::NoDriver(node, None) => write!(f, "IOMMU has no driver: {node}"),
             Self::NoDriver(node, Some(error)) => write!(f, "IOMMU has no driver: {node} ({error})"),
-            Self::Refused(detail) => write!(f, "refused by the IOMMU: {detail}"),
+            Self::Refused(error) => write!(f, "refused by the IOMMU: {error}"),
             Self::WaitingFor(nodes) => write!(f, "waiting for: {nodes}"),
             Self::Linux(reason) => reason.fmt(f),
         }
@@ -100,7 +101,7 @@ impl<D> Core<D> {
             Ungrouped::Unprobed => self.not_asked(device),
             Ungrouped::MapInvalid(finding) => NoGroup::NotInMap(Some(finding)),
             Ungrouped::Untranslated(why) => self.untranslated(*why),
-            Ungrouped::Refused(detail) => NoGroup::Refused(detail.clone()),
+            Ungrouped::Refused(error) => NoGroup::Refused(error.clone()),
             Ungrouped::Waiting(nodes) => self.missing(device, nodes),
         })
     }

@@ -71,8 +71,8 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
         }
         Event::Merged { into, from } => log!("iommu: group {from} is part of group {into}"),
         Event::Split { from, new } => log!("iommu: group {new} is no part of group {from}"),
-        Event::Refused { device, detail } => {
-            log!("{} {}: refused: {detail}", prefix(core, *device), name(device));
+        Event::Refused { device, error } => {
+            log!("{} {}: refused: {error}", prefix(core, *device), name(device));
         }
         Event::Untranslated { device, why: Untranslated::NotInMap } => {
             no_translation(core, hardware, *device)

@@ -7,6 +7,7 @@ use addr::EndpointId;
 
 use crate::data::firmware::Untranslated;
 use crate::data::id::{FwNode, GroupId, InstanceId, Unit};
+use crate::data::refusal::JoinError;
 use crate::data::reserved::ReservedRegion;
 
 /// The result of phase 1 for a device. Only a grouped device has attached endpoints.
@@ -31,8 +32,8 @@ pub enum Ungrouped {
     IsIommu,
     /// It is behind these IOMMUs, which are not ready. Nothing has been set up with any other.
     Waiting(Vec<FwNode>),
-    /// Its IOMMU does not accept it, or it cannot be isolated as firmware demands.
-    Refused(String),
+    /// It cannot join a group.
+    Refused(JoinError),
 }
 
 /// A device's place in a group.

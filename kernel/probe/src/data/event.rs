@@ -8,6 +8,7 @@ use crate::data::domain::DomainType;
 use crate::data::firmware::Untranslated;
 use crate::data::id::{DeviceId, DomainHandle, DriverId, FwNode, GroupId, InstanceId};
 use crate::data::linux_event::LinuxEvent;
+use crate::data::refusal::JoinError;
 
 /// One visible step of the probe path.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,12 +31,12 @@ pub enum Event {
         /// The IOMMUs.
         nodes: Vec<FwNode>,
     },
-    /// A device's IOMMU refuses it, or it cannot be isolated.
+    /// A device cannot join a group.
     Refused {
         /// The device.
         device: DeviceId,
-        /// The refusal.
-        detail: String,
+        /// Why.
+        error: JoinError,
     },
     /// A device joined a group.
     Joined {

@@ -42,7 +42,7 @@ impl fmt::Display for RefusalCause {
 }
 
 /// A refusal by an IOMMU.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
     /// The violated rule, in a form that can be compared.
     pub cause: RefusalCause,
@@ -69,4 +69,29 @@ pub struct Accepted {
     pub reserved: Vec<ReservedRegion>,
     /// Harmless deviations in the instance's answers, for example a malformed property.
     pub remarks: Vec<String>,
+}
+
+/// Why a device that firmware puts behind an IOMMU cannot join a group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum JoinError {
+    /// Its IOMMUs have different drivers, which cannot share a default domain.
+    MixedDrivers {
+        /// The driver of the first IOMMU.
+        first: &'static str,
+        /// The first other driver.
+        other: &'static str,
+    },
+    /// An IOMMU refuses it.
+    Refused(Refusal),
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MixedDrivers { first, other } => {
+                write!(f, "its IOMMUs have different drivers: {first} and {other}")
+            }
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
 }

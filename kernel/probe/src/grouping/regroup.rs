@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use crate::data::dma::Ungrouped;
 use crate::data::event::Event;
 use crate::data::id::{DeviceId, GroupId};
+use crate::data::refusal::JoinError;
 use crate::grouping::connected::connected;
 use crate::grouping::membership::{LeaveCause, withdraw};
 use crate::grouping::{domain, refusal};
@@ -152,8 +153,8 @@ fn attach_or_drop<D>(tables: &mut Tables<D>, group: GroupId, member: DeviceId) {
     if let Err(refused) = domain::attach_member(tables, group, member) {
         refusal::find_refusal(tables, member, &refused);
         leave_group(tables, member, LeaveCause::OwnRefusal);
-        let detail = refused.detail;
-        tables.log.event(Event::Refused { device: member, detail: detail.clone() });
-        tables.devices.set_ungrouped(member, Ungrouped::Refused(detail));
+        let error = JoinError::Refused(refused);
+        tables.log.event(Event::Refused { device: member, error: error.clone() });
+        tables.devices.set_ungrouped(member, Ungrouped::Refused(error));
     }
 }

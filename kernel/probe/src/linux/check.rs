@@ -8,7 +8,8 @@ use crate::check::{self, Broken};
 use crate::data::dma::{DmaState, Ungrouped};
 use crate::data::id::DeviceId;
 use crate::linux::state::Linux;
-use crate::phase1::resolve::{Asker, Resolution, resolve};
+use crate::phase1::resolve::{Resolution, resolve};
+use crate::phase1::usable::Asker;
 use crate::table::Tables;
 use crate::table::device::Device;
 use crate::table::instance::Instance;
@@ -30,7 +31,8 @@ pub(crate) fn at_rest<D>(linux: &Linux, tables: &mut Tables<D>) {
 }
 
 fn check_ungrouped<D>(linux: &Linux, tables: &mut Tables<D>, id: DeviceId, broken: &mut Broken) {
-    let found = resolve(tables, id, Asker::Settled);
+    let (found, findings) = resolve(tables, id, Asker::Settled);
+    tables.log.find_all(findings);
     let device = &tables.devices[id];
     let name = device.name();
     if let DmaState::Ungrouped(Ungrouped::Waiting(nodes)) = device.dma()
@@ -39,7 +41,7 @@ fn check_ungrouped<D>(linux: &Linux, tables: &mut Tables<D>, id: DeviceId, broke
         broken.push((Id::I4, format!("{name} is an IOMMU and waits for itself")));
     }
     match found {
-        Resolution::Targets(_) if !matches!(device.dma(), DmaState::Ungrouped(Ungrouped::Refused(_))) => {
+        Resolution::Instances(_) if !matches!(device.dma(), DmaState::Ungrouped(Ungrouped::Refused(_))) => {
             broken.push((Id::I2, format!("{name} has no group although its IOMMU is ready")));
         }
         Resolution::Without(Ungrouped::Waiting(nodes)) => {

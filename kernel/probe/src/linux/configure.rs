@@ -5,7 +5,6 @@
 //! makes the second look like a replay. An IOMMU's own translation is refused by VIOT alone; IOMMUs
 //! behind each other in a ring defer until the timeout.
 
-use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -13,6 +12,7 @@ use crate::data::dma::Ungrouped;
 use crate::data::event::Event;
 use crate::data::firmware::{InputIds, Reference, Translation, Untranslated};
 use crate::data::id::{DeviceId, FwNode};
+use crate::data::refusal::JoinError;
 use crate::linux::adapter::IsolationRequest;
 use crate::linux::rules::IsolationTime;
 use crate::linux::state::{DevIommu, Linux, LinuxFwspec, WhyUngrouped};
@@ -164,8 +164,8 @@ fn init_fwspec<D>(
     }
     match linux.fwspec_mut(device) {
         Some(fwspec) if fwspec.driver != driver => {
-            let detail = format!("its IOMMUs have different drivers: {} and {driver}", fwspec.driver);
-            return Err(Stop::Because(Ungrouped::Refused(detail)));
+            let error = JoinError::MixedDrivers { first: fwspec.driver, other: driver };
+            return Err(Stop::Because(Ungrouped::Refused(error)));
         }
         Some(fwspec) => fwspec.endpoints.push(reference.endpoint),
         None => {

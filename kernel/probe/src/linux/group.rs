@@ -7,7 +7,7 @@ use crate::data::dma::{Fwspec, Membership, Trigger, Ungrouped};
 use crate::data::event::Event;
 use crate::data::id::{DeviceId, GroupId, InstanceId};
 use crate::data::linux_event::LinuxEvent;
-use crate::data::refusal::Refusal;
+use crate::data::refusal::{JoinError, Refusal};
 use crate::grouping::membership::{LeaveCause, enter, withdraw};
 use crate::grouping::{domain, refusal};
 use crate::linux::adapter::Joining;
@@ -97,6 +97,10 @@ pub(crate) fn set_up_domain<D>(tables: &mut Tables<D>, group: GroupId) -> Result
 
 fn refuse<D>(linux: &mut Linux, tables: &mut Tables<D>, device: DeviceId, refused: Refusal) -> Refusal {
     refusal::find_refusal(tables, device, &refused);
-    linux.settle(tables, device, WhyUngrouped::Known(Ungrouped::Refused(refused.detail.clone())));
+    linux.settle(
+        tables,
+        device,
+        WhyUngrouped::Known(Ungrouped::Refused(JoinError::Refused(refused.clone()))),
+    );
     refused
 }

@@ -1,4 +1,4 @@
-//! Putting a device into its group.
+//! From the IOMMU instances of a device into its group.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,16 +6,17 @@ use alloc::vec::Vec;
 
 use addr::EndpointId;
 
-use crate::data::dma::{Fwspec, Membership, Trigger};
+use crate::data::dma::{Fwspec, Membership};
 use crate::data::event::Event;
 use crate::data::finding::{Finding, Severity};
 use crate::data::id::{BusId, DeviceId, GroupId, InstanceId, Unit};
-use crate::data::refusal::Accepted;
+use crate::data::refusal::{Accepted, JoinError};
 use crate::data::reserved::ReservedRegion;
 use crate::grouping::membership::{LeaveCause, enter};
 use crate::grouping::{domain, refusal, regroup};
-use crate::phase1::resolve::{Target, Targets};
+use crate::phase1::usable::{Join, Target};
 use crate::table::Tables;
+use crate::table::instance::Instances;
 use crate::table::invariant::Id;
 
 /// A device is in a group.
@@ -25,23 +26,24 @@ pub(crate) struct Joined {
     pub(crate) created: bool,
 }
 
-/// Has every target accept the device, finds or makes its group, and attaches it if the group has a
-/// default domain.
+/// Asks every instance to accept the device, finds or makes its group, and attaches it if the group has a default
+/// domain.
 ///
 /// # Errors
 ///
-/// One of the instances refuses, or the device cannot be isolated; nothing of it remains anywhere.
-pub(crate) fn join<D>(
-    tables: &mut Tables<D>,
-    device: DeviceId,
-    targets: Targets,
-    trigger: Trigger,
-) -> Result<Joined, String> {
-    check_itself(tables, device, targets.iter().map(|target| target.instance));
-    refuse_mixed_drivers(tables, device, &targets)?;
+/// One of the instances refuses, or they cannot share a group; nothing of the device remains anywhere.
+pub(crate) fn join<D>(tables: &mut Tables<D>, join: Join) -> Result<Joined, JoinError> {
+    let device = join.device();
+    check_itself(tables, device, join.targets().iter().map(|target| target.instance));
+    if let Err(error) = have_one_driver(&tables.instances, join.targets()) {
+        let place = tables.devices[device].name().into();
+        let sentence = format!("{error}; it stays without a group");
+        tables.log.find(Finding { id: "mixed-iommus", severity: Severity::Warning, place, sentence });
+        return Err(error);
+    }
     let mut fwspecs = Vec::new();
     let mut reserved = Vec::new();
-    for target in targets.iter() {
+    for target in join.targets() {
         let accepted = accept(tables, device, target)?;
         reserved.extend(accepted.reserved);
         fwspecs.push(Fwspec {
@@ -56,20 +58,20 @@ pub(crate) fn join<D>(
     let grouping = tables.buses[this.bus()].grouping(this.unit());
     let (class, leader) = ((this.bus(), grouping.leader), grouping.leader);
     let (group, created, why) = find_or_create_group(tables, device, class, &fwspecs, grouping.why);
-    enter(tables, device, Membership::new((group, why), fwspecs, leader, reserved, trigger));
+    enter(tables, device, Membership::new((group, why), fwspecs, leader, reserved, join.trigger()));
     tables.groups.add_class(group, class);
     if tables.groups[group].has_domain()
         && let Err(refused) = domain::attach_member(tables, group, device)
     {
         refusal::find_refusal(tables, device, &refused);
         regroup::leave_group(tables, device, LeaveCause::OwnRefusal);
-        return Err(refused.detail);
+        return Err(JoinError::Refused(refused));
     }
-    tables.log.event(Event::Joined { device, group, trigger });
+    tables.log.event(Event::Joined { device, group, trigger: join.trigger() });
     Ok(Joined { group, created })
 }
 
-/// What firmware itself wants kept for a device, beside what its IOMMU says.
+/// Regions that firmware reserves for a device, in addition to those that its IOMMU reports.
 pub(crate) fn reserved_by_firmware<D>(tables: &Tables<D>, device: DeviceId) -> Vec<ReservedRegion> {
     tables.devices[device].node().map_or(Vec::new(), |node| tables.firmware.reserved(node))
 }
@@ -91,25 +93,27 @@ pub(crate) fn check_itself<D>(
     }
 }
 
-/// A device on several IOMMUs needs each of them set up by the same driver: one group has one
-/// default domain, and only one driver knows how to keep its parts the same.
-fn refuse_mixed_drivers<D>(
-    tables: &mut Tables<D>,
-    device: DeviceId,
-    targets: &Targets,
-) -> Result<(), String> {
-    let mut drivers = targets.iter().map(|target| tables.instances[target.instance].driver());
+/// Whether all instances have the same driver: a group has one default domain, and only a common driver can keep its
+/// parts on several IOMMUs the same.
+///
+/// # Errors
+///
+/// The first two drivers that differ.
+fn have_one_driver(instances: &Instances, targets: &[Target]) -> Result<(), JoinError> {
+    let mut drivers = targets.iter().map(|target| instances[target.instance].driver());
     let Some(first) = drivers.next() else { return Ok(()) };
-    let Some(other) = drivers.find(|name| *name != first) else { return Ok(()) };
-    let detail = format!("its IOMMUs have different drivers: {first} and {other}");
-    let place = tables.devices[device].name().into();
-    let sentence = format!("{detail}; it stays without a group");
-    tables.log.find(Finding { id: "mixed-iommus", severity: Severity::Warning, place, sentence });
-    Err(detail)
+    match drivers.find(|name| *name != first) {
+        Some(other) => Err(JoinError::MixedDrivers { first, other }),
+        None => Ok(()),
+    }
 }
 
 /// Asks one instance about the device's endpoints on it.
-fn accept<D>(tables: &mut Tables<D>, device: DeviceId, target: &Target) -> Result<Accepted, String> {
+///
+/// # Errors
+///
+/// It refuses every endpoint.
+fn accept<D>(tables: &mut Tables<D>, device: DeviceId, target: &Target) -> Result<Accepted, JoinError> {
     let instance = target.instance;
     match tables.instances.ops_mut(instance).probe_device(&target.endpoints) {
         Ok(accepted) => {
@@ -128,13 +132,13 @@ fn accept<D>(tables: &mut Tables<D>, device: DeviceId, target: &Target) -> Resul
         Err(refused) => {
             let refused = refusal::named(tables, instance, refused);
             refusal::find_refusal(tables, device, &refused);
-            Err(refused.detail)
+            Err(JoinError::Refused(refused))
         }
     }
 }
 
-/// The group of the device's isolation class, or of the devices that have one of its endpoints: what
-/// shares an endpoint cannot be isolated by any IOMMU. More than one such group are one.
+/// The group of the device's isolation class, or of the devices that share an endpoint with it, because no IOMMU can
+/// isolate those. If there are several such groups, they are merged.
 fn find_or_create_group<D>(
     tables: &mut Tables<D>,
     device: DeviceId,

@@ -3,3 +3,4 @@
 pub(crate) mod join;
 pub(crate) mod resolve;
 pub(crate) mod ring;
+pub(crate) mod usable;

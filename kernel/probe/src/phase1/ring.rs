@@ -1,8 +1,8 @@
-//! IOMMUs that firmware puts behind each other, round in a ring.
+//! IOMMUs that firmware puts behind each other in a ring.
 //!
-//! An IOMMU never translates itself, and neither does it by way of others: where each waits for the next, none
-//! would ever come, and whichever gave up waiting first would decide which is behind the other. So every reference
-//! that is part of a ring is left out, for all IOMMUs in it alike, whatever the order of their arrival.
+//! An IOMMU never translates itself, directly or through others. If each waited for the next one, none would ever bind,
+//! and the first one that gave up waiting would determine which is behind the other. Therefore every reference that is
+//! part of a ring is left out, for all IOMMUs in it, in whatever order they arrive.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -33,18 +33,18 @@ pub(crate) fn leads_to<D>(tables: &Tables<D>, from: FwNode, to: FwNode) -> bool 
     false
 }
 
-/// Says that the IOMMU `device`, which is behind the one at `node`, is also in front of it.
-pub(crate) fn find_ring<D>(tables: &mut Tables<D>, device: DeviceId, node: FwNode) {
+/// The finding about the IOMMU `device`, which is behind the one at `node` and in front of it.
+pub(crate) fn finding<D>(tables: &Tables<D>, device: DeviceId, node: FwNode) -> Finding {
     let place: String = tables.devices[device].name().into();
     let sentence = format!(
         "this IOMMU is behind {}, which is behind this IOMMU; neither translates the other",
         tables.firmware.name(node)
     );
-    tables.log.find(Finding { id: "iommu-ring", severity: Severity::Warning, place, sentence });
+    Finding { id: "iommu-ring", severity: Severity::Warning, place, sentence }
 }
 
-/// IOMMUs other than `added` for which it makes a difference that the IOMMU `added` is in the machine: they
-/// wait for another one, or are behind one that leads back to them from now on.
+/// IOMMUs other than `added` that the arrival of the IOMMU `added` affects: they wait for another IOMMU, or are behind
+/// one that leads back to them from now on.
 pub(crate) fn affected_by_iommu<D>(tables: &Tables<D>, added: DeviceId) -> Vec<DeviceId> {
     let this = &tables.devices[added];
     let says_nothing =

@@ -29,6 +29,13 @@ impl Log {
         }
     }
 
+    /// Adds findings, each in the same way.
+    pub(crate) fn find_all(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            self.find(finding);
+        }
+    }
+
     /// Takes the events since the last call.
     pub(crate) fn take_events(&mut self) -> Vec<Event> {
         mem::take(&mut self.events)

@@ -118,7 +118,7 @@ impl<D> Tables<D> {
         match &state {
             Ungrouped::Untranslated(why) => self.log.event(Event::Untranslated { device, why: *why }),
             Ungrouped::Waiting(nodes) => self.log.event(Event::Waiting { device, nodes: nodes.clone() }),
-            Ungrouped::Refused(detail) => self.log.event(Event::Refused { device, detail: detail.clone() }),
+            Ungrouped::Refused(error) => self.log.event(Event::Refused { device, error: error.clone() }),
             Ungrouped::Unprobed | Ungrouped::MapInvalid(_) | Ungrouped::IsIommu => {}
         }
         self.devices.set_ungrouped(device, state);

@@ -6,10 +6,11 @@ use super::model::{Machine, Spec, function, iommu};
 use crate::check;
 use crate::data::dma::{Trigger, Ungrouped};
 use crate::data::id::{DeviceId, DomainHandle, FwNode, GroupId, InstanceId};
+use crate::data::refusal::JoinError;
 use crate::grouping::membership::LeaveCause;
 use crate::grouping::regroup::leave_group;
 use crate::phase1::join::join;
-use crate::phase1::resolve::Targets;
+use crate::phase1::usable::{Join, UsableInstances};
 use crate::table::Tables;
 use crate::table::bind::Until;
 
@@ -75,8 +76,8 @@ fn i2_sees_a_device_that_was_never_probed() {
 fn i3_sees_a_device_that_is_grouped_under_its_driver() {
     let broken = after(|tables, devices| {
         leave_group(tables, devices.c, LeaveCause::Other);
-        let targets = Targets::forge(IOMMU, EndpointId(3));
-        join(tables, devices.c, targets, Trigger::Bind).map(drop).unwrap();
+        let instances = UsableInstances::forge(devices.c, IOMMU, EndpointId(3));
+        join(tables, Join::of(instances, Trigger::Bind)).map(drop).unwrap();
     });
     assert!(broken.contains(&"I3"), "{broken:?}");
 }
@@ -84,8 +85,8 @@ fn i3_sees_a_device_that_is_grouped_under_its_driver() {
 #[test]
 fn i4_sees_an_iommu_behind_itself() {
     let broken = after(|tables, devices| {
-        let targets = Targets::forge(IOMMU, EndpointId(0));
-        join(tables, devices.iommu, targets, Trigger::Bind).map(drop).unwrap();
+        let instances = UsableInstances::forge(devices.iommu, IOMMU, EndpointId(0));
+        join(tables, Join::of(instances, Trigger::Bind)).map(drop).unwrap();
     });
     assert!(broken.contains(&"I4"), "{broken:?}");
 }
@@ -107,7 +108,9 @@ fn i5_allows_a_device_to_leave_the_group_in_which_its_own_iommu_refuses_it() {
         let losses = tables.groups.losses();
         leave_group(tables, devices.c, LeaveCause::OwnRefusal);
         check::others_kept_their_groups(tables, devices.c, losses);
-        tables.devices.set_ungrouped(devices.c, Ungrouped::Refused("not here".into()));
+        tables
+            .devices
+            .set_ungrouped(devices.c, Ungrouped::Refused(JoinError::MixedDrivers { first: "a", other: "b" }));
     });
     assert_eq!(broken, Vec::<&str>::new());
 }
