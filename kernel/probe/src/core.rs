@@ -24,6 +24,8 @@ use crate::linux;
 use crate::linux::activity::LinuxActivity;
 use crate::linux::adapter::{LinuxBus, LinuxFirmware};
 use crate::linux::state::Linux;
+use crate::phase2::claim::DmaClaim;
+use crate::phase2::domain::{self, GroupDomain};
 use crate::table::Tables;
 use crate::table::device::{Device, NewDevice};
 use crate::table::group::Group;
@@ -278,6 +280,12 @@ impl<D> Core<D> {
     /// Instances that exist, in the order in which they were published.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.tables.instances.iter()
+    }
+
+    /// The domain in which the driver that a claim was given to can map memory for its device; none if nothing
+    /// translates the device.
+    pub fn domain_of(&self, claim: &DmaClaim) -> Option<GroupDomain> {
+        domain::of_claim(&self.tables, claim)
     }
 
     /// A device that exists.

@@ -14,7 +14,7 @@
 //! use probe::{IommuOps, Published, Replay};
 //!
 //! /// The driver registers its IOMMU: all devices are walked over, and after that it can be found.
-//! fn register(ops: Box<dyn IommuOps>) -> Replay {
+//! fn register(ops: SharedIommu) -> Replay {
 //!     Replay::of(ops)
 //! }
 //! ```

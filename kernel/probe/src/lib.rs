@@ -33,7 +33,7 @@ mod traits;
 pub use self::core::Core;
 pub use activity::Activity;
 pub use data::dma::{DmaState, Fwspec, Membership, Trigger, Ungrouped};
-pub use data::domain::{DomainKind, DomainPolicy, DomainType, Prot};
+pub use data::domain::{DomainKind, DomainPolicy, DomainType, Mapping, Prot};
 pub use data::event::Event;
 pub use data::finding::{Finding, Severity};
 pub use data::firmware::{InputIds, MapError, Reference, Translation, Untranslated};
@@ -47,6 +47,7 @@ pub use linux::adapter::{IsolationRequest, Joining, LinuxBus, LinuxFirmware, Lin
 pub use linux::reason::LinuxReason;
 pub use phase1::usable::{Join, UsableInstances};
 pub use phase2::claim::{Direct, Dma, DmaClaim};
+pub use phase2::domain::GroupDomain;
 pub use reason::NoGroup;
 pub use snapshot::Models;
 pub use table::device::{Device, NewDevice};
@@ -56,7 +57,7 @@ pub use table::invariant::Verdict;
 pub use traits::bus::{Bus, Grouping};
 pub use traits::driver::{BindError, Driver, Provides};
 pub use traits::firmware::FirmwareMap;
-pub use traits::iommu::IommuOps;
+pub use traits::iommu::{IommuOps, SharedIommu};
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ use crate::table::device::Device;
 use crate::traits::bus::Bus;
 use crate::traits::driver::Driver;
 use crate::traits::firmware::FirmwareMap;
-use crate::traits::iommu::IommuOps;
+use crate::traits::iommu::SharedIommu;
 
 /// What makes once more the models that a machine is made of. They have no state of their own, and so are known by their
 /// names, except for what Linux's paths switch on.
@@ -36,7 +36,7 @@ pub trait Models<D> {
     fn driver(&self, name: &str) -> Box<dyn Driver<D>>;
 
     /// The IOMMU that this device is.
-    fn iommu(&self, device: &D) -> Box<dyn IommuOps>;
+    fn iommu(&self, device: &D) -> SharedIommu;
 
     /// Firmware's map.
     fn firmware(&self) -> Box<dyn FirmwareMap>;

@@ -1,16 +1,15 @@
 //! Models of the drivers, IOMMUs and platform bus of a scenario. They have almost no state.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{
     Accepted, BindError, Bus, DmaClaim, DomainHandle, DomainKind, FwNode, Grouping, InputIds, IommuOps, Prot,
-    Provides, Refusal, RefusalCause, Unit,
+    Provides, Refusal, RefusalCause, SharedIommu, Unit,
 };
 
 use crate::firmware::node;
@@ -87,7 +86,7 @@ impl probe::Driver<Handle> for Model {
             return Err(BindError::Declined("it fails in this scenario".into()));
         }
         Ok(match &self.device(*device).iommu {
-            Some(iommu) => Provides::Iommu(Box::new(Ops::new(iommu, &self.domains))),
+            Some(iommu) => Provides::Iommu(Ops::shared(iommu, &self.domains)),
             None => Provides::Nothing,
         })
     }
@@ -101,8 +100,9 @@ pub(crate) struct Ops {
 }
 
 impl Ops {
-    pub(crate) fn new(iommu: &Iommu, domains: &Rc<Cell<u32>>) -> Self {
-        Self { unknown: iommu.unknown.iter().copied().collect(), domains: domains.clone() }
+    pub(crate) fn shared(iommu: &Iommu, domains: &Rc<Cell<u32>>) -> SharedIommu {
+        let unknown = iommu.unknown.iter().copied().collect();
+        Rc::new(RefCell::new(Self { unknown, domains: domains.clone() }))
     }
 
     fn check(&self, endpoint: EndpointId, what: &str) -> Result<(), Refusal> {
@@ -148,6 +148,10 @@ impl IommuOps for Ops {
 
     fn unmap(&mut self, _: DomainHandle, _: Range<Iova>) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    fn aperture(&self) -> Range<Iova> {
+        Range::new(Iova(0), Iova(u64::MAX)).expect("0 is not above the last address")
     }
 
     fn granule(&self) -> u64 {

@@ -8,7 +8,7 @@ use core::cell::Cell;
 
 use addr::PciAddress;
 use pci::{LinuxPciBus, PciBus, Topology};
-use probe::{Bus, FirmwareMap, IommuOps, LinuxBus, Models};
+use probe::{Bus, FirmwareMap, LinuxBus, Models, SharedIommu};
 
 use crate::config;
 use crate::error::ScenarioError;
@@ -126,9 +126,9 @@ impl Models<Handle> for Plan {
         Box::new(self.model(slot.expect("a world registers drivers of its scenario alone")))
     }
 
-    fn iommu(&self, device: &Handle) -> Box<dyn IommuOps> {
+    fn iommu(&self, device: &Handle) -> SharedIommu {
         let iommu = self.scenario.devices[*device].iommu.as_ref();
-        Box::new(Ops::new(iommu.expect("only an IOMMU is published"), &self.domains))
+        Ops::shared(iommu.expect("only an IOMMU is published"), &self.domains)
     }
 
     fn firmware(&self) -> Box<dyn FirmwareMap> {

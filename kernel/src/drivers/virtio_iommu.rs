@@ -1,7 +1,6 @@
 //! The virtio-iommu, on PCI and on virtio-mmio: its driver starts the device and registers it with
 //! the core.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -60,7 +59,7 @@ impl Driver<Handle> for VirtioIommu {
         log!("virtio_iommu {name}: page mask: {:#018x}", iommu.config().page_size_mask);
         let iommu = Rc::new(RefCell::new(iommu));
         self.bound.borrow_mut().push(Bound { device: *device, iommu: iommu.clone() });
-        Ok(Provides::Iommu(Box::new(iommu)))
+        Ok(Provides::Iommu(iommu))
     }
 
     fn unbind(&mut self, device: &Handle) {

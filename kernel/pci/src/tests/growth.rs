@@ -3,7 +3,7 @@
 extern crate std;
 
 use std::boxed::Box;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::eprintln;
 use std::rc::Rc;
 use std::string::{String, ToString};
@@ -115,6 +115,10 @@ impl IommuOps for CountedIommu {
         true
     }
 
+    fn aperture(&self) -> Range<Iova> {
+        Range::new(Iova(0), Iova(u64::MAX)).expect("0 is not above the last address")
+    }
+
     fn granule(&self) -> u64 {
         0x1000
     }
@@ -133,7 +137,7 @@ impl Driver<Unit> for CountedDriver {
     }
 
     fn bind(&mut self, _: &Unit, _: DmaClaim) -> Result<Provides, BindError> {
-        let ops = || Box::new(CountedIommu(self.0.clone(), 0));
+        let ops = || Rc::new(RefCell::new(CountedIommu(self.0.clone(), 0)));
         self.0.one(Ok(if self.1 { Provides::Iommu(ops()) } else { Provides::Nothing }))
     }
 }

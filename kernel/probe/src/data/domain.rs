@@ -1,4 +1,6 @@
-//! Kinds of domains, and the policy for a group's default domain.
+//! Kinds of domains, what is mapped in them, and the policy for a group's default domain.
+
+use addr::{Iova, PhysAddr, Range};
 
 /// Type of a group's default domain, in the words of Linux's `type` file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +70,17 @@ pub struct Prot {
     pub write: bool,
     /// The target is a device's window, not RAM.
     pub mmio: bool,
+}
+
+/// What a device finds at some addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The addresses that the device uses.
+    pub iova: Range<Iova>,
+    /// Where they lead: the first address of a physical range of the same size.
+    pub phys: PhysAddr,
+    /// The accesses that it allows.
+    pub prot: Prot,
 }
 
 impl From<DomainType> for DomainKind {

@@ -83,7 +83,7 @@ fn domain_or_new<D>(
     }
     let mut kind = this.domain_type().unwrap_or(DomainType::Dma);
     let is_first = this.domains().is_empty();
-    let ops = tables.instances.ops_mut(instance);
+    let mut ops = tables.instances.ops_mut(instance);
     let domain = match (ops.alloc_domain(kind.into()), kind) {
         (Ok(domain), _) => domain,
         (Err(refusal), DomainType::Identity | DomainType::DmaFq) if is_first => {
@@ -94,6 +94,7 @@ fn domain_or_new<D>(
         }
         (Err(refusal), _) => return Err(refusal),
     };
+    drop(ops);
     tables.groups.add_domain(group, kind, (instance, domain));
     tables.log.event(Event::DefaultDomain { group, kind, instance, domain });
     Ok(domain)

@@ -56,9 +56,9 @@ pub(crate) fn withdraw<D>(tables: &mut Tables<D>, device: DeviceId, cause: Leave
 /// Removes a device as a user of its endpoints; endpoints without another user are detached.
 fn detach<D>(tables: &mut Tables<D>, fwspec: &Fwspec) {
     for endpoint in &fwspec.endpoints {
-        if let Some(domain) = tables.instances.release(fwspec.instance, *endpoint)
-            && let Err(refusal) = tables.instances.ops_mut(fwspec.instance).detach(domain, *endpoint)
-        {
+        let Some(domain) = tables.instances.release(fwspec.instance, *endpoint) else { continue };
+        let detached = tables.instances.ops_mut(fwspec.instance).detach(domain, *endpoint);
+        if let Err(refusal) = detached {
             let place: String = tables.iommu_name(fwspec.instance).into();
             let sentence = format!("{}; the endpoint stays attached", refusal.detail);
             tables.log.find(Finding { id: "detach-refused", severity: Severity::Error, place, sentence });

@@ -41,7 +41,8 @@ pub(crate) fn join_as_linux<D>(
 ) -> Result<Option<GroupId>, Refusal> {
     // Only the first endpoint is probed, on behalf of all others (`viommu_probe_endpoint`).
     let first = &fwspec.endpoints[..1];
-    let accepted = match tables.instances.ops_mut(instance).probe_device(first) {
+    let answer = tables.instances.ops_mut(instance).probe_device(first);
+    let accepted = match answer {
         Ok(accepted) => accepted,
         Err(refused) => return Err(refuse(linux, tables, device, refused)),
     };

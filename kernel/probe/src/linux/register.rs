@@ -1,7 +1,6 @@
 //! An IOMMU registers: it is listed, all buses are walked, and then its driver is bound.
 //! (Linux: `iommu_device_register`, `bus_iommu_probe`.)
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use core::hash::Hash;
@@ -19,7 +18,7 @@ use crate::table::Tables;
 use crate::table::bus::Walk;
 use crate::table::instance::Published;
 use crate::table::invariant::Id;
-use crate::traits::iommu::IommuOps;
+use crate::traits::iommu::SharedIommu;
 
 /// A registration between two pieces.
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -42,7 +41,7 @@ impl Registration {
         tables: &mut Tables<D>,
         device: DeviceId,
         driver: DriverId,
-        ops: Box<dyn IommuOps>,
+        ops: SharedIommu,
     ) -> Self {
         let node = tables.devices[device].node();
         let node = node.filter(|node| !linux.quirks.unknown_iommus.contains(node));

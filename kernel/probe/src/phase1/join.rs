@@ -115,7 +115,8 @@ fn have_one_driver(instances: &Instances, targets: &[Target]) -> Result<(), Join
 /// It refuses every endpoint.
 fn accept<D>(tables: &mut Tables<D>, device: DeviceId, target: &Target) -> Result<Accepted, JoinError> {
     let instance = target.instance;
-    match tables.instances.ops_mut(instance).probe_device(&target.endpoints) {
+    let answer = tables.instances.ops_mut(instance).probe_device(&target.endpoints);
+    match answer {
         Ok(accepted) => {
             for refused in &accepted.refused {
                 let refused = refusal::named(tables, instance, refused.clone());

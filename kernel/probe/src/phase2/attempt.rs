@@ -1,6 +1,5 @@
 //! One driver's own probe, with the ownership of the default domain that comes with it.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
@@ -10,14 +9,14 @@ use crate::data::id::{DriverId, GroupId};
 use crate::phase2::claim::DmaClaim;
 use crate::table::Tables;
 use crate::traits::driver::{BindError, Provides};
-use crate::traits::iommu::IommuOps;
+use crate::traits::iommu::SharedIommu;
 
 /// How a driver's own probe ended.
 pub(crate) enum Outcome {
     /// It succeeded, and uses the default domain of this group.
     Bound(Option<GroupId>),
     /// It brings an IOMMU, which nothing translates: it uses no domain.
-    Iommu(Box<dyn IommuOps>),
+    Iommu(SharedIommu),
     /// It is to be tried again, for this reason.
     Deferred(String),
     /// The next driver may try.

@@ -3,3 +3,4 @@
 pub(crate) mod answer;
 pub(crate) mod attempt;
 pub(crate) mod claim;
+pub(crate) mod domain;

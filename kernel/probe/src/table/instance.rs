@@ -1,8 +1,8 @@
 //! IOMMU instances: one IOMMU each, which firmware's references find by its node.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::cell::{Ref, RefMut};
 use core::ops::Index;
 
 use addr::EndpointId;
@@ -10,7 +10,7 @@ use addr::EndpointId;
 use crate::data::dma::Fwspec;
 use crate::data::id::{DeviceId, DomainHandle, FwNode, GroupId, InstanceId, number};
 use crate::data::refusal::Refusal;
-use crate::traits::iommu::IommuOps;
+use crate::traits::iommu::{IommuOps, SharedIommu};
 
 /// How far an instance got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +34,7 @@ pub struct Instance {
     node: Option<FwNode>,
     driver: &'static str,
     state: InstanceState,
-    ops: Box<dyn IommuOps>,
+    ops: SharedIommu,
     endpoints: BTreeMap<EndpointId, Attachment>,
     members: Vec<DeviceId>,
 }
@@ -92,9 +92,14 @@ impl Instance {
         &self.members
     }
 
-    /// Its driver.
-    pub(crate) fn ops(&self) -> &dyn IommuOps {
-        &*self.ops
+    /// What it does for the core.
+    pub(crate) fn ops(&self) -> Ref<'_, dyn IommuOps> {
+        self.ops.borrow()
+    }
+
+    /// The same, for a value that may outlive it.
+    pub(crate) fn shared_ops(&self) -> &SharedIommu {
+        &self.ops
     }
 
     /// What it knows of the endpoint of any device that is in a group.
@@ -138,7 +143,7 @@ impl Instances {
         device: DeviceId,
         node: Option<FwNode>,
         driver: &'static str,
-        ops: Box<dyn IommuOps>,
+        ops: SharedIommu,
     ) -> Published {
         let id = InstanceId(number(self.slots.len()));
         let (state, endpoints, members) = (InstanceState::Published, BTreeMap::new(), Vec::new());
@@ -184,9 +189,9 @@ impl Instances {
         self.iter().find(|instance| instance.device == device)
     }
 
-    /// The driver of an instance.
-    pub(crate) fn ops_mut(&mut self, id: InstanceId) -> &mut dyn IommuOps {
-        &mut *self.get_mut(id).ops
+    /// What an instance does for the core.
+    pub(crate) fn ops_mut(&mut self, id: InstanceId) -> RefMut<'_, dyn IommuOps> {
+        self.get_mut(id).ops.borrow_mut()
     }
 
     /// A device is behind an instance, with these endpoints, and in a group.
@@ -235,7 +240,7 @@ impl Instances {
         for endpoint in &fwspec.endpoints {
             let Some(attachment) = endpoints.get_mut(endpoint) else { continue };
             if attachment.domain != Some(domain) {
-                ops.attach(domain, *endpoint)?;
+                ops.borrow_mut().attach(domain, *endpoint)?;
                 attachment.domain = Some(domain);
             }
         }
@@ -243,7 +248,7 @@ impl Instances {
     }
 
     /// A copy with the IOMMUs that `copy` makes for their devices.
-    pub(crate) fn copied(&self, copy: impl Fn(DeviceId) -> Box<dyn IommuOps>) -> Self {
+    pub(crate) fn copied(&self, copy: impl Fn(DeviceId) -> SharedIommu) -> Self {
         let instance = |this: &Instance| Instance {
             ops: copy(this.device),
             endpoints: this.endpoints.clone(),

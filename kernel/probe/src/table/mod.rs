@@ -18,7 +18,7 @@ use crate::table::instance::{Instances, Published};
 use crate::table::invariant::Invariants;
 use crate::table::log::Log;
 use crate::traits::firmware::FirmwareMap;
-use crate::traits::iommu::IommuOps;
+use crate::traits::iommu::SharedIommu;
 
 pub(crate) mod bind;
 pub(crate) mod bus;
@@ -97,7 +97,7 @@ impl<D> Tables<D> {
         device: DeviceId,
         node: Option<FwNode>,
         driver: DriverId,
-        ops: Box<dyn IommuOps>,
+        ops: SharedIommu,
     ) -> Published {
         let published = self.instances.publish(device, node, self.drivers.name(driver), ops);
         self.log.event(Event::Published(published.id()));

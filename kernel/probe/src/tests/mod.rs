@@ -2,6 +2,7 @@
 
 mod binds;
 mod cycles;
+mod domain;
 mod fixed;
 mod histories;
 mod instances;

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use crate::{
     Accepted, BindError, Bus, BusId, Core, DeviceId, Dma, DmaClaim, DomainHandle, DomainKind, DomainPolicy,
-    Driver, Finding, FirmwareMap, FwNode, Grouping, InputIds, IommuOps, MapError, NewDevice, Prot, Provides,
-    Reference, Refusal, RefusalCause, ReservedKind, ReservedRegion, Severity, Translation, Unit,
-    Untranslated,
+    Driver, Finding, FirmwareMap, FwNode, GroupDomain, Grouping, InputIds, IommuOps, MapError, NewDevice,
+    Prot, Provides, Reference, Refusal, RefusalCause, ReservedKind, ReservedRegion, Severity, Translation,
+    Unit, Untranslated,
 };
 use addr::{EndpointId, Iova, PhysAddr, Range};
 
@@ -63,6 +63,12 @@ pub(super) fn machine(specs: Vec<Spec>) -> Machine {
 pub(crate) struct Iommu {
     pub(crate) unknown: BTreeSet<u32>,
     pub(crate) refuse_attach: BTreeSet<u32>,
+    /// Addresses at which it makes no mapping.
+    pub(crate) refuse_map: BTreeSet<u64>,
+    /// All addresses, if none.
+    pub(crate) aperture: Option<(u64, u64)>,
+    /// 4096 bytes, if none.
+    pub(crate) granule: Option<u64>,
     pub(crate) no_identity: bool,
     pub(crate) no_flush_queue: bool,
     pub(crate) domains: BTreeMap<u32, DomainKind>,
@@ -72,9 +78,9 @@ pub(crate) struct Iommu {
     pub(crate) log: Vec<String>,
 }
 
-pub(crate) type SharedIommu = Rc<RefCell<Iommu>>;
+pub(crate) type SharedModel = Rc<RefCell<Iommu>>;
 
-struct Ops(SharedIommu);
+struct Ops(SharedModel);
 
 fn refusal(cause: RefusalCause, endpoint: EndpointId, what: &str) -> Refusal {
     Refusal { cause, endpoint: Some(endpoint), detail: format!("{what} of endpoint {endpoint}: {cause}") }
@@ -132,16 +138,27 @@ impl IommuOps for Ops {
     }
 
     fn map(&mut self, domain: DomainHandle, iova: Range<Iova>, _: PhysAddr, _: Prot) -> Result<(), Refusal> {
-        self.0.borrow_mut().mapped.push((domain.0, iova));
+        let mut this = self.0.borrow_mut();
+        if this.refuse_map.contains(&iova.start().0) {
+            let detail = format!("MAP of {iova}");
+            return Err(Refusal { cause: RefusalCause::NoMemory, endpoint: None, detail });
+        }
+        this.mapped.push((domain.0, iova));
         Ok(())
     }
 
-    fn unmap(&mut self, _: DomainHandle, _: Range<Iova>) -> Result<(), Refusal> {
+    fn unmap(&mut self, domain: DomainHandle, iova: Range<Iova>) -> Result<(), Refusal> {
+        self.0.borrow_mut().mapped.retain(|(on, range)| *on != domain.0 || !iova.encloses(range));
         Ok(())
+    }
+
+    fn aperture(&self) -> Range<Iova> {
+        let (start, end) = self.0.borrow().aperture.unwrap_or((0, u64::MAX));
+        Range::new(Iova(start), Iova(end)).expect("a model's aperture is ordered")
     }
 
     fn granule(&self) -> u64 {
-        4096
+        self.0.borrow().granule.unwrap_or(4096)
     }
 
     fn deferred_flush(&self) -> bool {
@@ -153,7 +170,7 @@ impl IommuOps for Ops {
 struct ModelDriver {
     name: &'static str,
     /// What it brings for an IOMMU, by device name.
-    iommus: BTreeMap<&'static str, SharedIommu>,
+    iommus: BTreeMap<&'static str, SharedModel>,
     fails: BTreeSet<&'static str>,
     declines: BTreeSet<&'static str>,
     manages_dma: bool,
@@ -162,8 +179,8 @@ struct ModelDriver {
     claims: Claims,
 }
 
-/// How each device's DMA was set up when a driver last tried to bind it.
-type Claims = Rc<RefCell<BTreeMap<&'static str, Dma>>>;
+/// The claim with which a driver last tried to bind each device.
+type Claims = Rc<RefCell<BTreeMap<&'static str, DmaClaim>>>;
 
 impl Driver<Spec> for ModelDriver {
     fn name(&self) -> &'static str {
@@ -179,7 +196,7 @@ impl Driver<Spec> for ModelDriver {
     }
 
     fn bind(&mut self, device: &Spec, claim: DmaClaim) -> Result<Provides, BindError> {
-        self.claims.borrow_mut().insert(device.name, claim.dma());
+        self.claims.borrow_mut().insert(device.name, claim);
         if self.fails.contains(device.name) {
             return Err(BindError::Failed("will not".into()));
         }
@@ -193,7 +210,7 @@ impl Driver<Spec> for ModelDriver {
         }
         self.bound.borrow_mut().insert(device.name);
         Ok(match self.iommus.get(device.name) {
-            Some(iommu) => Provides::Iommu(Box::new(Ops(iommu.clone()))),
+            Some(iommu) => Provides::Iommu(Rc::new(RefCell::new(Ops(iommu.clone())))),
             None => Provides::Nothing,
         })
     }
@@ -282,7 +299,7 @@ pub(crate) enum Action {
 pub(crate) struct Machine {
     pub(crate) core: Core<Spec>,
     pub(crate) specs: Rc<Vec<Spec>>,
-    pub(crate) iommus: BTreeMap<&'static str, SharedIommu>,
+    pub(crate) iommus: BTreeMap<&'static str, SharedModel>,
     pub(crate) fails: BTreeSet<&'static str>,
     pub(crate) declines: BTreeSet<&'static str>,
     bound_once: Rc<RefCell<BTreeSet<&'static str>>>,
@@ -298,7 +315,7 @@ impl Machine {
         let platform = core.add_bus(Box::new(ModelBus { name: "platform", specs: specs.clone() }));
         let pci = core.add_bus(Box::new(ModelBus { name: "pci", specs: specs.clone() }));
         let is_iommu = |spec: &&Spec| spec.driver.starts_with("iommu");
-        let iommus = specs.iter().filter(is_iommu).map(|spec| (spec.name, SharedIommu::default())).collect();
+        let iommus = specs.iter().filter(is_iommu).map(|spec| (spec.name, SharedModel::default())).collect();
         let (fails, declines) = (BTreeSet::new(), BTreeSet::new());
         Self {
             core,
@@ -366,7 +383,12 @@ impl Machine {
 
     /// How a device's DMA was set up when a driver last tried to bind it.
     pub(crate) fn claim(&self, name: &str) -> Option<Dma> {
-        self.claims.borrow().get(name).copied()
+        self.claims.borrow().get(name).map(DmaClaim::dma)
+    }
+
+    /// The domain that a device's driver may map in.
+    pub(crate) fn domain_of(&self, name: &str) -> Option<GroupDomain> {
+        self.core.domain_of(self.claims.borrow().get(name)?)
     }
 
     pub(crate) fn iommu(&self, name: &str) -> std::cell::RefMut<'_, Iommu> {

@@ -1,10 +1,9 @@
 //! What a driver is to the core: something that matches a device, and may bring an IOMMU with it.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::phase2::claim::DmaClaim;
-use crate::traits::iommu::IommuOps;
+use crate::traits::iommu::SharedIommu;
 
 /// What a driver brings to the machine when it has bound.
 ///
@@ -14,7 +13,7 @@ pub enum Provides {
     /// An ordinary driver.
     Nothing,
     /// An IOMMU, ready to be published.
-    Iommu(Box<dyn IommuOps>),
+    Iommu(SharedIommu),
 }
 
 /// Why a driver's own probe failed.

@@ -1,13 +1,19 @@
 //! What the core asks of an IOMMU instance.
 
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
 
-use crate::data::domain::{DomainKind, Prot};
+use crate::data::domain::{DomainKind, Mapping, Prot};
 use crate::data::id::DomainHandle;
 use crate::data::refusal::{Accepted, Refusal};
+
+/// An instance that the core shares with its driver, which keeps it for what the core does not ask: faults, registers.
+///
+/// It is borrowed for one call at a time, never across a call of a driver.
+pub type SharedIommu = Rc<RefCell<dyn IommuOps>>;
 
 /// One IOMMU instance, driven.
 ///
@@ -65,54 +71,23 @@ pub trait IommuOps {
     /// A mapping would be split, or the device refuses.
     fn unmap(&mut self, domain: DomainHandle, iova: Range<Iova>) -> Result<(), Refusal>;
 
+    /// Makes several mappings, with as few notifications of the device as it can. One result for each, in order; a refusal
+    /// does not keep the others from being made.
+    fn map_all(&mut self, domain: DomainHandle, mappings: &[Mapping]) -> Vec<Result<(), Refusal>> {
+        mappings.iter().map(|Mapping { iova, phys, prot }| self.map(domain, *iova, *phys, *prot)).collect()
+    }
+
+    /// Removes the mappings in several ranges, as [`map_all`](Self::map_all) makes them.
+    fn unmap_all(&mut self, domain: DomainHandle, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>> {
+        ranges.iter().map(|iova| self.unmap(domain, *iova)).collect()
+    }
+
+    /// The addresses that mappings may have (Linux: `iommu_domain_geometry`; virtio 1.2, section 5.13.4: `input_range`).
+    fn aperture(&self) -> Range<Iova>;
+
     /// Smallest size of a mapping in bytes, a power of two: mappings begin and end at multiples of it.
     fn granule(&self) -> u64;
 
     /// Whether a paging domain may flush its invalidations late (Linux: `IOMMU_CAP_DEFERRED_FLUSH`).
     fn deferred_flush(&self) -> bool;
-}
-
-/// An instance that its driver also keeps hold of, for what the core does not ask: faults, registers.
-impl<T: IommuOps> IommuOps for Rc<RefCell<T>> {
-    fn probe_device(&mut self, endpoints: &[EndpointId]) -> Result<Accepted, Refusal> {
-        self.borrow_mut().probe_device(endpoints)
-    }
-
-    fn alloc_domain(&mut self, kind: DomainKind) -> Result<DomainHandle, Refusal> {
-        self.borrow_mut().alloc_domain(kind)
-    }
-
-    fn free_domain(&mut self, domain: DomainHandle) {
-        self.borrow_mut().free_domain(domain);
-    }
-
-    fn attach(&mut self, domain: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
-        self.borrow_mut().attach(domain, endpoint)
-    }
-
-    fn detach(&mut self, domain: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
-        self.borrow_mut().detach(domain, endpoint)
-    }
-
-    fn map(
-        &mut self,
-        domain: DomainHandle,
-        iova: Range<Iova>,
-        phys: PhysAddr,
-        prot: Prot,
-    ) -> Result<(), Refusal> {
-        self.borrow_mut().map(domain, iova, phys, prot)
-    }
-
-    fn unmap(&mut self, domain: DomainHandle, iova: Range<Iova>) -> Result<(), Refusal> {
-        self.borrow_mut().unmap(domain, iova)
-    }
-
-    fn granule(&self) -> u64 {
-        self.borrow().granule()
-    }
-
-    fn deferred_flush(&self) -> bool {
-        self.borrow().deferred_flush()
-    }
 }

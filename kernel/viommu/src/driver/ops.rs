@@ -126,11 +126,15 @@ impl<H: Hal, T: Transport, C: Clock> IommuOps for Viommu<H, T, C> {
         self.unmap_range(domain.0, iova)
     }
 
-    /// Linux's driver has it since it implements `flush_iotlb_all`.
+    fn aperture(&self) -> Range<Iova> {
+        self.config.input_range
+    }
+
     fn granule(&self) -> u64 {
         self.config.granule()
     }
 
+    /// Linux's driver has it since it implements `flush_iotlb_all`.
     fn deferred_flush(&self) -> bool {
         true
     }
