@@ -19,8 +19,6 @@ pub enum Death {
     WrongChain {
         /// The chain that it names.
         found: u16,
-        /// The chain in flight.
-        expected: u16,
     },
     /// The used ring moved while no request was in flight.
     UnaskedAnswer,
@@ -40,8 +38,8 @@ impl fmt::Display for Death {
                 }
                 Ok(())
             }
-            Self::WrongChain { found, expected } => {
-                write!(f, "the used ring of the request queue contains chain {found}, expected {expected}")
+            Self::WrongChain { found } => {
+                write!(f, "the used ring of the request queue contains chain {found}, which is not in flight")
             }
             Self::UnaskedAnswer => {
                 f.write_str("the used ring of the request queue advanced without a request")

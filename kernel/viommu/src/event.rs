@@ -1,34 +1,25 @@
 //! What the event queue gives: records, or why it cannot be followed.
 
-use core::fmt;
-
 use virtio_drivers::Error;
 
 use crate::wire::FAULT_SIZE;
 
-/// The result of polling one entry of the event queue.
-pub(crate) enum Event {
-    /// A record, copied out.
-    Record([u8; FAULT_SIZE]),
-    /// A buffer whose used length is not that of a record.
-    WrongLength,
+/// One buffer that the device has returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The number of bytes that the device claims to have written; not checked.
+    pub used: u32,
+    /// The buffer; bytes that the device did not write are 0xff.
+    pub bytes: [u8; FAULT_SIZE],
 }
 
-/// The event queue cannot be followed any more; requests are not affected.
-pub(crate) enum EventError {
+/// Why the event queue cannot be followed any more; requests are not affected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
     /// The used ring names a chain that is not in flight.
+    #[error("the used ring of the event queue contains chain {0}, which is not in flight")]
     WrongChain(u16),
     /// The queue did not take a buffer back.
+    #[error("the event queue rejected a buffer: {0}")]
     NotReposted(Error),
-}
-
-impl fmt::Display for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::WrongChain(found) => {
-                write!(f, "the used ring of the event queue contains chain {found}, which is not in flight")
-            }
-            Self::NotReposted(error) => write!(f, "the event queue rejected a buffer: {error}"),
-        }
-    }
 }

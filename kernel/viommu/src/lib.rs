@@ -41,6 +41,7 @@ mod limits;
 mod property;
 #[expect(unsafe_code, reason = "rings and buffers are shared with the device")]
 mod queue;
+mod raw;
 mod request;
 mod start;
 mod start_error;
@@ -54,7 +55,9 @@ pub use clock::{Clock, REQUEST_DEADLINE_US, RESET_DEADLINE_US};
 pub use config::{CPU_PAGE_SIZE, Config};
 pub use death::Death;
 pub use driver::{Counters, Viommu};
+pub use event::{Event, EventError};
 pub use fault::{Fault, FaultAccess, FaultReason};
 pub use features::Features;
-pub use limits::{EVENT_QUEUE_SIZE, MAX_PROBE_SIZE, REQUEST_QUEUE_SIZE};
+pub use limits::{EVENT_BUFFERS, MAX_BATCH, MAX_PROBE_SIZE, QUEUE_SIZE};
+pub use raw::{RawDevice, RawStartError};
 pub use start_error::StartError;

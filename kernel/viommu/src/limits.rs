@@ -3,8 +3,13 @@
 /// The largest `probe_size` that the driver sets memory aside for, in bytes; QEMU 7.2 has 512.
 pub const MAX_PROBE_SIZE: u32 = 64 * 1024;
 
-/// Entries of the request queue: one request at a time, of one readable and one writable part.
-pub const REQUEST_QUEUE_SIZE: usize = 2;
+/// Entries of each of the two queues, as in QEMU 7.2 to 11.1.
+///
+/// One size for both, so that an emulator translates the code of a queue once.
+pub const QUEUE_SIZE: usize = 256;
 
-/// Entries of the event queue: how many fault records the device can leave between two polls.
-pub const EVENT_QUEUE_SIZE: usize = 64;
+/// How many requests are sent with one notification: each takes two entries of the queue.
+pub const MAX_BATCH: usize = QUEUE_SIZE / 2;
+
+/// How many fault records the device can leave between two polls.
+pub const EVENT_BUFFERS: usize = 64;

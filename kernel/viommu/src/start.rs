@@ -46,25 +46,40 @@ pub(crate) fn negotiate<T: Transport, C: Clock>(
     transport: &mut T,
     clock: &C,
 ) -> Result<(u64, Features, Config), StartError> {
+    let (offered, accepted) = agree(transport, clock, |offered| {
+        let features = Features::from_bits_truncate(offered) & Features::ACCEPTED;
+        if !features.contains(Features::VERSION_1) {
+            return Err(StartError::NoVersion1 { offered });
+        }
+        if !features.contains(Features::MAP_UNMAP) {
+            return Err(StartError::NoMapUnmap { offered });
+        }
+        Ok(features.bits())
+    })?;
+    let features = Features::from_bits_truncate(accepted);
+    let config = config::read(transport, features)?;
+    Ok((offered, features, config))
+}
+
+/// Resets the device and accepts the features that `choose` selects from those that it offers.
+///
+/// Returns what the device offers and what was accepted.
+pub(crate) fn agree<T: Transport, C: Clock>(
+    transport: &mut T,
+    clock: &C,
+    choose: impl FnOnce(u64) -> Result<u64, StartError>,
+) -> Result<(u64, u64), StartError> {
     reset(transport, clock)?;
     transport.set_status(DeviceStatus::ACKNOWLEDGE);
     transport.set_status(DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER);
-
     let offered = transport.read_device_features();
-    let features = Features::from_bits_truncate(offered) & Features::ACCEPTED;
-    if !features.contains(Features::VERSION_1) {
-        return Err(StartError::NoVersion1 { offered });
-    }
-    if !features.contains(Features::MAP_UNMAP) {
-        return Err(StartError::NoMapUnmap { offered });
-    }
-    transport.write_driver_features(features.bits());
+    let asked = choose(offered)?;
+    transport.write_driver_features(asked);
     transport.set_status(FEATURES_AGREED);
     if !transport.get_status().contains(DeviceStatus::FEATURES_OK) {
-        return Err(StartError::FeaturesRefused { offered, asked: features.bits() });
+        return Err(StartError::FeaturesRefused { offered, asked });
     }
-    let config = config::read(transport, features)?;
-    Ok((offered, features, config))
+    Ok((offered, asked))
 }
 
 /// The status of a device that has agreed on its features.

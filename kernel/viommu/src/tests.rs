@@ -8,5 +8,6 @@ mod faults;
 mod gone;
 mod properties;
 mod random;
+mod raw;
 mod requests;
 mod start;

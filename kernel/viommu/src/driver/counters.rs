@@ -5,6 +5,8 @@
 pub struct Counters {
     /// Requests sent.
     pub requests: u64,
+    /// How often the device was notified of requests.
+    pub notifications: u64,
     /// Requests that the device refused with a status.
     pub refused: u64,
     /// Requests whose answer was missing or of the wrong length.

@@ -25,7 +25,7 @@ use crate::queue::Link;
 use crate::request::{Failure, Request, judge};
 use crate::start::{identify, negotiate};
 use crate::start_error::StartError;
-use crate::wire::{TAIL_SIZE, config_offset};
+use crate::wire::{MAX_REQUEST_SIZE, TAIL_SIZE, config_offset};
 
 pub use counters::Counters;
 
@@ -82,7 +82,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     fn bring_up(link: &mut Link<H, T, C>) -> Result<(u64, Features, Config), StartError> {
         let (transport, clock) = link.parts();
         let (offered, features, config) = negotiate(transport, clock)?;
-        link.open(config.probe_size)?;
+        let probe_bytes = MAX_REQUEST_SIZE + config.probe_size as usize + TAIL_SIZE;
+        link.open(probe_bytes.next_multiple_of(8))?;
         Ok((offered, features, config))
     }
 
@@ -145,7 +146,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
 
     /// Counters of requests and events.
     pub fn counters(&self) -> Counters {
-        self.counters
+        Counters { notifications: self.link.notifications(), ..self.counters }
     }
 
     /// Deviations of the device that are harmless or were worked around.

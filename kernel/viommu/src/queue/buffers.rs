@@ -32,20 +32,22 @@ impl<H: Hal> Buffers<H> {
     /// The `len` bytes at `offset`; panics if they are not all inside.
     pub(super) fn part(&self, offset: usize, len: usize) -> NonNull<[u8]> {
         let end = offset.checked_add(len).expect("a part does not wrap");
-        assert!(end <= self.pages * PAGE_SIZE, "a part lies inside its buffers");
+        assert!(end <= self.len(), "a part lies inside its buffers");
         // SAFETY: `offset` lies inside the allocation, as just checked.
         let start = unsafe { self.start.add(offset) };
         NonNull::slice_from_raw_parts(start, len)
     }
 
+    /// Their size in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.pages * PAGE_SIZE
+    }
+
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
-        let start = self.part(offset, bytes.len()).cast::<u8>();
-        for (index, byte) in bytes.iter().enumerate() {
-            // SAFETY: `index` is less than the length of the part.
-            let place = unsafe { start.add(index) };
-            // SAFETY: The place is inside the allocation; a byte is always aligned.
-            unsafe { place.write_volatile(*byte) };
-        }
+        let part = self.part(offset, bytes.len());
+        // SAFETY: The part is inside the allocation, which is ours to write, and `bytes` is not a part of
+        // it: nothing holds a reference to the buffers at this time.
+        unsafe { part.cast::<u8>().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
     }
 
     pub(super) fn fill(&mut self, offset: usize, len: usize, byte: u8) {

@@ -1,16 +1,22 @@
 //! The two queues and the memory that the device may write to.
 //!
 //! This is the one module with unsafe code. Its claim: memory that was shared with the device is
-//! neither freed nor used for anything else before the device has confirmed a reset, whatever the
-//! device does and in whatever order the methods are called. To guarantee this, the module owns the
-//! transport and keeps everything that the claim depends on private:
-//! - buffers are [`Buffers`], which are only freed by `Drop for Link`, after a confirmed reset;
-//! - at most one request is in flight; one that is not answered makes the link dead for good;
+//! neither freed nor used for anything else before the device has returned it or confirmed a reset,
+//! whatever the device does and in whatever order the methods are called. To guarantee this, the
+//! module owns the transport and keeps everything that the claim depends on private:
+//! - buffers are [`Buffers`], which are only freed after a confirmed reset;
+//! - a part of them that is in flight is not accessed and not handed out again ([`Requests`], [`Events`]);
+//! - a request that is not answered in time makes the link dead for good, and it stays in flight;
 //! - an index from the used ring is compared with what is in flight before it is used for anything;
 //! - data that the device writes is copied out once, through raw pointers, and the copy is checked.
 
 mod buffers;
+mod events;
+mod requests;
+mod split;
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{Ordering, fence};
 
@@ -21,15 +27,13 @@ use virtio_drivers::{Error, Hal};
 use crate::clock::{Clock, REQUEST_DEADLINE_US, wait_until};
 use crate::death::Death;
 use crate::event::{Event, EventError};
-use crate::limits::{EVENT_QUEUE_SIZE, REQUEST_QUEUE_SIZE};
+use crate::limits::{EVENT_BUFFERS, QUEUE_SIZE};
 use crate::start::{FEATURES_AGREED, reset};
 use crate::start_error::StartError;
-use crate::wire::{EVENT_QUEUE, FAULT_SIZE, MAX_REQUEST_SIZE, REQUEST_QUEUE, TAIL_SIZE};
+use crate::wire::{EVENT_QUEUE, REQUEST_QUEUE};
 use buffers::Buffers;
-
-/// Where in the request buffers the device-writable part begins.
-const ANSWER_OFFSET: usize = 128;
-const _: () = assert!(MAX_REQUEST_SIZE <= ANSWER_OFFSET);
+use events::Events;
+use requests::Requests;
 
 /// Content of a buffer before the device writes: not a status, a valid property or a valid record.
 const POISON: u8 = 0xff;
@@ -39,12 +43,9 @@ pub(crate) struct Link<H: Hal, T: Transport, C: Clock> {
     /// Never dropped: see the crate's documentation.
     transport: ManuallyDrop<T>,
     clock: C,
-    requests: Option<VirtQueue<H, REQUEST_QUEUE_SIZE>>,
-    events: Option<VirtQueue<H, EVENT_QUEUE_SIZE>>,
-    request_buffers: Option<Buffers<H>>,
-    event_buffers: Option<Buffers<H>>,
-    /// Which event buffer is in flight under which chain; indexed by the chain's head.
-    event_in_flight: [Option<usize>; EVENT_QUEUE_SIZE],
+    requests: Option<Requests<H>>,
+    events: Option<Events<H>>,
+    notifications: u64,
     death: Option<Death>,
 }
 
@@ -56,9 +57,7 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
             clock,
             requests: None,
             events: None,
-            request_buffers: None,
-            event_buffers: None,
-            event_in_flight: [None; EVENT_QUEUE_SIZE],
+            notifications: 0,
             death: None,
         }
     }
@@ -73,27 +72,15 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         &self.transport
     }
 
-    /// Sets the queues up, for answers with up to `probe_size` bytes before the status, and sets DRIVER_OK.
+    /// Sets the queues up, with `bytes` of memory for requests and their answers, and sets DRIVER_OK.
     ///
     /// # Errors
     ///
     /// A queue is missing or too short, memory is short, or the device gives up at once.
-    pub(crate) fn open(&mut self, probe_size: u32) -> Result<(), StartError> {
-        let answer_size = probe_size as usize + TAIL_SIZE;
-        self.request_buffers = Some(Buffers::new(ANSWER_OFFSET + answer_size)?);
-        self.event_buffers = Some(Buffers::new(EVENT_QUEUE_SIZE * FAULT_SIZE)?);
-        let mut requests = open_queue(&mut *self.transport, REQUEST_QUEUE)?;
-        requests.set_dev_notify(false);
-        self.requests = Some(requests);
-        let mut events = open_queue(&mut *self.transport, EVENT_QUEUE)?;
-        events.set_dev_notify(false);
-        self.events = Some(events);
-        for slot in 0..EVENT_QUEUE_SIZE {
-            let posted = self.post_event(slot);
-            posted.map_err(|error| {
-                queue_error(EVENT_QUEUE, EVENT_QUEUE_SIZE as u32, EVENT_QUEUE_SIZE, error)
-            })?;
-        }
+    pub(crate) fn open(&mut self, bytes: usize) -> Result<(), StartError> {
+        self.requests = Some(Requests::open(&mut *self.transport, bytes)?);
+        let events = self.events.insert(Events::open(&mut *self.transport)?);
+        events.give(EVENT_BUFFERS).map_err(|error| queue_error(EVENT_QUEUE, QUEUE_SIZE as u32, error))?;
         let running = FEATURES_AGREED | DeviceStatus::DRIVER_OK;
         self.transport.set_status(running);
         let status = self.transport.get_status();
@@ -115,6 +102,11 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         self.death
     }
 
+    /// How often the device was notified of requests.
+    pub(crate) fn notifications(&self) -> u64 {
+        self.notifications
+    }
+
     /// Gives the device up; the first reason stays.
     pub(crate) fn die(&mut self, death: Death) -> Death {
         *self.death.get_or_insert(death)
@@ -131,108 +123,154 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
     ///
     /// # Panics
     ///
-    /// If `request` or `answer` is empty or larger than [`open`](Self::open) was told.
+    /// If `request` or `answer` is empty, or larger than [`open`](Self::open) was told.
     pub(crate) fn exchange(&mut self, request: &[u8], answer: &mut [u8]) -> Result<u32, Death> {
-        if let Some(death) = self.death {
-            return Err(death);
-        }
-        self.try_exchange(request, answer).map_err(|death| self.die(death))
-    }
-
-    fn try_exchange(&mut self, request: &[u8], answer: &mut [u8]) -> Result<u32, Death> {
-        let (Some(queue), Some(buffers)) = (&mut self.requests, &mut self.request_buffers) else {
-            return Err(Death::QueueBroken(Error::NotReady));
-        };
-        // Nothing is in flight. An entry in the used ring now would be mistaken for the next
-        // answer.
-        if queue.can_pop() {
-            return Err(Death::UnaskedAnswer);
-        }
-        assert!(!request.is_empty() && request.len() <= ANSWER_OFFSET, "request fits its buffer");
-        buffers.write(0, request);
-        buffers.fill(ANSWER_OFFSET, answer.len(), POISON);
-        let readable = buffers.part(0, request.len());
-        let mut writable = buffers.part(ANSWER_OFFSET, answer.len());
-
-        // SAFETY: Nothing is in flight, so the device does not write to this part while the
-        // reference exists.
-        let input = unsafe { readable.as_ref() };
-        // SAFETY: Likewise; and the two parts do not overlap.
-        let output = unsafe { writable.as_mut() };
-        // SAFETY: `request_buffers` is only accessed again below, after `pop_used` succeeded, or
-        // never: each other way out is an error, which makes the link dead, and then `exchange`
-        // does not come here again. It is freed only after a confirmed reset.
-        let chain = unsafe { queue.add(&[input], &mut [output]) }.map_err(Death::QueueBroken)?;
-        // The device's notification suppression must be read after the request has become visible.
-        fence(Ordering::SeqCst);
-        if queue.should_notify() {
-            self.transport.notify(REQUEST_QUEUE);
-        }
-
-        if !wait_until(&self.clock, REQUEST_DEADLINE_US, || queue.can_pop()) {
-            return Err(Death::Silent { status: self.transport.get_status().bits() });
-        }
-        match queue.peek_used() {
-            Some(found) if found != chain => return Err(Death::WrongChain { found, expected: chain }),
-            _ => {}
-        }
-        // SAFETY: The device has returned the chain, so the part is ours again.
-        let input = unsafe { readable.as_ref() };
-        // SAFETY: Likewise; and the two parts do not overlap.
-        let output = unsafe { writable.as_mut() };
-        // SAFETY: These are the buffers that `add` was given when it returned `chain`.
-        let used = unsafe { queue.pop_used(chain, &[input], &mut [output]) }.map_err(Death::QueueBroken)?;
-        buffers.read(ANSWER_OFFSET, answer);
+        let mut used = 0;
+        self.unless_dead(|link| {
+            let requests = link.idle_queue()?;
+            let posted = requests.post(request, answer.len()).map_err(Death::QueueBroken)?;
+            assert!(posted, "a request fits the empty queue");
+            link.notify_requests();
+            link.wait_for_answers(|requests| {
+                used = requests.take(answer)?.unwrap_or_default();
+                Ok(())
+            })
+        })?;
         Ok(used)
     }
 
-    /// The next event, if there is one; its buffer goes back to the device.
+    /// Sends one request whose descriptors the caller chooses, and waits for its answer: the used
+    /// length, not checked, and the bytes of every writable part.
+    ///
+    /// Stops to wait when the device asks for a reset.
+    ///
+    /// # Errors
+    ///
+    /// The device is dead, or is given up because of this request.
+    ///
+    /// # Panics
+    ///
+    /// If a part is empty, or they do not fit the queue or the memory that [`open`](Self::open) was told.
+    pub(crate) fn exchange_split(
+        &mut self,
+        readable: &[&[u8]],
+        writable: &[usize],
+    ) -> Result<(u32, Vec<Vec<u8>>), Death> {
+        self.unless_dead(|link| {
+            let requests = link.idle_queue()?;
+            let posted = requests.post_split(readable, writable).map_err(Death::QueueBroken)?;
+            let chain = posted.expect("the parts fit the empty queue");
+            link.notify_requests();
+            let (transport, clock) = (&link.transport, &link.clock);
+            let Some(requests) = &mut link.requests else { return Err(NOT_OPEN) };
+            wait_until(clock, REQUEST_DEADLINE_US, || {
+                requests.is_answered() || transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET)
+            });
+            if !requests.is_answered() {
+                return Err(Death::Silent { status: transport.get_status().bits() });
+            }
+            requests.take_split(chain)
+        })
+    }
+
+    fn unless_dead<A>(&mut self, action: impl FnOnce(&mut Self) -> Result<A, Death>) -> Result<A, Death> {
+        if let Some(death) = self.death {
+            return Err(death);
+        }
+        action(self).map_err(|death| self.die(death))
+    }
+
+    /// The request queue, with nothing in flight.
+    fn idle_queue(&mut self) -> Result<&mut Requests<H>, Death> {
+        let requests = self.requests.as_mut().ok_or(NOT_OPEN)?;
+        // An entry in the used ring now would be mistaken for the next answer.
+        if requests.is_answered() { Err(Death::UnaskedAnswer) } else { Ok(requests) }
+    }
+
+    fn notify_requests(&mut self) {
+        // The device's notification suppression must be read after the requests have become visible.
+        fence(Ordering::SeqCst);
+        if self.requests.as_ref().is_some_and(Requests::wants_notification) {
+            self.notifications += 1;
+            self.transport.notify(REQUEST_QUEUE);
+        }
+    }
+
+    /// Calls `take` for each answer until nothing is in flight.
+    ///
+    /// # Errors
+    ///
+    /// An error of `take`, or the deadline for all of them has passed.
+    fn wait_for_answers(
+        &mut self,
+        mut take: impl FnMut(&mut Requests<H>) -> Result<(), Death>,
+    ) -> Result<(), Death> {
+        let Some(requests) = &mut self.requests else { return Err(NOT_OPEN) };
+        let mut failed = None;
+        let done = wait_until(&self.clock, REQUEST_DEADLINE_US, || {
+            while requests.count() > 0 && requests.is_answered() && failed.is_none() {
+                failed = take(requests).err();
+            }
+            requests.count() == 0 || failed.is_some()
+        });
+        match failed {
+            Some(death) => Err(death),
+            None if done => Ok(()),
+            None => Err(Death::Silent { status: self.transport.get_status().bits() }),
+        }
+    }
+
+    /// The next event, if there is one. Its buffer goes back to the device with the next
+    /// [`return_event_buffers`](Self::return_event_buffers).
     ///
     /// # Errors
     ///
     /// The queue cannot be followed any more and must not be polled again.
     pub(crate) fn next_event(&mut self) -> Result<Option<Event>, EventError> {
-        let (Some(queue), Some(buffers)) = (&mut self.events, &mut self.event_buffers) else {
-            return Ok(None);
-        };
-        let Some(chain) = queue.peek_used() else { return Ok(None) };
-        let Some(slot) = self.event_in_flight.get_mut(usize::from(chain)).and_then(Option::take) else {
-            return Err(EventError::WrongChain(chain));
-        };
-        let mut part = buffers.part(slot * FAULT_SIZE, FAULT_SIZE);
-        // SAFETY: The chain was in flight and the device has returned it, so the part is ours again.
-        let output = unsafe { part.as_mut() };
-        // SAFETY: `event_in_flight` says that this is the buffer that `add` was given for `chain`.
-        let popped = unsafe { queue.pop_used(chain, &[], &mut [output]) };
-        let used = popped.map_err(|_| EventError::WrongChain(chain))?;
-        let mut record = [0; FAULT_SIZE];
-        buffers.read(slot * FAULT_SIZE, &mut record);
-        self.post_event(slot).map_err(EventError::NotReposted)?;
-        Ok(Some(if used as usize == FAULT_SIZE { Event::Record(record) } else { Event::WrongLength }))
+        self.events.as_mut().map_or(Ok(None), Events::take)
     }
 
-    /// Tells the device that event buffers were returned to it.
-    pub(crate) fn notify_events(&mut self) {
+    /// Returns the buffers of all events that were taken to the device.
+    ///
+    /// # Errors
+    ///
+    /// The queue cannot be followed any more and must not be polled again.
+    pub(crate) fn return_event_buffers(&mut self) -> Result<(), EventError> {
+        let Some(events) = &mut self.events else { return Ok(()) };
+        events.give(EVENT_BUFFERS).map_err(EventError::NotReposted)?;
         fence(Ordering::SeqCst);
-        if self.events.as_ref().is_some_and(VirtQueue::should_notify) {
+        if events.wants_notification() {
             self.transport.notify(EVENT_QUEUE);
         }
+        Ok(())
     }
 
-    fn post_event(&mut self, slot: usize) -> Result<(), Error> {
-        let (Some(queue), Some(buffers)) = (&mut self.events, &mut self.event_buffers) else {
-            return Err(Error::NotReady);
-        };
-        // The remains of an earlier record must not be mistaken for a new one.
-        buffers.fill(slot * FAULT_SIZE, FAULT_SIZE, POISON);
-        let mut part = buffers.part(slot * FAULT_SIZE, FAULT_SIZE);
-        // SAFETY: `slot` is not in flight: it comes from `open`, once, or from a popped chain.
-        let output = unsafe { part.as_mut() };
-        // SAFETY: The buffer is not accessed before `next_event` has popped this chain, and freed
-        // only after a confirmed reset.
-        let chain = unsafe { queue.add(&[], &mut [output]) }?;
-        *self.event_in_flight.get_mut(usize::from(chain)).ok_or(Error::WrongToken)? = Some(slot);
-        Ok(())
+    /// Resets the device and returns the transport.
+    ///
+    /// # Errors
+    ///
+    /// The device does not confirm; then memory that it may still write to and the transport are leaked.
+    pub(crate) fn close(mut self) -> Result<T, StartError> {
+        let stopped = self.stop();
+        let mut link = ManuallyDrop::new(self);
+        // SAFETY: The link is not dropped or used any more, so this transport is taken out once.
+        stopped.map(|()| unsafe { ManuallyDrop::take(&mut link.transport) })
+    }
+
+    /// Resets the device and frees its memory; leaks the memory if the device does not confirm.
+    fn stop(&mut self) -> Result<(), StartError> {
+        let stopped = reset(&mut *self.transport, &self.clock);
+        let (requests, events) = (self.requests.take(), self.events.take());
+        if stopped.is_ok() {
+            let buffers = [requests.map(Requests::into_buffers), events.map(Events::into_buffers)];
+            for buffers in buffers.into_iter().flatten() {
+                // SAFETY: The device has confirmed the reset, so it accesses no memory any more.
+                unsafe { buffers.free() };
+            }
+        } else {
+            core::mem::forget((requests, events));
+        }
+        stopped
     }
 }
 
@@ -240,30 +278,34 @@ impl<H: Hal, T: Transport, C: Clock> Drop for Link<H, T, C> {
     /// Resets the device. If the device does not confirm, memory that it may still write to is
     /// leaked on purpose.
     fn drop(&mut self) {
-        let idle = reset(&mut *self.transport, &self.clock).is_ok();
-        let queues = (self.requests.take(), self.events.take());
-        let buffers = [self.request_buffers.take(), self.event_buffers.take()];
-        if idle {
-            drop(queues);
-            for buffers in buffers.into_iter().flatten() {
-                // SAFETY: The device has confirmed the reset, so it accesses no memory any more.
-                unsafe { buffers.free() };
-            }
-        } else {
-            core::mem::forget(queues);
+        let _unconfirmed = self.stop();
+    }
+}
+
+/// Why a request fails that is sent before the queues are open.
+const NOT_OPEN: Death = Death::QueueBroken(Error::NotReady);
+
+/// Sets a queue up, with `bytes` of memory for its chains.
+fn open_queue<H: Hal, T: Transport>(
+    transport: &mut T,
+    index: u16,
+    bytes: usize,
+) -> Result<(Box<VirtQueue<H, QUEUE_SIZE>>, Buffers<H>), StartError> {
+    let buffers = Buffers::new(bytes)?;
+    // Neither indirect descriptors nor event indices: they were not negotiated.
+    match VirtQueue::new(transport, index, false, false) {
+        Ok(mut queue) => {
+            queue.set_dev_notify(false);
+            Ok((Box::new(queue), buffers))
+        }
+        Err(error) => {
+            // SAFETY: The device has never been told of this memory.
+            unsafe { buffers.free() };
+            Err(queue_error(index, transport.max_queue_size(index), error))
         }
     }
 }
 
-fn open_queue<H: Hal, T: Transport, const SIZE: usize>(
-    transport: &mut T,
-    index: u16,
-) -> Result<VirtQueue<H, SIZE>, StartError> {
-    // Neither indirect descriptors nor event indices: they were not negotiated.
-    VirtQueue::new(transport, index, false, false)
-        .map_err(|error| queue_error(index, transport.max_queue_size(index), SIZE, error))
-}
-
-fn queue_error(queue: u16, available: u32, needed: usize, error: Error) -> StartError {
-    StartError::Queue { queue, available, needed: needed as u32, error }
+fn queue_error(queue: u16, available: u32, error: Error) -> StartError {
+    StartError::Queue { queue, available, needed: QUEUE_SIZE as u32, error }
 }

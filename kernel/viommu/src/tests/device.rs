@@ -35,6 +35,8 @@ pub(super) enum Serve {
     /// The request is answered after this many polls.
     Late(u32),
     Never,
+    /// The request is not answered, and the device asks for a reset.
+    NeedsReset,
     /// The request is executed, and the used ring names another chain.
     WrongChain(u32),
     /// The request is executed, and the used index advances by more than one.
@@ -155,6 +157,8 @@ pub(super) struct Device {
     pub(super) does_not_move: bool,
     pub(super) script: VecDeque<Serve>,
     pending: Option<(u32, Chain)>,
+    /// How often the driver has waited.
+    pub(super) ticks: u64,
     /// The device is gone after this many further accesses to its registers; `None`: never.
     pub(super) accesses_left: Option<u32>,
     /// The value of each register byte when the device is gone.
@@ -193,6 +197,7 @@ impl Device {
             does_not_move: false,
             script: VecDeque::new(),
             pending: None,
+            ticks: 0,
             accesses_left: None,
             gone_byte: 0xff,
             endpoints: endpoints.iter().copied().collect(),
@@ -268,6 +273,7 @@ impl Device {
 
     /// Time passes.
     pub(super) fn tick(&mut self) {
+        self.ticks += 1;
         if self.status_writes.last() == Some(&0) && self.status != 0 && self.reset_polls > 0 {
             self.reset_polls -= 1;
             if self.reset_polls == 0 {
@@ -288,6 +294,7 @@ impl Device {
                 assert!(self.pending.is_none(), "one request at a time");
                 match self.script.pop_front().unwrap_or(Serve::Well) {
                     Serve::Never => self.log.push(chain.readable),
+                    Serve::NeedsReset => self.status |= 64,
                     Serve::Late(polls) => self.pending = Some((polls, chain)),
                     serve => self.complete(chain, serve),
                 }
@@ -297,7 +304,7 @@ impl Device {
 
     fn complete(&mut self, chain: Chain, serve: Serve) {
         self.log.push(chain.readable.clone());
-        let [(address, room)] = chain.writable[..] else { panic!("one writable buffer") };
+        let room: u32 = chain.writable.iter().map(|(_, len)| len).sum();
         let mut answer = vec![0; room as usize];
         let tail = answer.len() - 4;
         let done = !matches!(serve, Serve::Status(_) | Serve::NotDone(_) | Serve::Unwritten);
@@ -313,7 +320,12 @@ impl Device {
         };
         // The device writes as many bytes as its used length, but not beyond the buffer.
         if serve != Serve::Unwritten {
-            write(address, &answer[..(used as usize).min(answer.len())]);
+            let mut rest = &answer[..(used as usize).min(answer.len())];
+            for (address, len) in chain.writable {
+                let (here, after) = rest.split_at(rest.len().min(len as usize));
+                write(address, here);
+                rest = after;
+            }
         }
         let queue = self.queues[0].as_mut().unwrap();
         if let Serve::Scribble(byte) = serve {

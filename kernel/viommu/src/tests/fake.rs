@@ -14,8 +14,8 @@ use virtio_drivers::{BufferDirection, Error, Hal, PAGE_SIZE, PhysAddr};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::device::{Device, Queue};
-use crate::Viommu;
 use crate::clock::Clock;
+use crate::{RawDevice, Viommu};
 
 /// Offset of a physical address from the pointer, so that confusing the two is noticed.
 const PHYS_OFFSET: u64 = 0x0040_0000_0000_0000;
@@ -29,6 +29,8 @@ thread_local! {
 }
 
 pub(super) type TestViommu<'a> = Viommu<FakeHal, FakeTransport<'a>, FakeClock<'a>>;
+
+pub(super) type TestRaw<'a> = RawDevice<FakeHal, FakeTransport<'a>, FakeClock<'a>>;
 
 /// Starts the driver on `device`.
 pub(super) fn start(device: &RefCell<Device>) -> Result<TestViommu<'_>, crate::StartError> {
@@ -127,8 +129,8 @@ unsafe impl Hal for FakeHal {
 }
 
 pub(super) struct FakeClock<'a> {
-    device: &'a RefCell<Device>,
-    now: Cell<u64>,
+    pub(super) device: &'a RefCell<Device>,
+    pub(super) now: Cell<u64>,
 }
 
 impl Clock for FakeClock<'_> {
@@ -143,7 +145,7 @@ impl Clock for FakeClock<'_> {
 }
 
 pub(super) struct FakeTransport<'a> {
-    device: &'a RefCell<Device>,
+    pub(super) device: &'a RefCell<Device>,
 }
 
 impl Drop for FakeTransport<'_> {

@@ -9,7 +9,7 @@ use probe::IommuOps;
 
 use super::device::Device;
 use super::fake::start;
-use crate::{EVENT_QUEUE_SIZE, Fault, FaultAccess, FaultReason};
+use crate::{EVENT_BUFFERS, Fault, FaultAccess, FaultReason};
 
 fn record(reason: u8, flags: u32, endpoint: u32, address: u64) -> Vec<u8> {
     let mut bytes = [[reason, 0, 0, 0], flags.to_le_bytes(), endpoint.to_le_bytes(), [0; 4]].concat();
@@ -91,8 +91,8 @@ fn an_overrun_loses_faults_and_nothing_else() {
     let mut viommu = start(&device).unwrap();
     for round in 0..5 {
         let taken = (0..200).filter(|_| device.borrow_mut().report(&record(2, 0x100, 8, 0))).count();
-        assert_eq!(taken, EVENT_QUEUE_SIZE, "round {round}: every buffer came back");
-        assert_eq!(viommu.poll_faults()[0].records as usize, EVENT_QUEUE_SIZE);
+        assert_eq!(taken, EVENT_BUFFERS, "round {round}: every buffer came back");
+        assert_eq!(viommu.poll_faults()[0].records as usize, EVENT_BUFFERS);
     }
     viommu.probe_device(&[EndpointId(8)]).unwrap();
 }
@@ -113,7 +113,7 @@ fn a_record_of_the_wrong_length_is_ignored() {
 
 #[test]
 fn a_hostile_used_id_ends_the_reports_with_a_remark_and_requests_go_on() {
-    for id in [64, 99, 0xffff, 0xffff_ffff] {
+    for id in [256, 999, 0xffff, 0xffff_ffff] {
         let device = RefCell::new(Device::new(&[8]));
         let mut viommu = start(&device).unwrap();
         device.borrow_mut().report(&record(2, 0x100, 8, 0));
@@ -129,7 +129,7 @@ fn a_hostile_used_id_ends_the_reports_with_a_remark_and_requests_go_on() {
 fn a_used_index_that_runs_ahead_gives_no_faults_that_were_not_reported() {
     let device = RefCell::new(Device::new(&[8]));
     let mut viommu = start(&device).unwrap();
-    for _ in 0..EVENT_QUEUE_SIZE {
+    for _ in 0..EVENT_BUFFERS {
         device.borrow_mut().report(&record(2, 0x100, 8, 0x3000));
     }
     viommu.poll_faults();

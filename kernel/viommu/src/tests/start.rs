@@ -126,7 +126,8 @@ fn a_configuration_that_changes_is_read_again_but_not_for_ever() {
 
 #[test]
 fn a_queue_that_is_missing_or_too_short_is_refused() {
-    for (queue, needed) in [(0, 2), (1, 64)] {
+    let needed = 256;
+    for queue in [0, 1] {
         for available in [0, needed - 1] {
             let error = refusal(|device| device.queue_sizes[usize::from(queue)] = available);
             assert_eq!(
