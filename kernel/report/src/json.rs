@@ -19,6 +19,8 @@ impl Report {
             invariants: Vec::new(),
             two_cpus: None,
             race: None,
+            dma: Vec::new(),
+            suites: Vec::new(),
             timing_us: Timing::default(),
             result: Verdict::Error,
             failed_because: Vec::new(),

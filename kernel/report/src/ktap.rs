@@ -2,9 +2,9 @@
 
 use core::fmt::{self, Write as _};
 
-use crate::{Device, Report, Verdict};
+use crate::{CaseOutcome, Device, Report, Verdict};
 
-/// Writes a report as KTAP: a line for each invariant, a line for each device, the verdict last.
+/// Writes a report as KTAP: a line for each invariant, each device and each case of a suite, the verdict last.
 ///
 /// A line is `not ok` only if the verdict is not a pass: a device without a group is `ok`, followed by the reason,
 /// and `not ok` if its isolation is lost or a violated invariant names it. Groups, findings, warnings and the reasons
@@ -15,7 +15,8 @@ pub struct Ktap<'a>(pub &'a Report);
 impl fmt::Display for Ktap<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.0;
-        let plan = report.invariants.len() + report.devices.len() + 1;
+        let cases: usize = report.suites.iter().map(|suite| suite.cases.len()).sum();
+        let plan = report.invariants.len() + report.devices.len() + cases + 1;
         writeln!(f, "KTAP version 1\n1..{plan}")?;
         for (number, invariant) in (1..).zip(&report.invariants) {
             if let Some(cause) = &invariant.broken_by {
@@ -39,6 +40,15 @@ impl fmt::Display for Ktap<'_> {
                 Some(group) => write!(OneLine(f), "group {group}: {}", device.why)?,
                 None => write!(OneLine(f), "no group: {}", device.why)?,
             }
+            f.write_char('\n')?;
+        }
+        let cases = report.suites.iter().flat_map(|suite| suite.cases.iter().map(move |case| (suite, case)));
+        for (number, (suite, case)) in (report.invariants.len() + report.devices.len() + 1..).zip(cases) {
+            let ok = case.outcome != CaseOutcome::Failed;
+            result(f, ok, number, format_args!("suite.{}.{}", suite.name, case.id))?;
+            // Only a skipped case has a directive.
+            let directive = if case.outcome == CaseOutcome::Skipped { "SKIP" } else { case.outcome.word() };
+            write!(OneLine(f), " # {directive} {}", case.detail)?;
             f.write_char('\n')?;
         }
         for finding in &report.findings {

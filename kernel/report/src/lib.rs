@@ -8,10 +8,12 @@
 
 extern crate alloc;
 
+mod dma;
 #[cfg(test)]
 mod fixture;
 mod json;
 mod ktap;
+mod suite;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -21,7 +23,9 @@ mod verdict;
 mod verdict_tests;
 mod words;
 
+pub use dma::{DeviceDma, Refused, Transfer};
 pub use ktap::Ktap;
+pub use suite::{CaseOutcome, SuiteCase, SuiteReport};
 pub use text::Verbose;
 pub use types::*;
 pub use words::FULL_IMAGE_WORDS;

@@ -218,6 +218,82 @@ fn a_race_says_what_broke_how_often_and_what_was_not_provoked() {
 }
 
 #[test]
+fn dma_says_what_was_transferred_where_and_what_was_refused() {
+    let mut report = sample();
+    assert!(!report.to_json_line().unwrap().contains("dma"));
+    let transfer = Transfer {
+        what: "read sector 8".to_string(),
+        direction: "from-device".to_string(),
+        iova: "0xffffe000".to_string(),
+        physical: "0x40800000".to_string(),
+        bytes: 512,
+    };
+    let refused = Refused {
+        what: "write after the buffer was unmapped".to_string(),
+        iova: "0xffffe000".to_string(),
+        bytes: 512,
+        fault: Some("mapping".to_string()),
+        faults: 128,
+    };
+    let translated = DeviceDma {
+        device: "0000:00:03.0".to_string(),
+        engine: "virtio-blk".to_string(),
+        translation: "DMA".to_string(),
+        transfers: vec![transfer],
+        refused: vec![refused],
+        ..DeviceDma::default()
+    };
+    let direct = DeviceDma {
+        device: "0000:00:04.0".to_string(),
+        engine: "edu".to_string(),
+        translation: "none".to_string(),
+        untranslated_because: Some("no IOMMU in this machine".to_string()),
+        error: Some("0x40000000 is out of reach".to_string()),
+        ..DeviceDma::default()
+    };
+    report.dma = vec![translated, direct];
+    let text = report.to_string();
+    for part in [
+        "DMA of 0000:00:03.0 (virtio-blk): through its group's domain, DMA\n",
+        "\tread sector 8: 512 bytes, 0xffffe000 -> RAM at 0x40800000\n",
+        "\trefused: write after the buffer was unmapped: 512 bytes at 0xffffe000: mapping (128 in all)\n",
+        "DMA of 0000:00:04.0 (edu): not translated, nothing is isolated: no IOMMU in this machine\n",
+        "\tfailed: 0x40000000 is out of reach\n",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    assert_eq!(Report::from_json(&report.to_json_line().unwrap()).unwrap(), report);
+}
+
+fn case(id: &str, outcome: CaseOutcome) -> SuiteCase {
+    SuiteCase { id: id.to_string(), outcome, clause: None, detail: format!("what {id} saw") }
+}
+
+#[test]
+fn a_suite_fails_the_run_by_a_failed_case_only_or_by_having_none() {
+    let mut report = sample();
+    let outcomes = [CaseOutcome::Passed, CaseOutcome::Deviation, CaseOutcome::Skipped];
+    let cases = outcomes.map(|outcome| case(outcome.word(), outcome)).to_vec();
+    report.suites = vec![SuiteReport { name: "protocol".to_string(), duration_us: 17, cases }];
+    report.judge();
+    assert_eq!((report.result, report.failed_because.len()), (Verdict::Pass, 0));
+    assert_eq!(failures_in_ktap(&report), [""; 0]);
+    let ktap = Ktap(&report).to_string();
+    assert!(ktap.contains(" suite.protocol.skipped # SKIP what skipped saw\n"), "{ktap}");
+
+    report.suites[0].cases.push(case("a", CaseOutcome::Failed));
+    report.judge();
+    assert_eq!(report.failed_because, ["suite protocol: a: what a saw"]);
+    assert_eq!(failures_in_ktap(&report)[0], "not ok 12 suite.protocol.a # failed what a saw");
+    let text = report.to_string();
+    assert!(text.contains("Suite protocol: 4 cases, 1 passed, 1 deviation, 1 skipped, 1 failed, 17 us\n"));
+
+    report.suites[0].cases.clear();
+    report.judge();
+    assert_eq!(report.failed_because, ["suite protocol: no case ran"]);
+}
+
+#[test]
 fn json_that_is_cut_short_is_refused_at_every_length() {
     let line = sample().to_json_line().unwrap();
     for length in 0..line.len() {

@@ -44,6 +44,12 @@ impl Report {
         for warning in &self.warnings {
             writeln!(f, "warning: {warning}")?;
         }
+        for device in &self.dma {
+            write!(f, "{device}")?;
+        }
+        for suite in &self.suites {
+            write!(f, "{suite}")?;
+        }
         if let Some(race) = &self.race {
             write!(f, "{race}")?;
         }

@@ -7,6 +7,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dma::DeviceDma;
+use crate::suite::SuiteReport;
+
 /// Value of [`Report::schema`].
 pub const SCHEMA: &str = "iogroups/1";
 
@@ -35,6 +38,12 @@ pub struct Report {
     /// What came of a scenario that two CPUs played, if they were asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<Race>,
+    /// What each device transferred, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dma: Vec<DeviceDma>,
+    /// The suites that ran in the guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suites: Vec<SuiteReport>,
     /// Where the time went.
     pub timing_us: Timing,
     /// The verdict.

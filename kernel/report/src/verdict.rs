@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::{Device, Invariant, Report, Severity, Verdict};
+use crate::{Device, Invariant, Report, Severity, SuiteReport, Verdict};
 
 /// Up to this many devices are named in a reason; otherwise they are counted.
 const NAMED_DEVICES: usize = 3;
@@ -40,13 +40,14 @@ impl Report {
         }
     }
 
-    /// Lost isolation, then violated invariants, then findings of severity error.
+    /// Lost isolation, then violated invariants, then findings of severity error, then cases of suites.
     fn reasons_to_fail(&self) -> Vec<String> {
         let mut reasons = self.lost_isolation();
         let violated = self.invariants.iter().filter(|invariant| !invariant.holds);
         reasons.extend(violated.map(Invariant::violation));
         let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
         reasons.extend(errors.map(ToString::to_string));
+        reasons.extend(self.suites.iter().flat_map(SuiteReport::failures));
         reasons
     }
 
