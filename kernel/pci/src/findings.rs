@@ -2,10 +2,9 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use addr::{PciAddress, Range};
-use probe::{Finding, Severity};
+use probe::{Finding, FindingSource, Mark, Severity};
 
 use crate::function::acs::AcsFlags;
 use crate::function::bar::{BarKind, BarRegister};
@@ -13,71 +12,45 @@ use crate::function::bridge::WindowKind;
 use crate::function::kind::FunctionKind;
 use crate::function::sriov::Refusal;
 
-/// The maximum number of findings of one topology. A machine with more has the same defect many times.
+/// The maximum number of findings of one topology.
 pub(crate) const MAX_FINDINGS: usize = 512;
 
-/// Collects findings. Beyond [`MAX_FINDINGS`] they are only counted, in one more entry at the end.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Findings {
-    list: Vec<Finding>,
-    left_out: usize,
-}
+static PCI: FindingSource = FindingSource { place: "pci", name: "PCI", limit: MAX_FINDINGS };
 
-/// A state of the collection.
-#[derive(Clone, Copy)]
-pub(crate) struct Mark {
-    length: usize,
-    left_out: usize,
+/// The findings about one topology.
+#[derive(Clone, Debug)]
+pub(crate) struct Findings(probe::Findings);
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self(probe::Findings::about(&PCI))
+    }
 }
 
 impl Findings {
     /// The findings so far.
     pub(crate) fn list(&self) -> &[Finding] {
-        &self.list
+        self.0.list()
     }
 
     /// The current state, for [`Self::roll_back`].
     pub(crate) fn mark(&self) -> Mark {
-        Mark { length: self.list.len(), left_out: self.left_out }
+        self.0.mark()
     }
 
-    /// Forgets the findings of an attempt that is going to be repeated.
+    /// Removes the findings since `mark`: those of an attempt that is going to be repeated.
     pub(crate) fn roll_back(&mut self, mark: Mark) {
-        self.list.truncate(mark.length);
-        self.left_out = mark.left_out;
-        self.count_left_out();
+        self.0.roll_back(mark);
     }
 
     fn add(&mut self, id: &'static str, severity: Severity, at: PciAddress, sentence: String) {
-        self.push(Finding { id, severity, place: at.to_string(), sentence });
+        self.0.push(Finding { id, severity, place: at.to_string(), sentence });
     }
 
     /// Adds a finding about a BAR.
     fn add_register(&mut self, id: &'static str, at: PciAddress, register: BarRegister, sentence: String) {
         let place = format!("{at} {register}");
-        self.push(Finding { id, severity: Severity::Warning, place, sentence });
-    }
-
-    fn push(&mut self, finding: Finding) {
-        if self.list.len() < MAX_FINDINGS {
-            self.list.push(finding);
-        } else {
-            self.left_out += 1;
-            self.count_left_out();
-        }
-    }
-
-    /// Brings the last entry up to date.
-    fn count_left_out(&mut self) {
-        self.list.truncate(MAX_FINDINGS);
-        if self.left_out > 0 {
-            self.list.push(Finding {
-                id: "pci-findings-left-out",
-                severity: Severity::Warning,
-                place: String::from("pci"),
-                sentence: format!("{} more findings about PCI; they are not listed", self.left_out),
-            });
-        }
+        self.0.push(Finding { id, severity: Severity::Warning, place, sentence });
     }
 
     pub(crate) fn acs_refused(&mut self, at: PciAddress, refused: AcsFlags) {

@@ -36,6 +36,7 @@ pub use data::dma::{DmaState, Fwspec, Membership, Trigger, Ungrouped};
 pub use data::domain::{DomainKind, DomainPolicy, DomainType, Mapping, Prot};
 pub use data::event::Event;
 pub use data::finding::{Finding, Severity};
+pub use data::findings::{FindingSource, Findings, Mark};
 pub use data::firmware::{InputIds, MapError, Reference, Translation, Untranslated};
 pub use data::id::{BusId, DeviceId, DomainHandle, DriverId, FwNode, GroupId, InstanceId, Unit};
 pub use data::linux_event::LinuxEvent;

@@ -8,13 +8,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::{PciSpace, PciWindow, PhysAddr, Range};
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::aml::{AddressSpace, AmlDevice, Namespace, Resource, SpaceKind};
 use super::gate::Tables;
 use super::node::node;
 use super::typed::Typed;
-use crate::findings::Findings;
 use crate::{HostBridge, LinuxView};
 
 /// The ID of all PCI host bridges, `_HID` of conventional ones and `_CID` of those for PCI Express. Linux knows no other

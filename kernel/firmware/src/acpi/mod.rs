@@ -33,7 +33,7 @@ use ::acpi::address::{AddressSpace, GenericAddress};
 use ::acpi::spcr::SpcrInterfaceType;
 use ::acpi::{AcpiHandler, AcpiTables};
 use addr::{CpuAffinity, PhysAddr, Range};
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use crate::ranges::merge;
 use crate::{Console, Description};
@@ -44,7 +44,7 @@ pub use gate::{PhysicalMemory, Table, Tables};
 pub use limits::{MAX_TABLE_SIZE, MAX_TABLES};
 pub use map::AcpiMap;
 
-use crate::findings::Findings;
+use crate::findings::TABLES;
 use aml::Namespace;
 use host_bridge::Selection;
 use typed::{Serial, Typed};
@@ -91,7 +91,7 @@ fn describe_with(
     if memory.is_empty() {
         return Err(AcpiError::NoMemory);
     }
-    let mut findings = Findings::about_tables();
+    let mut findings = Findings::about(&TABLES);
     findings.extend(tables.findings().iter().cloned());
 
     let namespace = namespace(tables, &mut findings);

@@ -19,12 +19,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PhysAddr, Range};
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::aml::{AmlDevice, Namespace, Resource, SpaceKind};
 use super::host_bridge;
 use super::node::node;
-use crate::findings::Findings;
 use crate::{PlatformBus, PlatformDevice};
 
 /// IDs whose devices are PrimeCells on the AMBA bus (`amba_id_list`, which CoreSight devices have left).

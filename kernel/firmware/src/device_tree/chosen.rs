@@ -3,12 +3,11 @@
 use alloc::format;
 use alloc::string::String;
 
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::address::registers;
 use super::tree::{NodeIndex, Tree};
 use crate::Console;
-use crate::findings::Findings;
 
 /// UARTs that have the PL011's data and flag registers; the SBSA's has nothing but these.
 const PL011: [&str; 2] = ["arm,pl011", "arm,sbsa-uart"];

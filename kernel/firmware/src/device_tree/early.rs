@@ -2,12 +2,14 @@
 
 use alloc::string::String;
 
+use probe::Findings;
+
 use super::chosen;
 use super::gate::rebuild;
 use super::header::Mode;
 use super::processors;
 use super::tree::Tree;
-use crate::findings::Findings;
+use crate::findings::TREE;
 use crate::{Console, PsciConduit};
 
 /// How to report that the device tree is broken.
@@ -31,7 +33,7 @@ pub fn early(blob: &[u8]) -> Early {
     };
     let tree = Tree::read(&sound);
     // Findings about a tree that is an error already would only hide the error.
-    let mut ignored = Findings::about_tree();
+    let mut ignored = Findings::about(&TREE);
     Early {
         command_line: chosen::command_line(&tree, &mut ignored),
         console: chosen::console(&tree, &mut ignored).or_else(|| chosen::first_console(&tree)),

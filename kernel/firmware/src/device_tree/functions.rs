@@ -8,11 +8,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::DeviceFunction;
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::iommu_map::IOMMU_CELLS;
 use super::tree::{NodeIndex, Tree};
-use crate::findings::Findings;
 use crate::{FunctionBus, FunctionNode};
 
 /// A virtio-iommu (virtio 1.2, section 5.13.1, with the PCI IDs of section 4.1.2).

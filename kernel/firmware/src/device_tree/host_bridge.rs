@@ -8,13 +8,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::{PciSpace, PhysAddr, Range};
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::address::registers;
 use super::segment::{Segment, Segments};
 use super::tree::{NodeIndex, Tree};
 use super::{functions, windows};
-use crate::findings::Findings;
 use crate::{HostBridge, LinuxView, PlatformDevice};
 
 /// Host bridges that are driven as such.

@@ -8,12 +8,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::address::child_cells;
 use super::iommu_map::IOMMU_CELLS;
 use super::tree::{NodeIndex, Tree};
-use crate::findings::Findings;
 
 /// Looks at all nodes.
 pub(super) fn report(tree: &Tree, findings: &mut Findings) {

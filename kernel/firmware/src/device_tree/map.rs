@@ -7,15 +7,14 @@ use alloc::vec::Vec;
 
 use addr::{EndpointId, RequesterId};
 use probe::{
-    Finding, FirmwareMap, FwNode, InputIds, LinuxFirmware, MapError, Reference, ReservedRegion, Severity,
-    Translation, Untranslated,
+    Finding, Findings, FirmwareMap, FwNode, InputIds, LinuxFirmware, MapError, Reference, ReservedRegion,
+    Severity, Translation, Untranslated,
 };
 
 use super::host_bridge::ECAM_HOST;
 use super::iommu_map::{IOMMU_CELLS, IOMMU_MAP, IOMMUS, IommuMap, Iommus, MapLookup, Stop};
 use super::reserved_iova;
 use super::tree::{NodeIndex, Tree, path_of, strings};
-use crate::findings::Findings;
 
 /// What a device tree says about IOMMUs, and the names of its nodes.
 ///

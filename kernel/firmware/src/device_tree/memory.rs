@@ -5,12 +5,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PhysAddr, Range};
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::address::{AddressError, ranges};
 use super::error::DeviceTreeError;
 use super::tree::{NodeIndex, Tree};
-use crate::findings::Findings;
 use crate::ranges::merge;
 
 /// RAM, sorted and merged; never empty.

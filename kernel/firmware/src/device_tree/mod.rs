@@ -33,8 +33,10 @@ pub use gate::normalise;
 pub use header::total_size;
 pub use map::{DeviceTreeMap, MapForm};
 
+use probe::Findings;
+
 use crate::Description;
-use crate::findings::Findings;
+use crate::findings::TREE;
 use header::Mode;
 use tree::Tree;
 
@@ -57,7 +59,7 @@ pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeE
 pub fn describe_with(blob: &[u8], form: MapForm) -> Result<(Description, DeviceTreeMap), DeviceTreeError> {
     let sound = gate::rebuild(blob, Mode::Strict)?;
     let tree = Tree::read(&sound);
-    let mut findings = Findings::about_tree();
+    let mut findings = Findings::about(&TREE);
 
     malformed::report(&tree, &mut findings);
     let memory = memory::ram(&tree, &mut findings)?;

@@ -15,11 +15,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PhysAddr, Range};
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::address::{AddressError, Reg, child_cells, number, registers, start};
 use super::tree::{NodeIndex, Tree};
-use crate::findings::Findings;
 use crate::{PlatformBus, PlatformDevice};
 
 /// Buses whose children are devices even though no driver is bound (Linux: `of_default_bus_match_table`).

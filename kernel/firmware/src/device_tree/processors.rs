@@ -5,12 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::CpuAffinity;
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::address::{child_cells, number};
 use super::tree::{NodeIndex, Tree};
 use crate::PsciConduit;
-use crate::findings::Findings;
 
 const PSCI: [&str; 3] = ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
 

@@ -8,11 +8,10 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use addr::{Iova, PhysAddr, Range};
-use probe::{ReservedKind, ReservedRegion, Severity};
+use probe::{Findings, ReservedKind, ReservedRegion, Severity};
 
 use super::address::{Cells, child_cells, dma_start, number, registers};
 use super::tree::{NodeIndex, Tree};
-use crate::findings::Findings;
 
 const MEMORY_REGION: &str = "memory-region";
 const IOMMU_ADDRESSES: &str = "iommu-addresses";

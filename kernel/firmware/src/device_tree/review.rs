@@ -6,12 +6,11 @@ use alloc::format;
 use alloc::string::String;
 
 use addr::RequesterId;
-use probe::{FwNode, Severity};
+use probe::{Findings, FwNode, Severity};
 
 use super::iommu_map::{Entry, IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS, IommuMap, Iommus, MapLookup};
 use super::map::DeviceTreeMap;
 use super::tree::{NodeIndex, Tree};
-use crate::findings::Findings;
 use crate::{FunctionBus, HostBridge};
 
 /// Longest map whose entries are compared with each other.

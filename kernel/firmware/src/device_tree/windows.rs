@@ -9,11 +9,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::{PciSpace, PciWindow, Range};
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use super::address::{Cells, MAX_RANGES, Reg, child_cells, number, translate};
 use super::tree::{NodeIndex, Tree};
-use crate::findings::Findings;
+use crate::findings::TREE;
 
 /// Cells of an address on a PCI bus: one with flags, and 64 bits.
 const PCI_CELLS: Cells = Cells { address: 3, size: 2 };
@@ -44,7 +44,7 @@ pub(super) fn read(
     }
     let why = format!("{inner}, expected {PCI_CELLS}; ranges is read with the expected cells");
     findings.add("pci-cells-malformed", Severity::Warning, tree.path(node), why);
-    let in_linux = with_cells(tree, node, inner, &mut Findings::about_tree());
+    let in_linux = with_cells(tree, node, inner, &mut Findings::about(&TREE));
     (with_cells(tree, node, PCI_CELLS, findings), Some(in_linux))
 }
 

@@ -325,7 +325,7 @@ fn findings_beyond_the_limit_are_counted_in_one_entry() {
     let topology = isolated(&mut model);
     let ids = finding_ids(&topology);
     assert_eq!(ids.len(), MAX_FINDINGS + 1);
-    assert_eq!(ids[MAX_FINDINGS], "pci-findings-left-out");
+    assert_eq!(ids[MAX_FINDINGS], "findings-left-out");
     let left_out = 3 * 256 - MAX_FINDINGS;
     assert!(topology.findings()[MAX_FINDINGS].sentence.starts_with(&format!("{left_out} more findings")));
 }

@@ -4,6 +4,7 @@ pub(crate) mod dma;
 pub(crate) mod domain;
 pub(crate) mod event;
 pub(crate) mod finding;
+pub(crate) mod findings;
 pub(crate) mod firmware;
 pub(crate) mod id;
 pub(crate) mod linux_event;

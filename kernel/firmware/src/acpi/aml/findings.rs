@@ -7,17 +7,19 @@ use core::fmt::Display;
 
 use probe::{Finding, Severity};
 
+use crate::findings::AML;
+
 /// The findings so far.
 pub(super) struct Findings {
     /// Names of the tables, by index.
     tables: Vec<String>,
-    all: crate::findings::Findings,
+    all: probe::Findings,
 }
 
 impl Findings {
     /// Nothing found yet in tables of these names.
     pub(super) fn new(tables: Vec<String>) -> Self {
-        Self { tables, all: crate::findings::Findings::about_aml() }
+        Self { tables, all: probe::Findings::about(&AML) }
     }
 
     /// The name of a table.
@@ -35,8 +37,8 @@ impl Findings {
         sentence: &dyn Display,
     ) {
         if self.all.is_full() {
-            // Whatever it says would not be listed.
-            self.all.leave_out();
+            // It would not be listed; its text is not needed.
+            self.all.leave_out(severity);
             return;
         }
         let place = format!("{place} ({}, byte {offset:#x})", self.table(table));

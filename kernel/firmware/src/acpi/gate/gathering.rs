@@ -5,12 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::PhysAddr;
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use crate::acpi::error::TableFault;
 use crate::acpi::limits::{MAX_TABLE_SIZE, MAX_TOTAL_SIZE};
 use crate::acpi::small;
-use crate::findings::Findings;
 
 use super::memory::PhysicalMemory;
 use super::table::{HEADER_SIZE, SINGLE, Table, complete_table, label, length_of, odd_checksum, text};

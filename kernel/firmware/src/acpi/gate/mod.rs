@@ -14,12 +14,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::PhysAddr;
-use probe::{Finding, Severity};
+use probe::{Finding, Findings, Severity};
 
 use super::bytes::sum;
 use super::error::AcpiError;
 use super::limits::MAX_TABLES;
-use crate::findings::Findings;
+use crate::findings::TABLES;
 
 use gathering::Gathering;
 pub use memory::PhysicalMemory;
@@ -44,7 +44,7 @@ impl Tables {
     ///
     /// The RSDP or its root table is broken.
     pub fn gather(rsdp: PhysAddr, memory: &dyn PhysicalMemory) -> Result<Self, AcpiError> {
-        let mut findings = Findings::about_tables();
+        let mut findings = Findings::about(&TABLES);
         let (rsdp, roots) = read_rsdp(rsdp, memory)?;
         // Whether the first checksum or the second one is wrong makes no difference: Linux checks neither.
         let old_sum = sum(rsdp.bytes.get(..RSDP_OLD_SIZE).unwrap_or_default());
@@ -92,7 +92,7 @@ impl Tables {
     /// Each is checked like any other; what is wrong with one is a finding about `name`. Of several tables that
     /// a machine has once, the first counts, as in Linux (`acpi_get_table` with instance 1).
     pub fn add(&mut self, given: &[(String, Vec<u8>)], replace: bool) {
-        let mut findings = Findings::about_tables();
+        let mut findings = Findings::about(&TABLES);
         findings.extend(core::mem::take(&mut self.findings));
         let mut sound: Vec<Table> = Vec::new();
         for (name, bytes) in given.iter().take(MAX_TABLES) {

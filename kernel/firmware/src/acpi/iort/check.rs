@@ -3,9 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 
-use probe::Severity;
-
-use crate::findings::Findings;
+use probe::{Findings, Severity};
 
 use super::node::Kind;
 use super::table::Iort;

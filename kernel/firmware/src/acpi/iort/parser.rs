@@ -5,11 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::PhysAddr;
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use crate::acpi::bytes::Bytes;
 use crate::acpi::spec::iort::{self as spec, DEVICE_ID_VALID, SINGLE_MAPPING, kind};
-use crate::findings::Findings;
 
 use super::node::{Kind, Mapping, Node};
 use super::table::Iort;

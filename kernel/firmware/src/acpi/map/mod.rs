@@ -18,14 +18,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::PciAddress;
-use probe::{FwNode, Severity};
+use probe::{Findings, FwNode, Severity};
 
 use super::aml::Namespace;
 use super::gate::Tables;
 use super::iort::Iort;
 use super::node::node;
 use super::viot::{IommuPlace, Viot, node_place};
-use crate::findings::Findings;
 use crate::{FunctionBus, FunctionNode, HostBridge};
 
 use record::{Record, device_at, records};

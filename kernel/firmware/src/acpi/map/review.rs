@@ -3,10 +3,9 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use crate::acpi::viot::node_place;
-use crate::findings::Findings;
 
 use super::AcpiMap;
 

@@ -5,11 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::Range;
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use crate::acpi::bytes::{Bytes, sum};
 use crate::acpi::fw_cfg::{NAME_SIZE, file_name};
-use crate::findings::Findings;
 
 use super::error::LoaderFault;
 use super::limits::{MAX_ALIGNMENT, MAX_FILE_SIZE, MAX_TOTAL_SIZE, SCRIPT_FILE};

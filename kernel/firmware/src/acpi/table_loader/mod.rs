@@ -13,11 +13,11 @@ mod source;
 use alloc::vec::Vec;
 
 use addr::PhysAddr;
-use probe::Finding;
+use probe::{Finding, Findings};
 
 use super::bytes::Bytes;
 use super::gate::PhysicalMemory;
-use crate::findings::Findings;
+use crate::findings::TABLES;
 
 pub use error::{LoaderError, LoaderFault};
 pub use limits::{MAX_ALIGNMENT, MAX_FILE_SIZE, MAX_RECORDS, MAX_TOTAL_SIZE, RECORD_SIZE, SCRIPT_FILE};
@@ -54,7 +54,7 @@ pub fn run(script: &[u8], source: &mut dyn Source) -> Result<Loaded, LoaderError
     if !rest.is_empty() || records.is_empty() || records.len() > MAX_RECORDS {
         return Err(LoaderError::Length { given: script.len() });
     }
-    let mut loader = Loader { source, blobs: Vec::new(), total: 0, findings: Findings::about_tables() };
+    let mut loader = Loader { source, blobs: Vec::new(), total: 0, findings: Findings::about(&TABLES) };
     for (number, record) in records.iter().enumerate() {
         let done = loader.step(number, Bytes::new(record));
         done.map_err(|Wrong(field, fault)| LoaderError::Record { record: number, field, fault })?;

@@ -3,9 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use probe::Severity;
-
-use crate::findings::Findings;
+use probe::{Findings, Severity};
 
 use super::table::{Viot, node_place};
 

@@ -4,11 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
-use probe::Severity;
+use probe::{Findings, Severity};
 
 use crate::acpi::bytes::Bytes;
 use crate::acpi::spec::viot as spec;
-use crate::findings::Findings;
 
 use super::node::{Body, Raw, body, node};
 use super::table::{Iommu, IommuPlace, MmioEndpoint, PciRange, Viot, node_place};
