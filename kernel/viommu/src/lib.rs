@@ -18,13 +18,15 @@
 //! - One request is in flight at a time, so an answer always belongs to that request.
 //! - The driver's record of domains, endpoints and mappings matches the device's state. If an
 //!   answer leaves that state open, one more request settles it, or the device is given up.
-//! - Unsafe code is in the module `queue` alone.
+//! - Unsafe code is in the module `queue` alone, and on a host in the model device.
+//!
+//! The feature `model` adds a model device for tests on a host: see the module `model`.
 
 #![no_std]
 #![deny(unsafe_code)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "model"))]
 extern crate std;
 
 mod by_endpoint;
@@ -38,6 +40,9 @@ mod fault;
 mod features;
 mod identity;
 mod limits;
+#[cfg(any(test, feature = "model"))]
+#[expect(unsafe_code, reason = "the model device accesses the memory that the driver shares with it")]
+pub mod model;
 mod property;
 #[expect(unsafe_code, reason = "rings and buffers are shared with the device")]
 mod queue;
@@ -48,7 +53,6 @@ mod start_error;
 mod wire;
 
 #[cfg(test)]
-#[expect(unsafe_code, reason = "the model device accesses the memory that the driver shares with it")]
 mod tests;
 
 pub use clock::{Clock, REQUEST_DEADLINE_US, RESET_DEADLINE_US};

@@ -1,9 +1,7 @@
-//! Tests of the driver with a model device that follows the specification and can also break each
-//! of its rules.
+//! Tests of the driver on the model device, which follows the specification and can also break each of
+//! its rules.
 
-mod device;
 mod domains;
-mod fake;
 mod faults;
 mod gone;
 mod properties;
@@ -11,3 +9,5 @@ mod random;
 mod raw;
 mod requests;
 mod start;
+
+use crate::model::{device, fake};

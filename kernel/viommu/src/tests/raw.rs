@@ -1,6 +1,6 @@
 //! The raw device: any bytes, any descriptors, and the same care for memory as in the driver.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use std::vec;
 
 use super::device::{Device, QEMU_FEATURES, Serve};
@@ -15,8 +15,8 @@ const PROBE: [u8; 72] = {
 };
 
 fn start<'a>(device: &'a RefCell<Device>, features: u64) -> TestRaw<'a> {
-    let clock = FakeClock { device, now: Cell::new(0) };
-    RawDevice::start(FakeTransport { device }, clock, features).unwrap()
+    let clock = FakeClock::new(device);
+    RawDevice::start(FakeTransport::new(device), clock, features).unwrap()
 }
 
 #[test]
@@ -48,13 +48,13 @@ fn every_descriptor_is_the_callers_choice() {
 fn it_accepts_the_features_it_is_told_and_a_refusal_gives_the_transport_back() {
     let device = RefCell::new(Device::new(&[8]));
     device.borrow_mut().refuses_features = true;
-    let clock = FakeClock { device: &device, now: Cell::new(0) };
-    let refused = RawDevice::<super::fake::FakeHal, _, _>::start(FakeTransport { device: &device }, clock, 5);
+    let clock = FakeClock::new(&device);
+    let refused = RawDevice::<super::fake::FakeHal, _, _>::start(FakeTransport::new(&device), clock, 5);
     let refused = refused.err().unwrap();
     assert_eq!(refused.error, StartError::FeaturesRefused { offered: QEMU_FEATURES, asked: 5 });
     assert_eq!(device.borrow().accepted, 0, "and the device was reset");
     device.borrow_mut().refuses_features = false;
-    let clock = FakeClock { device: &device, now: Cell::new(0) };
+    let clock = FakeClock::new(&device);
     let raw = TestRaw::start(refused.transport.unwrap(), clock, 1 << 32).unwrap();
     assert_eq!(device.borrow().accepted, 1 << 32);
     core::mem::forget(raw.reset().unwrap());
@@ -70,8 +70,7 @@ fn a_reset_makes_a_device_that_was_given_up_usable_again() {
     assert_eq!(raw.exchange(&PROBE, 516), Err(Death::Silent { status: 0xf }), "without a second wait");
     let transport = raw.reset().unwrap();
     assert_eq!(live_pages(), before);
-    let mut raw =
-        TestRaw::start(transport, FakeClock { device: &device, now: Cell::new(0) }, 1 << 32).unwrap();
+    let mut raw = TestRaw::start(transport, FakeClock::new(&device), 1 << 32).unwrap();
     device.borrow_mut().script = [Serve::NotDone(0)].into();
     assert_eq!(raw.exchange(&PROBE, 4), Ok((0, vec![0xff; 4])));
 }

@@ -28,27 +28,33 @@ thread_local! {
     static FAIL_ALLOC: Cell<bool> = const { Cell::new(false) };
 }
 
-pub(super) type TestViommu<'a> = Viommu<FakeHal, FakeTransport<'a>, FakeClock<'a>>;
+/// The driver on a model device.
+pub type TestViommu<'a> = Viommu<FakeHal, FakeTransport<'a>, FakeClock<'a>>;
 
-pub(super) type TestRaw<'a> = RawDevice<FakeHal, FakeTransport<'a>, FakeClock<'a>>;
+/// A raw device on a model device.
+pub type TestRaw<'a> = RawDevice<FakeHal, FakeTransport<'a>, FakeClock<'a>>;
 
 /// Starts the driver on `device`.
-pub(super) fn start(device: &RefCell<Device>) -> Result<TestViommu<'_>, crate::StartError> {
-    Viommu::start(FakeTransport { device }, FakeClock { device, now: Cell::new(0) })
+///
+/// # Errors
+///
+/// See [`StartError`](crate::StartError).
+pub fn start(device: &RefCell<Device>) -> Result<TestViommu<'_>, crate::StartError> {
+    Viommu::start(FakeTransport::new(device), FakeClock::new(device))
 }
 
 /// The number of pages that the driver has not freed.
-pub(super) fn live_pages() -> usize {
+pub fn live_pages() -> usize {
     LIVE.with_borrow(|live| live.values().sum())
 }
 
 /// Lets allocations fail.
-pub(super) fn fail_allocations(fail: bool) {
+pub fn fail_allocations(fail: bool) {
     FAIL_ALLOC.set(fail);
 }
 
 /// Frees pages that were leaked on purpose; returns their number.
-pub(super) fn reclaim() -> usize {
+pub fn reclaim() -> usize {
     let live = LIVE.take();
     for (paddr, pages) in &live {
         // SAFETY: The pages are live, and by the test's duty no longer in use.
@@ -77,14 +83,22 @@ fn checked(paddr: u64, len: usize) -> *mut u8 {
 }
 
 /// The device reads memory.
-pub(super) fn read(paddr: u64, len: usize) -> Vec<u8> {
+///
+/// # Panics
+///
+/// If the driver did not share it, or has freed it.
+pub fn read(paddr: u64, len: usize) -> Vec<u8> {
     let start = checked(paddr, len);
     // SAFETY: All bytes are inside a live allocation.
     (0..len).map(|index| unsafe { start.wrapping_add(index).read_volatile() }).collect()
 }
 
 /// The device writes memory.
-pub(super) fn write(paddr: u64, bytes: &[u8]) {
+///
+/// # Panics
+///
+/// If the driver did not share it, or has freed it.
+pub fn write(paddr: u64, bytes: &[u8]) {
     let start = checked(paddr, bytes.len());
     for (index, byte) in bytes.iter().enumerate() {
         // SAFETY: All bytes are inside a live allocation.
@@ -92,7 +106,8 @@ pub(super) fn write(paddr: u64, bytes: &[u8]) {
     }
 }
 
-pub(super) struct FakeHal;
+/// The memory that driver and device share, one pool for each thread.
+pub struct FakeHal;
 
 // SAFETY: Memory comes from the allocator, zeroed and page aligned, and each piece is given out once.
 unsafe impl Hal for FakeHal {
@@ -128,9 +143,17 @@ unsafe impl Hal for FakeHal {
     unsafe fn unshare(_: PhysAddr, _: NonNull<[u8]>, _: BufferDirection) {}
 }
 
-pub(super) struct FakeClock<'a> {
-    pub(super) device: &'a RefCell<Device>,
-    pub(super) now: Cell<u64>,
+/// A clock that stands still except while the driver waits; then the device's time passes too.
+pub struct FakeClock<'a> {
+    device: &'a RefCell<Device>,
+    now: Cell<u64>,
+}
+
+impl<'a> FakeClock<'a> {
+    /// A clock that starts at 0.
+    pub fn new(device: &'a RefCell<Device>) -> Self {
+        Self { device, now: Cell::new(0) }
+    }
 }
 
 impl Clock for FakeClock<'_> {
@@ -144,8 +167,9 @@ impl Clock for FakeClock<'_> {
     }
 }
 
-pub(super) struct FakeTransport<'a> {
-    pub(super) device: &'a RefCell<Device>,
+/// The registers of a model device.
+pub struct FakeTransport<'a> {
+    device: &'a RefCell<Device>,
 }
 
 impl Drop for FakeTransport<'_> {
@@ -154,7 +178,12 @@ impl Drop for FakeTransport<'_> {
     }
 }
 
-impl FakeTransport<'_> {
+impl<'a> FakeTransport<'a> {
+    /// The registers of `device`. Must not be dropped: `RawDevice::start` and `Viommu::start` see to that.
+    pub fn new(device: &'a RefCell<Device>) -> Self {
+        Self { device }
+    }
+
     /// Counts an access to a register; returns the value of each byte if the device is gone.
     fn gone(&self) -> Option<u8> {
         self.device.borrow_mut().touch()

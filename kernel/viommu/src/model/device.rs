@@ -9,20 +9,22 @@ use virtio_drivers::transport::DeviceType;
 
 use super::fake::{read, write};
 
-pub(super) const OK: u8 = 0;
-pub(super) const UNSUPP: u8 = 2;
-pub(super) const INVAL: u8 = 4;
-pub(super) const RANGE: u8 = 5;
-pub(super) const NOENT: u8 = 6;
+pub(crate) const OK: u8 = 0;
+pub(crate) const UNSUPP: u8 = 2;
+pub(crate) const INVAL: u8 = 4;
+pub(crate) const RANGE: u8 = 5;
+pub(crate) const NOENT: u8 = 6;
 
 /// INPUT_RANGE, DOMAIN_RANGE, MAP_UNMAP, PROBE, MMIO, BYPASS_CONFIG, indirect, event index,
 /// VERSION_1, RING_RESET: what QEMU 7.2 offers.
-pub(super) const QEMU_FEATURES: u64 = 0x101_3000_0077;
-pub(super) const PROBE_SIZE: usize = 512;
+pub const QEMU_FEATURES: u64 = 0x101_3000_0077;
+/// Bytes of properties in the answer to a PROBE, as in QEMU 7.2.
+pub const PROBE_SIZE: usize = 512;
 
 /// How one request is served. All but [`Serve::Well`] break a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Serve {
+pub enum Serve {
+    /// As the specification says.
     Well,
     /// The request is not executed, and fails with this status.
     Status(u8),
@@ -34,6 +36,7 @@ pub(super) enum Serve {
     Done(u32),
     /// The request is answered after this many polls.
     Late(u32),
+    /// The request is not answered.
     Never,
     /// The request is not answered, and the device asks for a reset.
     NeedsReset,
@@ -48,7 +51,7 @@ pub(super) enum Serve {
 
 /// One split virtqueue, seen from the device (virtio 1.2, section 2.7).
 #[derive(Clone)]
-pub(super) struct Queue {
+pub struct Queue {
     size: u16,
     descriptors: u64,
     driver_area: u64,
@@ -57,15 +60,19 @@ pub(super) struct Queue {
     used: u16,
 }
 
-/// A chain of buffers: all bytes that the device may read, and the buffers that it may write.
-pub(super) struct Chain {
-    pub(super) head: u16,
-    pub(super) readable: Vec<u8>,
-    pub(super) writable: Vec<(u64, u32)>,
+/// A chain of descriptors: all bytes that the device may read, and the buffers that it may write.
+pub struct Chain {
+    /// The index of the first descriptor.
+    pub head: u16,
+    /// The bytes of all readable buffers.
+    pub readable: Vec<u8>,
+    /// Address and length of each writable buffer.
+    pub writable: Vec<(u64, u32)>,
 }
 
 impl Queue {
-    pub(super) fn new(size: u16, descriptors: u64, driver_area: u64, device_area: u64) -> Self {
+    /// A queue of `size` entries whose three parts are at these addresses.
+    pub fn new(size: u16, descriptors: u64, driver_area: u64, device_area: u64) -> Self {
         Self { size, descriptors, driver_area, device_area, taken: 0, used: 0 }
     }
 
@@ -73,7 +80,12 @@ impl Queue {
         u16::from_le_bytes(read(address, 2).try_into().unwrap())
     }
 
-    pub(super) fn take(&mut self) -> Option<Chain> {
+    /// The next chain that the driver has made available.
+    ///
+    /// # Panics
+    ///
+    /// If the chain is malformed or lies in memory that the driver did not share.
+    pub fn take(&mut self) -> Option<Chain> {
         if Self::u16_at(self.driver_area + 2) == self.taken {
             return None;
         }
@@ -101,7 +113,7 @@ impl Queue {
     }
 
     /// Returns a chain, even one that is not in flight.
-    pub(super) fn give_back(&mut self, chain: u32, len: u32) {
+    pub fn give_back(&mut self, chain: u32, len: u32) {
         let element = self.device_area + 4 + 8 * u64::from(self.used % self.size);
         write(element, &chain.to_le_bytes());
         write(element + 4, &len.to_le_bytes());
@@ -109,7 +121,7 @@ impl Queue {
     }
 
     /// Advances the used index without an element.
-    pub(super) fn move_used(&mut self, by: u16) {
+    pub fn move_used(&mut self, by: u16) {
         self.used = self.used.wrapping_add(by);
         write(self.device_area + 2, &self.used.to_le_bytes());
     }
@@ -124,59 +136,77 @@ impl Queue {
 
 /// A domain in the device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct DomainState {
-    pub(super) bypass: bool,
+pub struct DomainState {
+    /// Whether it was created with the bypass flag.
+    pub bypass: bool,
     /// By start: last address, physical start, flags.
-    pub(super) mappings: BTreeMap<u64, (u64, u64, u32)>,
+    pub mappings: BTreeMap<u64, (u64, u64, u32)>,
 }
 
-pub(super) struct Device {
+/// The device: its registers, its state and the rules that it breaks.
+pub struct Device {
     // Registers.
-    pub(super) device_type: DeviceType,
-    pub(super) legacy_layout: bool,
-    pub(super) status: u32,
+    /// The type in the transport's ID register.
+    pub device_type: DeviceType,
+    /// Whether the registers are those from before virtio 1.0.
+    pub legacy_layout: bool,
+    /// The device status.
+    pub status: u32,
     /// Every value that was written to the status register.
-    pub(super) status_writes: Vec<u32>,
-    pub(super) offered: u64,
-    pub(super) accepted: u64,
-    pub(super) config: Vec<u8>,
-    pub(super) queue_sizes: [u32; 2],
-    pub(super) queues: [Option<Queue>; 2],
+    pub status_writes: Vec<u32>,
+    /// The features that it offers.
+    pub offered: u64,
+    /// The features that the driver accepted.
+    pub accepted: u64,
+    /// The bytes of the configuration space.
+    pub config: Vec<u8>,
+    /// The maximum size of each queue; 0 if the queue does not exist.
+    pub queue_sizes: [u32; 2],
+    /// The queues that the driver has set up: requests and events.
+    pub queues: [Option<Queue>; 2],
     // Rules to break.
-    pub(super) refuses_features: bool,
-    pub(super) gives_up_at_start: bool,
+    /// Does not keep FEATURES_OK.
+    pub refuses_features: bool,
+    /// Asks for a reset at DRIVER_OK.
+    pub gives_up_at_start: bool,
     /// The number of further resets that are confirmed; `None`: all.
-    pub(super) resets_left: Option<u32>,
+    pub resets_left: Option<u32>,
     /// Polls until a reset is confirmed.
-    pub(super) reset_polls: u32,
+    pub reset_polls: u32,
     /// The number of further reads of the generation that return a new value.
-    pub(super) config_changes: u32,
+    pub config_changes: u32,
     generation: u32,
-    pub(super) bypass_writable: bool,
+    /// Accepts a new value of the bypass byte.
+    pub bypass_writable: bool,
     /// Answers UNSUPP to ATTACH of an endpoint that is attached elsewhere.
-    pub(super) does_not_move: bool,
-    pub(super) script: VecDeque<Serve>,
+    pub does_not_move: bool,
+    /// How the next requests are served; [`Serve::Well`] when it is empty.
+    pub script: VecDeque<Serve>,
     pending: Option<(u32, Chain)>,
     /// How often the driver has waited.
-    pub(super) ticks: u64,
+    pub ticks: u64,
     /// The device is gone after this many further accesses to its registers; `None`: never.
-    pub(super) accesses_left: Option<u32>,
+    pub accesses_left: Option<u32>,
     /// The value of each register byte when the device is gone.
-    pub(super) gone_byte: u8,
+    pub gone_byte: u8,
     // State that the specification requires.
-    pub(super) endpoints: BTreeSet<u32>,
-    pub(super) properties: BTreeMap<u32, Vec<u8>>,
+    /// The endpoints that exist.
+    pub endpoints: BTreeSet<u32>,
+    /// The property list of an endpoint; none if it is missing here.
+    pub properties: BTreeMap<u32, Vec<u8>>,
     /// Ranges that must not be mapped for an endpoint.
-    pub(super) reserved: BTreeMap<u32, Vec<(u64, u64)>>,
-    pub(super) attached: BTreeMap<u32, u32>,
-    pub(super) domains: BTreeMap<u32, DomainState>,
+    pub reserved: BTreeMap<u32, Vec<(u64, u64)>>,
+    /// The domain of each attached endpoint.
+    pub attached: BTreeMap<u32, u32>,
+    /// The domains that exist: those with an endpoint.
+    pub domains: BTreeMap<u32, DomainState>,
     /// Every request that arrived: its readable part.
-    pub(super) log: Vec<Vec<u8>>,
+    pub log: Vec<Vec<u8>>,
 }
 
 impl Device {
     /// QEMU 7.2's device with these endpoints.
-    pub(super) fn new(endpoints: &[u32]) -> Self {
+    pub fn new(endpoints: &[u32]) -> Self {
         let mut device = Self {
             device_type: DeviceType::IOMMU,
             legacy_layout: false,
@@ -215,11 +245,13 @@ impl Device {
         device
     }
 
-    pub(super) fn set_u64(&mut self, offset: usize, value: u64) {
+    /// Sets a field of the configuration space.
+    pub fn set_u64(&mut self, offset: usize, value: u64) {
         self.config[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
     }
 
-    pub(super) fn set_u32(&mut self, offset: usize, value: u32) {
+    /// Sets a field of the configuration space.
+    pub fn set_u32(&mut self, offset: usize, value: u32) {
         self.config[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
     }
 
@@ -227,7 +259,8 @@ impl Device {
         u64::from_le_bytes(self.config[offset..offset + 8].try_into().unwrap())
     }
 
-    pub(super) fn config_generation(&mut self) -> u32 {
+    /// The generation of the configuration, as the driver reads it.
+    pub fn config_generation(&mut self) -> u32 {
         if self.config_changes > 0 {
             self.config_changes -= 1;
             self.generation += 1;
@@ -236,13 +269,14 @@ impl Device {
     }
 
     /// Counts an access to a register; returns the value of each byte if the device is gone.
-    pub(super) fn touch(&mut self) -> Option<u8> {
+    pub fn touch(&mut self) -> Option<u8> {
         let left = self.accesses_left.as_mut()?;
         *left = left.saturating_sub(1);
         (*left == 0).then_some(self.gone_byte)
     }
 
-    pub(super) fn set_status(&mut self, status: u32) {
+    /// The driver writes the device status.
+    pub fn set_status(&mut self, status: u32) {
         self.status_writes.push(status);
         if status == 0 {
             if self.resets_left == Some(0) {
@@ -272,7 +306,7 @@ impl Device {
     }
 
     /// Time passes.
-    pub(super) fn tick(&mut self) {
+    pub fn tick(&mut self) {
         self.ticks += 1;
         if self.status_writes.last() == Some(&0) && self.status != 0 && self.reset_polls > 0 {
             self.reset_polls -= 1;
@@ -287,7 +321,12 @@ impl Device {
         }
     }
 
-    pub(super) fn notified(&mut self, queue: u16) {
+    /// The driver notifies a queue; requests are served, or put off, at once.
+    ///
+    /// # Panics
+    ///
+    /// If the driver breaks a rule.
+    pub fn notified(&mut self, queue: u16) {
         assert_eq!(self.status & 0x4f, 0xf, "a queue is notified only while the device runs");
         if queue == 0 {
             while let Some(chain) = self.queues[0].as_mut().and_then(Queue::take) {
@@ -456,7 +495,7 @@ impl Device {
     }
 
     /// Puts a record into the next event buffer; returns whether there was one.
-    pub(super) fn report(&mut self, record: &[u8]) -> bool {
+    pub fn report(&mut self, record: &[u8]) -> bool {
         let Some(queue) = &mut self.queues[1] else { return false };
         let Some(chain) = queue.take() else { return false };
         let [(address, 24)] = chain.writable[..] else { panic!("an event buffer holds one record") };
@@ -466,7 +505,7 @@ impl Device {
     }
 
     /// The types of the requests so far.
-    pub(super) fn kinds(&self) -> Vec<u8> {
+    pub fn kinds(&self) -> Vec<u8> {
         self.log.iter().map(|request| request[0]).collect()
     }
 }
