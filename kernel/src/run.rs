@@ -8,10 +8,10 @@ use alloc::string::ToString;
 use core::fmt::Display;
 
 use boot::Handover;
-use firmware::route::{Route, TreeFrom};
+use firmware::route::{Language, Route, TreeFrom};
 use pci::EnumerationPolicy;
 use probe::LinuxFirmware;
-use report::{Report, Run as RunRecord};
+use report::{Firmware, Report, Run as RunRecord};
 
 use crate::error::Error;
 use crate::hardware::Hardware;
@@ -46,8 +46,10 @@ impl Run {
         let options = Options::parse(&handed_over.command_line);
         console::set_report_channel(options.console);
 
+        let entry = handed_over.entry;
+        let firmware = Firmware::new(entry.is_uefi(), entry.language(options.firmware) == Language::Acpi);
         let mut report = Report::new(RunRecord {
-            firmware: handed_over.entry.word(options.firmware).to_string(),
+            firmware: firmware.word().to_string(),
             path: options.path.to_string(),
             cmdline: handed_over.command_line.clone(),
             exception_level: handover.entry_exception_level,

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use report::Form;
 
 use crate::case::Case;
-use crate::choices::Form;
 use crate::image::{Kernel, Patch};
 use crate::qemu::{Machine, Rounds, Start};
 use crate::scenarios::Named;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use report::Firmware;
 
-use crate::choices::Firmware;
 use crate::expect::Expect;
 use crate::linux::Answer;
 use crate::paths::Paths;

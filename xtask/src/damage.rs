@@ -20,12 +20,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use report::Firmware;
 
 use self::figures::{Figures, repeat};
 use self::machines::{Subject, USUAL};
 use self::verdict::{Verdict, judge};
 use crate::boot::Boot;
-use crate::choices::Firmware;
 use crate::cli::DamageArgs;
 use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Outcome, Stop};

@@ -23,7 +23,6 @@ mod one_boot;
 mod outcome;
 mod output;
 mod paths;
-mod probe_path;
 mod program;
 mod qemu;
 mod race;
@@ -44,8 +43,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use report::Form;
 
-use crate::choices::Form;
 use crate::cli::{Cli, Command};
 use crate::outcome::{Kind, Outcome};
 

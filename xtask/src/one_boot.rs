@@ -5,9 +5,11 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
+use report::Form;
+
 use crate::boot::{Boot, Tree};
 use crate::capabilities::Capabilities;
-use crate::choices::{Form, Iommu};
+use crate::choices::Iommu;
 use crate::cli::QemuArgs;
 use crate::expectation::Expectation;
 use crate::image;

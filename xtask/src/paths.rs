@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use report::Firmware;
 use serde::Deserialize;
 
-use crate::choices::Firmware;
+use crate::choices;
 use crate::expect::Expect;
 use crate::linux::Answer;
 use crate::outcome::Kind;
 use crate::output;
-use crate::probe_path;
 use crate::topology::{Deviation, Topology};
 
 /// `xtask/linux/paths.toml`.
@@ -22,7 +22,7 @@ use crate::topology::{Deviation, Topology};
 pub(crate) struct Paths {
     /// Machines that are booted on every path of Linux by way of UEFI firmware too, which is slow.
     uefi_acpi: Vec<String>,
-    #[serde(flatten, deserialize_with = "probe_path::table")]
+    #[serde(flatten, deserialize_with = "choices::table")]
     of: BTreeMap<probe::Path, Rules>,
 }
 

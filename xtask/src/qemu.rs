@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use report::FULL_IMAGE_WORDS;
+use report::{Console, FULL_IMAGE_WORDS, Firmware, Form};
 
-use crate::choices::{Console, Firmware, Form};
 use crate::image::Binary;
 use crate::{firmware, output};
 
@@ -115,17 +114,14 @@ impl Start {
             ReportTo::Us => Form::Json,
             ReportTo::Terminal(form) => form,
         };
-        let form = format!("report={}", form.word());
-        let console = match self.console {
-            Console::Semihosting => "console=semihosting",
-            Console::Pl011 => "console=pl011",
-        };
+        let form = format!("{}={}", Form::NAME, form.word());
+        let console = format!("{}={}", Console::NAME, self.console.word());
         let tree = format!("dtb={TREE_FILE}");
         let tables: Vec<String> = (0..self.tables).map(table_file).collect();
         let tables = format!("tables={}", tables.join(","));
         let mut words: Vec<&str> = self.append.iter().map(String::as_str).collect();
         // Of a word that is there twice, the kernel takes the last: without these, there is no report.
-        words.extend([form.as_str(), console]);
+        words.extend([form.as_str(), &console]);
         let path = format!("path={}", self.path.word());
         if self.path != probe::Path::default() {
             words.push(&path);
@@ -143,8 +139,9 @@ impl Start {
             .map(|Rounds { rounds, seed }| format!("race={SCENARIO_FILE} rounds={rounds} seed={seed}"));
         words.extend(race.as_deref());
         // On the other routes, what started the kernel says which they are.
+        let firmware = format!("{}={}", Firmware::NAME, self.firmware.word());
         if self.firmware == Firmware::Acpi {
-            words.push("firmware=acpi");
+            words.push(&firmware);
         }
         words.join(" ")
     }

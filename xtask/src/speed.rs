@@ -12,10 +12,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use report::Firmware;
 use serde_json::json;
 
 use crate::boot::Boot;
-use crate::choices::Firmware;
 use crate::cli::SpeedArgs;
 use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use report::{Console, Firmware};
 use serde::Deserialize;
 
-use crate::choices::{Console, Firmware};
+use crate::choices;
 use crate::expect::Expect;
 use crate::image::Patch;
 use crate::output;
-use crate::probe_path;
 use crate::qemu::Machine;
 use crate::requirement::Requirement;
 use crate::tree_edit::Edit;
@@ -31,13 +31,13 @@ pub(crate) struct Topology {
     /// What the machine shows, in one sentence.
     pub(crate) probes: String,
     /// Where the description of the machine comes from.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "choices::deserialize")]
     pub(crate) firmware: Firmware,
     /// Whether UEFI firmware finds the kernel on a FAT disk, and not by `-kernel`.
     #[serde(default)]
     pub(crate) disk: bool,
     /// Which probe path the kernel takes.
-    #[serde(default, deserialize_with = "probe_path::deserialize")]
+    #[serde(default, deserialize_with = "choices::deserialize")]
     pub(crate) path: probe::Path,
     /// Options of `-M virt`, as `K=V[,K=V]`.
     pub(crate) machine: Option<String>,
@@ -60,7 +60,7 @@ pub(crate) struct Topology {
     #[serde(default)]
     pub(crate) append: String,
     /// What carries the report.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "choices::deserialize")]
     pub(crate) console: Console,
     /// Changes to QEMU's own device tree, in this order.
     #[serde(default)]
@@ -83,6 +83,7 @@ pub(crate) struct Topology {
     pub(crate) timeout: Option<u64>,
     /// Further routes on which the machine is booted; if the file does not say, those on which Linux has
     /// been asked too.
+    #[serde(default, deserialize_with = "choices::list")]
     pub(crate) also: Option<Vec<Firmware>>,
     /// Orders of devices and drivers in which the machine is booted too, by tree and by tables: groups are the same
     /// in each, but for their numbers.
@@ -91,7 +92,7 @@ pub(crate) struct Topology {
     /// The order of this boot, if it is not Linux's.
     pub(crate) order: Option<String>,
     /// What is different about this machine on the paths that Linux took.
-    #[serde(default, deserialize_with = "probe_path::table")]
+    #[serde(default, deserialize_with = "choices::table")]
     pub(crate) paths: BTreeMap<probe::Path, OnPath>,
     /// What the boot must give.
     #[serde(default)]

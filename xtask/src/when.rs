@@ -7,15 +7,14 @@ use anyhow::{Context, Result};
 use dtoolkit::Node;
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::DeviceTree;
-use report::GroupType;
+use report::{Firmware, GroupType};
 use serde::Deserialize;
 
 use crate::capabilities::Capabilities;
-use crate::choices::Firmware;
+use crate::choices;
 use crate::expect::Expect;
 use crate::outcome::Kind;
 use crate::output;
-use crate::probe_path;
 use crate::requirement::Requirement;
 
 /// A change of what is expected, where all conditions hold.
@@ -33,9 +32,10 @@ pub(crate) struct When {
     /// One that it does not have.
     tree_lacks: Option<TreeProperty>,
     /// Routes to a description of the machine; all, if none.
+    #[serde(default, deserialize_with = "choices::list")]
     firmware: Option<Vec<Firmware>>,
     /// Probe paths; all, if none.
-    #[serde(default, deserialize_with = "probe_path::list")]
+    #[serde(default, deserialize_with = "choices::list")]
     path: Option<Vec<probe::Path>>,
     /// What this QEMU does otherwise, and which versions were tried.
     why: String,

@@ -86,14 +86,14 @@ impl Entry {
         self != Self::LinuxBoot
     }
 
-    /// The report's word for what the image was given, or took where there was no firmware.
+    /// The language of the description that the image was given, or that it was asked to take where there was no
+    /// firmware.
     #[must_use]
-    pub fn word(self, asked: Option<Language>) -> &'static str {
-        match (self, asked) {
-            (Self::LinuxBoot, Some(Language::Acpi)) => "acpi",
-            (Self::LinuxBoot, _) => "dt",
-            (Self::UefiTree | Self::UefiNothing, _) => "uefi-dt",
-            (Self::UefiTables, _) => "uefi-acpi",
+    pub fn language(self, asked: Option<Language>) -> Language {
+        match self {
+            Self::LinuxBoot => asked.unwrap_or(Language::DeviceTree),
+            Self::UefiTree | Self::UefiNothing => Language::DeviceTree,
+            Self::UefiTables => Language::Acpi,
         }
     }
 }
@@ -201,8 +201,9 @@ mod tests {
 
     #[test]
     fn a_tree_of_the_host_does_not_change_what_the_firmware_gave() {
-        assert_eq!(Entry::UefiTables.word(None), "uefi-acpi");
-        assert_eq!(Entry::UefiTree.word(None), "uefi-dt");
-        assert_eq!(Entry::LinuxBoot.word(ACPI), "acpi");
+        assert_eq!(Entry::UefiTables.language(None), Language::Acpi);
+        assert_eq!(Entry::UefiTree.language(None), Language::DeviceTree);
+        assert_eq!(Entry::LinuxBoot.language(None), Language::DeviceTree);
+        assert_eq!(Entry::LinuxBoot.language(ACPI), Language::Acpi);
     }
 }

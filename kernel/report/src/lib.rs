@@ -28,4 +28,4 @@ pub use ktap::Ktap;
 pub use suite::{CaseOutcome, SuiteCase, SuiteReport};
 pub use text::Verbose;
 pub use types::*;
-pub use words::FULL_IMAGE_WORDS;
+pub use words::{Console, FULL_IMAGE_WORDS, Firmware, Form};

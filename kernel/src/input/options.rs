@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use firmware::route::{Asked, Language};
 use pci::ConfigAcs;
 use probe::{DomainPolicy, Path};
-use report::{FULL_IMAGE_WORDS, Ktap, Report, Verbose};
+use report::{Console, FULL_IMAGE_WORDS, Firmware, Form};
 
 use crate::input::driver_choice::{DriverChoice, DriverChoiceError};
 use crate::input::order::{Order, OrderError};
@@ -101,38 +101,11 @@ pub(crate) enum Moment {
     AfterTables,
 }
 
-/// Form of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// Text.
-    Text,
-    /// Text with a separate line for every device.
-    Verbose,
-    /// One JSON object on one line.
-    Json,
-    /// KTAP, the format of Linux's test harnesses.
-    Ktap,
-}
-
-impl Form {
-    /// The report in this form, with a newline at its end.
-    pub(crate) fn render(self, report: &Report) -> String {
-        match self {
-            Self::Text => report.to_string(),
-            Self::Verbose => Verbose(report).to_string(),
-            // Serialisation of these types cannot fail; if it did, the text form is better than no
-            // report.
-            Self::Json => report.to_json_line().map_or_else(|_| report.to_string(), |line| line + "\n"),
-            Self::Ktap => Ktap(report).to_string(),
-        }
-    }
-}
-
 impl Options {
     pub(crate) fn parse(command_line: &str) -> Self {
         let mut options = Self {
             console: Channel::Semihosting,
-            form: Form::Text,
+            form: Form::default(),
             device_tree_file: None,
             table_files: Vec::new(),
             firmware: None,
@@ -178,25 +151,30 @@ impl Options {
     fn read(&mut self, word: &str) {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match (name, value) {
-            ("console", "semihosting") => self.console = Channel::Semihosting,
-            ("console", "pl011") => self.console = Channel::Uart,
-            ("report", "text") => self.form = Form::Text,
-            ("report", "verbose") => self.form = Form::Verbose,
-            ("report", "json") => self.form = Form::Json,
-            ("report", "ktap") => self.form = Form::Ktap,
+            (Console::NAME, value) => match Console::from_word(value) {
+                Some(Console::Semihosting) => self.console = Channel::Semihosting,
+                Some(Console::Pl011) => self.console = Channel::Uart,
+                None => self.warn(word, "unknown value"),
+            },
+            (Form::NAME, value) => match Form::from_word(value) {
+                Some(form) => self.form = form,
+                None => self.warn(word, "unknown value"),
+            },
+            (Firmware::NAME, value) => match Firmware::from_word(value) {
+                Some(Firmware::Dt) => self.firmware = Some(Language::DeviceTree),
+                Some(Firmware::Acpi) => self.firmware = Some(Language::Acpi),
+                _ => self.refused = Some(OptionError::Firmware { word: word.to_string() }),
+            },
             ("dtb", file) if !file.is_empty() => self.device_tree_file = Some(file.to_string()),
             ("tables", files) if !files.is_empty() => {
                 self.table_files = files.split(',').map(ToString::to_string).collect();
             }
-            ("firmware", "dt") => self.firmware = Some(Language::DeviceTree),
-            ("firmware", "acpi") => self.firmware = Some(Language::Acpi),
             ("number", "early") => self.numbering = Moment::BeforeTables,
             ("number", "late") => self.numbering = Moment::AfterTables,
             ("path", word) if Path::from_word(word).is_some() => {
                 self.path = Path::from_word(word).unwrap_or_default();
             }
             ("path", _) => self.refused = Some(OptionError::Path { word: word.to_string() }),
-            ("firmware", _) => self.refused = Some(OptionError::Firmware { word: word.to_string() }),
             ("order", text) => match Order::parse(text) {
                 Ok(order) => self.order = Some(order),
                 Err(why) => self.refused = Some(OptionError::Order { word: word.to_string(), why }),
@@ -228,7 +206,7 @@ impl Options {
             },
             ("pci", parts) => parts.split(',').for_each(|part| self.read_pci(part)),
             (name, _) if FULL_IMAGE_WORDS.contains(&name) => self.full_words.push(word.to_string()),
-            ("console" | "report" | "dtb" | "tables" | "number", _) => self.warn(word, "unknown value"),
+            ("dtb" | "tables" | "number", _) => self.warn(word, "unknown value"),
             _ => self.warn(word, "unknown word"),
         }
     }

@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use report::Console;
 use tempfile::TempDir;
 
 use super::{Boot, PATCHED_IMAGE, Tree};
-use crate::choices::Console;
 use crate::image::{self, Kernel};
 use crate::outcome::{Outcome, Stop};
 use crate::qemu::{self, REPORT_FILE, ReportTo, SCENARIO_FILE, TREE_FILE};

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use report::Firmware;
 
 use super::Common;
-use crate::choices::Firmware;
+use crate::choices;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TestArgs {
@@ -54,7 +55,7 @@ pub(crate) struct DamageArgs {
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) topology: Vec<String>,
     /// Source of the machine description; may be repeated [default: dt and acpi].
-    #[arg(long, value_name = "WHERE")]
+    #[arg(long, value_name = "WHERE", value_parser = choices::parser::<Firmware>())]
     pub(crate) firmware: Vec<Firmware>,
     /// Number of boots at the same time.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -75,7 +76,7 @@ pub(crate) struct GrowthArgs {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(32..=crate::growth::MOST as u64))]
     pub(crate) functions: usize,
     /// Source of the machine description.
-    #[arg(long, value_name = "WHERE", default_value = "dt")]
+    #[arg(long, value_name = "WHERE", default_value = "dt", value_parser = choices::parser::<Firmware>())]
     pub(crate) firmware: Firmware,
     /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]

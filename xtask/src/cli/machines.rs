@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use report::{Console, Firmware};
 
 use super::Common;
-use crate::choices::{Console, Firmware, Iommu};
-use crate::probe_path;
+use crate::choices::{self, Iommu};
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct QemuArgs {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Source of the machine description [default: the topology's, or dt].
-    #[arg(long, value_name = "WHERE")]
+    #[arg(long, value_name = "WHERE", value_parser = choices::parser::<Firmware>())]
     pub(crate) firmware: Option<Firmware>,
     /// With or without a virtio-iommu [default: the topology's].
-    #[arg(long, value_name = "WHETHER", conflicts_with = "bare")]
+    #[arg(long, value_name = "WHETHER", conflicts_with = "bare", value_parser = choices::parser::<Iommu>())]
     pub(crate) iommu: Option<Iommu>,
     /// Devices and machine options of a topology, by name or file.
     #[arg(long, value_name = "NAME|FILE", default_value = "default", conflicts_with = "bare")]
@@ -31,7 +31,7 @@ pub(crate) struct QemuArgs {
     #[arg(long, value_name = "MODEL")]
     pub(crate) cpu: Option<String>,
     /// Probe path: ours (fixed), or that of a range of Linux versions with its defects [default: fixed].
-    #[arg(long, value_name = "PATH", value_parser = probe_path::parser())]
+    #[arg(long, value_name = "PATH", value_parser = choices::parser::<probe::Path>())]
     pub(crate) path: Option<probe::Path>,
     /// Order of devices and drivers: seed:N, or names with * for the rest [default: Linux's].
     #[arg(long, value_name = "seed:N|NAME,NAME,*,NAME", value_parser = order)]
@@ -60,7 +60,7 @@ pub(crate) struct QemuArgs {
     pub(crate) gdb: bool,
     /// Channel of the report; the log is always on the serial port [default: the topology's, or
     /// semihosting].
-    #[arg(long, value_name = "WHICH")]
+    #[arg(long, value_name = "WHICH", value_parser = choices::parser::<Console>())]
     pub(crate) console: Option<Console>,
     /// The report as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
@@ -88,7 +88,7 @@ pub(crate) struct RaceArgs {
     #[arg(value_name = "NAME|FILE")]
     pub(crate) scenario: String,
     /// Probe path: ours (fixed), or that of a range of Linux versions with its defects [default: fixed].
-    #[arg(long, value_name = "PATH", value_parser = probe_path::parser())]
+    #[arg(long, value_name = "PATH", value_parser = choices::parser::<probe::Path>())]
     pub(crate) path: Option<probe::Path>,
     /// Number of rounds, each with a new model machine.
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]

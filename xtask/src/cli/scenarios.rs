@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::probe_path;
+use crate::choices;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -12,7 +12,7 @@ pub(crate) struct ReplayArgs {
     #[arg(value_name = "NAME|FILE")]
     pub(crate) scenario: Option<String>,
     /// Only this probe path [default: all].
-    #[arg(long, value_name = "PATH", value_parser = probe_path::parser())]
+    #[arg(long, value_name = "PATH", value_parser = choices::parser::<probe::Path>())]
     pub(crate) path: Option<probe::Path>,
     /// All results as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
@@ -25,7 +25,7 @@ pub(crate) struct ExploreArgs {
     #[arg(value_name = "NAME|FILE", required_unless_present = "all", conflicts_with = "all")]
     pub(crate) scenario: Option<String>,
     /// Only this probe path [default: all].
-    #[arg(long, value_name = "PATH", conflicts_with = "all", value_parser = probe_path::parser())]
+    #[arg(long, value_name = "PATH", conflicts_with = "all", value_parser = choices::parser::<probe::Path>())]
     pub(crate) path: Option<probe::Path>,
     /// Stops at this number of states of one path; the result is then incomplete.
     #[arg(long, value_name = "STATES", default_value_t = 4_000_000, value_parser = clap::value_parser!(usize))]

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fastrand::Rng;
+use report::Firmware;
 
 use super::tables::{self, Files};
 use super::{qtest, tree};
 use crate::boot::{Boot, Tree};
-use crate::choices::Firmware;
 use crate::image::Kernel;
 use crate::outcome::{Outcome, Stop};
 use crate::topology::Topology;

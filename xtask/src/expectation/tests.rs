@@ -1,8 +1,7 @@
 use clap::Parser as _;
-use report::{Device, Finding, GroupType};
+use report::{Device, Finding, Firmware, GroupType};
 
 use super::*;
-use crate::choices::Firmware;
 use crate::cli::{Cli, Command};
 use crate::fixture::{device, outcome, report_of};
 

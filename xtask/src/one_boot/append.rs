@@ -1,10 +1,9 @@
 //! The words of `--append`.
 
-use clap::ValueEnum;
+use report::{Console, Firmware, Form};
 
-use crate::choices::{Console, Firmware, Form};
+use crate::choices::{self, Choice};
 use crate::outcome::Stop;
-use crate::probe_path;
 
 /// The words of `--append`. Those that the tool answers for itself are taken out and mean what the
 /// option of their name means.
@@ -25,13 +24,10 @@ impl Words {
         for word in text.split_whitespace() {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             match name {
-                "report" => words.form = Some(chosen(word, value)?),
-                "console" => words.console = Some(chosen(word, value)?),
-                "firmware" => words.firmware = Some(chosen(word, value)?),
-                "path" => {
-                    let path = probe_path::of_word(value);
-                    words.path = Some(path.map_err(|why| Stop::usage(format!("--append: {word}: {why}")))?);
-                }
+                Form::NAME => words.form = Some(chosen(word, value)?),
+                Console::NAME => words.console = Some(chosen(word, value)?),
+                Firmware::NAME => words.firmware = Some(chosen(word, value)?),
+                "path" => words.path = Some(chosen(word, value)?),
                 "order" => words.order = Some(value.to_owned()),
                 "dtb" => {
                     let what = "names a file of the guest's host; give the file with --dtb FILE instead";
@@ -45,13 +41,8 @@ impl Words {
 }
 
 /// The value of a word of `--append`, out of a closed set.
-fn chosen<T: ValueEnum>(word: &str, value: &str) -> Result<T, Stop> {
-    T::from_str(value, false).map_err(|_| {
-        let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        let names: Vec<String> =
-            names.filter(|name| !name.is_hide_set()).map(|name| name.get_name().to_owned()).collect();
-        Stop::usage(format!("--append: {word}: expected {}", names.join(", ")))
-    })
+fn chosen<C: Choice>(word: &str, value: &str) -> Result<C, Stop> {
+    choices::of_word(value).map_err(|why| Stop::usage(format!("--append: {word}: {why}")))
 }
 
 /// The one value that an option and a word of `--append` agree on.

@@ -1,9 +1,9 @@
 use std::process::Command;
 
 use clap::Parser;
+use report::{Console, Firmware};
 
 use super::*;
-use crate::choices::{Console, Firmware};
 use crate::cli::{Cli, Command as Subcommand};
 use crate::image::{Binary, Kernel};
 use crate::outcome::Kind;

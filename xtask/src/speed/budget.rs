@@ -10,12 +10,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use report::Firmware;
 use serde::Deserialize;
 
 use super::work::Work;
 use crate::boot::Boot;
 use crate::capabilities::Capabilities;
-use crate::choices::Firmware;
 use crate::image::Kernel;
 use crate::outcome::Stop;
 use crate::output;
