@@ -1,0 +1,116 @@
+//! Runs cases, each on a device that was just reset.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use addr::EndpointId;
+
+use crate::bench::{Bench, Check, Deviation};
+use crate::case::{Body, Case};
+use crate::cases;
+use crate::config::Config;
+use crate::device::Device;
+use crate::script;
+
+/// What is around the device.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Endpoints that the device translates; at least one.
+    pub endpoints: Vec<EndpointId>,
+    /// An endpoint that does not exist.
+    pub unknown_endpoint: EndpointId,
+}
+
+/// What a case resulted in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The device does what the specification wants.
+    Conforms,
+    /// It does something else.
+    Deviates {
+        /// What the specification wants at the step where the two part.
+        expected: String,
+        /// What the device did there.
+        answer: String,
+    },
+    /// The case was not run.
+    NotRun {
+        /// What the machine lacks, or which hazard there is.
+        why: String,
+    },
+}
+
+/// A case and its outcome.
+#[derive(Clone)]
+pub struct CaseResult {
+    /// The case.
+    pub case: Case,
+    /// Its outcome.
+    pub outcome: Outcome,
+}
+
+/// The outcome of all cases.
+pub struct SuiteResult {
+    /// In the order in which they were run.
+    pub cases: Vec<CaseResult>,
+    /// Why the remaining cases were not run, if the device could not be started again.
+    pub error: Option<String>,
+}
+
+/// Runs all cases; those with a hazard only if `allowed` says so.
+///
+/// Afterwards, the device is reset and started, with the field `bypass` as it was.
+///
+/// # Panics
+///
+/// If the machine has no endpoint.
+pub fn run(device: &mut dyn Device, machine: &Machine, allowed: impl Fn(&str) -> bool) -> SuiteResult {
+    assert!(!machine.endpoints.is_empty(), "the device translates at least one endpoint");
+    let mut results = SuiteResult { cases: Vec::new(), error: None };
+    let mut initial = None;
+    for case in cases::all() {
+        if let Some(hazard) = case.hazard.filter(|_| !allowed(case.id)) {
+            let why = format!("hazard: {}", hazard.what);
+            results.cases.push(CaseResult { case, outcome: Outcome::NotRun { why } });
+            continue;
+        }
+        if let Err(error) = begin(device, &mut initial) {
+            results.error = Some(format!("before {}: {error}", case.id));
+            return results;
+        }
+        let outcome = run_one(&case, &mut Bench::new(device, machine));
+        results.cases.push(CaseResult { case, outcome });
+    }
+    results.error = begin(device, &mut initial).err();
+    results
+}
+
+/// Starts the device anew, with the value of `bypass` that it had before the first case.
+fn begin(device: &mut dyn Device, initial: &mut Option<u8>) -> Result<(), String> {
+    device.restart(device.offered()).map_err(|error| error.0)?;
+    let now = Config::of_device(device).bypass;
+    if *initial.get_or_insert(now) != now {
+        device.write_bypass(initial.unwrap_or(now));
+    }
+    Ok(())
+}
+
+fn run_one(case: &Case, bench: &mut Bench<'_>) -> Outcome {
+    if let Some(defect) = bench.config.defect().filter(|_| !case.only_reads) {
+        return Outcome::NotRun { why: format!("the configuration cannot be used: {defect}") };
+    }
+    for need in case.needs {
+        if let Err(lacking) = bench.provides(*need) {
+            return Outcome::NotRun { why: format!("the machine lacks {lacking}") };
+        }
+    }
+    let check: Check = match case.body {
+        Body::Function(run) => run(bench),
+        Body::Script(script) => script::run(bench, script.steps),
+    };
+    match check {
+        Ok(()) => Outcome::Conforms,
+        Err(Deviation { expected, answer }) => Outcome::Deviates { expected, answer },
+    }
+}
