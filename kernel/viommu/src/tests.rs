@@ -9,5 +9,3 @@ mod random;
 mod raw;
 mod requests;
 mod start;
-
-use crate::model::{device, fake};

@@ -7,7 +7,8 @@ use std::vec::Vec;
 
 use virtio_drivers::transport::DeviceType;
 
-use super::fake::{read, write};
+use super::memory::write;
+use super::ring::{Chain, Ring};
 
 pub(crate) const OK: u8 = 0;
 pub(crate) const UNSUPP: u8 = 2;
@@ -49,91 +50,6 @@ pub enum Serve {
     Scribble(u8),
 }
 
-/// One split virtqueue, seen from the device (virtio 1.2, section 2.7).
-#[derive(Clone)]
-pub struct Queue {
-    size: u16,
-    descriptors: u64,
-    driver_area: u64,
-    device_area: u64,
-    taken: u16,
-    used: u16,
-}
-
-/// A chain of descriptors: all bytes that the device may read, and the buffers that it may write.
-pub struct Chain {
-    /// The index of the first descriptor.
-    pub head: u16,
-    /// The bytes of all readable buffers.
-    pub readable: Vec<u8>,
-    /// Address and length of each writable buffer.
-    pub writable: Vec<(u64, u32)>,
-}
-
-impl Queue {
-    /// A queue of `size` entries whose three parts are at these addresses.
-    pub fn new(size: u16, descriptors: u64, driver_area: u64, device_area: u64) -> Self {
-        Self { size, descriptors, driver_area, device_area, taken: 0, used: 0 }
-    }
-
-    fn u16_at(address: u64) -> u16 {
-        u16::from_le_bytes(read(address, 2).try_into().unwrap())
-    }
-
-    /// The next chain that the driver has made available.
-    ///
-    /// # Panics
-    ///
-    /// If the chain is malformed or lies in memory that the driver did not share.
-    pub fn take(&mut self) -> Option<Chain> {
-        if Self::u16_at(self.driver_area + 2) == self.taken {
-            return None;
-        }
-        let head = Self::u16_at(self.driver_area + 4 + 2 * u64::from(self.taken % self.size));
-        self.taken = self.taken.wrapping_add(1);
-        let mut chain = Chain { head, readable: Vec::new(), writable: Vec::new() };
-        let mut index = head;
-        for _ in 0..self.size {
-            let descriptor = read(self.descriptors + 16 * u64::from(index), 16);
-            let address = u64::from_le_bytes(descriptor[0..8].try_into().unwrap());
-            let len = u32::from_le_bytes(descriptor[8..12].try_into().unwrap());
-            let flags = u16::from_le_bytes(descriptor[12..14].try_into().unwrap());
-            index = u16::from_le_bytes(descriptor[14..16].try_into().unwrap());
-            if flags & 2 != 0 {
-                chain.writable.push((address, len));
-            } else {
-                assert!(chain.writable.is_empty(), "readable buffers come first");
-                chain.readable.extend(read(address, len as usize));
-            }
-            if flags & 1 == 0 {
-                return Some(chain);
-            }
-        }
-        panic!("a chain of descriptors without end");
-    }
-
-    /// Returns a chain, even one that is not in flight.
-    pub fn give_back(&mut self, chain: u32, len: u32) {
-        let element = self.device_area + 4 + 8 * u64::from(self.used % self.size);
-        write(element, &chain.to_le_bytes());
-        write(element + 4, &len.to_le_bytes());
-        self.move_used(1);
-    }
-
-    /// Advances the used index without an element.
-    pub fn move_used(&mut self, by: u16) {
-        self.used = self.used.wrapping_add(by);
-        write(self.device_area + 2, &self.used.to_le_bytes());
-    }
-
-    /// Overwrites the descriptors, the driver's ring and the used elements, but not the used index.
-    fn scribble(&self, byte: u8) {
-        write(self.descriptors, &vec![byte; 16 * usize::from(self.size)]);
-        write(self.driver_area + 4, &vec![byte; 2 * usize::from(self.size)]);
-        write(self.device_area + 4, &vec![byte; 8 * usize::from(self.size)]);
-    }
-}
-
 /// A domain in the device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DomainState {
@@ -163,7 +79,7 @@ pub struct Device {
     /// The maximum size of each queue; 0 if the queue does not exist.
     pub queue_sizes: [u32; 2],
     /// The queues that the driver has set up: requests and events.
-    pub queues: [Option<Queue>; 2],
+    pub queues: [Option<Ring>; 2],
     // Rules to break.
     /// Does not keep FEATURES_OK.
     pub refuses_features: bool,
@@ -182,7 +98,8 @@ pub struct Device {
     pub does_not_move: bool,
     /// How the next requests are served; [`Serve::Well`] when it is empty.
     pub script: VecDeque<Serve>,
-    pending: Option<(u32, Chain)>,
+    /// Requests that were put off, and the number of polls until each is answered.
+    pending: Vec<(u32, Chain)>,
     /// How often the driver has waited.
     pub ticks: u64,
     /// The device is gone after this many further accesses to its registers; `None`: never.
@@ -226,7 +143,7 @@ impl Device {
             bypass_writable: true,
             does_not_move: false,
             script: VecDeque::new(),
-            pending: None,
+            pending: Vec::new(),
             ticks: 0,
             accesses_left: None,
             gone_byte: 0xff,
@@ -255,7 +172,7 @@ impl Device {
         self.config[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
     }
 
-    fn u64_at(&self, offset: usize) -> u64 {
+    pub(super) fn u64_at(&self, offset: usize) -> u64 {
         u64::from_le_bytes(self.config[offset..offset + 8].try_into().unwrap())
     }
 
@@ -300,7 +217,7 @@ impl Device {
         self.status = 0;
         self.accepted = 0;
         self.queues = [None, None];
-        self.pending = None;
+        self.pending.clear();
         self.attached.clear();
         self.domains.clear();
     }
@@ -314,10 +231,11 @@ impl Device {
                 self.reset();
             }
         }
-        match self.pending.take() {
-            Some((0, chain)) => self.complete(chain, Serve::Well),
-            Some((polls, chain)) => self.pending = Some((polls - 1, chain)),
-            None => {}
+        for (polls, chain) in core::mem::take(&mut self.pending) {
+            match polls {
+                0 => self.complete(chain, Serve::Well),
+                polls => self.pending.push((polls - 1, chain)),
+            }
         }
     }
 
@@ -329,12 +247,11 @@ impl Device {
     pub fn notified(&mut self, queue: u16) {
         assert_eq!(self.status & 0x4f, 0xf, "a queue is notified only while the device runs");
         if queue == 0 {
-            while let Some(chain) = self.queues[0].as_mut().and_then(Queue::take) {
-                assert!(self.pending.is_none(), "one request at a time");
+            while let Some(chain) = self.queues[0].as_mut().and_then(Ring::take) {
                 match self.script.pop_front().unwrap_or(Serve::Well) {
                     Serve::Never => self.log.push(chain.readable),
                     Serve::NeedsReset => self.status |= 64,
-                    Serve::Late(polls) => self.pending = Some((polls, chain)),
+                    Serve::Late(polls) => self.pending.push((polls, chain)),
                     serve => self.complete(chain, serve),
                 }
             }
@@ -349,7 +266,7 @@ impl Device {
         let done = !matches!(serve, Serve::Status(_) | Serve::NotDone(_) | Serve::Unwritten);
         answer[tail] = match serve {
             Serve::Status(status) => status,
-            _ if done => self.serve(&chain.readable, &mut answer[..tail]),
+            _ if done => self.execute(&chain.readable, &mut answer[..tail]),
             _ => OK,
         };
         let (id, used) = match serve {
@@ -374,124 +291,6 @@ impl Device {
         if serve == Serve::Twice {
             queue.move_used(1);
         }
-    }
-
-    /// Executes a request and returns the status; `properties` is the part before the tail.
-    fn serve(&mut self, request: &[u8], properties: &mut [u8]) -> u8 {
-        let word = |at: usize| u32::from_le_bytes(request[at..at + 4].try_into().unwrap());
-        let double = |at: usize| u64::from_le_bytes(request[at..at + 8].try_into().unwrap());
-        let zero = |at: usize| assert!(request[at..].iter().all(|byte| *byte == 0), "reserved is 0");
-        assert_eq!(request[1..4], [0; 3], "reserved is 0");
-        match (request[0], request.len()) {
-            (1, 20) => {
-                zero(16);
-                self.serve_attach(word(4), word(8), word(12))
-            }
-            (2, 20) => {
-                zero(12);
-                self.serve_detach(word(4), word(8))
-            }
-            (3, 36) => self.serve_map(word(4), (double(8), double(16)), double(24), word(32)),
-            (4, 28) => {
-                zero(24);
-                self.serve_unmap(word(4), double(8), double(16))
-            }
-            (5, 72) => {
-                assert!(self.accepted & 1 << 4 != 0, "PROBE only with the feature");
-                zero(8);
-                assert_eq!(
-                    properties.len(),
-                    u32::from_le_bytes(self.config[32..36].try_into().unwrap()) as usize
-                );
-                let endpoint = word(4);
-                if !self.endpoints.contains(&endpoint) {
-                    return NOENT;
-                }
-                let list = self.properties.get(&endpoint).cloned().unwrap_or_default();
-                properties[..list.len()].copy_from_slice(&list);
-                OK
-            }
-            other => panic!("no such request: {other:?}"),
-        }
-    }
-
-    fn serve_attach(&mut self, domain: u32, endpoint: u32, flags: u32) -> u8 {
-        let bypass = flags & 1 != 0;
-        assert!(flags & !1 == 0 && (!bypass || self.accepted & 1 << 6 != 0), "flags {flags:#x}");
-        let first = u32::from_le_bytes(self.config[24..28].try_into().unwrap());
-        let last = u32::from_le_bytes(self.config[28..32].try_into().unwrap());
-        assert!((first..=last).contains(&domain), "domain {domain} is in {first}..={last}");
-        if !self.endpoints.contains(&endpoint) {
-            return NOENT;
-        }
-        if self.domains.get(&domain).is_some_and(|state| state.bypass != bypass) {
-            return INVAL;
-        }
-        if self.attached.contains_key(&endpoint) {
-            if self.does_not_move {
-                return UNSUPP;
-            }
-            self.take_out(endpoint);
-        }
-        self.domains.entry(domain).or_insert(DomainState { bypass, ..DomainState::default() });
-        self.attached.insert(endpoint, domain);
-        OK
-    }
-
-    fn take_out(&mut self, endpoint: u32) {
-        let domain = self.attached.remove(&endpoint).unwrap();
-        if !self.attached.values().any(|other| *other == domain) {
-            self.domains.remove(&domain);
-        }
-    }
-
-    fn serve_detach(&mut self, domain: u32, endpoint: u32) -> u8 {
-        if !self.endpoints.contains(&endpoint) {
-            return NOENT;
-        }
-        if self.attached.get(&endpoint) != Some(&domain) {
-            return INVAL;
-        }
-        self.take_out(endpoint);
-        OK
-    }
-
-    fn serve_map(&mut self, domain: u32, (start, end): (u64, u64), phys: u64, flags: u32) -> u8 {
-        let granule = 1u64 << self.u64_at(0).trailing_zeros();
-        assert!(end > start && flags & 3 != 0 && flags & !7 == 0, "MAP {start:#x} {end:#x} {flags:#x}");
-        assert!(flags & 4 == 0 || self.accepted & 1 << 5 != 0, "the MMIO flag only with the feature");
-        assert!((start | phys | end.wrapping_add(1)) & (granule - 1) == 0, "MAP is aligned");
-        let aperture = if self.accepted & 1 != 0 { (self.u64_at(8), self.u64_at(16)) } else { (0, u64::MAX) };
-        assert!(aperture.0 <= start && end <= aperture.1, "MAP stays inside the aperture");
-        let members = self.attached.iter().filter(|(_, home)| **home == domain).map(|(endpoint, _)| endpoint);
-        for endpoint in members {
-            for (first, last) in self.reserved.get(endpoint).into_iter().flatten() {
-                assert!(end < *first || *last < start, "MAP stays clear of reserved regions");
-            }
-        }
-        let Some(state) = self.domains.get_mut(&domain) else { return NOENT };
-        if state.bypass || state.mappings.iter().any(|(first, (last, ..))| start <= *last && *first <= end) {
-            return INVAL;
-        }
-        state.mappings.insert(start, (end, phys, flags));
-        OK
-    }
-
-    fn serve_unmap(&mut self, domain: u32, start: u64, end: u64) -> u8 {
-        let Some(state) = self.domains.get_mut(&domain) else { return NOENT };
-        if state.bypass {
-            return INVAL;
-        }
-        let touched = |first: u64, last: u64| start <= last && first <= end;
-        if state
-            .mappings
-            .iter()
-            .any(|(first, (last, ..))| touched(*first, *last) && !(start <= *first && *last <= end))
-        {
-            return RANGE;
-        }
-        state.mappings.retain(|first, (last, ..)| !touched(*first, *last));
-        OK
     }
 
     /// Puts a record into the next event buffer; returns whether there was one.

@@ -2,7 +2,7 @@
 //!
 //! [`Device`] answers as the specification says (virtio 1.2, section 5.13.6) and fails the test if the
 //! driver breaks a rule: a reserved field that is not 0, a mapping outside of the aperture, a chain
-//! that is malformed. Its fields are its state: which endpoints exist, to which domain each is
+//! that is malformed, memory that is freed too early. Its fields are its state: which endpoints exist, to which domain each is
 //! attached, what is mapped there. Some fields make it break rules ([`Serve`] above all).
 //!
 //! [`start`] starts the driver on it. Memory comes from [`FakeHal`], which knows what the driver shares
@@ -27,11 +27,15 @@
 //! assert_eq!(device.borrow().domains[&domain.0].mappings[&0x1000], (0x1fff, 0x4000_0000, 1));
 //! ```
 
-pub(crate) mod device;
-pub(crate) mod fake;
+mod device;
+mod memory;
+mod request;
+mod ring;
+mod transport;
 
-pub use device::{Chain, Device, DomainState, PROBE_SIZE, QEMU_FEATURES, Queue, Serve};
-pub use fake::{
-    FakeClock, FakeHal, FakeTransport, TestRaw, TestViommu, fail_allocations, live_pages, read, reclaim,
-    start, write,
-};
+pub use device::{Device, DomainState, PROBE_SIZE, QEMU_FEATURES, Serve};
+#[cfg(test)]
+pub(crate) use device::{INVAL, NOENT, UNSUPP};
+pub use memory::{FakeHal, fail_allocations, live_pages, read, reclaim, write};
+pub use ring::{Chain, Ring};
+pub use transport::{FakeClock, FakeTransport, TestRaw, TestViommu, start};

@@ -3,11 +3,10 @@
 use core::cell::RefCell;
 use std::vec::Vec;
 
+use crate::model::{Device, INVAL, NOENT, Serve, UNSUPP, start};
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{DomainHandle, DomainKind, IommuOps, Prot, RefusalCause};
 
-use super::device::{Device, INVAL, NOENT, Serve, UNSUPP};
-use super::fake::start;
 use super::properties::resv_mem;
 
 const A: EndpointId = EndpointId(1);

@@ -7,8 +7,7 @@ use std::vec::Vec;
 use addr::{EndpointId, Iova};
 use probe::IommuOps;
 
-use super::device::Device;
-use super::fake::start;
+use crate::model::{Device, start};
 use crate::{EVENT_BUFFERS, Fault, FaultAccess, FaultReason};
 
 fn record(reason: u8, flags: u32, endpoint: u32, address: u64) -> Vec<u8> {

@@ -4,11 +4,9 @@ use core::cell::RefCell;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
+use crate::model::{Device, live_pages, reclaim, start};
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{DomainKind, IommuOps, Prot};
-
-use super::device::Device;
-use super::fake::{live_pages, reclaim, start};
 
 const READ_WRITE: Prot = Prot { read: true, write: true, mmio: false };
 

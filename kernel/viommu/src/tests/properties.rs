@@ -6,8 +6,7 @@ use std::vec::Vec;
 use addr::{EndpointId, Iova, Range};
 use probe::{IommuOps, ReservedKind, ReservedRegion};
 
-use super::device::{Device, PROBE_SIZE};
-use super::fake::start;
+use crate::model::{Device, PROBE_SIZE, start};
 use crate::property::parse;
 
 pub(super) fn property(kind: u16, body: &[u8]) -> Vec<u8> {

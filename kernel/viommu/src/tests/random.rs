@@ -9,10 +9,9 @@ use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{DomainHandle, DomainKind, IommuOps, Prot};
 use proptest::prelude::*;
 
-use super::device::{Device, Serve};
-use super::fake::{TestViommu, live_pages, reclaim, start};
 use super::properties::resv_mem;
 use crate::identity::extents;
+use crate::model::{Device, Serve, TestViommu, live_pages, reclaim, start};
 
 #[derive(Clone, Debug)]
 enum Call {

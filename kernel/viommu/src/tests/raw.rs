@@ -3,8 +3,7 @@
 use core::cell::RefCell;
 use std::vec;
 
-use super::device::{Device, QEMU_FEATURES, Serve};
-use super::fake::{FakeClock, FakeTransport, TestRaw, live_pages, reclaim};
+use crate::model::{Device, FakeClock, FakeTransport, QEMU_FEATURES, Serve, TestRaw, live_pages, reclaim};
 use crate::{Death, EVENT_BUFFERS, RawDevice, StartError};
 
 const PROBE: [u8; 72] = {
@@ -49,7 +48,7 @@ fn it_accepts_the_features_it_is_told_and_a_refusal_gives_the_transport_back() {
     let device = RefCell::new(Device::new(&[8]));
     device.borrow_mut().refuses_features = true;
     let clock = FakeClock::new(&device);
-    let refused = RawDevice::<super::fake::FakeHal, _, _>::start(FakeTransport::new(&device), clock, 5);
+    let refused = RawDevice::<crate::model::FakeHal, _, _>::start(FakeTransport::new(&device), clock, 5);
     let refused = refused.err().unwrap();
     assert_eq!(refused.error, StartError::FeaturesRefused { offered: QEMU_FEATURES, asked: 5 });
     assert_eq!(device.borrow().accepted, 0, "and the device was reset");

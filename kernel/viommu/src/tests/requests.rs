@@ -6,8 +6,7 @@ use std::format;
 use addr::EndpointId;
 use probe::{DomainKind, IommuOps, RefusalCause};
 
-use super::device::{Device, Serve};
-use super::fake::{live_pages, reclaim, start};
+use crate::model::{Device, Serve, live_pages, reclaim, start};
 use crate::{Death, REQUEST_DEADLINE_US};
 
 const E: EndpointId = EndpointId(8);

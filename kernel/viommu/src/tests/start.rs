@@ -8,8 +8,7 @@ use addr::{Iova, Range};
 use probe::RefusalCause;
 use virtio_drivers::transport::DeviceType;
 
-use super::device::Device;
-use super::fake::{fail_allocations, live_pages, reclaim, start};
+use crate::model::{Device, fail_allocations, live_pages, reclaim, start};
 use crate::{Features, StartError};
 
 /// Starts a device that `change` has modified; expects an error, FAILED and a reset, and all memory
