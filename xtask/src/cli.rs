@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 mod checks;
+mod compare;
 mod machines;
 mod scenarios;
 mod unreadable;
 
 pub(crate) use checks::{DamageArgs, GrowthArgs, SpeedArgs, TestArgs};
+pub(crate) use compare::DiffArgs;
 pub(crate) use machines::{QemuArgs, RaceArgs};
 pub(crate) use scenarios::{ExploreArgs, ReplayArgs};
 pub(crate) use unreadable::{asked_of, json_of};
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Qemu(QemuArgs),
     /// Runs every check: format, lints, documentation, host tests, and boots of every topology.
     Test(TestArgs),
+    /// Compares two reports: saved ones, or those of two runs.
+    Diff(DiffArgs),
     /// Prints what each probe path does in a scenario, step by step.
     Replay(ReplayArgs),
     /// Runs a scenario in every order of its steps and with every interleaving.

@@ -13,13 +13,12 @@ mod tree;
 mod verdict;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use report::Firmware;
 
 use self::figures::{Figures, repeat};
@@ -59,18 +58,7 @@ pub(crate) fn command(options: &DamageArgs) -> Result<Kind, Stop> {
     setup::provide(&needs[..if with_uefi { 3 } else { 2 }], &options.common)?;
     let kernel = image::build(Binary::Main, options.common.verbose)?;
     let figures = run_all(options, &kernel)?;
-    let only_json = options.json.as_deref() == Some(Path::new("-"));
-    if !only_json {
-        print!("{}", figures.text(options));
-    }
-    if let Some(file) = &options.json {
-        let text = figures.to_json(options).to_string();
-        if only_json {
-            println!("{text}");
-        } else {
-            fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
-        }
-    }
+    output::results(&figures.text(options), &figures.to_json(options), options.json.as_deref())?;
     Ok(if figures.failures.is_empty() { Kind::Pass } else { Kind::Fail })
 }
 

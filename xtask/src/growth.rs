@@ -5,11 +5,8 @@
 //! it is the same on every host. A function costs QEMU more time the more there are (QEMU 7.2 and 11.1 rebuild the
 //! address spaces of all devices when one BAR is enabled); the time is printed, and not judged.
 
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 
@@ -17,6 +14,7 @@ use crate::boot::Boot;
 use crate::cli::GrowthArgs;
 use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};
+use crate::output;
 use crate::program;
 use crate::run;
 use crate::setup::{self, Need};
@@ -96,7 +94,7 @@ pub(crate) fn command(options: &GrowthArgs) -> Result<Kind, Stop> {
     needs.extend(options.firmware.is_uefi().then_some(Need::Firmware));
     setup::provide(&needs, &options.common)?;
     let kernel = image::build(Binary::Main, options.common.verbose)?;
-    let only_json = options.json.as_deref() == Some(Path::new("-"));
+    let only_json = output::is_only_json(options.json.as_deref());
     let say = |text: String| if only_json { eprintln!("{text}") } else { println!("{text}") };
     say(format!(
         "{:>9} {:>7} {:>13} {:>23} {:>9}",
@@ -146,14 +144,7 @@ pub(crate) fn command(options: &GrowthArgs) -> Result<Kind, Stop> {
         "growth": growth,
         "exit_status": kind.exit_status(),
     });
-    match &options.json {
-        Some(_) if only_json => println!("{line}"),
-        Some(file) => {
-            fs::write(file, format!("{line}\n"))
-                .with_context(|| format!("cannot write {}", file.display()))?;
-        }
-        None => (),
-    }
+    output::results("", &line, options.json.as_deref())?;
     Ok(kind)
 }
 

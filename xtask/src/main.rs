@@ -9,6 +9,7 @@ mod case;
 mod choices;
 mod cli;
 mod damage;
+mod diff;
 mod expect;
 mod expectation;
 mod explore;
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
         Command::Race(options) => match race::command(options) {
             Ok(Some(outcome)) => {
                 let json = options.json.as_deref();
-                if json != Some(Path::new(STANDARD_OUTPUT)) {
+                if !output::is_only_json(json) {
                     print!("{}", race::text(&outcome));
                 }
                 return leave(&outcome, json);
@@ -72,6 +73,10 @@ fn main() -> ExitCode {
             ended => (options.json.as_deref(), ended.map(|_| None)),
         },
         Command::Test(options) => match suite::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+        Command::Diff(options) => match diff::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),
         },
@@ -97,10 +102,10 @@ fn main() -> ExitCode {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some((outcome, form))) => {
             let json = match (form, json) {
-                (Form::Json, None) => Some(Path::new(STANDARD_OUTPUT)),
+                (Form::Json, None) => Some(Path::new(output::STANDARD_OUTPUT)),
                 _ => json,
             };
-            if json != Some(Path::new(STANDARD_OUTPUT)) {
+            if !output::is_only_json(json) {
                 print!("{}", shown(&outcome, form));
             }
             leave(&outcome.for_asked(asked.unwrap_or_default()), json)
@@ -112,9 +117,6 @@ fn main() -> ExitCode {
         }
     }
 }
-
-/// How `--json` names standard output.
-const STANDARD_OUTPUT: &str = "-";
 
 /// The report as it is shown where no JSON is asked for.
 fn shown(outcome: &Outcome, form: Form) -> String {
@@ -130,7 +132,9 @@ fn leave(outcome: &Outcome, json: Option<&Path>) -> ExitCode {
     let written = match (json, outcome.to_json()) {
         (None, _) => Ok(()),
         (Some(_), Err(error)) => Err(error.into()),
-        (Some(path), Ok(line)) if path == Path::new(STANDARD_OUTPUT) => writeln!(io::stdout(), "{line}"),
+        (Some(path), Ok(line)) if path == Path::new(output::STANDARD_OUTPUT) => {
+            writeln!(io::stdout(), "{line}")
+        }
         (Some(path), Ok(line)) => fs::write(path, line + "\n"),
     };
     match written {

@@ -1,9 +1,13 @@
 //! What people see: commands before they run, and where things are.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
 
 /// The workspace's directory.
 pub(crate) fn workspace() -> &'static Path {
@@ -19,6 +23,37 @@ pub(crate) fn cargo() -> OsString {
 /// Shows a text on standard output. Whoever has closed it wants no more, which is no error.
 pub(crate) fn show(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// How `--json` names standard output.
+pub(crate) const STANDARD_OUTPUT: &str = "-";
+
+/// Whether the JSON form is all that standard output gets.
+pub(crate) fn is_only_json(json: Option<&Path>) -> bool {
+    json == Some(Path::new(STANDARD_OUTPUT))
+}
+
+/// Shows the results of a command: its text, unless standard output is for JSON alone, and its JSON form where `--json`
+/// wants it.
+///
+/// # Errors
+///
+/// The file of the JSON form cannot be written.
+pub(crate) fn results(text: &str, form: &impl Serialize, json: Option<&Path>) -> Result<()> {
+    let line = |form| serde_json::to_string(form).context("the JSON form cannot be made");
+    if !is_only_json(json) {
+        show(text);
+    }
+    match json {
+        None => Ok(()),
+        Some(_) if is_only_json(json) => {
+            show(&(line(form)? + "\n"));
+            Ok(())
+        }
+        Some(file) => {
+            fs::write(file, line(form)? + "\n").with_context(|| format!("cannot write {}", file.display()))
+        }
+    }
 }
 
 /// Says on standard error which command is run.

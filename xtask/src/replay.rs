@@ -2,11 +2,8 @@
 //! scenario expects of it.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path as FilePath;
 use std::rc::Rc;
 
-use anyhow::Context;
 use probe::Path;
 use scenario::{Expect, Plan, ScenarioError, Step, World};
 use serde_json::{Value, json};
@@ -184,7 +181,6 @@ impl Replay {
 ///
 /// There is no such scenario, or one is malformed.
 pub(crate) fn command(options: &ReplayArgs) -> Result<Kind, Stop> {
-    let only_json = options.json.as_deref() == Some(FilePath::new("-"));
     let scenarios = match &options.scenario {
         Some(name) => vec![Named::find(name)?],
         None => Named::all()?,
@@ -200,24 +196,13 @@ pub(crate) fn command(options: &ReplayArgs) -> Result<Kind, Stop> {
         |replays: &Vec<(Replay, Vec<String>)>| replays.iter().all(|(_, differences)| differences.is_empty());
     let kind =
         if judged.iter().all(|(_, replays)| is_as_expected(replays)) { Kind::Pass } else { Kind::Fail };
-    if !only_json {
-        match (&options.scenario, &judged[..]) {
-            (Some(_), [(named, replays)]) => output::show(&text::of_one(named, replays)),
-            _ => output::show(&text::of_all(&judged)),
-        }
-    }
-    if let Some(file) = &options.json {
-        let scenarios: Vec<Value> =
-            judged.iter().map(|(named, replays)| scenario_json(named, replays)).collect();
-        let json =
-            json!({ "outcome": kind.word(), "exit_status": kind.exit_status(), "scenarios": scenarios });
-        if only_json {
-            output::show(&format!("{json}\n"));
-        } else {
-            fs::write(file, format!("{json}\n"))
-                .with_context(|| format!("cannot write {}", file.display()))?;
-        }
-    }
+    let text = match (&options.scenario, &judged[..]) {
+        (Some(_), [(named, replays)]) => text::of_one(named, replays),
+        _ => text::of_all(&judged),
+    };
+    let scenarios: Vec<Value> = judged.iter().map(|(named, replays)| scenario_json(named, replays)).collect();
+    let form = json!({ "outcome": kind.word(), "exit_status": kind.exit_status(), "scenarios": scenarios });
+    output::results(&text, &form, options.json.as_deref())?;
     Ok(kind)
 }
 

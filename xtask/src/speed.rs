@@ -8,7 +8,6 @@
 //! the instructions that it executes ([`work`]), which have a budget ([`budget`]).
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,6 +18,7 @@ use crate::boot::Boot;
 use crate::cli::SpeedArgs;
 use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};
+use crate::output;
 use crate::program;
 use crate::setup::{self, Need};
 use crate::topology::Topology;
@@ -117,7 +117,7 @@ pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
         "work": works.iter().map(|(route, work)| json!({"firmware": route, "work": work})).collect::<Vec<_>>(),
         "exit_status": Kind::Pass.exit_status(),
     });
-    if options.json.as_deref() == Some(Path::new("-")) {
+    if output::is_only_json(options.json.as_deref()) {
         println!("{line}");
         return Ok(());
     }

@@ -2,7 +2,6 @@
 //! exact command and what differs.
 
 use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -11,6 +10,7 @@ use crate::cli::{DamageArgs, TestArgs};
 use crate::damage;
 use crate::image::{self, Binary};
 use crate::outcome::{Kind, Stop};
+use crate::output;
 use crate::paths::Paths;
 use crate::program;
 use crate::run;
@@ -68,7 +68,7 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     let needs_firmware = cases.iter().any(|case| case.firmware.is_uefi());
     let needs = if options.host_only { 2 } else { 3 + usize::from(needs_firmware) };
     setup::provide(&setup::EVERYTHING[..needs], &options.common)?;
-    let only_json = options.json.as_deref() == Some(Path::new("-"));
+    let only_json = output::is_only_json(options.json.as_deref());
     let say = |text: &str| if only_json { eprintln!("{text}") } else { println!("{text}") };
 
     let mut results = Vec::new();

@@ -1,0 +1,25 @@
+//! Options of the commands that compare reports.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Common;
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// A report saved with --json, or the options of a `cargo xtask qemu` to run, as one word: '--path legacy'.
+    #[arg(value_name = "A", allow_hyphen_values = true)]
+    pub(crate) a: String,
+    /// The other report, likewise.
+    #[arg(value_name = "B", allow_hyphen_values = true)]
+    pub(crate) b: String,
+    /// Topology of the runs that do not name one.
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+    pub(crate) topology: String,
+    /// The differences as JSON, in FILE or as the only thing on standard output [default: text only].
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+}
