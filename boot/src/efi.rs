@@ -1,7 +1,7 @@
 //! The image as an EFI application: what is taken from the firmware before it is left.
 //!
 //! `boot_efi_application` runs on the firmware's map, stack and exception vectors. It finds the
-//! machine's description in the configuration tables, copies the load options and the command line
+//! machine's descriptions in the configuration tables, copies the load options and the command line
 //! file, and exits boot services. Then the head takes the machine over as on any other entry, and
 //! `handed_over` turns the firmware's memory map into one list.
 //!
@@ -79,15 +79,21 @@ mod application {
 
     use super::memory_map::{self, Entry};
     use super::{COMMAND_FILE_LIMIT, CommandFile, Efi, LOAD_OPTIONS_LIMIT, MEMORY_RANGE_LIMIT, command_file};
-    use crate::DescriptionAddress;
     use crate::memory::{self, Kind};
 
     /// EFI_DTB_TABLE_GUID: a device tree blob (UEFI 2.10, section 4.6.1.3).
     const DEVICE_TREE_GUID: Guid = guid!("b1b621d5-f19c-41a5-830b-d9152c69aae0");
 
+    /// Addresses in the configuration tables, unchecked.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Tables {
+        pub(crate) device_tree: Option<PhysAddr>,
+        pub(crate) acpi_rsdp: Option<PhysAddr>,
+    }
+
     /// Data that is kept after boot services are exited.
     struct Taken {
-        description: DescriptionAddress,
+        tables: Tables,
         load_options: [u16; LOAD_OPTIONS_LIMIT],
         load_options_bytes: usize,
         command_file: [u8; COMMAND_FILE_LIMIT],
@@ -111,7 +117,7 @@ mod application {
     unsafe impl Sync for TakenCell {}
 
     static TAKEN: TakenCell = TakenCell(UnsafeCell::new(Taken {
-        description: DescriptionAddress::Nothing,
+        tables: Tables { device_tree: None, acpi_rsdp: None },
         load_options: [0; LOAD_OPTIONS_LIMIT],
         load_options_bytes: 0,
         command_file: [0; COMMAND_FILE_LIMIT],
@@ -156,7 +162,7 @@ mod application {
         IN_BOOT_SERVICES.store(true, Ordering::Relaxed);
         // SAFETY: No other code uses it before boot services are exited.
         let taken = unsafe { &mut *TAKEN.0.get() };
-        taken.description = system::with_config_table(description);
+        taken.tables = system::with_config_table(addresses);
         if let Ok(loaded) = boot::open_protocol_exclusive::<LoadedImage>(image) {
             let bytes = loaded.load_options_as_bytes().unwrap_or_default();
             taken.load_options_bytes = bytes.len();
@@ -179,22 +185,18 @@ mod application {
         0
     }
 
-    /// The description that the configuration tables refer to. A device tree takes precedence:
-    /// firmware that has both got the tree from its user.
-    fn description(tables: &[ConfigTableEntry]) -> DescriptionAddress {
-        let find = |guid| tables.iter().find(|table| table.guid == guid).map(|table| table.address.addr());
-        if let Some(at) = find(DEVICE_TREE_GUID) {
-            DescriptionAddress::DeviceTree(PhysAddr(at as u64))
-        } else if let Some(at) = find(ConfigTableEntry::ACPI2_GUID) {
-            DescriptionAddress::Acpi { rsdp: PhysAddr(at as u64) }
-        } else {
-            DescriptionAddress::Nothing
-        }
+    /// The descriptions of the machine that the configuration tables refer to; the kernel chooses one.
+    fn addresses(tables: &[ConfigTableEntry]) -> Tables {
+        let find = |guid| {
+            let table = tables.iter().find(|table| table.guid == guid)?;
+            Some(PhysAddr(table.address.addr() as u64))
+        };
+        Tables { device_tree: find(DEVICE_TREE_GUID), acpi_rsdp: find(ConfigTableEntry::ACPI2_GUID) }
     }
 
     /// The data that was taken from the firmware. Must be called once, after boot services have
     /// been exited.
-    pub(crate) fn handed_over() -> (DescriptionAddress, Efi) {
+    pub(crate) fn handed_over() -> (Tables, Efi) {
         // SAFETY: The application is over, and this is called once.
         let taken: &'static mut Taken = unsafe { &mut *TAKEN.0.get() };
         let mut listed = memory_map::Listed::default();
@@ -218,6 +220,6 @@ mod application {
             memory: &taken.memory[..listed.count],
             memory_left_out: listed.left_out,
         };
-        (taken.description, efi)
+        (taken.tables, efi)
     }
 }

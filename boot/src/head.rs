@@ -8,7 +8,7 @@ use addr::PhysAddr;
 
 use crate::exception::Exception;
 use crate::page_table::{DEVICE_BLOCK, NORMAL_BLOCK, PAGE_SIZE, TABLE};
-use crate::{DescriptionAddress, Handover, device_access, efi, layout, memory, secondary};
+use crate::{Handover, device_access, efi, layout, memory, secondary};
 
 /// IMAGE_FILE_MACHINE_ARM64 (Microsoft PE format, machine types).
 const PE_MACHINE_ARM64: u16 = 0xaa64;
@@ -163,14 +163,15 @@ unsafe extern "Rust" {
 #[unsafe(no_mangle)]
 extern "C" fn boot_rust_entry(firmware_argument: u64, entry_exception_level: u64, by_efi: u64) -> ! {
     memory::install_final_map();
-    let (description, efi) = if by_efi == 0 {
-        (DescriptionAddress::DeviceTree(PhysAddr(firmware_argument)), None)
+    let (device_tree, acpi_rsdp, efi) = if by_efi == 0 {
+        (Some(PhysAddr(firmware_argument)), None, None)
     } else {
-        let (description, efi) = efi::handed_over();
-        (description, Some(efi))
+        let (tables, efi) = efi::handed_over();
+        (tables.device_tree, tables.acpi_rsdp, Some(efi))
     };
     boot_kernel_main(Handover {
-        description,
+        device_tree,
+        acpi_rsdp,
         efi,
         entry_exception_level: entry_exception_level as u8,
         image: layout::range(layout::image_start(), layout::image_end()),

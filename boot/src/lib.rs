@@ -47,8 +47,11 @@ pub use efi::Efi;
 /// read.
 #[derive(Clone, Copy, Debug)]
 pub struct Handover {
-    /// Address and kind of the machine's description, from the boot loader or EFI firmware.
-    pub description: DescriptionAddress,
+    /// Address of a device tree blob, unchecked: `x0` at entry (0 if there is none), or from an EFI configuration table.
+    pub device_tree: Option<PhysAddr>,
+    /// Address of the root pointer of ACPI tables (ACPI 6.5, section 5.2.5), of revision 2 or above, unchecked, from an
+    /// EFI configuration table.
+    pub acpi_rsdp: Option<PhysAddr>,
     /// Further data from EFI firmware; `None` if the image was entered by the Linux boot protocol.
     pub efi: Option<Efi>,
     /// The exception level at which the image was entered: 1 or 2. Now it is 1.
@@ -57,21 +60,6 @@ pub struct Handover {
     pub image: Range<PhysAddr>,
     /// Memory for the first heap, inside of `image`, mapped, contents undefined. Handed over once.
     pub early_heap: Range<PhysAddr>,
-}
-
-/// Address and kind of the machine's description. Addresses come from the firmware and are
-/// unchecked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DescriptionAddress {
-    /// EFI configuration tables without any of the two below.
-    Nothing,
-    /// A device tree blob: `x0` at entry (0 if there is none), or an EFI configuration table.
-    DeviceTree(PhysAddr),
-    /// ACPI tables, by an EFI configuration table.
-    Acpi {
-        /// The root pointer (ACPI 6.5, section 5.2.5), of revision 2 or above.
-        rsdp: PhysAddr,
-    },
 }
 
 /// Sets the kernel's main function, `fn(Handover) -> !`; the function that a second CPU runs if one

@@ -1,14 +1,13 @@
 //! A run of the kernel, from the handover to the report, in steps that an image's main function puts together.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 
 use core::fmt::Display;
 
 use boot::Handover;
-use firmware::route::{Language, Route, TreeFrom};
+use firmware::route::{Language, Route};
 use pci::EnumerationPolicy;
 use probe::LinuxFirmware;
 use report::{Firmware, Report, Run as RunRecord};
@@ -17,7 +16,7 @@ use crate::error::Error;
 use crate::hardware::Hardware;
 use crate::input::described::Described;
 use crate::input::description;
-use crate::input::handover::{self, Given, HandedOver};
+use crate::input::handover::{self, HandedOver};
 use crate::input::memory;
 use crate::input::options::Options;
 use crate::log;
@@ -73,11 +72,7 @@ impl Run {
         }
         let HandedOver { entry, given, memory, .. } = handed_over;
         let route = Route::choose(entry, self.options.route())?;
-        if let (Route::Tree(TreeFrom::HostFile(file)), Given::Tables { .. }) = (route, &given) {
-            let warning =
-                format!("dtb={file}: this device tree replaces the ACPI tables of the EFI firmware");
-            self.report.warnings.push(warning);
-        }
+        self.report.warnings.extend(route.warning(entry).map(|warning| warning.to_string()));
         let described = description::read(route, entry, given, &self.options)?;
         summary::add_description(&mut self.report, &described.description);
         self.windows.add_description(&described.description);

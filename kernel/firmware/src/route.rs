@@ -1,17 +1,20 @@
 //! Which description of the machine is read: decided here and nowhere else, from what the image was given when it was
 //! entered and from what the command line asks for.
 
-/// How the image was entered, and what description it was given there.
+use core::fmt;
+
+/// How the image was entered, and with which descriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// By the Linux boot protocol: a device tree in x0, and no firmware.
     LinuxBoot,
-    /// By UEFI firmware, with a device tree in the EFI configuration table.
-    UefiTree,
-    /// By UEFI firmware, with ACPI tables in the EFI configuration table.
-    UefiTables,
-    /// By UEFI firmware, with neither.
-    UefiNothing,
+    /// By UEFI firmware.
+    Uefi {
+        /// The EFI configuration tables contain a device tree.
+        tree: bool,
+        /// They contain ACPI tables.
+        tables: bool,
+    },
 }
 
 /// The two languages of descriptions.
@@ -79,6 +82,13 @@ pub enum RouteError {
     NothingFromUefi,
 }
 
+/// Something about a route that the user may not expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteWarning<'a> {
+    /// A device tree in this file replaces the ACPI tables of UEFI firmware.
+    TreeReplacesTables(&'a str),
+}
+
 impl Entry {
     /// Whether firmware has numbered the buses and placed the BARs.
     #[must_use]
@@ -86,38 +96,44 @@ impl Entry {
         self != Self::LinuxBoot
     }
 
-    /// The language of the description that the image was given, or that it was asked to take where there was no
-    /// firmware.
+    /// The language of the description that the image was given; if there are both, or no firmware, the one that was
+    /// asked for.
     #[must_use]
     pub fn language(self, asked: Option<Language>) -> Language {
         match self {
-            Self::LinuxBoot => asked.unwrap_or(Language::DeviceTree),
-            Self::UefiTree | Self::UefiNothing => Language::DeviceTree,
-            Self::UefiTables => Language::Acpi,
+            Self::Uefi { tree: false, tables: true } => Language::Acpi,
+            Self::Uefi { tables: false, .. } => Language::DeviceTree,
+            Self::LinuxBoot | Self::Uefi { tree: true, tables: true } => {
+                asked.unwrap_or(Language::DeviceTree)
+            }
         }
     }
 }
 
 impl<'a> Route<'a> {
-    /// The route for what was given at `entry` and what was `asked` for.
+    /// The route for what was given at `entry` and what was `asked` for. UEFI firmware that gives both a tree and tables
+    /// has the tree from its user, so that is the default.
     ///
     /// # Errors
     ///
     /// See [`RouteError`].
     pub fn choose(entry: Entry, asked: Asked<'a>) -> Result<Self, RouteError> {
         use Language::{Acpi, DeviceTree};
-        let tree = asked.tree_file.map_or(TreeFrom::Entry, TreeFrom::HostFile);
-        let route = match (entry, asked.language, tree) {
-            (Entry::LinuxBoot, Some(Acpi), _) => Self::FwCfgTables(tree),
-            (Entry::UefiTree, Some(Acpi), _) => return Err(RouteError::NoTablesFromUefi),
-            (Entry::UefiTables | Entry::UefiNothing, Some(Acpi), TreeFrom::HostFile(_)) => {
-                return Err(RouteError::TreeForTables);
+        let source = asked.tree_file.map_or(TreeFrom::Entry, TreeFrom::HostFile);
+        let route = match (entry, asked.language, source) {
+            (Entry::LinuxBoot, Some(Acpi), _) => Self::FwCfgTables(source),
+            (Entry::LinuxBoot, _, _) => Self::Tree(source),
+            (Entry::Uefi { tree: true, tables: false }, Some(Acpi), _) => {
+                return Err(RouteError::NoTablesFromUefi);
             }
-            (_, _, TreeFrom::HostFile(_)) => Self::Tree(tree),
-            (Entry::LinuxBoot | Entry::UefiTree, _, TreeFrom::Entry) => Self::Tree(tree),
-            (Entry::UefiTables, Some(DeviceTree), TreeFrom::Entry) => return Err(RouteError::NoTreeFromUefi),
-            (Entry::UefiTables, _, TreeFrom::Entry) => Self::UefiTables,
-            (Entry::UefiNothing, _, TreeFrom::Entry) => return Err(RouteError::NothingFromUefi),
+            (_, Some(Acpi), TreeFrom::HostFile(_)) => return Err(RouteError::TreeForTables),
+            (_, _, TreeFrom::HostFile(_)) => Self::Tree(source),
+            (Entry::Uefi { tree: true, .. }, Some(DeviceTree) | None, _) => Self::Tree(source),
+            (Entry::Uefi { tables: true, .. }, Some(Acpi) | None, _) => Self::UefiTables,
+            (Entry::Uefi { tables: true, .. }, Some(DeviceTree), _) => {
+                return Err(RouteError::NoTreeFromUefi);
+            }
+            (Entry::Uefi { tree: false, tables: false }, _, _) => return Err(RouteError::NothingFromUefi),
         };
         if asked.table_files && matches!(route, Self::Tree(_)) {
             return Err(RouteError::TablesBesideTree);
@@ -126,6 +142,27 @@ impl<'a> Route<'a> {
             return Err(RouteError::LateWithoutTables);
         }
         Ok(route)
+    }
+
+    /// What the user may not expect of the route.
+    #[must_use]
+    pub fn warning(self, entry: Entry) -> Option<RouteWarning<'a>> {
+        match (self, entry) {
+            (Self::Tree(TreeFrom::HostFile(file)), Entry::Uefi { tree: false, tables: true }) => {
+                Some(RouteWarning::TreeReplacesTables(file))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RouteWarning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TreeReplacesTables(file) => {
+                write!(f, "dtb={file}: this device tree replaces the ACPI tables of the EFI firmware")
+            }
+        }
     }
 }
 
@@ -138,6 +175,11 @@ mod tests {
 
     const FILE: Option<&str> = Some("tree.dtb");
 
+    const UEFI_TREE: Entry = Entry::Uefi { tree: true, tables: false };
+    const UEFI_TABLES: Entry = Entry::Uefi { tree: false, tables: true };
+    const UEFI_BOTH: Entry = Entry::Uefi { tree: true, tables: true };
+    const UEFI_NOTHING: Entry = Entry::Uefi { tree: false, tables: false };
+
     fn route(
         entry: Entry,
         language: Option<Language>,
@@ -148,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_was_given_is_read_unless_something_else_was_asked_for() {
-        use Entry::{LinuxBoot, UefiNothing, UefiTables, UefiTree};
+        use Entry::LinuxBoot;
         let host = TreeFrom::HostFile("tree.dtb");
         let given = TreeFrom::Entry;
         for (entry, language, tree_file, expected) in [
@@ -157,19 +199,25 @@ mod tests {
             (LinuxBoot, ACPI, None, Ok(Route::FwCfgTables(given))),
             (LinuxBoot, None, FILE, Ok(Route::Tree(host))),
             (LinuxBoot, ACPI, FILE, Ok(Route::FwCfgTables(host))),
-            (UefiTree, None, None, Ok(Route::Tree(given))),
-            (UefiTree, DT, FILE, Ok(Route::Tree(host))),
-            (UefiTree, ACPI, None, Err(RouteError::NoTablesFromUefi)),
-            (UefiTree, ACPI, FILE, Err(RouteError::NoTablesFromUefi)),
-            (UefiTables, None, None, Ok(Route::UefiTables)),
-            (UefiTables, ACPI, None, Ok(Route::UefiTables)),
-            (UefiTables, DT, None, Err(RouteError::NoTreeFromUefi)),
-            (UefiTables, None, FILE, Ok(Route::Tree(host))),
-            (UefiTables, DT, FILE, Ok(Route::Tree(host))),
-            (UefiTables, ACPI, FILE, Err(RouteError::TreeForTables)),
-            (UefiNothing, None, None, Err(RouteError::NothingFromUefi)),
-            (UefiNothing, ACPI, None, Err(RouteError::NothingFromUefi)),
-            (UefiNothing, None, FILE, Ok(Route::Tree(host))),
+            (UEFI_TREE, None, None, Ok(Route::Tree(given))),
+            (UEFI_TREE, DT, FILE, Ok(Route::Tree(host))),
+            (UEFI_TREE, ACPI, None, Err(RouteError::NoTablesFromUefi)),
+            (UEFI_TREE, ACPI, FILE, Err(RouteError::NoTablesFromUefi)),
+            (UEFI_TABLES, None, None, Ok(Route::UefiTables)),
+            (UEFI_TABLES, ACPI, None, Ok(Route::UefiTables)),
+            (UEFI_TABLES, DT, None, Err(RouteError::NoTreeFromUefi)),
+            (UEFI_TABLES, None, FILE, Ok(Route::Tree(host))),
+            (UEFI_TABLES, DT, FILE, Ok(Route::Tree(host))),
+            (UEFI_TABLES, ACPI, FILE, Err(RouteError::TreeForTables)),
+            (UEFI_BOTH, None, None, Ok(Route::Tree(given))),
+            (UEFI_BOTH, DT, None, Ok(Route::Tree(given))),
+            (UEFI_BOTH, ACPI, None, Ok(Route::UefiTables)),
+            (UEFI_BOTH, None, FILE, Ok(Route::Tree(host))),
+            (UEFI_BOTH, ACPI, FILE, Err(RouteError::TreeForTables)),
+            (UEFI_NOTHING, DT, None, Err(RouteError::NothingFromUefi)),
+            (UEFI_NOTHING, None, None, Err(RouteError::NothingFromUefi)),
+            (UEFI_NOTHING, ACPI, None, Err(RouteError::NothingFromUefi)),
+            (UEFI_NOTHING, None, FILE, Ok(Route::Tree(host))),
         ] {
             assert_eq!(route(entry, language, tree_file), expected, "{entry:?} {language:?} {tree_file:?}");
         }
@@ -178,11 +226,11 @@ mod tests {
     #[test]
     fn table_files_need_tables() {
         let asked = Asked { table_files: true, ..Asked::default() };
-        assert_eq!(Route::choose(Entry::UefiTables, asked), Ok(Route::UefiTables));
+        assert_eq!(Route::choose(UEFI_TABLES, asked), Ok(Route::UefiTables));
         assert_eq!(Route::choose(Entry::LinuxBoot, asked), Err(RouteError::TablesBesideTree));
         // The tree takes the place of the tables, and the files would be passed over.
         let asked = Asked { tree_file: FILE, ..asked };
-        assert_eq!(Route::choose(Entry::UefiTables, asked), Err(RouteError::TablesBesideTree));
+        assert_eq!(Route::choose(UEFI_TABLES, asked), Err(RouteError::TablesBesideTree));
         let asked = Asked { language: ACPI, ..asked };
         assert_eq!(
             Route::choose(Entry::LinuxBoot, asked),
@@ -194,16 +242,25 @@ mod tests {
     fn buses_are_numbered_late_only_where_no_firmware_has_numbered_them() {
         let asked = Asked { numbers_late: true, ..Asked::default() };
         assert_eq!(Route::choose(Entry::LinuxBoot, asked), Err(RouteError::LateWithoutTables));
-        assert_eq!(Route::choose(Entry::UefiTables, asked), Err(RouteError::LateWithoutTables));
+        assert_eq!(Route::choose(UEFI_TABLES, asked), Err(RouteError::LateWithoutTables));
         let asked = Asked { language: ACPI, ..asked };
         assert!(Route::choose(Entry::LinuxBoot, asked).is_ok());
     }
 
     #[test]
     fn a_tree_of_the_host_does_not_change_what_the_firmware_gave() {
-        assert_eq!(Entry::UefiTables.language(None), Language::Acpi);
-        assert_eq!(Entry::UefiTree.language(None), Language::DeviceTree);
+        assert_eq!(UEFI_TABLES.language(None), Language::Acpi);
+        assert_eq!(UEFI_TREE.language(None), Language::DeviceTree);
+        assert_eq!(UEFI_BOTH.language(None), Language::DeviceTree);
+        assert_eq!(UEFI_BOTH.language(ACPI), Language::Acpi);
         assert_eq!(Entry::LinuxBoot.language(None), Language::DeviceTree);
         assert_eq!(Entry::LinuxBoot.language(ACPI), Language::Acpi);
+    }
+    #[test]
+    fn only_a_tree_in_the_place_of_tables_needs_a_warning() {
+        let host = Route::Tree(TreeFrom::HostFile("tree.dtb"));
+        assert_eq!(host.warning(UEFI_TABLES), Some(RouteWarning::TreeReplacesTables("tree.dtb")));
+        assert_eq!(host.warning(UEFI_TREE), None);
+        assert_eq!(Route::UefiTables.warning(UEFI_TABLES), None);
     }
 }

@@ -15,7 +15,7 @@ use probe::Path;
 use crate::error::Error;
 use crate::input::console::{use_conduit, use_console};
 use crate::input::described::{Described, describe_tree};
-use crate::input::handover::Given;
+use crate::input::handover::{Given, GivenTables};
 use crate::input::options::Options;
 use crate::input::{acpi_tables, fw_cfg_tables};
 use crate::log;
@@ -33,26 +33,20 @@ pub(crate) fn read(
     given: Given,
     options: &Options,
 ) -> Result<Described, Error> {
-    let mut described = match (route, given) {
-        (Route::Tree(TreeFrom::Entry), Given::Tree(tree)) => {
-            let tree = *tree?;
-            // The command line, which selects the path, was in the tree.
+    let mut described = match route {
+        Route::Tree(source) => {
+            let tree = take_tree(source, entry, given.tree)?;
+            // The command line, which selects the path, may have been in the tree.
             match map_form(options.path) {
                 MapForm::BySpecifier => tree,
                 form => describe_tree(tree.tree, entry, form)?,
             }
         }
-        (Route::FwCfgTables(TreeFrom::Entry), Given::Tree(tree)) => from_fw_cfg(*tree?, options)?,
-        (Route::Tree(TreeFrom::HostFile(file)), _) => host_tree(file, entry, options)?,
-        (Route::FwCfgTables(TreeFrom::HostFile(file)), _) => {
-            from_fw_cfg(host_tree(file, entry, options)?, options)?
-        }
-        (Route::UefiTables, Given::Tables { rsdp, surroundings }) => {
+        Route::FwCfgTables(source) => from_fw_cfg(take_tree(source, entry, given.tree)?, options)?,
+        Route::UefiTables => {
+            let GivenTables { rsdp, surroundings } = given.tables.ok_or(RouteError::NothingFromUefi)?;
             let tables = acpi_tables::describe(rsdp, &Ram, surroundings, Vec::new(), &options.table_files)?;
             from_tables(tables, Cow::Borrowed(&[]))
-        }
-        (Route::Tree(_) | Route::FwCfgTables(_) | Route::UefiTables, _) => {
-            return Err(RouteError::NothingFromUefi.into());
         }
     };
     let Description { console, psci, findings, .. } = &mut described.description;
@@ -65,12 +59,22 @@ pub(crate) fn read(
     Ok(described)
 }
 
-/// The description in a tree from a file of the host.
-fn host_tree(name: &str, entry: Entry, options: &Options) -> Result<Described, Error> {
-    let file = semihosting::read_file(name);
-    let file = file.map_err(|error| Error::HostFile { option: "dtb", name: name.to_string(), error })?;
-    log!("device tree: {name}, {} bytes", file.len());
-    describe_tree(Cow::Owned(file), entry, map_form(options.path))
+/// The description in the tree that was given at entry, or in a file of the host.
+fn take_tree(
+    source: TreeFrom<'_>,
+    entry: Entry,
+    given: Option<Result<Box<Described>, Error>>,
+) -> Result<Described, Error> {
+    match source {
+        TreeFrom::Entry => given.unwrap_or_else(|| Err(RouteError::NothingFromUefi.into())).map(|tree| *tree),
+        TreeFrom::HostFile(name) => {
+            let file = semihosting::read_file(name);
+            let file =
+                file.map_err(|error| Error::HostFile { option: "dtb", name: name.to_string(), error })?;
+            log!("device tree: {name}, {} bytes", file.len());
+            describe_tree(Cow::Owned(file), entry, MapForm::default())
+        }
+    }
 }
 
 /// The description in the tables that QEMU offers through fw_cfg. `start` describes the machine for

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::PhysAddr;
-use boot::{DescriptionAddress, Handover};
+use boot::Handover;
 use firmware::Description;
 use firmware::acpi::Surroundings;
 use firmware::device_tree::{self, Early, MapForm};
@@ -22,9 +22,9 @@ use crate::machine::blob;
 
 /// The data that was handed over at entry.
 pub struct HandedOver {
-    /// How the image was entered, and with which description.
+    /// How the image was entered, and with which descriptions.
     pub(crate) entry: Entry,
-    /// That description.
+    /// Those descriptions.
     pub(crate) given: Given,
     /// From the EFI load options or the command line file, or else from the description, even if
     /// the rest of the description cannot be read.
@@ -37,15 +37,18 @@ pub struct HandedOver {
     pub(crate) console_absent: Option<Finding>,
 }
 
-/// The description that was given at entry.
-pub(crate) enum Given {
-    /// A device tree, or why it cannot be read. It is read at once because it may contain the
-    /// command line.
-    Tree(Result<Box<Described>, Error>),
-    /// ACPI tables, not read yet, and data that they do not contain.
-    Tables { rsdp: PhysAddr, surroundings: Surroundings },
-    /// Nothing.
-    Nothing,
+/// The descriptions that were given at entry.
+pub(crate) struct Given {
+    /// A device tree, or why it cannot be read. It is read at once because it may contain the command line.
+    pub(crate) tree: Option<Result<Box<Described>, Error>>,
+    /// ACPI tables, not read yet.
+    pub(crate) tables: Option<GivenTables>,
+}
+
+/// ACPI tables, and data that they do not contain.
+pub(crate) struct GivenTables {
+    pub(crate) rsdp: PhysAddr,
+    pub(crate) surroundings: Surroundings,
 }
 
 /// Reads the data of the handover, and uses the console and the PSCI conduit in it.
@@ -53,38 +56,36 @@ pub(crate) fn read(handover: &Handover) -> HandedOver {
     let mut warnings = Vec::new();
     let efi_line = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
     let memory = handover.efi.map(|efi| efi::memory(&efi, &mut warnings));
-    let (entry, early, given) = match handover.description {
-        DescriptionAddress::DeviceTree(at) => {
-            let entry = if handover.efi.is_some() { Entry::UefiTree } else { Entry::LinuxBoot };
-            let (early, described) = read_tree(at, entry);
-            (entry, early, Given::Tree(described.map(Box::new)))
-        }
-        DescriptionAddress::Acpi { rsdp } => {
-            let memory = memory.clone().unwrap_or_default();
-            let surroundings = Surroundings {
-                memory: memory.free.iter().chain(&memory.kept).copied().collect(),
-                reserved: memory.kept,
-                command_line: efi_line.clone().unwrap_or_default(),
-            };
-            (Entry::UefiTables, Early::default(), Given::Tables { rsdp, surroundings })
-        }
-        DescriptionAddress::Nothing => (Entry::UefiNothing, Early::default(), Given::Nothing),
+    let entry = match handover.efi {
+        None => Entry::LinuxBoot,
+        Some(_) => Entry::Uefi { tree: handover.device_tree.is_some(), tables: handover.acpi_rsdp.is_some() },
     };
+    let (early, tree) = handover.device_tree.map(|at| read_tree(at, entry)).unzip();
+    let early = early.unwrap_or_default();
+    let tables = handover.acpi_rsdp.map(|rsdp| {
+        let memory = memory.clone().unwrap_or_default();
+        let surroundings = Surroundings {
+            memory: memory.free.iter().chain(&memory.kept).copied().collect(),
+            reserved: memory.kept,
+            command_line: efi_line.clone().unwrap_or_default(),
+        };
+        GivenTables { rsdp, surroundings }
+    });
     let console_absent = use_console(early.console);
     use_conduit(early.psci);
     let command_line = efi_line.filter(|line| !line.trim().is_empty()).unwrap_or(early.command_line);
-    HandedOver { entry, given, command_line, memory, warnings, console_absent }
+    HandedOver { entry, given: Given { tree, tables }, command_line, memory, warnings, console_absent }
 }
 
 /// The parts of the tree at `at` that are needed at once, and its whole description.
-fn read_tree(at: PhysAddr, entry: Entry) -> (Early, Result<Described, Error>) {
+fn read_tree(at: PhysAddr, entry: Entry) -> (Early, Result<Box<Described>, Error>) {
     // SAFETY: Only `memory::add_to_heap` gives memory to the heap, and it leaves this tree out.
     let tree = match unsafe { blob::device_tree(at) } {
         Ok(tree) => tree,
         Err(error) => return (Early::default(), Err(error.into())),
     };
     match describe_tree(Cow::Borrowed(tree), entry, MapForm::default()) {
-        Ok(described) => (early_of(&described.description), Ok(described)),
+        Ok(described) => (early_of(&described.description), Ok(Box::new(described))),
         Err(error) => (device_tree::early(tree), Err(error)),
     }
 }

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PhysAddr, Range};
-use boot::{DescriptionAddress, Handover};
+use boot::Handover;
 use probe::{Finding, Severity};
 
 use crate::input::described::Described;
@@ -28,7 +28,7 @@ pub(crate) fn add_to_heap(
     let mut reserved: Vec<Range<PhysAddr>> = description.reserved.clone();
     reserved.push(handover.image);
     reserved.extend(Range::from_size(PhysAddr(tree.as_ptr().addr() as u64), tree.len() as u64));
-    if let DescriptionAddress::DeviceTree(at) = handover.description {
+    if let Some(at) = handover.device_tree {
         reserved.extend(Range::from_size(at, u64::from(blob::DEVICE_TREE_LIMIT)));
     }
     let memory = match &from_efi {
