@@ -5,6 +5,9 @@ use alloc::vec::Vec;
 
 use crate::{Device, Report, Run, SCHEMA, Timing, Verdict};
 
+mod fields;
+mod writer;
+
 impl Report {
     /// A report of a run that has not got anywhere yet.
     pub fn new(run: Run) -> Self {
@@ -34,12 +37,8 @@ impl Report {
     }
 
     /// The report as one line of JSON, without the line's end; it begins with `{"schema":`.
-    ///
-    /// # Errors
-    ///
-    /// As `serde_json::to_string`; the types give it no reason.
-    pub fn to_json_line(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
+    pub fn to_json_line(&self) -> String {
+        writer::Writer::object(|json| fields::report(json, self))
     }
 
     /// Reads what [`Self::to_json_line`] wrote. Fields that are not known are passed over.

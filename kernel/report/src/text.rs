@@ -239,23 +239,35 @@ impl fmt::Display for ReservedRegion {
     }
 }
 
-impl fmt::Display for GroupType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl GroupType {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
             Self::Dma => "DMA",
             Self::DmaFq => "DMA-FQ",
             Self::Identity => "identity",
             Self::Unknown => "unknown",
-        })
+        }
+    }
+}
+
+impl fmt::Display for GroupType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Severity {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
     }
 }
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        })
+        f.write_str(self.word())
     }
 }
