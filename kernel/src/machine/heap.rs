@@ -22,8 +22,8 @@ const ORDERS: usize = 33;
 /// Size and alignment of the steps in which the heap grows: a huge page.
 const PIECE: u64 = 2 << 20;
 
-/// Maximum size of the reserve in bytes: four times what the largest device tree file needs, which
-/// exists twice while it is normalised. Memory outside of the reserve is not mapped.
+/// Maximum size of the reserve in bytes, far more than the largest device tree file needs. Memory outside
+/// of the reserve is not mapped.
 pub(crate) const RESERVE_LIMIT: u64 = 256 << 20;
 
 /// Maximum number of ranges in the reserve; further ranges are left out.

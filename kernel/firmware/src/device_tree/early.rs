@@ -5,10 +5,9 @@ use alloc::string::String;
 use probe::Findings;
 
 use super::chosen;
-use super::gate::rebuild;
+use super::gate;
 use super::header::Mode;
 use super::processors;
-use super::tree::Tree;
 use crate::findings::TREE;
 use crate::{Console, PsciConduit};
 
@@ -28,10 +27,9 @@ pub struct Early {
 /// For the road on which [`describe`](super::describe) has failed and someone has to be told.
 #[must_use]
 pub fn early(blob: &[u8]) -> Early {
-    let Ok(sound) = rebuild(blob, Mode::Salvage) else {
+    let Ok(tree) = gate::read(blob, Mode::Salvage) else {
         return Early::default();
     };
-    let tree = Tree::read(&sound);
     // Findings about a tree that is an error already would only hide the error.
     let mut ignored = Findings::about(&TREE);
     Early {

@@ -41,8 +41,6 @@ pub(super) struct Blocks<'a> {
     pub(super) structure: Block<'a>,
     /// Names of properties.
     pub(super) strings: Block<'a>,
-    /// The header's `boot_cpuid_phys`.
-    pub(super) boot_cpu: u32,
 }
 
 /// Bytes and their offset in the blob.
@@ -99,6 +97,6 @@ impl<'a> Blocks<'a> {
         let strings = block("strings", field::STRINGS, field(field::STRINGS_SIZE)?)?;
         let reservations = block("memory reservation", field::RESERVATIONS, RESERVATION_SIZE as u32)?;
         let reservations = Block { bytes: &blob[reservations.offset.min(blob.len())..], ..reservations };
-        Ok(Self { reservations, structure, strings, boot_cpu: field(field::BOOT_CPU)? })
+        Ok(Self { reservations, structure, strings })
     }
 }

@@ -1,8 +1,7 @@
 //! A device tree blob, made into one [`Description`] and one map of IOMMUs.
 //!
-//! Bytes become tokens, checked one by one, and a blob that is safe to walk ([`normalise`]); the `fdt`
-//! crate reads that, and the result is one table of nodes; the other modules read the meaning of it,
-//! one subject each. A fault in the format of the blob is an error, with its place. A fault in what a
+//! Bytes become tokens, checked one by one, and these one table of nodes ([`gate`]); the other modules
+//! read the meaning of it, one subject each. A fault in the format of the blob is an error, with its place. A fault in what a
 //! node says costs that node, and is a finding.
 
 mod address;
@@ -29,7 +28,6 @@ mod windows;
 
 pub use early::{Early, early};
 pub use error::{DeviceTreeError, StructureFault};
-pub use gate::normalise;
 pub use header::total_size;
 pub use map::{DeviceTreeMap, MapForm};
 
@@ -38,7 +36,6 @@ use probe::Findings;
 use crate::Description;
 use crate::findings::TREE;
 use header::Mode;
-use tree::Tree;
 
 /// Reads the whole description of the machine from a device tree blob.
 ///
@@ -57,8 +54,7 @@ pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeE
 ///
 /// As [`describe`].
 pub fn describe_with(blob: &[u8], form: MapForm) -> Result<(Description, DeviceTreeMap), DeviceTreeError> {
-    let sound = gate::rebuild(blob, Mode::Strict)?;
-    let tree = Tree::read(&sound);
+    let tree = gate::read(blob, Mode::Strict)?;
     let mut findings = Findings::about(&TREE);
 
     malformed::report(&tree, &mut findings);

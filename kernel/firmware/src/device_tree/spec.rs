@@ -4,10 +4,8 @@
 pub(super) const HEADER_SIZE: usize = 40;
 /// Longest blob that is read, in bytes; Linux's boot protocol for arm64 sets the same limit.
 pub(super) const MAX_TOTAL_SIZE: usize = 2 << 20;
-/// The version of the format that is read and written.
+/// The version of the format that is read.
 pub(super) const VERSION: u32 = 17;
-/// The oldest version that can read what is written.
-pub(super) const LAST_COMPATIBLE_VERSION: u32 = 16;
 /// First word of a blob.
 pub(super) const MAGIC: u32 = 0xd00d_feed;
 
@@ -20,7 +18,6 @@ pub(super) mod field {
     pub(in crate::device_tree) const RESERVATIONS: usize = 16;
     pub(in crate::device_tree) const VERSION: usize = 20;
     pub(in crate::device_tree) const LAST_COMPATIBLE: usize = 24;
-    pub(in crate::device_tree) const BOOT_CPU: usize = 28;
     pub(in crate::device_tree) const STRINGS_SIZE: usize = 32;
     pub(in crate::device_tree) const STRUCTURE_SIZE: usize = 36;
 }

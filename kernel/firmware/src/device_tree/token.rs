@@ -19,7 +19,7 @@ const MAX_NAME: usize = 255;
 pub(super) enum Token<'a> {
     Begin { name: &'a str },
     End,
-    Property { name: &'a str, value: &'a [u8], name_offset: u32 },
+    Property { name: &'a str, value: &'a [u8] },
     Finish,
 }
 
@@ -64,9 +64,7 @@ impl<'a> Tokens<'a> {
                 let name = self.strings.bytes.get(name_offset as usize..).and_then(c_string);
                 let name = name.ok_or(StructureFault::NameOffset(name_offset))?;
                 match core::str::from_utf8(name) {
-                    Ok(name) if !name.is_empty() && !name.contains('/') => {
-                        Ok(Token::Property { name, value, name_offset })
-                    }
+                    Ok(name) if is_name(name) => Ok(Token::Property { name, value }),
                     _ => Err(StructureFault::Name("a property's name")),
                 }
             }
@@ -85,6 +83,11 @@ impl<'a> Tokens<'a> {
     fn skip(&mut self, bytes: usize) {
         self.at = (self.at + bytes).next_multiple_of(4);
     }
+}
+
+/// Whether it can be the name of a property, or of a node that is not the root.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte != b'/')
 }
 
 /// What stands before the first NUL, which must be within [`MAX_NAME`] bytes.

@@ -1,14 +1,9 @@
 //! A view of the whole tree: nodes with parents and properties, found by index, path or phandle.
 //!
-//! Read once through the `fdt` crate, from a blob that has passed the gate; afterwards every question
-//! is a look into a table.
+//! The gate builds it; afterwards every question is a look into a table.
 
 use alloc::string::String;
 use alloc::vec::Vec;
-
-use fdt::Fdt;
-
-use super::gate::Sound;
 
 /// Number of a node in the order of the blob; the root has 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +18,7 @@ impl NodeIndex {
 }
 
 /// The tree.
+#[derive(Default)]
 pub(super) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     /// Of all nodes, node by node.
@@ -87,12 +83,105 @@ impl<'a> Node<'a> {
 }
 
 /// Which of the properties that every node is asked for it has shown so far.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Seen {
     compatible: bool,
     status: bool,
     /// 0 if there was none.
     phandle: u32,
+}
+
+/// A tree in the making.
+///
+/// The gate decides what may come next: a node inside the root, a property before its node's children.
+#[derive(Default)]
+pub(super) struct Builder<'a> {
+    tree: Tree<'a>,
+    /// The way from the root to the innermost open node.
+    open: Vec<NodeIndex>,
+    /// What the last node has shown.
+    seen: Seen,
+}
+
+impl<'a> Builder<'a> {
+    /// How many nodes are open.
+    pub(super) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.tree.nodes.len()
+    }
+
+    pub(super) fn has_root(&self) -> bool {
+        !self.tree.nodes.is_empty()
+    }
+
+    /// Whether the innermost open node has a child.
+    pub(super) fn has_child(&self) -> bool {
+        self.open.last().is_some_and(|node| node.position() + 1 != self.tree.nodes.len())
+    }
+
+    /// Begins a node inside of the innermost open one.
+    pub(super) fn begin(&mut self, name: &'a str) {
+        let index = NodeIndex(self.tree.nodes.len() as u32);
+        let first = self.tree.properties.len() as u32;
+        self.tree.nodes.push(Node {
+            name,
+            parent: self.open.last().copied(),
+            properties: (first, first),
+            end: index.0 + 1,
+            compatible: &[],
+            is_available: true,
+            cells: [None, None],
+        });
+        self.open.push(index);
+        self.seen = Seen::default();
+    }
+
+    /// Gives the last node a property.
+    pub(super) fn property(&mut self, name: &'a str, value: &'a [u8]) {
+        let Self { tree, seen, .. } = self;
+        let node = NodeIndex(tree.nodes.len() as u32 - 1);
+        let record = &mut tree.nodes[node.position()];
+        let property = Property { name, value };
+        let phandle = seen.phandle;
+        if let Some(property) = record.note(&property, seen) {
+            tree.malformed.push(Malformed { node, property });
+        }
+        record.properties.1 += 1;
+        if seen.phandle != phandle {
+            tree.phandles.push((seen.phandle, node));
+        }
+        tree.properties.push(property);
+    }
+
+    /// Ends the innermost open node, if there is one.
+    pub(super) fn end(&mut self) -> bool {
+        let end = self.tree.nodes.len() as u32;
+        let node = self.open.pop();
+        if let Some(node) = node {
+            self.tree.nodes[node.position()].end = end;
+        }
+        node.is_some()
+    }
+
+    /// Path of the innermost open node.
+    pub(super) fn path(&self) -> String {
+        self.open.last().map_or_else(|| String::from("/"), |node| self.tree.path(*node))
+    }
+
+    /// The tree, with a root if there was none; nodes that are open end here.
+    pub(super) fn finish(mut self, reservations: Vec<(u64, u64)>) -> Tree<'a> {
+        if !self.has_root() {
+            self.begin("");
+        }
+        while self.end() {}
+        self.tree.phandles.sort_unstable();
+        self.tree.reservations = reservations;
+        self.tree
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -102,71 +191,6 @@ struct Property<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// Reads the tree of a blob that has passed the gate.
-    pub(super) fn read(sound: &'a Sound) -> Self {
-        let mut tree = Self {
-            nodes: Vec::with_capacity(sound.depths.len()),
-            properties: Vec::with_capacity(sound.depths.len() * 6),
-            phandles: Vec::new(),
-            reservations: Vec::new(),
-            malformed: Vec::new(),
-        };
-        let fdt = match Fdt::new(&sound.blob) {
-            Ok(fdt) => fdt,
-            Err(error) => unreachable!("the gate writes a header that the crate accepts: {error}"),
-        };
-        let reservations =
-            fdt.memory_reservations().map(|entry| (entry.address() as u64, entry.size() as u64));
-        tree.reservations.extend(reservations);
-
-        // The way from the root to the node before, itself included.
-        let mut open: Vec<NodeIndex> = Vec::new();
-        for (node, depth) in fdt.all_nodes().zip(&sound.depths) {
-            let index = NodeIndex(tree.nodes.len() as u32);
-            tree.close(&mut open, usize::from(*depth));
-            let name = if open.is_empty() { "" } else { node.name };
-            let first = tree.properties.len() as u32;
-            let parent = open.last().copied();
-            let mut record = Node {
-                name,
-                parent,
-                properties: (first, first),
-                end: index.0 + 1,
-                compatible: &[],
-                is_available: true,
-                cells: [None, None],
-            };
-            let mut seen = Seen::default();
-            for property in node.properties() {
-                let property = Property { name: property.name, value: property.value };
-                if let Some(property) = record.note(&property, &mut seen) {
-                    tree.malformed.push(Malformed { node: index, property });
-                }
-                tree.properties.push(property);
-            }
-            record.properties.1 = tree.properties.len() as u32;
-            tree.nodes.push(record);
-            open.push(index);
-            if seen.phandle != 0 {
-                tree.phandles.push((seen.phandle, index));
-            }
-        }
-        tree.close(&mut open, 0);
-        assert_eq!(tree.nodes.len(), sound.depths.len(), "the crate sees every node that passed the gate");
-        tree.phandles.sort_unstable();
-        tree
-    }
-
-    /// Leaves `depth` nodes of `open`; the others end before the next node.
-    fn close(&mut self, open: &mut Vec<NodeIndex>, depth: usize) {
-        let end = self.nodes.len() as u32;
-        while open.len() > depth
-            && let Some(node) = open.pop()
-        {
-            self.nodes[node.position()].end = end;
-        }
-    }
-
     /// Properties of all nodes that are not what their name says, in the order of the blob.
     pub(super) fn malformed(&self) -> &[Malformed] {
         &self.malformed
