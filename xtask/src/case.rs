@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use report::Firmware;
 
+use crate::answer::Answer;
 use crate::expect::Expect;
-use crate::linux::Answer;
 use crate::paths::Paths;
 use crate::topology::Topology;
 

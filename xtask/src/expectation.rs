@@ -10,12 +10,12 @@ use std::path::Path;
 use report::{Report, Severity, Verdict};
 use serde::Deserialize;
 
+use crate::answer::{Answer, NO_DRIVER};
 use crate::capabilities::Capabilities;
 use crate::case::{Case, cases};
 use crate::cli::QemuArgs;
 use crate::expect::{Expect, Translated};
 use crate::judge;
-use crate::linux::{Answer, NO_DRIVER};
 use crate::outcome::{Compared, Kind, Outcome, Stop};
 use crate::paths::Paths;
 use crate::qemu::Start;

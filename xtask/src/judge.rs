@@ -2,8 +2,8 @@
 
 use report::Verdict;
 
+use crate::answer::Answer;
 use crate::expect::Expect;
-use crate::linux::Answer;
 use crate::outcome::{Kind, Outcome};
 
 mod consistency;

@@ -3,6 +3,7 @@
 //! Reports go to standard output, all else to standard error; the exit status is a promise
 //! ([`outcome::Kind::exit_status`]).
 
+mod answer;
 mod boot;
 mod capabilities;
 mod case;
@@ -19,7 +20,7 @@ mod fixture;
 mod growth;
 mod image;
 mod judge;
-mod linux;
+
 mod one_boot;
 mod outcome;
 mod output;

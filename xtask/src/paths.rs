@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use report::Firmware;
 use serde::Deserialize;
 
+use crate::answer::Answer;
 use crate::choices;
 use crate::expect::Expect;
-use crate::linux::Answer;
 use crate::outcome::Kind;
 use crate::output;
 use crate::topology::{Deviation, Topology};

@@ -4,8 +4,8 @@ use report::{Device, Report};
 
 use super::warnings::gave_up_on;
 use super::words::number;
+use crate::answer::{Answer, Function, NO_DRIVER};
 use crate::expect::Expect;
-use crate::linux::{Answer, Function, NO_DRIVER};
 
 /// Our driver of an IOMMU.
 const IOMMU_DRIVER: &str = "virtio-iommu";

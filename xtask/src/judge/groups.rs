@@ -6,8 +6,8 @@ use report::{Group, GroupType, Report};
 
 use super::regions::{Region, linux_region, region, regions_in_words, without_enclosed};
 use super::words::set;
+use crate::answer::Answer;
 use crate::expect::Expect;
-use crate::linux::Answer;
 
 /// Type of a group if the topology does not say.
 const USUAL_TYPE: GroupType = GroupType::Dma;

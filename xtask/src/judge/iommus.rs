@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use report::Report;
 
 use super::words::set;
+use crate::answer::Answer;
 use crate::expect::Expect;
-use crate::linux::Answer;
 
 pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
     let mut found = Vec::new();

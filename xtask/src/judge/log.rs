@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::linux::{Answer, LATE_PROBE};
+use crate::answer::{Answer, LATE_PROBE};
 use crate::outcome::{Outcome, UNTRANSLATED};
 
 /// Compares the warnings that a device was grouped although its driver was already there, and the lines that a map

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use report::{Report, Verdict};
 
+use crate::answer::Answer;
 use crate::expect::Expect;
-use crate::linux::Answer;
 
 /// How a reason for being in no group may begin; the set is closed.
 const REASONS: [&str; 9] = [

@@ -2,8 +2,8 @@
 
 use report::Report;
 
+use crate::answer::{Answer, LATE_PROBE, NO_DRIVER};
 use crate::expect::Expect;
-use crate::linux::{Answer, LATE_PROBE, NO_DRIVER};
 
 /// Compares the warnings with those that are expected, and with what Linux's answer explains.
 pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {

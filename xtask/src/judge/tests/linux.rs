@@ -1,7 +1,7 @@
 //! Answers of Linux.
 
 use super::*;
-use crate::linux::{Function, LATE_PROBE};
+use crate::answer::{Function, LATE_PROBE};
 use crate::outcome::UNTRANSLATED;
 
 /// Breaks one thing of a device.
