@@ -1,11 +1,13 @@
 //! The driver's record of its domains and of their endpoints.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
 
 use crate::by_endpoint::ByEndpoint;
+use crate::request::Request;
 
 /// One mapping of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,14 @@ pub(crate) struct Mapping {
     pub(crate) iova: Range<Iova>,
     pub(crate) phys: PhysAddr,
     pub(crate) flags: u32,
+}
+
+impl Mapping {
+    /// The request that makes it.
+    pub(crate) fn request(&self, domain: u32) -> Request {
+        let Self { iova, phys, flags } = *self;
+        Request::Map { domain, iova, phys, flags }
+    }
 }
 
 /// How a domain translates.
@@ -54,12 +64,12 @@ impl Domain {
         self.mappings.values().copied()
     }
 
-    /// The mappings that share an address with `range`, by address.
-    pub(crate) fn overlapping(&self, range: Range<Iova>) -> Vec<Mapping> {
-        // Mappings do not overlap each other, so only the last one before `range` can reach into it.
-        let before = self.mappings.range(..range.start()).next_back();
-        let inside = self.mappings.range(range.start()..=range.end());
-        before.into_iter().chain(inside).map(|(_, m)| *m).filter(|m| m.iova.overlaps(&range)).collect()
+    /// A mapping that shares an address with `range`.
+    pub(crate) fn overlapping(&self, range: Range<Iova>) -> Option<Mapping> {
+        // Mappings do not overlap each other, so no other one reaches as far as the last that begins
+        // before the end of `range`.
+        let (_, last) = self.mappings.range(..=range.end()).next_back()?;
+        last.iova.overlaps(&range).then_some(*last)
     }
 
     pub(crate) fn insert(&mut self, mapping: Mapping) {
@@ -68,6 +78,38 @@ impl Domain {
 
     pub(crate) fn remove(&mut self, mapping: &Mapping) {
         self.mappings.remove(&mapping.iova.start());
+    }
+
+    /// Removes the mappings in `range` and calls `removed` for each.
+    ///
+    /// # Errors
+    ///
+    /// A mapping that lies in `range` only in part; then nothing is removed.
+    pub(crate) fn take_inside(
+        &mut self,
+        range: Range<Iova>,
+        mut removed: impl FnMut(Mapping),
+    ) -> Result<(), Mapping> {
+        // The usual case: exactly one mapping.
+        if let Entry::Occupied(entry) = self.mappings.entry(range.start())
+            && entry.get().iova == range
+        {
+            removed(entry.remove());
+            return Ok(());
+        }
+        let before = self.mappings.range(..range.start()).next_back();
+        let last = self.mappings.range(..=range.end()).next_back();
+        let split = |(_, mapping): &(&Iova, &Mapping)| {
+            mapping.iova.overlaps(&range) && !range.encloses(&mapping.iova)
+        };
+        if let Some((_, mapping)) = before.into_iter().chain(last).find(split) {
+            return Err(*mapping);
+        }
+        while let Some((start, _)) = self.mappings.range(range.start()..=range.end()).next() {
+            let start = *start;
+            self.mappings.remove(&start).into_iter().for_each(&mut removed);
+        }
+        Ok(())
     }
 }
 

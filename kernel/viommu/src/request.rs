@@ -1,15 +1,14 @@
 //! Encoding of requests, and decoding of their answers (virtio 1.2, section 5.13.6).
 
 use alloc::format;
-use alloc::vec::Vec;
 use core::fmt;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{Refusal, RefusalCause};
-use zerocopy::IntoBytes;
+use zerocopy::{Immutable, IntoBytes};
 
 use crate::death::Death;
-use crate::wire::{self, TAIL_SIZE, request_type};
+use crate::wire::{self, MAX_REQUEST_SIZE, TAIL_SIZE, request_type};
 
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,57 +22,42 @@ pub(crate) enum Request {
 
 impl Request {
     /// The device-readable part.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> RequestBytes {
         let head = |kind| wire::Head { kind, reserved: [0; 3] };
         match *self {
-            Self::Attach { domain, endpoint, bypass } => Vec::from(
-                wire::Attach {
-                    head: head(request_type::ATTACH),
-                    domain: domain.into(),
-                    endpoint: endpoint.0.into(),
-                    flags: if bypass { wire::ATTACH_FLAG_BYPASS } else { 0 }.into(),
-                    reserved: [0; 4],
-                }
-                .as_bytes(),
-            ),
-            Self::Detach { domain, endpoint } => Vec::from(
-                wire::Detach {
-                    head: head(request_type::DETACH),
-                    domain: domain.into(),
-                    endpoint: endpoint.0.into(),
-                    reserved: [0; 8],
-                }
-                .as_bytes(),
-            ),
-            Self::Map { domain, iova, phys, flags } => Vec::from(
-                wire::Map {
-                    head: head(request_type::MAP),
-                    domain: domain.into(),
-                    virt_start: iova.start().0.into(),
-                    virt_end: iova.end().0.into(),
-                    phys_start: phys.0.into(),
-                    flags: flags.into(),
-                }
-                .as_bytes(),
-            ),
-            Self::Unmap { domain, iova } => Vec::from(
-                wire::Unmap {
-                    head: head(request_type::UNMAP),
-                    domain: domain.into(),
-                    virt_start: iova.start().0.into(),
-                    virt_end: iova.end().0.into(),
-                    reserved: [0; 4],
-                }
-                .as_bytes(),
-            ),
-            Self::Probe { endpoint } => Vec::from(
-                wire::Probe {
-                    head: head(request_type::PROBE),
-                    endpoint: endpoint.0.into(),
-                    reserved: [0; 64],
-                }
-                .as_bytes(),
-            ),
+            Self::Attach { domain, endpoint, bypass } => RequestBytes::of(&wire::Attach {
+                head: head(request_type::ATTACH),
+                domain: domain.into(),
+                endpoint: endpoint.0.into(),
+                flags: if bypass { wire::ATTACH_FLAG_BYPASS } else { 0 }.into(),
+                reserved: [0; 4],
+            }),
+            Self::Detach { domain, endpoint } => RequestBytes::of(&wire::Detach {
+                head: head(request_type::DETACH),
+                domain: domain.into(),
+                endpoint: endpoint.0.into(),
+                reserved: [0; 8],
+            }),
+            Self::Map { domain, iova, phys, flags } => RequestBytes::of(&wire::Map {
+                head: head(request_type::MAP),
+                domain: domain.into(),
+                virt_start: iova.start().0.into(),
+                virt_end: iova.end().0.into(),
+                phys_start: phys.0.into(),
+                flags: flags.into(),
+            }),
+            Self::Unmap { domain, iova } => RequestBytes::of(&wire::Unmap {
+                head: head(request_type::UNMAP),
+                domain: domain.into(),
+                virt_start: iova.start().0.into(),
+                virt_end: iova.end().0.into(),
+                reserved: [0; 4],
+            }),
+            Self::Probe { endpoint } => RequestBytes::of(&wire::Probe {
+                head: head(request_type::PROBE),
+                endpoint: endpoint.0.into(),
+                reserved: [0; 64],
+            }),
         }
     }
 
@@ -109,6 +93,26 @@ impl fmt::Display for Request {
             Self::Unmap { domain, iova } => write!(f, "UNMAP of {iova} in domain {domain}"),
             Self::Probe { endpoint } => write!(f, "PROBE of endpoint {endpoint}"),
         }
+    }
+}
+
+/// The device-readable part of a request.
+pub(crate) struct RequestBytes {
+    bytes: [u8; MAX_REQUEST_SIZE],
+    len: usize,
+}
+
+impl RequestBytes {
+    fn of(request: &(impl IntoBytes + Immutable)) -> Self {
+        let (mut bytes, request) = ([0; MAX_REQUEST_SIZE], request.as_bytes());
+        bytes[..request.len()].copy_from_slice(request);
+        Self { bytes, len: request.len() }
+    }
+}
+
+impl AsRef<[u8]> for RequestBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the driver on the model device, which follows the specification and can also break each of
 //! its rules.
 
+mod batch;
 mod domains;
 mod faults;
 mod gone;

@@ -101,20 +101,19 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         }
         let mappings: Vec<Mapping> =
             self.domains.get(id).map(|domain| domain.mappings().collect()).unwrap_or_default();
-        for mapping in mappings {
-            let Mapping { iova, phys, flags } = mapping;
-            if let Err(why) = self.send_map(id, mapping) {
-                if !matches!(why, Failure::Dead(_)) {
-                    let left = self.leave(id, endpoint);
-                    if left.is_err() {
-                        // The endpoint is in a domain that lacks mappings from the record.
-                        self.lose_step();
-                    }
-                }
-                self.domains.settle(endpoint, None);
-                let request = Request::Map { domain: id, iova, phys, flags };
-                return Err(NotEntered { why, request, stayed: false });
+        if mappings.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.send_all(mappings.iter().map(|mapping| mapping.request(id)));
+        for (mapping, outcome) in mappings.iter().zip(outcomes) {
+            let Err(why) = outcome else { continue };
+            // Without its only endpoint, the domain and the mappings that were made cease to exist.
+            if !matches!(why, Failure::Dead(_)) && self.leave(id, endpoint).is_err() {
+                // The endpoint is in a domain that lacks mappings from the record.
+                self.lose_step();
             }
+            self.domains.settle(endpoint, None);
+            return Err(NotEntered { why, request: mapping.request(id), stayed: false });
         }
         Ok(())
     }
@@ -178,7 +177,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     fn check_regions(&self, request: &Request, id: u32, endpoint: EndpointId) -> Result<(), Refusal> {
         let Some(domain) = self.domains.get(id) else { return Ok(()) };
         for region in self.device_regions(endpoint) {
-            if let Some(mapping) = domain.overlapping(region.range).first() {
+            if let Some(mapping) = domain.overlapping(region.range) {
                 let why =
                     format!("{} is mapped, but reserved for the endpoint ({})", mapping.iova, region.range);
                 return Err(refusal(request, RefusalCause::Invalid, &why));
@@ -195,18 +194,16 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         let wanted: Vec<Range<Iova>> =
             identity::extents(self.config.input_range, reserved, self.config.granule());
         let present: Vec<Mapping> = domain.mappings().collect();
-        for mapping in &present {
-            if !wanted.contains(&mapping.iova) {
-                self.drop_mapping(id, *mapping)?;
-            }
-        }
-        for iova in wanted {
-            if present.iter().all(|mapping| mapping.iova != iova) {
-                let flags = map_flag::READ | map_flag::WRITE;
-                self.add_mapping(id, Mapping { iova, phys: PhysAddr(iova.start().0), flags })?;
-            }
-        }
-        Ok(())
+        let (kept, old): (Vec<_>, Vec<_>) =
+            present.into_iter().partition(|mapping| wanted.contains(&mapping.iova));
+        let is_new = |iova: &Range<Iova>| kept.iter().all(|mapping| mapping.iova != *iova);
+        let flags = map_flag::READ | map_flag::WRITE;
+        let new: Vec<_> = wanted
+            .into_iter()
+            .filter(is_new)
+            .map(|iova| Mapping { iova, phys: PhysAddr(iova.start().0), flags })
+            .collect();
+        self.replace_mappings(id, &old, &new)
     }
 
     fn attach_request(&self, id: u32, endpoint: EndpointId) -> Request {
@@ -218,7 +215,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         }
     }
 
-    fn lose_step(&mut self) -> Failure {
+    pub(super) fn lose_step(&mut self) -> Failure {
         Failure::Dead(self.link.die(Death::OutOfStep))
     }
 }

@@ -1,5 +1,7 @@
 //! What happened at a device, in numbers.
 
+use crate::request::Failure;
+
 /// Counters of requests and events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -15,4 +17,15 @@ pub struct Counters {
     pub faults: u64,
     /// Event buffers that were not a record: wrong length, or a reserved field set.
     pub events_ignored: u64,
+}
+
+impl Counters {
+    /// Counts the answer to a request.
+    pub(super) fn count(&mut self, outcome: Result<(), Failure>) {
+        match outcome {
+            Err(Failure::Refused(_)) => self.refused += 1,
+            Err(_) => self.unreadable += 1,
+            Ok(()) => {}
+        }
+    }
 }

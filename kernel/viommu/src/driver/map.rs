@@ -2,14 +2,15 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use addr::{EndpointId, Iova, PhysAddr, Range};
+use addr::{EndpointId, Iova, Range};
 use probe::{Prot, Refusal, RefusalCause, ReservedRegion};
 use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
 
 use crate::clock::Clock;
-use crate::death::Death;
 use crate::domain::{Mapping, Translation};
 use crate::driver::Viommu;
 use crate::features::Features;
@@ -17,13 +18,49 @@ use crate::request::{Failure, Request};
 use crate::wire::map_flag;
 
 impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
-    pub(crate) fn map_range(
-        &mut self,
-        id: u32,
-        iova: Range<Iova>,
-        phys: PhysAddr,
-        prot: Prot,
-    ) -> Result<(), Refusal> {
+    /// Makes mappings, with as few notifications as possible; the result of each.
+    pub(crate) fn map_ranges(&mut self, id: u32, wanted: &[probe::Mapping]) -> Vec<Result<(), Refusal>> {
+        let mut results = Vec::with_capacity(wanted.len());
+        let mut pending = Vec::with_capacity(wanted.len());
+        for (index, mapping) in wanted.iter().enumerate() {
+            let mut admitted = self.admit(id, mapping);
+            if admitted.is_err() && !pending.is_empty() {
+                // It may only overlap a mapping that the device is going to refuse.
+                self.send_pending_maps(id, &mut pending, &mut results);
+                admitted = self.admit(id, mapping);
+            }
+            results.push(admitted.map(|mapping| pending.push((index, mapping))));
+        }
+        self.send_pending_maps(id, &mut pending, &mut results);
+        results
+    }
+
+    /// Removes the mappings in ranges, with as few notifications as possible; the result of each range.
+    ///
+    /// One UNMAP per mapping, so that the state of the others is certain after a refusal.
+    pub(crate) fn unmap_ranges(&mut self, id: u32, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>> {
+        let mut results = Vec::with_capacity(ranges.len());
+        let mut pending = Vec::with_capacity(ranges.len());
+        for (index, range) in ranges.iter().enumerate() {
+            results.push(self.take_mappings(id, *range, |mapping| pending.push((index, mapping))));
+        }
+        let mappings: Vec<_> = pending.iter().map(|(_, mapping)| *mapping).collect();
+        for ((first, mapping), outcome) in pending.iter().zip(self.send_unmaps(id, &mappings)) {
+            let Err(failure) = outcome else { continue };
+            // The mapping stays, so it also stays for the later ranges that contain a part of it.
+            let refusal = Request::Unmap { domain: id, iova: mapping.iova }.refused(failure);
+            for (result, range) in results.iter_mut().zip(ranges).skip(*first) {
+                if result.is_ok() && range.overlaps(&mapping.iova) {
+                    *result = Err(refusal.clone());
+                }
+            }
+        }
+        results
+    }
+
+    /// Checks a mapping and puts it into the record.
+    fn admit(&mut self, id: u32, wanted: &probe::Mapping) -> Result<Mapping, Refusal> {
+        let probe::Mapping { iova, phys, prot } = *wanted;
         let flags = flags_of(prot);
         let mapping = Mapping { iova, phys, flags };
         let request = Request::Map { domain: id, iova, phys, flags };
@@ -32,64 +69,102 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         if let Some((cause, why)) = self.objection(id, &mapping, prot) {
             return Err(refusal(&request, cause, &why));
         }
-        self.add_mapping(id, mapping).map_err(|failure| request.refused(failure))
+        self.record(id, mapping);
+        Ok(mapping)
     }
 
-    pub(crate) fn unmap_range(&mut self, id: u32, iova: Range<Iova>) -> Result<(), Refusal> {
+    /// Sends the mappings of `pending`, and puts the refusals into `results` at their indices.
+    fn send_pending_maps(
+        &mut self,
+        id: u32,
+        pending: &mut Vec<(usize, Mapping)>,
+        results: &mut [Result<(), Refusal>],
+    ) {
+        let mappings: Vec<_> = pending.iter().map(|(_, mapping)| *mapping).collect();
+        for ((index, mapping), outcome) in pending.drain(..).zip(self.send_maps(id, &mappings)) {
+            results[index] = outcome.map_err(|failure| mapping.request(id).refused(failure));
+        }
+    }
+
+    /// Takes the mappings in a range out of the record.
+    fn take_mappings(
+        &mut self,
+        id: u32,
+        iova: Range<Iova>,
+        taken: impl FnMut(Mapping),
+    ) -> Result<(), Refusal> {
         let request = Request::Unmap { domain: id, iova };
         self.check_request(&request)?;
         self.check_paging(&request, id)?;
-        let inside = self.domains.get(id).map(|domain| domain.overlapping(iova)).unwrap_or_default();
-        if let Some(split) = inside.iter().find(|mapping| !iova.encloses(&mapping.iova)) {
-            let why = format!("would split the mapping of {}", split.iova);
-            return Err(refusal(&request, RefusalCause::Range, &why));
-        }
-        for mapping in inside {
-            self.drop_mapping(id, mapping).map_err(|failure| request.refused(failure))?;
-        }
-        Ok(())
-    }
-
-    /// Puts a mapping into the record and, if the domain is live, into the device: both or neither.
-    pub(crate) fn add_mapping(&mut self, id: u32, mapping: Mapping) -> Result<(), Failure> {
-        if self.is_live(id) {
-            self.send_map(id, mapping)?;
-        }
-        if let Some(domain) = self.domains.get_mut(id) {
-            domain.insert(mapping);
-        }
-        Ok(())
-    }
-
-    /// Sends MAP; if the answer leaves the result open, removes the mapping.
-    pub(crate) fn send_map(&mut self, id: u32, mapping: Mapping) -> Result<(), Failure> {
-        let Mapping { iova, phys, flags } = mapping;
-        self.send(Request::Map { domain: id, iova, phys, flags }).map_err(|failure| {
-            if failure.leaves_doubt() && self.send(Request::Unmap { domain: id, iova }).is_err() {
-                return Failure::Dead(self.link.die(Death::OutOfStep));
-            }
-            failure
+        let Some(domain) = self.domains.get_mut(id) else { return Ok(()) };
+        domain.take_inside(iova, taken).map_err(|split| {
+            refusal(&request, RefusalCause::Range, &format!("would split the mapping of {}", split.iova))
         })
     }
 
-    /// Takes a mapping out of the device, if the domain is live, and out of the record: both or neither.
-    ///
-    /// One UNMAP per mapping, so that the state of the others is certain after a refusal.
-    pub(crate) fn drop_mapping(&mut self, id: u32, mapping: Mapping) -> Result<(), Failure> {
-        if self.is_live(id) {
-            let request = Request::Unmap { domain: id, iova: mapping.iova };
-            match self.send(request) {
-                // Removing a mapping that does not exist succeeds, so a second request is harmless.
-                Err(failure) if failure.leaves_doubt() => {
-                    self.send(request).map_err(|_| Failure::Dead(self.link.die(Death::OutOfStep)))?;
-                }
-                outcome => outcome?,
+    /// Removes mappings and makes others in their place; stops at the first failure of each step.
+    pub(crate) fn replace_mappings(
+        &mut self,
+        id: u32,
+        old: &[Mapping],
+        new: &[Mapping],
+    ) -> Result<(), Failure> {
+        for mapping in old {
+            if let Some(domain) = self.domains.get_mut(id) {
+                domain.remove(mapping);
             }
         }
-        if let Some(domain) = self.domains.get_mut(id) {
-            domain.remove(&mapping);
+        self.send_unmaps(id, old).into_iter().collect::<Result<(), _>>()?;
+        for mapping in new {
+            self.record(id, *mapping);
         }
-        Ok(())
+        self.send_maps(id, new).into_iter().collect()
+    }
+
+    fn record(&mut self, id: u32, mapping: Mapping) {
+        if let Some(domain) = self.domains.get_mut(id) {
+            domain.insert(mapping);
+        }
+    }
+
+    /// Puts mappings from the record into the device, if the domain is live. What fails is in neither
+    /// afterwards; if an answer leaves that open, one UNMAP settles it.
+    pub(crate) fn send_maps(&mut self, id: u32, mappings: &[Mapping]) -> Vec<Result<(), Failure>> {
+        if !self.is_live(id) {
+            return vec![Ok(()); mappings.len()];
+        }
+        let mut outcomes = self.send_all(mappings.iter().map(|mapping| mapping.request(id)));
+        for (mapping, outcome) in mappings.iter().zip(&mut outcomes) {
+            let Err(failure) = outcome else { continue };
+            let undo = Request::Unmap { domain: id, iova: mapping.iova };
+            if failure.leaves_doubt() && self.send(undo).is_err() {
+                *failure = self.lose_step();
+            }
+            if let Some(domain) = self.domains.get_mut(id) {
+                domain.remove(mapping);
+            }
+        }
+        outcomes
+    }
+
+    /// Takes mappings that are not in the record any more out of the device, if the domain is live. What
+    /// fails is in both afterwards; if an answer leaves that open, a second UNMAP settles it.
+    pub(crate) fn send_unmaps(&mut self, id: u32, mappings: &[Mapping]) -> Vec<Result<(), Failure>> {
+        if !self.is_live(id) {
+            return vec![Ok(()); mappings.len()];
+        }
+        let request = |mapping: &Mapping| Request::Unmap { domain: id, iova: mapping.iova };
+        let mut outcomes = self.send_all(mappings.iter().map(request));
+        for (mapping, outcome) in mappings.iter().zip(&mut outcomes) {
+            // Removing a mapping that does not exist succeeds, so a second request is harmless.
+            if outcome.is_err_and(Failure::leaves_doubt) {
+                *outcome = self.send(request(mapping)).map_err(|_| self.lose_step());
+            }
+            if outcome.is_err() {
+                self.record(id, *mapping);
+            }
+        }
+        outcomes
     }
 
     pub(crate) fn is_live(&self, id: u32) -> bool {
@@ -134,7 +209,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
             return Some((RefusalCause::Unsupported, "the device does not have MMIO mappings".into()));
         }
         let domain = self.domains.get(id)?;
-        if let Some(other) = domain.overlapping(iova).first() {
+        if let Some(other) = domain.overlapping(iova) {
             return Some((RefusalCause::Invalid, format!("overlaps the mapping of {}", other.iova)));
         }
         let (endpoint, region) = domain.members().find_map(|endpoint| {

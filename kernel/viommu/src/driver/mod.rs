@@ -8,6 +8,7 @@ mod ops;
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use addr::EndpointId;
@@ -21,11 +22,12 @@ use crate::config::{self, CPU_PAGE_SIZE, Config};
 use crate::death::Death;
 use crate::domain::Domains;
 use crate::features::Features;
+use crate::limits::MAX_BATCH;
 use crate::queue::Link;
 use crate::request::{Failure, Request, judge};
 use crate::start::{identify, negotiate};
 use crate::start_error::StartError;
-use crate::wire::{MAX_REQUEST_SIZE, TAIL_SIZE, config_offset};
+use crate::wire::{Map, Probe, TAIL_SIZE, config_offset};
 
 pub use counters::Counters;
 
@@ -82,8 +84,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     fn bring_up(link: &mut Link<H, T, C>) -> Result<(u64, Features, Config), StartError> {
         let (transport, clock) = link.parts();
         let (offered, features, config) = negotiate(transport, clock)?;
-        let probe_bytes = MAX_REQUEST_SIZE + config.probe_size as usize + TAIL_SIZE;
-        link.open(probe_bytes.next_multiple_of(8))?;
+        link.open(request_memory(config.probe_size))?;
         Ok((offered, features, config))
     }
 
@@ -169,15 +170,40 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         if self.link.death().is_none() {
             self.counters.requests += 1;
         }
-        let used = self.link.exchange(&request.bytes(), answer).map_err(Failure::Dead)?;
+        let used = self.link.exchange(request.bytes().as_ref(), answer).map_err(Failure::Dead)?;
         let outcome = judge(used, answer);
-        match outcome {
-            Err(Failure::Refused(_)) => self.counters.refused += 1,
-            Err(_) => self.counters.unreadable += 1,
-            Ok(()) => {}
-        }
+        self.counters.count(outcome);
         outcome
     }
+
+    /// Sends requests whose answers are only a status, with as few notifications as possible; the result
+    /// of each, in order.
+    pub(crate) fn send_all(
+        &mut self,
+        requests: impl ExactSizeIterator<Item = Request>,
+    ) -> Vec<Result<(), Failure>> {
+        let count = requests.len();
+        let mut outcomes = vec![None; count];
+        let counters = &mut self.counters;
+        if self.link.death().is_none() {
+            counters.requests += count as u64;
+        }
+        let exchanged =
+            self.link.exchange_all(requests.map(|request| request.bytes()), |index, used, answer| {
+                let outcome = judge(used, answer);
+                counters.count(outcome);
+                outcomes[index] = Some(outcome);
+            });
+        let unanswered = exchanged.map_err(Failure::Dead);
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or(unanswered)).collect()
+    }
+}
+
+/// Bytes for the largest request, or for as many MAPs as the queue holds, and their answers.
+fn request_memory(probe_size: u32) -> usize {
+    let probe = size_of::<Probe>() + probe_size as usize + TAIL_SIZE;
+    let maps = MAX_BATCH * (size_of::<Map>() + TAIL_SIZE).next_multiple_of(16);
+    probe.next_multiple_of(16).max(maps)
 }
 
 /// Violations of the specification that do not stop the driver.

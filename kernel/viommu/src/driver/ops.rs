@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{
-    Accepted, DomainHandle, DomainKind, IommuOps, Prot, Refusal, RefusalCause, ReservedKind, ReservedRegion,
+    Accepted, DomainHandle, DomainKind, IommuOps, Mapping, Prot, Refusal, RefusalCause, ReservedKind,
+    ReservedRegion,
 };
 use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
@@ -119,11 +120,19 @@ impl<H: Hal, T: Transport, C: Clock> IommuOps for Viommu<H, T, C> {
         phys: PhysAddr,
         prot: Prot,
     ) -> Result<(), Refusal> {
-        self.map_range(domain.0, iova, phys, prot)
+        self.map_ranges(domain.0, &[Mapping { iova, phys, prot }]).pop().unwrap_or(Ok(()))
     }
 
     fn unmap(&mut self, domain: DomainHandle, iova: Range<Iova>) -> Result<(), Refusal> {
-        self.unmap_range(domain.0, iova)
+        self.unmap_ranges(domain.0, &[iova]).pop().unwrap_or(Ok(()))
+    }
+
+    fn map_all(&mut self, domain: DomainHandle, mappings: &[Mapping]) -> Vec<Result<(), Refusal>> {
+        self.map_ranges(domain.0, mappings)
+    }
+
+    fn unmap_all(&mut self, domain: DomainHandle, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>> {
+        self.unmap_ranges(domain.0, ranges)
     }
 
     fn aperture(&self) -> Range<Iova> {

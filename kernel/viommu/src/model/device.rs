@@ -1,6 +1,7 @@
 //! A virtio-iommu as specified (virtio 1.2, section 5.13.6), strict with the driver: a request that
 //! a driver must not send fails the test.
 
+use core::iter;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::vec;
 use std::vec::Vec;
@@ -98,6 +99,10 @@ pub struct Device {
     pub does_not_move: bool,
     /// How the next requests are served; [`Serve::Well`] when it is empty.
     pub script: VecDeque<Serve>,
+    /// Serves requests that are there at the same time in the reverse order.
+    pub reverses: bool,
+    /// How often the driver notified each queue.
+    pub notifications: [u64; 2],
     /// Requests that were put off, and the number of polls until each is answered.
     pending: Vec<(u32, Chain)>,
     /// How often the driver has waited.
@@ -143,6 +148,8 @@ impl Device {
             bypass_writable: true,
             does_not_move: false,
             script: VecDeque::new(),
+            reverses: false,
+            notifications: [0; 2],
             pending: Vec::new(),
             ticks: 0,
             accesses_left: None,
@@ -246,8 +253,15 @@ impl Device {
     /// If the driver breaks a rule.
     pub fn notified(&mut self, queue: u16) {
         assert_eq!(self.status & 0x4f, 0xf, "a queue is notified only while the device runs");
+        self.notifications[usize::from(queue)] += 1;
         if queue == 0 {
-            while let Some(chain) = self.queues[0].as_mut().and_then(Ring::take) {
+            // All of them first: serving one may overwrite the rings.
+            let mut chains: Vec<_> =
+                iter::from_fn(|| self.queues[0].as_mut().and_then(Ring::take)).collect();
+            if self.reverses {
+                chains.reverse();
+            }
+            for chain in chains {
                 match self.script.pop_front().unwrap_or(Serve::Well) {
                     Serve::Never => self.log.push(chain.readable),
                     Serve::NeedsReset => self.status |= 64,

@@ -30,10 +30,10 @@ use crate::event::{Event, EventError};
 use crate::limits::{EVENT_BUFFERS, QUEUE_SIZE};
 use crate::start::{FEATURES_AGREED, reset};
 use crate::start_error::StartError;
-use crate::wire::{EVENT_QUEUE, REQUEST_QUEUE};
+use crate::wire::{EVENT_QUEUE, REQUEST_QUEUE, TAIL_SIZE};
 use buffers::Buffers;
 use events::Events;
-use requests::Requests;
+use requests::{Requests, Returned};
 
 /// Content of a buffer before the device writes: not a status, a valid property or a valid record.
 const POISON: u8 = 0xff;
@@ -128,15 +128,46 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         let mut used = 0;
         self.unless_dead(|link| {
             let requests = link.idle_queue()?;
-            let posted = requests.post(request, answer.len()).map_err(Death::QueueBroken)?;
+            let posted = requests.post(0, request, answer.len()).map_err(Death::QueueBroken)?;
             assert!(posted, "a request fits the empty queue");
             link.notify_requests();
-            link.wait_for_answers(|requests| {
-                used = requests.take(answer)?.unwrap_or_default();
-                Ok(())
-            })
+            link.wait_for_answers(answer, |_, length, _| used = length)
         })?;
         Ok(used)
+    }
+
+    /// Sends many requests, each of which is answered with a status alone, as many as the queue holds with
+    /// one notification. Calls `answered` for each, with its number, its used length and its answer, in
+    /// the order in which the device answers.
+    ///
+    /// # Errors
+    ///
+    /// The device is dead, or is given up because of one of them; the requests whose answers came before
+    /// have been answered, it is not known which others were executed.
+    ///
+    /// # Panics
+    ///
+    /// If a request is empty or larger than [`open`](Self::open) was told.
+    pub(crate) fn exchange_all<R: AsRef<[u8]>>(
+        &mut self,
+        requests: impl Iterator<Item = R>,
+        mut answered: impl FnMut(usize, u32, &[u8]),
+    ) -> Result<(), Death> {
+        let mut requests = requests.enumerate().peekable();
+        self.unless_dead(|link| {
+            while requests.peek().is_some() {
+                let queue = link.idle_queue()?;
+                while let Some((tag, request)) = requests.peek()
+                    && queue.post(*tag, request.as_ref(), TAIL_SIZE).map_err(Death::QueueBroken)?
+                {
+                    requests.next();
+                }
+                assert!(queue.count() > 0, "a request fits the empty queue");
+                link.notify_requests();
+                link.wait_for_answers(&mut [0; TAIL_SIZE], &mut answered)?;
+            }
+            Ok(())
+        })
     }
 
     /// Sends one request whose descriptors the caller chooses, and waits for its answer: the used
@@ -196,24 +227,30 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         }
     }
 
-    /// Calls `take` for each answer until nothing is in flight.
+    /// Copies each answer to `answer` and calls `answered`, until nothing is in flight.
     ///
     /// # Errors
     ///
-    /// An error of `take`, or the deadline for all of them has passed.
+    /// The used ring is wrong, or the deadline for all of them has passed.
     fn wait_for_answers(
         &mut self,
-        mut take: impl FnMut(&mut Requests<H>) -> Result<(), Death>,
+        answer: &mut [u8],
+        mut answered: impl FnMut(usize, u32, &[u8]),
     ) -> Result<(), Death> {
         let Some(requests) = &mut self.requests else { return Err(NOT_OPEN) };
-        let mut failed = None;
+        let mut wrong = None;
         let done = wait_until(&self.clock, REQUEST_DEADLINE_US, || {
-            while requests.count() > 0 && requests.is_answered() && failed.is_none() {
-                failed = take(requests).err();
+            // Not more than are in flight: each turn takes one or ends the wait.
+            while requests.count() > 0 && wrong.is_none() {
+                match requests.take(answer) {
+                    Ok(Some(Returned { tag, used })) => answered(tag, used, answer),
+                    Ok(None) => return false,
+                    Err(death) => wrong = Some(death),
+                }
             }
-            requests.count() == 0 || failed.is_some()
+            true
         });
-        match failed {
+        match wrong {
             Some(death) => Err(death),
             None if done => Ok(()),
             None => Err(Death::Silent { status: self.transport.get_status().bits() }),

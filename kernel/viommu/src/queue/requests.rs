@@ -34,11 +34,20 @@ pub(super) struct Requests<H: Hal> {
     pub(super) used: usize,
 }
 
-/// The places of the two parts of a chain: offset and length.
+/// One chain: which request it is, and the places of its two parts, offset and length.
 #[derive(Clone, Copy)]
 struct Chain {
+    tag: usize,
     readable: (usize, usize),
     writable: (usize, usize),
+}
+
+/// A chain that the device has returned.
+pub(super) struct Returned {
+    /// What [`Requests::post`] was given.
+    pub(super) tag: usize,
+    /// The number of bytes that the device claims to have written; not checked.
+    pub(super) used: u32,
 }
 
 impl<H: Hal> Requests<H> {
@@ -48,7 +57,7 @@ impl<H: Hal> Requests<H> {
         Ok(Self { queue, buffers, in_flight: vec![None; QUEUE_SIZE], count: 0, used: 0 })
     }
 
-    /// Adds a request; returns whether there was room for it.
+    /// Adds a request, known to the caller by `tag`; returns whether there was room for it.
     ///
     /// # Errors
     ///
@@ -57,7 +66,7 @@ impl<H: Hal> Requests<H> {
     /// # Panics
     ///
     /// If one of the parts is empty.
-    pub(super) fn post(&mut self, request: &[u8], answer_len: usize) -> Result<bool, Error> {
+    pub(super) fn post(&mut self, tag: usize, request: &[u8], answer_len: usize) -> Result<bool, Error> {
         let readable = (self.used, request.len());
         let writable = ((self.used + request.len()).next_multiple_of(ALIGNMENT), answer_len);
         let end = (writable.0 + answer_len).next_multiple_of(ALIGNMENT);
@@ -76,20 +85,20 @@ impl<H: Hal> Requests<H> {
         // confirmed reset.
         let head = unsafe { self.queue.add(&[input], &mut [output]) }?;
         let place = self.in_flight.get_mut(usize::from(head)).ok_or(Error::WrongToken)?;
-        *place = Some(Chain { readable, writable });
+        *place = Some(Chain { tag, readable, writable });
         self.used = end;
         self.count += 1;
         Ok(true)
     }
 
-    /// The used length of the next chain that the device has returned; its answer is copied to `answer`.
+    /// The next chain that the device has returned; its answer is copied to `answer`.
     ///
-    /// The used length is what the device claims to have written, and not checked. Bytes that the device did not write read as 0xff.
+    /// Bytes that the device did not write read as 0xff.
     ///
     /// # Errors
     ///
     /// The used ring names a chain that is not in flight.
-    pub(super) fn take(&mut self, answer: &mut [u8]) -> Result<Option<u32>, Death> {
+    pub(super) fn take(&mut self, answer: &mut [u8]) -> Result<Option<Returned>, Death> {
         let Some(head) = self.queue.peek_used() else { return Ok(None) };
         let Some(chain) = self.in_flight.get_mut(usize::from(head)).and_then(Option::take) else {
             return Err(Death::WrongChain { found: head });
@@ -109,7 +118,7 @@ impl<H: Hal> Requests<H> {
         }
         let wanted = answer.len().min(chain.writable.1);
         self.buffers.read(chain.writable.0, &mut answer[..wanted]);
-        Ok(Some(used))
+        Ok(Some(Returned { tag: chain.tag, used }))
     }
 
     /// The number of chains in flight.

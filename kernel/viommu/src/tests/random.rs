@@ -6,12 +6,14 @@ use std::vec;
 use std::vec::Vec;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
-use probe::{DomainHandle, DomainKind, IommuOps, Prot};
+use probe::{DomainHandle, DomainKind, IommuOps, Mapping, Prot, Refusal};
 use proptest::prelude::*;
 
 use super::properties::resv_mem;
 use crate::identity::extents;
 use crate::model::{Device, Serve, TestViommu, live_pages, reclaim, start};
+
+const PHYS: PhysAddr = PhysAddr(0x4000_0000);
 
 #[derive(Clone, Debug)]
 enum Call {
@@ -21,6 +23,8 @@ enum Call {
     Detach(u32, u32),
     Map(u32, u64, u64),
     Unmap(u32, u64, u64),
+    MapAll(u32, Vec<(u64, u64)>),
+    UnmapAll(u32, Vec<(u64, u64)>),
     Probe(u32),
     Break(Serve),
 }
@@ -28,6 +32,7 @@ enum Call {
 fn call() -> impl Strategy<Value = Call> {
     let domain = 0u32..5;
     let endpoint = 0u32..5;
+    let list = proptest::collection::vec((0u64..12, 1u64..3), 1..6);
     // No false statuses: a driver cannot detect a device that answers OK and does nothing, or that
     // denies an endpoint that it has (INVAL, NOENT).
     let serve = prop_oneof![
@@ -44,6 +49,8 @@ fn call() -> impl Strategy<Value = Call> {
         8 => (domain.clone(), endpoint.clone()).prop_map(|(d, e)| Call::Attach(d, e)),
         3 => (domain.clone(), endpoint.clone()).prop_map(|(d, e)| Call::Detach(d, e)),
         6 => (domain.clone(), 0u64..12, 1u64..4).prop_map(|(d, p, n)| Call::Map(d, p, n)),
+        3 => (domain.clone(), list.clone()).prop_map(|(d, l)| Call::MapAll(d, l)),
+        3 => (domain.clone(), list).prop_map(|(d, l)| Call::UnmapAll(d, l)),
         3 => (domain, 0u64..12, 1u64..6).prop_map(|(d, p, n)| Call::Unmap(d, p, n)),
         1 => endpoint.prop_map(Call::Probe),
         5 => serve.prop_map(Call::Break),
@@ -96,29 +103,62 @@ fn run(viommu: &mut TestViommu<'_>, device: &RefCell<Device>, naive: &mut Naive,
         }
         Call::Map(domain, first, count) => {
             let iova = pages(*first, *count);
-            if viommu.map(handle(domain), iova, PhysAddr(0x4000_0000), prot).is_ok() {
-                let mappings = naive.mapped.get_mut(domain).expect("a domain that was created");
-                let clear = |(start, end): (&u64, &u64)| *end < iova.start().0 || iova.end().0 < *start;
-                assert!(mappings.iter().all(clear), "no overlap");
-                mappings.insert(iova.start().0, iova.end().0);
-            }
+            let result = viommu.map(handle(domain), iova, PHYS, prot);
+            mapped(naive, *domain, &[(iova, result)]);
+        }
+        Call::MapAll(domain, list) => {
+            let wanted: Vec<_> = list.iter().map(|(first, count)| pages(*first, *count)).collect();
+            let batch: Vec<_> = wanted.iter().map(|iova| Mapping { iova: *iova, phys: PHYS, prot }).collect();
+            let results = viommu.map_all(handle(domain), &batch);
+            assert_eq!(results.len(), batch.len());
+            mapped(naive, *domain, &wanted.into_iter().zip(results).collect::<Vec<_>>());
         }
         Call::Unmap(domain, first, count) => {
             let iova = pages(*first, *count);
-            let outcome = viommu.unmap(handle(domain), iova);
-            let Some(mappings) = naive.mapped.get_mut(domain) else { return };
-            let inside = |start: &u64, end: &u64| iova.start().0 <= *start && *end <= iova.end().0;
-            if outcome.is_ok() {
-                mappings.retain(|start, end| !inside(start, end));
-            } else if let Some(state) = device.borrow().domains.get(domain) {
-                // The mappings before the refused one have been removed.
-                mappings.retain(|start, end| !inside(start, end) || state.mappings.contains_key(start));
-            }
+            let result = viommu.unmap(handle(domain), iova);
+            unmapped(device, naive, *domain, &[(iova, result)]);
+        }
+        Call::UnmapAll(domain, list) => {
+            let ranges: Vec<_> = list.iter().map(|(first, count)| pages(*first, *count)).collect();
+            let results = viommu.unmap_all(handle(domain), &ranges);
+            assert_eq!(results.len(), ranges.len());
+            unmapped(device, naive, *domain, &ranges.into_iter().zip(results).collect::<Vec<_>>());
         }
         Call::Probe(endpoint) => {
             let _ = viommu.probe_device(&[EndpointId(*endpoint)]);
         }
         Call::Break(serve) => device.borrow_mut().script.push_back(*serve),
+    }
+}
+
+/// Adds the mappings that were made: none of them overlaps another one.
+fn mapped(naive: &mut Naive, domain: u32, results: &[(Range<Iova>, Result<(), Refusal>)]) {
+    for (iova, result) in results {
+        if result.is_ok() {
+            let mappings = naive.mapped.get_mut(&domain).expect("a domain that was created");
+            let clear = |(start, end): (&u64, &u64)| *end < iova.start().0 || iova.end().0 < *start;
+            assert!(mappings.iter().all(clear), "no overlap");
+            mappings.insert(iova.start().0, iova.end().0);
+        }
+    }
+}
+
+/// Removes the mappings that were removed: all in a range without a refusal, and in one with a refusal
+/// those that the device does not have any more.
+fn unmapped(
+    device: &RefCell<Device>,
+    naive: &mut Naive,
+    domain: u32,
+    results: &[(Range<Iova>, Result<(), Refusal>)],
+) {
+    let Some(mappings) = naive.mapped.get_mut(&domain) else { return };
+    for (iova, result) in results {
+        let inside = |start: &u64, end: &u64| iova.start().0 <= *start && *end <= iova.end().0;
+        if result.is_ok() {
+            mappings.retain(|start, end| !inside(start, end));
+        } else if let Some(state) = device.borrow().domains.get(&domain) {
+            mappings.retain(|start, end| !inside(start, end) || state.mappings.contains_key(start));
+        }
     }
 }
 
@@ -151,10 +191,12 @@ proptest! {
     fn driver_and_device_agree_after_every_call_or_the_device_is_given_up(
         calls in proptest::collection::vec(call(), 1..80),
         does_not_move: bool,
+        reverses: bool,
     ) {
         let before = live_pages();
         let mut model = Device::new(&[0, 1, 2, 3]);
         model.does_not_move = does_not_move;
+        model.reverses = reverses;
         // PROBE must come first: reserved regions are known before an endpoint is attached.
         model.properties.insert(3, resv_mem(0, 0x5000, 0x5fff));
         model.reserved.insert(3, [(0x5000, 0x5fff)].into());
