@@ -256,8 +256,7 @@ impl Device {
         self.notifications[usize::from(queue)] += 1;
         if queue == 0 {
             // All of them first: serving one may overwrite the rings.
-            let mut chains: Vec<_> =
-                iter::from_fn(|| self.queues[0].as_mut().and_then(Ring::take)).collect();
+            let mut chains: Vec<_> = iter::from_fn(|| self.queues[0].as_mut().and_then(Ring::take)).collect();
             if self.reverses {
                 chains.reverse();
             }

@@ -91,6 +91,11 @@ impl<H: Hal> Events<H> {
         self.queue.should_notify()
     }
 
+    /// Frees nothing that the device may still access: neither the buffers nor the rings.
+    pub(super) fn leak(self) {
+        core::mem::forget(*self.queue);
+    }
+
     /// The memory, after the device has confirmed a reset.
     pub(super) fn into_buffers(self) -> Buffers<H> {
         self.buffers

@@ -305,7 +305,8 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
                 unsafe { buffers.free() };
             }
         } else {
-            core::mem::forget((requests, events));
+            requests.into_iter().for_each(Requests::leak);
+            events.into_iter().for_each(Events::leak);
         }
         stopped
     }
