@@ -73,7 +73,7 @@ impl Replay {
             (Ok(()), _) => None,
             // Another path has nothing to go on with where the one has that the step was written for.
             (Err(ScenarioError::Impossible(..)), Step::Go(..)) => Some(String::new()),
-            (Err(ScenarioError::Impossible(_, why)), _) => Some(why.to_owned()),
+            (Err(ScenarioError::Impossible(_, why)), _) => Some(why.to_string()),
             (Err(error), _) => Some(error.to_string()),
         };
         let at = self.taken.len();

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use addr::PciAddress;
 use pci::{AcsFlags, ConfigAccess, EnumerationPolicy, FunctionKind, Numbering, Resources, RootBus, Topology};
 
-use crate::error::ScenarioError;
+use crate::error::{DeviceError, ScenarioError};
 use crate::spec::{Device, Scenario};
 
 /// Registers by function and offset, in double words. An absent register reads as zero, an absent
@@ -136,13 +136,11 @@ fn check(at: PciAddress, device: &Device, kind: FunctionKind) -> Result<(), Scen
     let malformed = |why| Err(ScenarioError::Malformed(device.name.clone(), why));
     let is_port = matches!(kind, RootPort | UpstreamPort | DownstreamPort);
     match device.buses {
-        Some((first, last)) if first > last || first <= at.bus => {
-            malformed("the buses behind it must come after its own, the lowest one first")
-        }
+        Some((first, last)) if first > last || first <= at.bus => malformed(DeviceError::BusOrder),
         Some(_) if !is_port && !matches!(kind, Conventional | PcieToPciBridge) => {
-            malformed("only a bridge or a port has buses behind it")
+            malformed(DeviceError::NotABridge)
         }
-        None if is_port => malformed("a port has at least one bus behind it"),
+        None if is_port => malformed(DeviceError::PortWithoutBus),
         _ => Ok(()),
     }
 }

@@ -30,7 +30,7 @@ mod two_cpus;
 mod world;
 
 pub use choice::Choice;
-pub use error::ScenarioError;
+pub use error::{DeviceError, ScenarioError, StepError};
 #[cfg(feature = "explore")]
 pub use explore::{Broken, Exploration, Limits, explore};
 pub use plan::Plan;

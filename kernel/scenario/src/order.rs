@@ -5,14 +5,13 @@
 //! of the same steps follow the same rules ([`World::choices`](crate::World::choices)).
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::PciAddress;
 
 use crate::config;
-use crate::error::ScenarioError;
+use crate::error::{ScenarioError, StepError};
 use crate::spec::{Device, Scenario};
 use crate::step::Step;
 
@@ -51,7 +50,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
         let text = step.to_string();
         let nth = seen.entry(text.clone()).or_default();
         let why = match step {
-            Step::Go(..) | Step::Rest if is_boot => Err("boot steps always run to completion".to_string()),
+            Step::Go(..) | Step::Rest if is_boot => Err(StepError::BootStep),
             _ => machine.take(step),
         };
         if let Err(why) = why {
@@ -69,11 +68,9 @@ struct Machine<'s> {
 }
 
 impl<'s> Machine<'s> {
-    fn take(&mut self, step: &'s Step) -> Result<(), String> {
+    fn take(&mut self, step: &'s Step) -> Result<(), StepError> {
         match step {
-            Step::Add(name) if self.present.contains(&**name) => {
-                Err("the device is already present".to_string())
-            }
+            Step::Add(name) if self.present.contains(&**name) => Err(StepError::AlreadyPresent),
             Step::Add(name) => {
                 self.may_add(name)?;
                 self.present.insert(name);
@@ -88,51 +85,48 @@ impl<'s> Machine<'s> {
             Step::Unbind(name) | Step::Rebind(name) | Step::Override(name, _) => self.must_be_there(name),
             Step::Register(name) => match self.registered.insert(name) {
                 true => Ok(()),
-                false => Err("the driver is already registered".to_string()),
+                false => Err(StepError::AlreadyRegistered),
             },
             Step::Go(..) | Step::Rest | Step::Expire => Ok(()),
         }
     }
 
-    fn must_be_there(&self, name: &str) -> Result<(), String> {
-        if self.present.contains(name) { Ok(()) } else { Err("the device is not present".to_string()) }
+    fn must_be_there(&self, name: &str) -> Result<(), StepError> {
+        if self.present.contains(name) { Ok(()) } else { Err(StepError::NotPresent) }
     }
 
     fn device(&self, name: &str) -> Option<&'s Device> {
         self.scenario.devices.iter().find(|device| device.name == name)
     }
 
-    fn may_add(&self, name: &str) -> Result<(), String> {
+    fn may_add(&self, name: &str) -> Result<(), StepError> {
         let Some(device) = self.device(name) else { return Ok(()) };
         let is_absent = |other: &&Device| !self.present.contains(&*other.name);
         for other in self.scenario.devices.iter().filter(is_absent) {
             if leads_to(other, device) {
-                return Err(format!("{}, the bridge above it, is not present", other.name));
+                return Err(StepError::BridgeNotPresent(other.name.clone()));
             }
             let (first, at) = (config::address(other), config::address(device));
             if let (Some(first), Some(at)) = (first, at)
                 && is_first_of(first, at)
             {
-                return Err(format!("{}, function 0 of its slot, is not present", other.name));
+                return Err(StepError::FunctionZeroNotPresent(other.name.clone()));
             }
         }
         Ok(())
     }
 
-    fn may_remove(&self, name: &str) -> Result<(), String> {
+    fn may_remove(&self, name: &str) -> Result<(), StepError> {
         let Some(device) = self.device(name) else { return Ok(()) };
         let is_present = |other: &&Device| self.present.contains(&*other.name);
-        let behind: Vec<&str> = self
+        let behind: Vec<String> = self
             .scenario
             .devices
             .iter()
             .filter(is_present)
             .filter(|other| leads_to(device, other))
-            .map(|other| &*other.name)
+            .map(|other| other.name.clone())
             .collect();
-        match behind[..] {
-            [] => Ok(()),
-            _ => Err(format!("{} must be removed before it", behind.join(", "))),
-        }
+        if behind.is_empty() { Ok(()) } else { Err(StepError::LeadsTo(behind)) }
     }
 }

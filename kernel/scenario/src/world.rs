@@ -12,7 +12,7 @@ use probe::{
     Activity, BusId, Core, DeviceId, DmaState, DomainPolicy, InstanceState, NewDevice, Path, Unit, Verdict,
 };
 
-use crate::error::ScenarioError;
+use crate::error::{ScenarioError, StepError};
 use crate::firmware::{ScenarioMap, node};
 use crate::model::{Handle, Platform};
 use crate::order;
@@ -128,20 +128,18 @@ impl World {
         let Some(id) = self.present[place] else {
             if let Step::Add(_) = step {
                 if !self.is_host_bound(place) {
-                    return impossible("the host bridge is not bound");
+                    return impossible(StepError::HostBridgeNotBound);
                 }
                 self.add(place);
                 return Ok(());
             }
-            return impossible("the device is not present");
+            return impossible(StepError::NotPresent);
         };
         match step {
-            Step::Add(_) => return impossible("the device is already present"),
+            Step::Add(_) => return impossible(StepError::AlreadyPresent),
             Step::Go(_, nth) if self.go(id, *nth) => {}
-            Step::Go(..) => return impossible("nothing is in progress or queued for it"),
-            _ if self.core.is_busy(id) => {
-                return impossible("the device is being added or bound");
-            }
+            Step::Go(..) => return impossible(StepError::NothingInProgress),
+            _ if self.core.is_busy(id) => return impossible(StepError::Busy),
             Step::Remove(_) => {
                 self.core.remove_device(id);
                 self.present[place] = None;
@@ -150,7 +148,7 @@ impl World {
             Step::Unbind(_) => self.core.unbind(id),
             Step::Rebind(_) => self.core.rebind(id),
             Step::Override(_, driver) => self.core.override_driver(id, driver.as_deref()),
-            Step::Register(_) | Step::Expire | Step::Rest => return impossible("the step has no device"),
+            Step::Register(_) | Step::Expire | Step::Rest => return impossible(StepError::NoDevice),
         }
         Ok(())
     }

@@ -11,6 +11,7 @@
 pub mod aml;
 mod arena;
 mod bytes;
+mod console;
 mod error;
 pub mod fw_cfg;
 mod gate;
@@ -29,14 +30,12 @@ mod viot;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use ::acpi::address::{AddressSpace, GenericAddress};
-use ::acpi::spcr::SpcrInterfaceType;
 use ::acpi::{AcpiHandler, AcpiTables};
 use addr::{CpuAffinity, PhysAddr, Range};
 use probe::{Findings, Severity};
 
+use crate::Description;
 use crate::ranges::merge;
-use crate::{Console, Description};
 
 pub use arena::Arena;
 pub use error::AcpiError;
@@ -47,7 +46,7 @@ pub use map::AcpiMap;
 use crate::findings::TABLES;
 use aml::Namespace;
 use host_bridge::Selection;
-use typed::{Serial, Typed};
+use typed::Typed;
 
 /// Tables whose contents are used; all others are passed over, which a log should say.
 #[must_use]
@@ -107,7 +106,7 @@ fn describe_with(
         findings.add("acpi-table-missing", Severity::Error, "FACP", what);
     }
     let (cpus, affinities) = cpus(tables, &mut findings);
-    let console = console(typed, &namespace, &mut findings);
+    let console = console::console(typed, &namespace, &mut findings);
     let description = Description {
         memory,
         reserved: merge(surroundings.reserved),
@@ -144,45 +143,4 @@ fn cpus(tables: &Tables, findings: &mut Findings) -> (u32, Vec<CpuAffinity>) {
         findings.add("madt-entry-broken", Severity::Warning, &place, what);
     }
     ((affinities.len() as u32).max(1), affinities.into_iter().flatten().collect())
-}
-
-/// The console that the SPCR names; its registers are as long as the device in the namespace says.
-fn console(typed: &Typed, namespace: &Namespace, findings: &mut Findings) -> Option<Console> {
-    /// Space of a PL011's registers (Arm DDI 0183, section 3.1).
-    const PL011_SIZE: u64 = 0x1000;
-    let registers = pl011(typed.serial.as_ref()?).and_then(|start| {
-        let known =
-            namespace.devices().iter().flat_map(platform::registers).find(|range| range.start() == start);
-        let registers = known.or_else(|| Range::from_size(start, PL011_SIZE));
-        registers.ok_or_else(|| "the registers exceed the address space".into())
-    });
-    match registers {
-        Ok(registers) => Some(Console::Pl011(registers)),
-        Err(why) => {
-            let what = alloc::format!("{why}; there is no UART console");
-            findings.add("console-unknown", Severity::Warning, "SPCR", &what);
-            None
-        }
-    }
-}
-
-/// Where the registers of a PL011 begin, or of one that has the same data and flag registers.
-fn pl011(serial: &Serial) -> Result<PhysAddr, String> {
-    use SpcrInterfaceType::{ArmPL011, ArmSBSAGeneric, ArmSBSAGeneric32bit};
-    let kind = serial.kind;
-    if !matches!(kind, ArmPL011 | ArmSBSAGeneric | ArmSBSAGeneric32bit) {
-        return Err(alloc::format!("interface type {kind:?} at 0x24 is not a PL011"));
-    }
-    match &serial.base {
-        Some(Ok(GenericAddress {
-            address_space: AddressSpace::SystemMemory,
-            address: address @ 1..,
-            ..
-        })) => Ok(PhysAddr(*address)),
-        Some(Ok(GenericAddress { address_space, address, .. })) => {
-            Err(alloc::format!("base address {address:#x} at 0x28 in {address_space:?} is not in memory"))
-        }
-        Some(Err(_)) => Err("the base address at 0x28 has an invalid address space or access size".into()),
-        None => Err("the base address at 0x28 is 0".into()),
-    }
 }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use addr::{PciSpace, PciWindow, Range};
 use probe::{Findings, Severity};
 
-use super::address::{Cells, MAX_RANGES, Reg, child_cells, number, translate};
+use super::address::{AddressError, Cells, MAX_RANGES, Reg, child_cells, number, translate};
 use super::tree::{NodeIndex, Tree};
 use crate::findings::TREE;
 
@@ -26,6 +26,17 @@ mod phys_hi {
     pub(super) const SPACE_IO: u32 = 1;
     pub(super) const SPACE_MEMORY_32: u32 = 2;
     pub(super) const SPACE_MEMORY_64: u32 = 3;
+}
+
+/// An entry of `ranges` that does not describe a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum WindowError {
+    #[error("first cell {flags:#x} means configuration space, which has no window")]
+    ConfigurationSpace { flags: u32 },
+    #[error("{size:#x} bytes at bus address {bus_start:#x} do not fit into {bits} bits")]
+    TooLarge { size: u128, bus_start: u64, bits: u32 },
+    #[error("CPU address {address:#x}: {error}")]
+    Cpu { address: u128, error: AddressError },
 }
 
 /// The windows that `ranges` describes, and those that Linux sees there if they are others; what cannot be one is
@@ -99,13 +110,17 @@ fn with_cells(tree: &Tree, node: NodeIndex, inner: Cells, findings: &mut Finding
 }
 
 /// One entry of `ranges`; none for an empty one.
+///
+/// # Errors
+///
+/// It does not describe a window.
 fn window(
     tree: &Tree,
     bus: NodeIndex,
     entry: &[u8],
     inner: Cells,
     outer: Cells,
-) -> Result<Option<PciWindow>, String> {
+) -> Result<Option<PciWindow>, WindowError> {
     let (child, rest) = entry.split_at(4 * inner.address);
     let (parent, length) = rest.split_at(4 * outer.address);
     let (flags, bus_start) = child.split_at(4);
@@ -118,14 +133,15 @@ fn window(
         phys_hi::SPACE_IO => (PciSpace::Io, 32),
         phys_hi::SPACE_MEMORY_32 => (PciSpace::Memory32, 64),
         phys_hi::SPACE_MEMORY_64 => (PciSpace::Memory64, 64),
-        _ => return Err(format!("first cell {flags:#x} means configuration space, which has no window")),
+        _ => return Err(WindowError::ConfigurationSpace { flags }),
     };
     let bus_end = u128::from(bus_start) + size;
     if bus_end > 1 << bits {
-        return Err(format!("{size:#x} bytes at bus address {bus_start:#x} do not fit into {bits} bits"));
+        return Err(WindowError::TooLarge { size, bus_start, bits });
     }
-    let cpu = translate(tree, bus, Reg { address: number(parent), size });
-    let cpu = cpu.map_err(|error| format!("CPU address {:#x}: {error}", number(parent)))?;
+    let address = number(parent);
+    let cpu = translate(tree, bus, Reg { address, size });
+    let cpu = cpu.map_err(|error| WindowError::Cpu { address, error })?;
     Ok(Some(PciWindow { space, prefetchable: flags & phys_hi::PREFETCHABLE != 0, bus_start, cpu }))
 }
 

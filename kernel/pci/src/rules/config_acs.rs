@@ -53,26 +53,37 @@ impl ConfigAcs {
     }
 }
 
+/// An entry that cannot be parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum EntryError {
+    #[error("expected FLAGS@DEVICE")]
+    NoDevice,
+    #[error("expected 7 flags: DT EC UF CR RR TB SV")]
+    TooManyFlags,
+    #[error("expected flags 0, 1 or x")]
+    NotAFlag,
+    #[error("expected a device [DOMAIN:]BUS:DEV.FN[/DEV.FN]* or pci:VENDOR:DEVICE[:SUBVENDOR:SUBDEVICE]")]
+    NotADevice,
+}
+
 impl Entry {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let (digits, device) = text.split_once('@').ok_or("expected FLAGS@DEVICE")?;
+    fn parse(text: &str) -> Result<Self, EntryError> {
+        let (digits, device) = text.split_once('@').ok_or(EntryError::NoDevice)?;
         let (mut mask, mut flags) = (AcsFlags::empty(), AcsFlags::empty());
         for (bit, digit) in digits.bytes().rev().enumerate() {
             let named = 1_u16.checked_shl(bit as u32).map_or(AcsFlags::empty(), AcsFlags::from_bits_retain);
             match digit {
                 b'x' | b'X' => continue,
                 b'0' | b'1' if !AcsFlags::NAMED.contains(named) || named.is_empty() => {
-                    return Err("expected 7 flags: DT EC UF CR RR TB SV");
+                    return Err(EntryError::TooManyFlags);
                 }
                 b'0' => {}
                 b'1' => flags |= named,
-                _ => return Err("expected flags 0, 1 or x"),
+                _ => return Err(EntryError::NotAFlag),
             }
             mask |= named;
         }
-        let device = Selector::parse(device).ok_or(
-            "expected a device [DOMAIN:]BUS:DEV.FN[/DEV.FN]* or pci:VENDOR:DEVICE[:SUBVENDOR:SUBDEVICE]",
-        )?;
+        let device = Selector::parse(device).ok_or(EntryError::NotADevice)?;
         Ok(Self { text: text.to_string(), mask, flags, device })
     }
 }

@@ -5,6 +5,7 @@
 //! used (PMCG, RMR, IWB) are findings that say so.
 
 mod check;
+mod error;
 mod node;
 mod parser;
 mod table;

@@ -10,6 +10,7 @@ use probe::{Findings, Severity};
 use crate::acpi::bytes::Bytes;
 use crate::acpi::spec::iort::{self as spec, DEVICE_ID_VALID, SINGLE_MAPPING, kind};
 
+use super::error::NodeError;
 use super::node::{Kind, Mapping, Node};
 use super::table::Iort;
 
@@ -43,9 +44,9 @@ fn read_nodes(table: Bytes<'_>, findings: &mut Findings) -> Vec<Node> {
     let mut mappings_left = MAX_MAPPINGS;
     for number in 0..count {
         let read = if nodes.len() >= MAX_NODES {
-            Err(format!("there are more than {MAX_NODES} nodes"))
+            Err(NodeError::TooMany { limit: MAX_NODES })
         } else if at < HEADER_SIZE {
-            Err(format!("the offset is below {HEADER_SIZE:#x}"))
+            Err(NodeError::InsideHeader { header: HEADER_SIZE })
         } else {
             read_node(table, at, &mut mappings_left, findings)
         };
@@ -70,18 +71,17 @@ fn read_node(
     at: usize,
     mappings_left: &mut usize,
     findings: &mut Findings,
-) -> Result<(Node, usize), String> {
-    let cut = || format!("it exceeds the table of {:#x} bytes", table.len());
-    let header = table.read::<spec::Node>(at).ok_or_else(cut)?;
+) -> Result<(Node, usize), NodeError> {
+    let cut = NodeError::Cut { table: table.len() };
+    let header = table.read::<spec::Node>(at).ok_or(cut)?;
     let length = usize::from(header.length);
     if length < NODE_HEADER_SIZE {
-        return Err(format!("length is {length:#x}, expected at least {NODE_HEADER_SIZE:#x}"));
+        return Err(NodeError::TooShort { length, expected: NODE_HEADER_SIZE });
     }
-    let node = table.part(at, length).ok_or_else(cut)?;
+    let node = table.part(at, length).ok_or(cut)?;
     let kind_number = header.kind;
     let kind = read_kind(kind_number, node);
-    let kind =
-        kind.ok_or_else(|| format!("length {length:#x} is too short for a node of type {kind_number}"))?;
+    let kind = kind.ok_or(NodeError::TooShortForType { length, kind: kind_number })?;
     let count = usize::try_from(header.mapping_count.get()).unwrap_or(usize::MAX);
     let first = usize::try_from(header.mapping_offset.get()).unwrap_or(usize::MAX);
     let mut mappings = Vec::new();
@@ -89,8 +89,7 @@ fn read_node(
     if count > 0 && first > 0 {
         let bytes = count.checked_mul(MAPPING_SIZE).filter(|_| count <= *mappings_left);
         let list = bytes.and_then(|bytes| node.part(first, bytes)).and_then(|part| part.list());
-        let list =
-            list.ok_or_else(|| format!("{count} ID mappings at {first:#x} do not fit into the node"))?;
+        let list = list.ok_or(NodeError::MappingsCut { count, at: first })?;
         *mappings_left -= count;
         mappings = list.iter().map(mapping).collect();
     }

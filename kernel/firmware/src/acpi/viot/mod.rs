@@ -4,6 +4,7 @@
 //! its header: Linux reads past the end of a table that is cut there.
 
 mod check;
+mod error;
 mod node;
 mod parser;
 mod table;

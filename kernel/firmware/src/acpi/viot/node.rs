@@ -1,7 +1,4 @@
-//! One node of a VIOT: bytes to what it contains.
-
-use alloc::format;
-use alloc::string::String;
+//! One node of a VIOT: from bytes to its content.
 
 use addr::{EndpointId, PciAddress, PhysAddr, RequesterId};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -9,6 +6,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 use crate::acpi::bytes::Bytes;
 use crate::acpi::spec::viot::{self as spec, kind};
 
+use super::error::NodeError;
 use super::table::{IommuPlace, MmioEndpoint, PciRange};
 
 /// Bytes of what all nodes begin with.
@@ -28,19 +26,26 @@ pub(super) enum Body {
 }
 
 /// The node at `at`, all of it.
-pub(super) fn node(table: Bytes<'_>, at: usize) -> Result<Bytes<'_>, String> {
+///
+/// # Errors
+///
+/// The table does not contain all of it.
+pub(super) fn node(table: Bytes<'_>, at: usize) -> Result<Bytes<'_>, NodeError> {
+    let table_length = table.len();
     let length = table.read::<spec::Node>(at).map(|header| usize::from(header.length));
-    let length = length.ok_or_else(|| format!("the header exceeds the table of {:#x} bytes", table.len()))?;
+    let length = length.ok_or(NodeError::HeaderCut { table: table_length })?;
     if length < NODE_HEADER_SIZE {
-        return Err(format!("length is {length:#x}, expected at least {NODE_HEADER_SIZE:#x}"));
+        return Err(NodeError::TooShort { length, expected: NODE_HEADER_SIZE });
     }
-    table
-        .part(at, length)
-        .ok_or_else(|| format!("{length:#x} bytes exceed the table of {:#x} bytes", table.len()))
+    table.part(at, length).ok_or(NodeError::Cut { length, table: table_length })
 }
 
 /// Reads the body of a node that is whole.
-pub(super) fn body(node: Bytes<'_>) -> Result<Body, String> {
+///
+/// # Errors
+///
+/// It is too short for its type.
+pub(super) fn body(node: Bytes<'_>) -> Result<Body, NodeError> {
     let kind = node.u8(0).unwrap_or_default();
     Ok(match kind {
         kind::PCI_RANGE => {
@@ -81,11 +86,10 @@ pub(super) fn body(node: Bytes<'_>) -> Result<Body, String> {
 }
 
 /// A node of this kind, if it is long enough for one.
-fn whole<'a, T>(kind: u8, node: Bytes<'a>) -> Result<&'a T, String>
+fn whole<'a, T>(kind: u8, node: Bytes<'a>) -> Result<&'a T, NodeError>
 where
     T: FromBytes + Immutable + KnownLayout + Unaligned,
 {
-    node.read(0).ok_or_else(|| {
-        format!("length is {:#x}, expected at least {:#x} for type {kind}", node.len(), size_of::<T>())
-    })
+    let (length, expected) = (node.len(), size_of::<T>());
+    node.read(0).ok_or(NodeError::TooShortForType { length, expected, kind })
 }

@@ -9,6 +9,7 @@ use probe::{Findings, Severity};
 use crate::acpi::bytes::Bytes;
 use crate::acpi::spec::viot as spec;
 
+use super::error::OutputError;
 use super::node::{Body, Raw, body, node};
 use super::table::{Iommu, IommuPlace, MmioEndpoint, PciRange, Viot, node_place};
 
@@ -138,15 +139,19 @@ impl Parser<'_, '_> {
     }
 
     /// The IOMMU node at an offset that was not among the nodes.
-    fn output(&self, at: usize) -> Result<IommuPlace, &'static str> {
+    ///
+    /// # Errors
+    ///
+    /// There is no such node.
+    fn output(&self, at: usize) -> Result<IommuPlace, OutputError> {
         if at < self.first_node {
-            return Err("is before the first node");
+            return Err(OutputError::BeforeFirstNode);
         }
-        let node = node(self.table, at).map_err(|_| "is outside the table")?;
+        let node = node(self.table, at).map_err(|_| OutputError::OutsideTable)?;
         match body(node) {
             Ok(Body::Iommu(place)) => Ok(place),
-            Ok(_) => Err("is not an IOMMU node"),
-            Err(_) => Err("is too short for an IOMMU node"),
+            Ok(_) => Err(OutputError::NotAnIommu),
+            Err(_) => Err(OutputError::TooShort),
         }
     }
 }
