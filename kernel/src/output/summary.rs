@@ -199,8 +199,20 @@ fn iommu_findings(core: &Core<Handle>, bound: &Bound) -> Vec<Finding> {
         |id: &str, severity, sentence| Finding { id: id.into(), severity, device: name.clone(), sentence };
     let mut driver = bound.iommu.borrow_mut();
     let mut findings = Vec::new();
-    for fault in driver.poll_faults() {
-        findings.push(entry("dma-fault", report::Severity::Warning, fault.to_string()));
+    let faults = driver.poll_faults();
+    if faults.overflow {
+        let sentence = format!(
+            "the event queue was full after {} faults; the IOMMU may have dropped further ones",
+            faults.count()
+        );
+        findings.push(entry("dma-faults-lost", report::Severity::Warning, sentence));
+    }
+    for fault in faults {
+        let sentence = match fault.count {
+            1 => fault.to_string(),
+            count => format!("{fault}, {count} times"),
+        };
+        findings.push(entry("dma-fault", report::Severity::Warning, sentence));
     }
     for remark in driver.remarks() {
         findings.push(entry("iommu-remark", report::Severity::Warning, remark.clone()));

@@ -1,6 +1,6 @@
 //! Fault records of the event queue (virtio 1.2, section 5.13.6.8), decoded and gathered.
 
-use alloc::vec::Vec;
+use alloc::vec::{self, Vec};
 use core::fmt;
 
 use addr::{EndpointId, Iova};
@@ -43,8 +43,8 @@ pub struct Fault {
     pub endpoint: EndpointId,
     /// The lowest address of them, if the device gave one.
     pub address: Option<Iova>,
-    /// The number of merged records; at least 1.
-    pub records: u32,
+    /// The number of accesses: of records that were merged; at least 1.
+    pub count: u64,
 }
 
 impl fmt::Display for Fault {
@@ -88,22 +88,58 @@ pub(crate) fn decode(record: &[u8; FAULT_SIZE]) -> Option<Fault> {
         },
         endpoint: EndpointId(record.endpoint.get()),
         address: flag(fault_flag::ADDRESS).then_some(Iova(record.address.get())),
-        records: 1,
+        count: 1,
     })
 }
 
-/// Adds `fault` to `faults`; merges it with one of the same kind in the same granule.
-pub(crate) fn gather(faults: &mut Vec<Fault>, fault: Fault, granule: u64) {
-    let place = |fault: &Fault| fault.address.map(|address| address.0 & !(granule - 1));
-    let same = |other: &&mut Fault| {
-        (other.reason, other.access, other.endpoint) == (fault.reason, fault.access, fault.endpoint)
-            && place(other) == place(&fault)
-    };
-    match faults.iter_mut().find(same) {
-        Some(other) => {
-            other.address = other.address.min(fault.address);
-            other.records = other.records.saturating_add(fault.records);
+/// The answer to a poll: what the device reported since the one before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Faults, in the order in which the first access of each was reported.
+    pub faults: Vec<Fault>,
+    /// Whether the device was found without a buffer for another record: it may have dropped any number
+    /// of them beyond [`count`](Self::count).
+    ///
+    /// QEMU 7.2 to 11.1 drop them, and only log "no buffer available in event queue".
+    pub overflow: bool,
+}
+
+impl Faults {
+    /// The number of accesses in all faults.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.faults.iter().map(|fault| fault.count).sum()
+    }
+
+    /// Whether nothing was reported.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Adds a fault; merges it with one of the same kind in the same granule.
+    pub(crate) fn add(&mut self, fault: Fault, granule: u64) {
+        let place = |fault: &Fault| fault.address.map(|address| address.0 & !(granule - 1));
+        let same = |other: &&mut Fault| {
+            (other.reason, other.access, other.endpoint) == (fault.reason, fault.access, fault.endpoint)
+                && place(other) == place(&fault)
+        };
+        // Records of one transfer follow each other.
+        match self.faults.iter_mut().rfind(same) {
+            Some(other) => {
+                other.address = other.address.min(fault.address);
+                other.count += fault.count;
+            }
+            None => self.faults.push(fault),
         }
-        None => faults.push(fault),
+    }
+}
+
+impl IntoIterator for Faults {
+    type Item = Fault;
+    type IntoIter = vec::IntoIter<Fault>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.faults.into_iter()
     }
 }

@@ -60,7 +60,7 @@ pub use config::{CPU_PAGE_SIZE, Config};
 pub use death::Death;
 pub use driver::{Counters, Viommu};
 pub use event::{Event, EventError};
-pub use fault::{Fault, FaultAccess, FaultReason};
+pub use fault::{Fault, FaultAccess, FaultReason, Faults};
 pub use features::Features;
 pub use limits::{EVENT_BUFFERS, MAX_BATCH, MAX_PROBE_SIZE, QUEUE_SIZE};
 pub use raw::{RawDevice, RawStartError};

@@ -11,5 +11,6 @@ pub const QUEUE_SIZE: usize = 256;
 /// How many requests are sent with one notification: each takes two entries of the queue.
 pub const MAX_BATCH: usize = QUEUE_SIZE / 2;
 
-/// How many fault records the device can leave between two polls.
+/// Event buffers that the device has from the start: how many fault records it can leave between two
+/// polls in a machine without DMA. [`expect_faults`](crate::Viommu::expect_faults) adds to them.
 pub const EVENT_BUFFERS: usize = 64;

@@ -10,6 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::clock::Clock;
 use crate::death::Death;
 use crate::event::{Event, EventError};
+use crate::limits::EVENT_BUFFERS;
 use crate::queue::Link;
 use crate::start::{agree, identify};
 use crate::start_error::StartError;
@@ -126,7 +127,7 @@ impl<H: Hal, T: Transport, C: Clock> RawDevice<H, T, C> {
     pub fn next_event(&mut self) -> Result<Option<Event>, EventError> {
         let event = self.link.next_event()?;
         if event.is_some() {
-            self.link.return_event_buffers()?;
+            self.link.give_event_buffers(EVENT_BUFFERS)?;
         }
         Ok(event)
     }

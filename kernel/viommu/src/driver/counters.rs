@@ -15,6 +15,8 @@ pub struct Counters {
     pub unreadable: u64,
     /// Fault records taken.
     pub faults: u64,
+    /// Polls that found the device without an event buffer: further faults may have been dropped.
+    pub overflows: u64,
     /// Event buffers that were not a record: wrong length, or a reserved field set.
     pub events_ignored: u64,
 }

@@ -22,7 +22,7 @@ use crate::config::{self, CPU_PAGE_SIZE, Config};
 use crate::death::Death;
 use crate::domain::Domains;
 use crate::features::Features;
-use crate::limits::MAX_BATCH;
+use crate::limits::{EVENT_BUFFERS, MAX_BATCH};
 use crate::queue::Link;
 use crate::request::{Failure, Request, judge};
 use crate::start::{identify, negotiate};
@@ -45,6 +45,8 @@ pub struct Viommu<H: Hal, T: Transport, C: Clock> {
     pub(crate) domains: Domains,
     /// The answer to PROBE, for each endpoint that was probed.
     pub(crate) reserved: ByEndpoint<Vec<ReservedRegion>>,
+    /// The number of event buffers that the device is given.
+    event_buffers: usize,
     events_lost: bool,
     counters: Counters,
     remarks: Vec<String>,
@@ -71,6 +73,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
                 config,
                 features,
                 reserved: ByEndpoint::default(),
+                event_buffers: EVENT_BUFFERS,
                 events_lost: false,
                 counters: Counters::default(),
             }),

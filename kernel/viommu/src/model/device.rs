@@ -101,6 +101,8 @@ pub struct Device {
     pub script: VecDeque<Serve>,
     /// Serves requests that are there at the same time in the reverse order.
     pub reverses: bool,
+    /// A record that is reported again and again, as soon as there is a buffer for it.
+    pub faults_without_end: Option<Vec<u8>>,
     /// How often the driver notified each queue.
     pub notifications: [u64; 2],
     /// Requests that were put off, and the number of polls until each is answered.
@@ -149,6 +151,7 @@ impl Device {
             does_not_move: false,
             script: VecDeque::new(),
             reverses: false,
+            faults_without_end: None,
             notifications: [0; 2],
             pending: Vec::new(),
             ticks: 0,
@@ -254,6 +257,11 @@ impl Device {
     pub fn notified(&mut self, queue: u16) {
         assert_eq!(self.status & 0x4f, 0xf, "a queue is notified only while the device runs");
         self.notifications[usize::from(queue)] += 1;
+        if queue == 1
+            && let Some(record) = self.faults_without_end.clone()
+        {
+            while self.report(&record) {}
+        }
         if queue == 0 {
             // All of them first: serving one may overwrite the rings.
             let mut chains: Vec<_> = iter::from_fn(|| self.queues[0].as_mut().and_then(Ring::take)).collect();

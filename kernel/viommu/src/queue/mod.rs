@@ -258,7 +258,7 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
     }
 
     /// The next event, if there is one. Its buffer goes back to the device with the next
-    /// [`return_event_buffers`](Self::return_event_buffers).
+    /// [`give_event_buffers`](Self::give_event_buffers).
     ///
     /// # Errors
     ///
@@ -267,14 +267,19 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         self.events.as_mut().map_or(Ok(None), Events::take)
     }
 
-    /// Returns the buffers of all events that were taken to the device.
+    /// Whether the device has a buffer for another event, or events wait to be taken.
+    pub(crate) fn has_event_buffers(&self) -> bool {
+        self.events.as_ref().is_some_and(|events| events.given() > 0)
+    }
+
+    /// Gives buffers to the device, those of the events that were taken among them, until it has `count`.
     ///
     /// # Errors
     ///
     /// The queue cannot be followed any more and must not be polled again.
-    pub(crate) fn return_event_buffers(&mut self) -> Result<(), EventError> {
+    pub(crate) fn give_event_buffers(&mut self, count: usize) -> Result<(), EventError> {
         let Some(events) = &mut self.events else { return Ok(()) };
-        events.give(EVENT_BUFFERS).map_err(EventError::NotReposted)?;
+        events.give(count).map_err(EventError::NotReposted)?;
         fence(Ordering::SeqCst);
         if events.wants_notification() {
             self.transport.notify(EVENT_QUEUE);

@@ -8,7 +8,7 @@ use addr::{EndpointId, Iova};
 use probe::IommuOps;
 
 use crate::model::{Device, start};
-use crate::{EVENT_BUFFERS, Fault, FaultAccess, FaultReason};
+use crate::{EVENT_BUFFERS, Fault, FaultAccess, FaultReason, Faults, QUEUE_SIZE};
 
 fn record(reason: u8, flags: u32, endpoint: u32, address: u64) -> Vec<u8> {
     let mut bytes = [[reason, 0, 0, 0], flags.to_le_bytes(), endpoint.to_le_bytes(), [0; 4]].concat();
@@ -18,7 +18,7 @@ fn record(reason: u8, flags: u32, endpoint: u32, address: u64) -> Vec<u8> {
 
 fn fault(reason: FaultReason, endpoint: u32, address: Option<u64>) -> Fault {
     let access = FaultAccess::default();
-    Fault { reason, access, endpoint: EndpointId(endpoint), address: address.map(Iova), records: 1 }
+    Fault { reason, access, endpoint: EndpointId(endpoint), address: address.map(Iova), count: 1 }
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn records_are_decoded() {
     device.borrow_mut().report(&record(2, 0x100, 8, 0x1234));
     device.borrow_mut().report(&record(1, 0x107, 9, 0x5000));
     device.borrow_mut().report(&record(0, 2, 9, 0x5000));
-    let faults = viommu.poll_faults();
+    let faults = viommu.poll_faults().faults;
     let all = FaultAccess { read: true, write: true, execute: true };
     let write = FaultAccess { write: true, ..FaultAccess::default() };
     assert_eq!(
@@ -66,34 +66,82 @@ fn unknown_reasons_and_flags_are_ignored_as_are_records_with_reserved_bytes() {
     second_reserved[12..16].fill(0xff);
     device.borrow_mut().report(&second_reserved);
     let expected = [fault(FaultReason::Unknown, 8, None), fault(FaultReason::Mapping, 9, None)];
-    assert_eq!(viommu.poll_faults(), expected);
+    assert_eq!(viommu.poll_faults().faults, expected);
     assert_eq!(viommu.counters().events_ignored, 3);
 }
 
 #[test]
-fn one_transfer_that_faults_at_every_four_bytes_is_one_fault() {
+fn one_transfer_that_faults_at_every_four_bytes_is_one_fault_with_its_count() {
     let device = RefCell::new(Device::new(&[8]));
     let mut viommu = start(&device).unwrap();
-    for offset in (0..64).rev() {
+    for offset in (0..63).rev() {
         device.borrow_mut().report(&record(2, 0x100, 8, 0x1f80 + 4 * offset));
     }
     let faults = viommu.poll_faults();
-    assert_eq!(faults.len(), 2, "two granules: {faults:?}");
-    assert_eq!(faults.iter().map(|fault| fault.records).sum::<u32>(), 64);
-    assert_eq!(faults[1].address, Some(Iova(0x1f80)));
-    assert_eq!(viommu.counters().faults, 64);
+    assert!(!faults.overflow, "one buffer was left");
+    let counts: Vec<_> = faults.faults.iter().map(|fault| (fault.address.unwrap().0, fault.count)).collect();
+    assert_eq!(counts, [(0x2000, 31), (0x1f80, 32)], "two granules");
+    assert_eq!((faults.count(), viommu.counters().faults), (63, 63));
 }
 
 #[test]
-fn an_overrun_loses_faults_and_nothing_else() {
+fn faults_of_different_kinds_are_counted_on_their_own() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut viommu = start(&device).unwrap();
+    for round in 0..5 {
+        device.borrow_mut().report(&record(2, 0x101, 8, 0x1000 + round));
+        device.borrow_mut().report(&record(2, 0x102, 8, 0x1000));
+        device.borrow_mut().report(&record(2, 0x101, 9, 0x1000));
+        device.borrow_mut().report(&record(1, 0x101, 8, 0x1000));
+        device.borrow_mut().report(&record(2, 0x101, 8, 0x9000));
+        device.borrow_mut().report(&record(2, 1, 8, 0));
+    }
+    let faults = viommu.poll_faults();
+    assert_eq!(faults.faults.iter().map(|fault| fault.count).collect::<Vec<_>>(), [5; 6]);
+}
+
+#[test]
+fn a_device_that_runs_out_of_buffers_is_noticed_and_nothing_else_is_lost() {
     let device = RefCell::new(Device::new(&[8]));
     let mut viommu = start(&device).unwrap();
     for round in 0..5 {
         let taken = (0..200).filter(|_| device.borrow_mut().report(&record(2, 0x100, 8, 0))).count();
         assert_eq!(taken, EVENT_BUFFERS, "round {round}: every buffer came back");
-        assert_eq!(viommu.poll_faults()[0].records as usize, EVENT_BUFFERS);
+        let faults = viommu.poll_faults();
+        assert_eq!((faults.count(), faults.overflow), (EVENT_BUFFERS as u64, true));
+        device.borrow_mut().report(&record(2, 0x100, 8, 0));
+        let faults = viommu.poll_faults();
+        assert_eq!((faults.count(), faults.overflow), (1, false));
+        assert_eq!(viommu.poll_faults(), Faults::default());
     }
+    assert_eq!(viommu.counters().overflows, 5);
     viommu.probe_device(&[EndpointId(8)]).unwrap();
+}
+
+#[test]
+fn a_machine_that_expects_faults_has_buffers_for_more() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut viommu = start(&device).unwrap();
+    viommu.expect_faults();
+    for count in [QUEUE_SIZE - 1, QUEUE_SIZE, 3] {
+        let taken = (0..count).filter(|_| device.borrow_mut().report(&record(2, 0x100, 8, 0))).count();
+        assert_eq!(taken, count);
+        let faults = viommu.poll_faults();
+        assert_eq!((faults.count(), faults.overflow), (count as u64, count == QUEUE_SIZE));
+    }
+}
+
+#[test]
+fn a_device_that_raises_faults_without_end_cannot_keep_a_poll_busy() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut viommu = start(&device).unwrap();
+    device.borrow_mut().faults_without_end = Some(record(2, 0x100, 8, 0x1000));
+    device.borrow_mut().notified(1);
+    for _ in 0..10 {
+        let faults = viommu.poll_faults();
+        assert_eq!((faults.count(), faults.overflow), (EVENT_BUFFERS as u64, true));
+    }
+    assert_eq!(viommu.counters().faults, 10 * EVENT_BUFFERS as u64);
 }
 
 #[test]
@@ -106,7 +154,7 @@ fn a_record_of_the_wrong_length_is_ignored() {
         device.borrow_mut().report(&long);
     }
     device.borrow_mut().report(&record(2, 0x100, 8, 0));
-    assert_eq!(viommu.poll_faults().len(), 1);
+    assert_eq!(viommu.poll_faults().faults.len(), 1);
     assert_eq!(viommu.counters().events_ignored, 5);
 }
 
@@ -117,7 +165,7 @@ fn a_hostile_used_id_ends_the_reports_with_a_remark_and_requests_go_on() {
         let mut viommu = start(&device).unwrap();
         device.borrow_mut().report(&record(2, 0x100, 8, 0));
         device.borrow_mut().queues[1].as_mut().unwrap().give_back(id, 4096);
-        assert_eq!(viommu.poll_faults().len(), 1);
+        assert_eq!(viommu.poll_faults().faults.len(), 1);
         assert!(viommu.remarks()[0].contains("contains chain"), "{:?}", viommu.remarks());
         assert!(viommu.poll_faults().is_empty() && viommu.remarks().len() == 1);
         viommu.probe_device(&[EndpointId(8)]).unwrap();
