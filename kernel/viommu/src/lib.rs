@@ -63,5 +63,5 @@ pub use event::{Event, EventError};
 pub use fault::{Fault, FaultAccess, FaultReason, Faults};
 pub use features::Features;
 pub use limits::{EVENT_BUFFERS, MAX_BATCH, MAX_PROBE_SIZE, QUEUE_SIZE};
-pub use raw::{RawDevice, RawStartError};
+pub use raw::{RawDevice, RawStartError, SplitAnswer};
 pub use start_error::StartError;

@@ -11,7 +11,8 @@ use crate::clock::Clock;
 use crate::death::Death;
 use crate::event::{Event, EventError};
 use crate::limits::EVENT_BUFFERS;
-use crate::queue::Link;
+pub use crate::queue::SplitAnswer;
+use crate::queue::{Link, Parts};
 use crate::start::{agree, identify};
 use crate::start_error::StartError;
 use crate::wire::config_offset;
@@ -110,13 +111,27 @@ impl<H: Hal, T: Transport, C: Clock> RawDevice<H, T, C> {
     ///
     /// If there is no part, a part is empty, there are more than [`QUEUE_SIZE`](crate::QUEUE_SIZE)
     /// parts, or they have more than 64 KiB together.
-    pub fn exchange_split(
-        &mut self,
-        readable: &[&[u8]],
-        writable: &[usize],
-    ) -> Result<(u32, Vec<Vec<u8>>), Death> {
-        assert!(!readable.is_empty() || !writable.is_empty(), "a request has at least one part");
-        self.link.exchange_split(readable, writable)
+    pub fn exchange_split(&mut self, readable: &[&[u8]], writable: &[usize]) -> Result<SplitAnswer, Death> {
+        let answers = self.exchange_batch(&[(readable, writable)])?;
+        Ok(answers.into_iter().next().unwrap_or_default())
+    }
+
+    /// Sends requests as [`exchange_split`](Self::exchange_split) does, with one notification for all of
+    /// them. The answers are in the order of the requests.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange`](Self::exchange).
+    ///
+    /// # Panics
+    ///
+    /// As [`exchange_split`](Self::exchange_split); the limits are for all requests together.
+    pub fn exchange_batch(&mut self, batch: &[(&[&[u8]], &[usize])]) -> Result<Vec<SplitAnswer>, Death> {
+        let parts = |&(readable, writable): &(_, _)| Parts { readable, writable };
+        let batch: Vec<Parts<'_>> = batch.iter().map(parts).collect();
+        let is_empty = |parts: &Parts<'_>| parts.readable.is_empty() && parts.writable.is_empty();
+        assert!(!batch.iter().any(is_empty), "a request has at least one part");
+        self.link.exchange_split(&batch)
     }
 
     /// The next event, if there is one; its buffer goes back to the device.

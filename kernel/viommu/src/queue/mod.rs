@@ -16,6 +16,7 @@ mod requests;
 mod split;
 
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{Ordering, fence};
@@ -34,6 +35,9 @@ use crate::wire::{EVENT_QUEUE, REQUEST_QUEUE, TAIL_SIZE};
 use buffers::Buffers;
 use events::Events;
 use requests::{Requests, Returned};
+
+pub(crate) use split::Parts;
+pub use split::SplitAnswer;
 
 /// Content of a buffer before the device writes: not a status, a valid property or a valid record.
 const POISON: u8 = 0xff;
@@ -170,37 +174,42 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         })
     }
 
-    /// Sends one request whose descriptors the caller chooses, and waits for its answer: the used
-    /// length, not checked, and the bytes of every writable part.
+    /// Sends requests whose descriptors the caller chooses with one notification, and waits for their
+    /// answers: for each request the used length, not checked, and the bytes of every writable part.
     ///
     /// Stops to wait when the device asks for a reset.
     ///
     /// # Errors
     ///
-    /// The device is dead, or is given up because of this request.
+    /// The device is dead, or is given up because of one of the requests.
     ///
     /// # Panics
     ///
     /// If a part is empty, or they do not fit the queue or the memory that [`open`](Self::open) was told.
-    pub(crate) fn exchange_split(
-        &mut self,
-        readable: &[&[u8]],
-        writable: &[usize],
-    ) -> Result<(u32, Vec<Vec<u8>>), Death> {
+    pub(crate) fn exchange_split(&mut self, batch: &[Parts<'_>]) -> Result<Vec<SplitAnswer>, Death> {
         self.unless_dead(|link| {
             let requests = link.idle_queue()?;
-            let posted = requests.post_split(readable, writable).map_err(Death::QueueBroken)?;
-            let chain = posted.expect("the parts fit the empty queue");
+            let mut chains = Vec::with_capacity(batch.len());
+            for parts in batch {
+                let posted = requests.post_split(parts).map_err(Death::QueueBroken)?;
+                chains.push(Some(posted.expect("the parts fit the queue")));
+            }
             link.notify_requests();
             let (transport, clock) = (&link.transport, &link.clock);
             let Some(requests) = &mut link.requests else { return Err(NOT_OPEN) };
-            wait_until(clock, REQUEST_DEADLINE_US, || {
-                requests.is_answered() || transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET)
-            });
-            if !requests.is_answered() {
-                return Err(Death::Silent { status: transport.get_status().bits() });
+            let mut answers = vec![SplitAnswer::default(); batch.len()];
+            for _ in 0..batch.len() {
+                wait_until(clock, REQUEST_DEADLINE_US, || {
+                    requests.is_answered()
+                        || transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET)
+                });
+                if !requests.is_answered() {
+                    return Err(Death::Silent { status: transport.get_status().bits() });
+                }
+                let (index, answer) = requests.take_split(&mut chains)?;
+                answers[index] = answer;
             }
-            requests.take_split(chain)
+            Ok(answers)
         })
     }
 

@@ -10,6 +10,16 @@ use crate::death::Death;
 use super::POISON;
 use super::requests::Requests;
 
+/// The parts of one request: what the device reads, and the sizes of what it can write.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) readable: &'a [&'a [u8]],
+    pub(crate) writable: &'a [usize],
+}
+
+/// The used length of a chain, and the bytes of every writable part.
+pub type SplitAnswer = (u32, Vec<Vec<u8>>);
+
 /// A chain of several parts in flight.
 pub(super) struct SplitChain {
     head: u16,
@@ -27,11 +37,8 @@ impl<H: Hal> Requests<H> {
     /// # Panics
     ///
     /// If a part is empty.
-    pub(super) fn post_split(
-        &mut self,
-        readable: &[&[u8]],
-        writable: &[usize],
-    ) -> Result<Option<SplitChain>, Error> {
+    pub(super) fn post_split(&mut self, parts: &Parts<'_>) -> Result<Option<SplitChain>, Error> {
+        let Parts { readable, writable } = *parts;
         let mut end = self.used;
         let mut place = |len: usize| {
             let at = end;
@@ -65,22 +72,23 @@ impl<H: Hal> Requests<H> {
         Ok(Some(SplitChain { head, readable: readable_places, writable: writable_places }))
     }
 
-    /// Takes the answer of a chain that the device has returned: the used length and the bytes of every
-    /// writable part.
+    /// Takes the answer of one of these chains that the device has returned, and which of them it is.
     ///
     /// # Errors
     ///
-    /// The used ring does not contain this chain.
-    pub(super) fn take_split(&mut self, chain: SplitChain) -> Result<(u32, Vec<Vec<u8>>), Death> {
-        match self.queue.peek_used() {
-            Some(found) if found == chain.head => {}
-            Some(found) => return Err(Death::WrongChain { found }),
-            None => return Err(Death::QueueBroken(Error::NotReady)),
-        }
+    /// The used ring contains none of these chains.
+    pub(super) fn take_split(
+        &mut self,
+        chains: &mut [Option<SplitChain>],
+    ) -> Result<(usize, SplitAnswer), Death> {
+        let Some(found) = self.queue.peek_used() else { return Err(Death::QueueBroken(Error::NotReady)) };
+        let is_found = |chain: &Option<SplitChain>| chain.as_ref().is_some_and(|chain| chain.head == found);
+        let index = chains.iter().position(is_found).ok_or(Death::WrongChain { found })?;
+        let Some(chain) = chains[index].take() else { return Err(Death::WrongChain { found }) };
         let part = |&(at, len): &(usize, usize)| self.buffers.part(at, len);
         let inputs: Vec<_> = chain.readable.iter().map(part).collect();
         let outputs: Vec<_> = chain.writable.iter().map(part).collect();
-        // SAFETY: The device has returned the chain, as just checked, so the parts are ours again.
+        // SAFETY: The device has returned the chain, which was in flight until now, so the parts are ours again.
         let inputs: Vec<_> = inputs.iter().map(|part| unsafe { part.as_ref() }).collect();
         // SAFETY: Likewise; and the parts do not overlap.
         let mut outputs: Vec<_> = outputs.into_iter().map(|mut part| unsafe { part.as_mut() }).collect();
@@ -96,6 +104,6 @@ impl<H: Hal> Requests<H> {
             self.buffers.read(*at, &mut bytes);
             bytes
         });
-        Ok((used, answers.collect()))
+        Ok((index, (used, answers.collect())))
     }
 }

@@ -2,6 +2,7 @@
 
 use core::cell::RefCell;
 use std::vec;
+use std::vec::Vec;
 
 use crate::model::{Device, FakeClock, FakeTransport, QEMU_FEATURES, Serve, TestRaw, live_pages, reclaim};
 use crate::{Death, EVENT_BUFFERS, RawDevice, StartError};
@@ -117,4 +118,17 @@ fn the_configuration_is_read_and_written_as_it_is() {
     raw.write_bypass(0).unwrap();
     assert_eq!((raw.config::<u8>(36), device.borrow().config[36]), (Ok(0), 0));
     assert_eq!(raw.config::<u32>(40), Err(virtio_drivers::Error::ConfigSpaceTooSmall));
+}
+
+#[test]
+fn answers_of_a_batch_are_in_the_order_of_the_requests() {
+    let device = RefCell::new(Device::new(&[8]));
+    let mut raw = start(&device, 0x1_0000_0077);
+    let attach = [1, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let unknown = [1, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let answers =
+        raw.exchange_batch(&[(&[&attach], &[4]), (&[&unknown], &[4]), (&[&PROBE], &[512, 4])]).unwrap();
+    let statuses: Vec<u8> = answers.iter().map(|(_, parts)| parts[parts.len() - 1][0]).collect();
+    let used: Vec<u32> = answers.iter().map(|(used, _)| *used).collect();
+    assert_eq!((statuses, used), (vec![0, 6, 0], vec![4, 4, 516]));
 }
