@@ -31,6 +31,9 @@ pub struct SuiteCase {
     pub clause: Option<String>,
     /// What was seen, and what was expected where that is something else.
     pub detail: String,
+    /// What the device answered, where a [`Deviation`](CaseOutcome::Deviation) is an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
 }
 
 /// How a case ended.
@@ -76,6 +79,7 @@ impl SuiteReport {
 }
 
 impl fmt::Display for SuiteReport {
+    /// A line for the suite, and one for each case that did not pass.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcomes =
             [CaseOutcome::Passed, CaseOutcome::Deviation, CaseOutcome::Skipped, CaseOutcome::Failed];
@@ -84,7 +88,7 @@ impl fmt::Display for SuiteReport {
             write!(f, ", {} {}", self.count(outcome), outcome.word())?;
         }
         writeln!(f, ", {} us", self.duration_us)?;
-        for case in &self.cases {
+        for case in self.cases.iter().filter(|case| case.outcome != CaseOutcome::Passed) {
             write!(f, "\t{} {}", case.outcome.word(), case.id)?;
             if let Some(clause) = &case.clause {
                 write!(f, " [{clause}]")?;

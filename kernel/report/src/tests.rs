@@ -266,7 +266,7 @@ fn dma_says_what_was_transferred_where_and_what_was_refused() {
 }
 
 fn case(id: &str, outcome: CaseOutcome) -> SuiteCase {
-    SuiteCase { id: id.to_string(), outcome, clause: None, detail: format!("what {id} saw") }
+    SuiteCase { id: id.to_string(), outcome, clause: None, detail: format!("what {id} saw"), answer: None }
 }
 
 #[test]
@@ -287,6 +287,9 @@ fn a_suite_fails_the_run_by_a_failed_case_only_or_by_having_none() {
     assert_eq!(failures_in_ktap(&report)[0], "not ok 12 suite.protocol.a # failed what a saw");
     let text = report.to_string();
     assert!(text.contains("Suite protocol: 4 cases, 1 passed, 1 deviation, 1 skipped, 1 failed, 17 us\n"));
+    assert!(
+        text.contains("\tdeviation deviation: what deviation saw\n") && !text.contains("what passed saw")
+    );
 
     report.suites[0].cases.clear();
     report.judge();
