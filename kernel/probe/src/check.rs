@@ -14,6 +14,7 @@ use crate::grouping::connected::{First, Link, connected, partition};
 use crate::table::Tables;
 use crate::table::bind::Until;
 use crate::table::device::Device;
+use crate::table::group::Group;
 use crate::table::instance::Attachment;
 use crate::table::invariant::Id;
 
@@ -94,6 +95,7 @@ fn check_groups<D>(tables: &Tables<D>, broken: &mut Broken) {
         if bound != counted {
             broken.push((Id::I8, format!("group {id} counts {counted} owners, but has {bound}")));
         }
+        check_owner(tables, group, broken);
         for member in group.members() {
             if !is_attached(tables, *member, id) {
                 let name = tables.devices[*member].name();
@@ -103,6 +105,21 @@ fn check_groups<D>(tables: &Tables<D>, broken: &mut Broken) {
     }
     if !tables.groups.numbers_are_complete() {
         broken.push((Id::I7, "a group number was skipped".into()));
+    }
+}
+
+/// A claimed group has an owner, and its members can reach no domain but the owner's.
+fn check_owner<D>(tables: &Tables<D>, group: &Group, broken: &mut Broken) {
+    let Some(ownership) = group.ownership() else { return };
+    let id = group.id();
+    match tables.ownerships.find(ownership) {
+        Some(ownership) if ownership.claims() > 0 => {
+            if !group.domains().iter().all(|domain| ownership.has_domain(domain)) {
+                broken
+                    .push((Id::I8, format!("group {id} is claimed, but not attached to its owner's domain")));
+            }
+        }
+        _ => broken.push((Id::I8, format!("group {id} is claimed, but has no owner"))),
     }
 }
 

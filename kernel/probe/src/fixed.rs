@@ -144,6 +144,7 @@ pub(crate) fn bind<D>(tables: &mut Tables<D>, device: DeviceId) -> Option<Replay
                 return None;
             }
             Outcome::Failed => slot = driver.0 as usize + 1,
+            Outcome::Claimed => break,
         }
     }
     tables.binds.forget(device);

@@ -60,6 +60,7 @@ impl<D: Clone> Core<D> {
                 drivers: tables.drivers.copied(|driver| models.driver(driver.name())),
                 instances: tables.instances.copied(|iommu| models.iommu(tables.devices[iommu].handle())),
                 groups: tables.groups.clone(),
+                ownerships: tables.ownerships.clone(),
                 binds: tables.binds.clone(),
                 log: tables.log.clone(),
                 invariants: tables.invariants.clone(),
@@ -114,7 +115,14 @@ impl<D> Core<D> {
             }
         }
         for group in self.groups() {
-            (group_address(tables, group.id()), group.has_domain(), group.owners()).hash(state);
+            (group_address(tables, group.id()), group.domain_type(), group.owners()).hash(state);
+            if let Some(ownership) = self.ownership(group) {
+                (ownership.owner(), ownership.claims(), ownership.is_blocked()).hash(state);
+                let mut kept_out: Vec<Option<Address>> =
+                    ownership.kept_out().iter().map(|device| address(tables, *device)).collect();
+                kept_out.sort_unstable();
+                kept_out.hash(state);
+            }
         }
         let mut queued: Vec<Item> =
             tables.binds.queued().map(|task| item(tables, &Work::Task(task))).collect();

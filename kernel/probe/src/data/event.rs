@@ -8,6 +8,7 @@ use crate::data::domain::DomainType;
 use crate::data::firmware::Untranslated;
 use crate::data::id::{DeviceId, DomainHandle, DriverId, FwNode, GroupId, InstanceId};
 use crate::data::linux_event::LinuxEvent;
+use crate::data::ownership::Owner;
 use crate::data::refusal::JoinError;
 
 /// One visible step of the probe path.
@@ -87,6 +88,25 @@ pub enum Event {
         kind: DomainType,
         /// Why.
         detail: String,
+    },
+    /// The default domain of a group is of another type now.
+    TypeChanged {
+        /// The group.
+        group: GroupId,
+        /// The new type.
+        kind: DomainType,
+    },
+    /// A group was claimed, or claimed once more.
+    Claimed {
+        /// The group.
+        group: GroupId,
+        /// Who claimed it.
+        owner: Owner,
+    },
+    /// A group is not claimed any more; its members are attached to the default domain.
+    Released {
+        /// The group.
+        group: GroupId,
     },
     /// An IOMMU is published; its replay begins.
     Published(InstanceId),

@@ -22,6 +22,10 @@ pub struct DriverId(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub(crate) u32);
 
+/// One ownership of DMA, from its first claim to its last release, by identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct OwnershipId(pub(crate) u32);
+
 /// A domain of one instance: one set of translations that endpoints are attached to.
 ///
 /// [`IommuOps::alloc_domain`](crate::IommuOps::alloc_domain) assigns it; the number is the instance's own domain ID.

@@ -8,6 +8,7 @@ pub(crate) mod findings;
 pub(crate) mod firmware;
 pub(crate) mod id;
 pub(crate) mod linux_event;
+pub(crate) mod ownership;
 pub(crate) mod path;
 pub(crate) mod refusal;
 pub(crate) mod reserved;

@@ -6,6 +6,7 @@ use core::fmt;
 
 use addr::EndpointId;
 
+use crate::data::id::GroupId;
 use crate::data::reserved::ReservedRegion;
 
 /// The rule of the instance that a request violated. The names follow virtio 1.2, section 5.13.6.2.
@@ -81,6 +82,13 @@ pub enum JoinError {
         /// The first other driver.
         other: &'static str,
     },
+    /// It would make one group of these two, and one of them is claimed.
+    Claimed {
+        /// One group.
+        first: GroupId,
+        /// The other group.
+        other: GroupId,
+    },
     /// An IOMMU refuses it.
     Refused(Refusal),
 }
@@ -90,6 +98,9 @@ impl fmt::Display for JoinError {
         match self {
             Self::MixedDrivers { first, other } => {
                 write!(f, "its IOMMUs have different drivers: {first} and {other}")
+            }
+            Self::Claimed { first, other } => {
+                write!(f, "groups {first} and {other} would become one group, and one of them is claimed")
             }
             Self::Refused(refusal) => refusal.fmt(f),
         }

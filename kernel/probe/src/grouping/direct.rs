@@ -7,14 +7,16 @@ use alloc::vec::Vec;
 
 use addr::{Iova, PhysAddr, Range};
 
-use crate::data::domain::{DomainType, Prot};
+use crate::data::domain::Prot;
 use crate::data::id::{DeviceId, DomainHandle, GroupId, InstanceId};
 use crate::data::refusal::Refusal;
 use crate::data::reserved::{ReservedKind, ReservedRegion};
 use crate::grouping::refusal;
 use crate::table::Tables;
+use crate::table::group::on_instance;
 
-/// Maps the direct regions of a device that no other member has mapped yet.
+/// Maps the direct regions of a device that no earlier member has, in `domains`, the translated default domain of its
+/// group.
 ///
 /// # Errors
 ///
@@ -23,10 +25,8 @@ pub(crate) fn map_direct_regions<D>(
     tables: &mut Tables<D>,
     group: GroupId,
     member: DeviceId,
+    domains: &[(InstanceId, DomainHandle)],
 ) -> Result<(), Refusal> {
-    if tables.groups[group].domain_type() == Some(DomainType::Identity) {
-        return Ok(());
-    }
     let Some(membership) = tables.membership(member).cloned() else {
         return Ok(());
     };
@@ -38,7 +38,7 @@ pub(crate) fn map_direct_regions<D>(
         .collect();
     let is_direct = |region: &&ReservedRegion| region.kind == ReservedKind::Direct;
     for fwspec in membership.fwspecs() {
-        let Some(domain) = tables.groups[group].domain_on(fwspec.instance) else { continue };
+        let Some(domain) = on_instance(domains, fwspec.instance) else { continue };
         let granule = tables.instances[fwspec.instance].ops().granule();
         let mut mapped: Vec<Range<Iova>> =
             earlier.iter().filter(is_direct).filter_map(|region| whole(region.range, granule)).collect();

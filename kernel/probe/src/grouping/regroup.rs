@@ -17,7 +17,8 @@ use crate::data::id::{DeviceId, GroupId};
 use crate::data::refusal::JoinError;
 use crate::grouping::connected::connected;
 use crate::grouping::membership::{LeaveCause, withdraw};
-use crate::grouping::{domain, refusal};
+use crate::grouping::transfer::Lost;
+use crate::grouping::{domain, ownership, refusal};
 use crate::table::Tables;
 use crate::table::bind::Until;
 use crate::table::device::Binding;
@@ -108,6 +109,7 @@ fn split<D>(tables: &mut Tables<D>, group: GroupId) {
     let has_domain = tables.groups[group].has_domain();
     for members in parts.into_values().skip(1) {
         let new = tables.groups.create();
+        ownership::claim_part(tables, group, new);
         tables.log.event(Event::Split { from: group, new });
         relocate(tables, &members, group, new);
         if has_domain && tables.groups.contains(new) {
@@ -150,11 +152,17 @@ fn attach_or_drop<D>(tables: &mut Tables<D>, group: GroupId, member: DeviceId) {
     if tables.membership(member).is_none_or(|membership| membership.group() != group) {
         return;
     }
-    if let Err(refused) = domain::attach_member(tables, group, member) {
-        refusal::find_refusal(tables, member, &refused);
-        leave_group(tables, member, LeaveCause::OwnRefusal);
-        let error = JoinError::Refused(refused);
-        tables.log.event(Event::Refused { device: member, error: error.clone() });
-        tables.devices.set_ungrouped(member, Ungrouped::Refused(error));
+    if let Err(refusal) = domain::attach_member(tables, group, member) {
+        drop_member(tables, Lost { device: member, refusal });
     }
+}
+
+/// A member that could not be attached leaves its group.
+pub(crate) fn drop_member<D>(tables: &mut Tables<D>, lost: Lost) {
+    let Lost { device, refusal } = lost;
+    refusal::find_refusal(tables, device, &refusal);
+    leave_group(tables, device, LeaveCause::OwnRefusal);
+    let error = JoinError::Refused(refusal);
+    tables.log.event(Event::Refused { device, error: error.clone() });
+    tables.devices.set_ungrouped(device, Ungrouped::Refused(error));
 }

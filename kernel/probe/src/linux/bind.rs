@@ -133,6 +133,12 @@ impl Bind {
                 let slot = driver.0 as usize + 1;
                 Self::with_next_driver(linux, tables, device, slot).map_or(Rest::Nothing, Rest::Bind)
             }
+            // An error of `dma_configure` ends the search for a driver (`really_probe`).
+            Outcome::Claimed => {
+                linux.clear_driver(tables, device);
+                tables.binds.forget(device);
+                Rest::Nothing
+            }
         }
     }
 

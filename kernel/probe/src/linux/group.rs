@@ -5,10 +5,12 @@ use alloc::vec;
 
 use crate::data::dma::{Fwspec, Membership, Trigger, Ungrouped};
 use crate::data::event::Event;
+use crate::data::finding::{Finding, Severity};
 use crate::data::id::{DeviceId, GroupId, InstanceId};
 use crate::data::linux_event::LinuxEvent;
 use crate::data::refusal::{JoinError, Refusal};
 use crate::grouping::membership::{LeaveCause, enter, withdraw};
+use crate::grouping::transfer::Lost;
 use crate::grouping::{domain, refusal};
 use crate::linux::adapter::Joining;
 use crate::linux::state::{Linux, LinuxFwspec, WhyUngrouped};
@@ -94,6 +96,14 @@ pub(crate) fn set_up_domain<D>(tables: &mut Tables<D>, group: GroupId) -> Result
         result = result.and(domain::attach_member(tables, group, member));
     }
     result
+}
+
+/// A member that could not be attached stays in its group, wherever it is attached (Linux:
+/// `__iommu_group_set_domain_nofail`, which warns).
+pub(crate) fn keep_lost_member<D>(tables: &mut Tables<D>, lost: Lost) {
+    let place = tables.devices[lost.device].name().into();
+    let sentence = format!("{}; it is not attached to the domain of its group", lost.refusal.detail);
+    tables.log.find(Finding { id: "member-lost", severity: Severity::Error, place, sentence });
 }
 
 fn refuse<D>(linux: &mut Linux, tables: &mut Tables<D>, device: DeviceId, refused: Refusal) -> Refusal {

@@ -10,7 +10,7 @@ pub(crate) mod adapter;
 mod bind;
 pub(crate) mod check;
 mod configure;
-mod group;
+pub(crate) mod group;
 mod legacy;
 mod probe;
 pub(crate) mod reason;

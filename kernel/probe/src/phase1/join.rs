@@ -13,7 +13,7 @@ use crate::data::id::{BusId, DeviceId, GroupId, InstanceId, Unit};
 use crate::data::refusal::{Accepted, JoinError};
 use crate::data::reserved::ReservedRegion;
 use crate::grouping::membership::{LeaveCause, enter};
-use crate::grouping::{domain, refusal, regroup};
+use crate::grouping::{domain, ownership, refusal, regroup};
 use crate::phase1::usable::{Join, Target};
 use crate::table::Tables;
 use crate::table::instance::Instances;
@@ -57,6 +57,7 @@ pub(crate) fn join<D>(tables: &mut Tables<D>, join: Join) -> Result<Joined, Join
     let this = &tables.devices[device];
     let grouping = tables.buses[this.bus()].grouping(this.unit());
     let (class, leader) = ((this.bus(), grouping.leader), grouping.leader);
+    ownership::refuse_merge(tables, device, class, &fwspecs)?;
     let (group, created, why) = find_or_create_group(tables, device, class, &fwspecs, grouping.why);
     enter(tables, device, Membership::new((group, why), fwspecs, leader, reserved, join.trigger()));
     tables.groups.add_class(group, class);

@@ -21,6 +21,8 @@ pub(crate) enum Outcome {
     Deferred(String),
     /// The next driver may try.
     Failed,
+    /// The group is claimed, and no driver that uses its default domain may bind.
+    Claimed,
 }
 
 /// Calls the driver's own probe for the device of the claim, which the probe takes. `group` is the group that the device
@@ -32,9 +34,15 @@ pub(crate) fn attempt<D>(
     claim: DmaClaim,
 ) -> Outcome {
     let device = claim.device();
+    let owns = if tables.drivers.get_mut(driver).manages_dma() { None } else { group };
+    if let Err(ownership) = tables.groups.add_owner(owns) {
+        let owner = &tables.ownerships[ownership].owner().0;
+        let detail = format!("its group is claimed by {owner} (EBUSY)");
+        tables.devices.bind_failed(device, detail.clone());
+        tables.log.event(Event::BindFailed { device, driver, detail });
+        return Outcome::Claimed;
+    }
     let code = tables.drivers.get_mut(driver);
-    let owns = if code.manages_dma() { None } else { group };
-    tables.groups.add_owner(owns);
     let error = match code.bind(tables.devices[device].handle(), claim) {
         Ok(Provides::Nothing) => return Outcome::Bound(owns),
         Ok(Provides::Iommu(ops)) => {

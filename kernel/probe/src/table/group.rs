@@ -6,7 +6,7 @@ use core::mem;
 use core::ops::Index;
 
 use crate::data::domain::DomainType;
-use crate::data::id::{BusId, DeviceId, DomainHandle, GroupId, InstanceId, Unit, number};
+use crate::data::id::{BusId, DeviceId, DomainHandle, GroupId, InstanceId, OwnershipId, Unit, number};
 
 /// One group.
 #[derive(Clone, Debug, Hash)]
@@ -16,15 +16,26 @@ pub struct Group {
     /// Isolation classes that are in this group; more than one if firmware gives two of them one endpoint.
     classes: Vec<(BusId, Unit)>,
     default_domain: Option<DefaultDomain>,
-    /// Bound drivers that use the default domain (Linux: `owner_cnt`).
-    owners: u32,
+    users: Users,
 }
 
-/// A group's default domain: of one type, with one domain on each instance that a member is behind.
+/// One domain on each instance that a member of a group is behind.
+pub(crate) type OnInstances = Vec<(InstanceId, DomainHandle)>;
+
+/// A group's default domain, of one type.
 #[derive(Clone, Debug, Hash)]
 struct DefaultDomain {
     domain_type: DomainType,
-    on: Vec<(InstanceId, DomainHandle)>,
+    on: OnInstances,
+}
+
+/// Who uses the DMA of a group's members: bound drivers or one owner, never both (Linux: `owner_cnt`, and `owner`).
+#[derive(Clone, Debug, Hash)]
+enum Users {
+    /// This many bound drivers, through the default domain.
+    Drivers(u32),
+    /// An owner, who decides about the domain: the members are attached to the domains `on`.
+    Owner { ownership: OwnershipId, on: OnInstances },
 }
 
 impl Group {
@@ -43,14 +54,27 @@ impl Group {
         self.default_domain.as_ref().map(|domain| domain.domain_type)
     }
 
-    /// Domains of the group: which instance, and the domain there.
+    /// Domains to which the members are attached, or will be: the default domain, or the owner's choice.
     pub fn domains(&self) -> &[(InstanceId, DomainHandle)] {
+        match &self.users {
+            Users::Drivers(_) => self.default_domains(),
+            Users::Owner { on, .. } => on,
+        }
+    }
+
+    /// The default domain on each instance.
+    pub(crate) fn default_domains(&self) -> &[(InstanceId, DomainHandle)] {
         self.default_domain.as_ref().map_or(&[], |domain| &domain.on)
     }
 
-    /// The group's domain on an instance.
+    /// The domain on an instance to which the members are attached.
     pub(crate) fn domain_on(&self, instance: InstanceId) -> Option<DomainHandle> {
-        self.domains().iter().find(|(on, _)| *on == instance).map(|(_, domain)| *domain)
+        on_instance(self.domains(), instance)
+    }
+
+    /// The default domain on an instance.
+    pub(crate) fn default_domain_on(&self, instance: InstanceId) -> Option<DomainHandle> {
+        on_instance(self.default_domains(), instance)
     }
 
     /// Whether it has a default domain.
@@ -63,10 +87,29 @@ impl Group {
         self.classes.len() > 1
     }
 
-    /// Bound drivers that use the default domain.
+    /// Bound drivers that use the default domain; none while the group is claimed.
     pub fn owners(&self) -> u32 {
-        self.owners
+        match self.users {
+            Users::Drivers(count) => count,
+            Users::Owner { .. } => 0,
+        }
     }
+
+    /// The ownership under which the group is claimed, if it is.
+    pub(crate) fn ownership(&self) -> Option<OwnershipId> {
+        match self.users {
+            Users::Drivers(_) => None,
+            Users::Owner { ownership, .. } => Some(ownership),
+        }
+    }
+}
+
+/// The domain on one of several instances.
+pub(crate) fn on_instance(
+    domains: &[(InstanceId, DomainHandle)],
+    instance: InstanceId,
+) -> Option<DomainHandle> {
+    domains.iter().find(|(on, _)| *on == instance).map(|(_, domain)| *domain)
 }
 
 /// All groups, by number and by isolation class.
@@ -99,7 +142,8 @@ impl Groups {
             number(self.groups.len() - 1)
         });
         let id = GroupId(free);
-        let group = Group { id, members: Vec::new(), classes: Vec::new(), default_domain: None, owners: 0 };
+        let (members, classes) = (Vec::new(), Vec::new());
+        let group = Group { id, members, classes, default_domain: None, users: Users::Drivers(0) };
         self.groups[free as usize] = Some(group);
         id
     }
@@ -150,8 +194,8 @@ impl Groups {
 
     /// Takes a member out of a group; `owned` is the group whose owner its driver was. True if no member is left.
     pub(crate) fn remove_member(&mut self, id: GroupId, device: DeviceId, owned: Option<GroupId>) -> bool {
+        self.remove_owner(owned.filter(|owned| *owned == id));
         let group = self.get_mut(id);
-        group.owners -= u32::from(owned == Some(id));
         group.members.retain(|member| *member != device);
         group.members.is_empty()
     }
@@ -184,36 +228,84 @@ impl Groups {
         }
     }
 
-    /// Takes the domains of a group on instances that are not `used` any more.
-    pub(crate) fn take_unused_domains(
+    /// Gives a group another default domain; returns the one that it had on each instance.
+    pub(crate) fn replace_default_domain(
         &mut self,
         id: GroupId,
-        used: &BTreeSet<InstanceId>,
-    ) -> Vec<(InstanceId, DomainHandle)> {
-        match &mut self.get_mut(id).default_domain {
+        domain_type: DomainType,
+        on: OnInstances,
+    ) -> OnInstances {
+        let new = DefaultDomain { domain_type, on };
+        self.get_mut(id).default_domain.replace(new).map_or(Vec::new(), |old| old.on)
+    }
+
+    /// The default domain is of another type from now on, and stays the same domain.
+    pub(crate) fn set_domain_type(&mut self, id: GroupId, domain_type: DomainType) {
+        if let Some(domain) = &mut self.get_mut(id).default_domain {
+            domain.domain_type = domain_type;
+        }
+    }
+
+    /// Takes the default domain of a group on instances that are not `used` any more.
+    pub(crate) fn take_unused_domains(&mut self, id: GroupId, used: &BTreeSet<InstanceId>) -> OnInstances {
+        let group = self.get_mut(id);
+        if let Users::Owner { on, .. } = &mut group.users {
+            on.retain(|(instance, _)| used.contains(instance));
+        }
+        match &mut group.default_domain {
             Some(domain) => domain.on.extract_if(.., |(instance, _)| !used.contains(instance)).collect(),
             None => Vec::new(),
         }
     }
 
-    /// Takes the default domain of a group, and with it the domains on all instances.
-    pub(crate) fn take_domains(&mut self, id: GroupId) -> Vec<(InstanceId, DomainHandle)> {
+    /// Takes the default domain of a group on all instances.
+    pub(crate) fn take_domains(&mut self, id: GroupId) -> OnInstances {
         mem::take(&mut self.get_mut(id).default_domain).map_or(Vec::new(), |domain| domain.on)
     }
 
     /// Counts one more user of a group's default domain (Linux: `iommu_device_use_default_domain`).
-    pub(crate) fn add_owner(&mut self, group: Option<GroupId>) {
-        if let Some(id) = group {
-            self.get_mut(id).owners += 1;
+    ///
+    /// # Errors
+    ///
+    /// The group is claimed.
+    pub(crate) fn add_owner(&mut self, group: Option<GroupId>) -> Result<(), OwnershipId> {
+        match group.map(|id| &mut self.get_mut(id).users) {
+            Some(Users::Drivers(count)) => *count += 1,
+            Some(Users::Owner { ownership, .. }) => return Err(*ownership),
+            None => {}
         }
+        Ok(())
     }
 
     /// Counts one less. The group may be gone by now.
     pub(crate) fn remove_owner(&mut self, group: Option<GroupId>) {
-        if let Some(id) = group.filter(|id| self.contains(*id)) {
-            let owners = &mut self.get_mut(id).owners;
-            *owners = owners.saturating_sub(1);
+        if let Some(id) = group.filter(|id| self.contains(*id))
+            && let Users::Drivers(count) = &mut self.get_mut(id).users
+        {
+            *count = count.saturating_sub(1);
         }
+    }
+
+    /// A group belongs to an ownership, and its members are attached to the domains `on`.
+    pub(crate) fn claim(&mut self, id: GroupId, ownership: OwnershipId, on: OnInstances) {
+        self.get_mut(id).users = Users::Owner { ownership, on };
+    }
+
+    /// The members of a claimed group that are behind one more instance are attached to this domain there.
+    pub(crate) fn add_owned_domain(&mut self, id: GroupId, domain: (InstanceId, DomainHandle)) {
+        if let Users::Owner { on, .. } = &mut self.get_mut(id).users {
+            on.push(domain);
+        }
+    }
+
+    /// A group is not claimed any more.
+    pub(crate) fn release(&mut self, id: GroupId) {
+        self.get_mut(id).users = Users::Drivers(0);
+    }
+
+    /// The groups that are claimed under an ownership.
+    pub(crate) fn owned_by(&self, ownership: OwnershipId) -> Vec<GroupId> {
+        self.iter().filter(|group| group.ownership() == Some(ownership)).map(Group::id).collect()
     }
 
     /// One more than the largest number that was given out.

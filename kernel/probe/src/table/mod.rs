@@ -17,6 +17,7 @@ use crate::table::group::Groups;
 use crate::table::instance::{Instances, Published};
 use crate::table::invariant::Invariants;
 use crate::table::log::Log;
+use crate::table::ownership::Ownerships;
 use crate::traits::firmware::FirmwareMap;
 use crate::traits::iommu::SharedIommu;
 
@@ -28,6 +29,7 @@ pub(crate) mod group;
 pub(crate) mod instance;
 pub(crate) mod invariant;
 pub(crate) mod log;
+pub(crate) mod ownership;
 
 /// The machine as every path sees it.
 ///
@@ -40,6 +42,7 @@ pub(crate) struct Tables<D> {
     pub(crate) drivers: Drivers<D>,
     pub(crate) instances: Instances,
     pub(crate) groups: Groups,
+    pub(crate) ownerships: Ownerships,
     pub(crate) binds: Binds,
     pub(crate) log: Log,
     pub(crate) invariants: Invariants,
@@ -56,6 +59,7 @@ impl<D> Tables<D> {
             drivers: Drivers::default(),
             instances: Instances::default(),
             groups: Groups::default(),
+            ownerships: Ownerships::default(),
             binds: Binds::default(),
             log: Log::default(),
             invariants: Invariants::default(),
@@ -170,6 +174,9 @@ impl<D> Tables<D> {
     /// An IOMMU is gone, and nothing refers to it.
     pub(crate) fn unpublish(&mut self, instance: InstanceId) {
         self.check_unreferenced(instance);
+        for domain in self.ownerships.take_domains_on(instance) {
+            self.instances.ops_mut(instance).free_domain(domain);
+        }
         self.instances.unpublish(instance);
         self.log.event(Event::Unpublished(instance));
     }

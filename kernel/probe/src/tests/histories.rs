@@ -1,8 +1,9 @@
-//! Long sequences of arrivals, removals and unbinds, which end in the groups of a boot.
+//! Long sequences of arrivals, removals, unbinds, claims and changes of type, which end in the groups of a boot.
 
 use super::model::{Action, Machine, Spec, assert_no_leftover, behind, iommu, machine, on};
+use crate::TypeRequest;
 
-/// Whatever has come, gone, been unbound and given up before: once all is there, all is as after a boot.
+/// Whatever has come, gone, been unbound, claimed and given up before: once all is there, all is as after a boot.
 #[test]
 fn any_history_ends_in_the_groups_of_a_boot() {
     let chain =
@@ -31,6 +32,7 @@ fn histories(iommus: Vec<Spec>, groups: &[&[&str]]) {
     let mut boot = machine(specs.clone());
     boot.boot();
     assert_eq!(boot.partition(), expected);
+    let mut claimed = 0;
     for seed in 1..=HISTORIES {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut m = machine(specs.clone());
@@ -38,17 +40,29 @@ fn histories(iommus: Vec<Spec>, groups: &[&[&str]]) {
             m.act(Action::Register(driver));
         }
         for _ in 0..20 {
-            let (index, verb) = (rng.usize(..specs.len()), rng.usize(..12));
+            let (index, verb) = (rng.usize(..specs.len()), rng.usize(..16));
             let name = specs[index].name;
             match (is_there(&m, name), verb) {
                 (false, _) => m.act(Action::Add(index)),
                 (true, 0..3) => m.act(Action::Remove(name)),
                 (true, 3..7) => m.act(Action::Unbind(name)),
                 (true, 7..11) => m.act(Action::Rebind(name)),
-                (true, _) => m.act(Action::Expire),
+                (true, 11) => m.act(Action::Expire),
+                (true, 12..14) => m.act(Action::Claim(OWNERS[rng.usize(..OWNERS.len())], name)),
+                (true, 14) => m.act(Action::Release(OWNERS[rng.usize(..OWNERS.len())])),
+                (true, _) => m.act(Action::Type(name, TypeRequest::ALL[rng.usize(..TypeRequest::ALL.len())])),
             }
             for _ in 0..rng.usize(..6) {
                 m.core.step();
+            }
+            if rng.u8(..4) == 0 {
+                m.core.settle();
+            }
+            claimed += m.owned.len();
+        }
+        for owner in OWNERS {
+            while m.owned.iter().any(|(other, _)| *other == owner) {
+                m.act(Action::Release(owner));
             }
         }
         for (index, spec) in specs.iter().enumerate() {
@@ -66,7 +80,10 @@ fn histories(iommus: Vec<Spec>, groups: &[&[&str]]) {
         assert_no_leftover(&m);
         m.assert_invariants();
     }
+    assert!(claimed > 0);
 }
+
+const OWNERS: [&str; 2] = ["vfio", "iommufd"];
 
 /// A few seconds' worth.
 const HISTORIES: u64 = if cfg!(miri) { 2 } else { 1000 };

@@ -6,9 +6,12 @@ use super::model::{Machine, Spec, function, iommu};
 use crate::check;
 use crate::data::dma::{Trigger, Ungrouped};
 use crate::data::id::{DeviceId, DomainHandle, FwNode, GroupId, InstanceId};
+use crate::data::ownership::{OwnedGroup, Owner};
 use crate::data::refusal::JoinError;
 use crate::grouping::membership::LeaveCause;
-use crate::grouping::regroup::leave_group;
+use crate::grouping::ownership;
+use crate::grouping::regroup::{drop_member, leave_group};
+use crate::grouping::transfer::move_members;
 use crate::phase1::join::join;
 use crate::phase1::usable::{Join, UsableInstances};
 use crate::table::Tables;
@@ -137,8 +140,66 @@ fn i7_sees_a_number_that_was_passed_over() {
 
 #[test]
 fn i8_sees_an_owner_too_many() {
-    let broken = after(|tables, _| tables.groups.add_owner(Some(GroupId(0))));
+    let broken = after(|tables, _| tables.groups.add_owner(Some(GroupId(0))).unwrap());
     assert_eq!(broken, ["I8"]);
+}
+
+#[test]
+fn i8_sees_a_driver_on_the_default_domain_of_a_claimed_group() {
+    let broken = after(|tables, devices| {
+        tables.groups.remove_owner(Some(GroupId(1)));
+        let owned = ownership::claim(tables, GroupId(1), owner(), drop_member).unwrap();
+        assert!(tables.devices[devices.c].driver().is_some());
+        drop(owned);
+    });
+    assert_eq!(broken, ["I8"]);
+}
+
+#[test]
+fn i8_sees_a_claimed_group_without_an_owner() {
+    let broken = claimed(|tables, owned| tables.ownerships.forget(owned.ownership()));
+    assert_eq!(broken, ["I8"]);
+}
+
+#[test]
+fn i8_sees_a_claim_that_was_released_once_too_often() {
+    let broken = claimed(|tables, owned| {
+        tables.ownerships.remove_claim(owned.ownership());
+    });
+    assert_eq!(broken, ["I8"]);
+}
+
+/// The members of a claimed group can reach what drivers have mapped in the default domain.
+#[test]
+fn i8_sees_a_claimed_group_on_the_default_domain() {
+    let broken = claimed(|tables, owned| {
+        let on = tables.groups[GroupId(1)].default_domains().to_vec();
+        move_members(tables, &[GroupId(1)], &on, drop_member).unwrap();
+        tables.groups.claim(GroupId(1), owned.ownership(), on);
+    });
+    assert_eq!(broken, ["I8"]);
+}
+
+#[test]
+fn i6_sees_a_claim_that_moved_no_member() {
+    let broken = claimed(|tables, _| {
+        let on = tables.groups[GroupId(1)].default_domains().to_vec();
+        move_members(tables, &[GroupId(1)], &on, drop_member).unwrap();
+    });
+    assert_eq!(broken, ["I6"]);
+}
+
+/// Unbinds `c`, claims its group, and breaks the machine by `defect`.
+fn claimed(defect: impl FnOnce(&mut Tables<Spec>, &OwnedGroup)) -> Vec<&'static str> {
+    after(|tables, devices| {
+        tables.stop_driver(devices.c);
+        let owned = ownership::claim(tables, GroupId(1), owner(), drop_member).unwrap();
+        defect(tables, &owned);
+    })
+}
+
+fn owner() -> Owner {
+    Owner("vfio".into())
 }
 
 #[test]

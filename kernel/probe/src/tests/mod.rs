@@ -10,3 +10,5 @@ mod invariants;
 mod links;
 mod model;
 mod orders;
+mod ownership;
+mod types;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::{
-    Accepted, BindError, Bus, BusId, Core, DeviceId, Dma, DmaClaim, DomainHandle, DomainKind, DomainPolicy,
-    Driver, Finding, FirmwareMap, FwNode, GroupDomain, Grouping, InputIds, IommuOps, MapError, NewDevice,
-    Prot, Provides, Reference, Refusal, RefusalCause, ReservedKind, ReservedRegion, Severity, Translation,
-    Unit, Untranslated,
+    Accepted, BindError, Bus, BusId, ClaimRefused, Core, DeviceId, Dma, DmaClaim, DmaState, DomainHandle,
+    DomainKind, DomainPolicy, DomainType, Driver, Finding, FirmwareMap, FwNode, GroupDomain, GroupId, Grouping, InputIds,
+    IommuOps, MapError, NewDevice, OwnedGroup, Owner, Prot, Provides, Reference, Refusal, RefusalCause,
+    ReservedKind, ReservedRegion, Severity, Translation, TypeRefused, TypeRequest, Unit, Untranslated,
 };
 use addr::{EndpointId, Iova, PhysAddr, Range};
 
@@ -69,6 +69,8 @@ pub(crate) struct Iommu {
     pub(crate) aperture: Option<(u64, u64)>,
     /// 4096 bytes, if none.
     pub(crate) granule: Option<u64>,
+    /// It refuses every ATTACH after so many more.
+    pub(crate) attaches_left: Option<u32>,
     pub(crate) no_identity: bool,
     pub(crate) no_flush_queue: bool,
     pub(crate) domains: BTreeMap<u32, DomainKind>,
@@ -124,7 +126,9 @@ impl IommuOps for Ops {
     fn attach(&mut self, domain: DomainHandle, endpoint: EndpointId) -> Result<(), Refusal> {
         let mut this = self.0.borrow_mut();
         assert!(this.domains.contains_key(&domain.0), "attached to a domain that does not exist");
-        if this.refuse_attach.contains(&endpoint.0) {
+        let is_out = this.attaches_left == Some(0);
+        this.attaches_left = this.attaches_left.map(|left| left.saturating_sub(1));
+        if is_out || this.refuse_attach.contains(&endpoint.0) {
             return Err(refusal(RefusalCause::Range, endpoint, "ATTACH"));
         }
         this.attached.insert(endpoint.0, domain.0);
@@ -294,6 +298,11 @@ pub(crate) enum Action {
     Rebind(&'static str),
     Remove(&'static str),
     Expire,
+    /// The owner of this name claims the device.
+    Claim(&'static str, &'static str),
+    /// It releases its last claim, if it has one.
+    Release(&'static str),
+    Type(&'static str, TypeRequest),
 }
 
 pub(crate) struct Machine {
@@ -302,6 +311,8 @@ pub(crate) struct Machine {
     pub(crate) iommus: BTreeMap<&'static str, SharedModel>,
     pub(crate) fails: BTreeSet<&'static str>,
     pub(crate) declines: BTreeSet<&'static str>,
+    /// Claims that were not released, each with the name of its owner.
+    pub(crate) owned: Vec<(&'static str, OwnedGroup)>,
     bound_once: Rc<RefCell<BTreeSet<&'static str>>>,
     claims: Claims,
     platform: BusId,
@@ -323,6 +334,7 @@ impl Machine {
             iommus,
             fails,
             declines,
+            owned: Vec::new(),
             bound_once: Rc::default(),
             claims: Rc::default(),
             platform,
@@ -363,6 +375,19 @@ impl Machine {
             Action::Rebind(name) => self.core.rebind(self.id(name)),
             Action::Remove(name) => self.core.remove_device(self.id(name)),
             Action::Expire => self.core.expire_deferrals(),
+            Action::Claim(owner, name) => {
+                if let Ok(owned) = self.own(owner, name) {
+                    self.owned.push((owner, owned));
+                }
+            }
+            Action::Release(owner) => {
+                if let Some(place) = self.owned.iter().rposition(|(other, _)| *other == owner) {
+                    let _ = self.core.release(self.owned.remove(place).1);
+                }
+            }
+            Action::Type(name, request) => {
+                let _ = self.change_type(name, request);
+            }
         }
     }
 
@@ -375,6 +400,39 @@ impl Machine {
             self.act(Action::Register(driver));
         }
         self.core.settle();
+    }
+
+    /// The owner of this name claims the group of a device.
+    pub(crate) fn own(
+        &mut self,
+        owner: &'static str,
+        name: &'static str,
+    ) -> Result<OwnedGroup, ClaimRefused> {
+        self.core.claim_device(self.id(name), Owner(owner.into()))
+    }
+
+    pub(crate) fn change_type(
+        &mut self,
+        name: &str,
+        request: TypeRequest,
+    ) -> Result<DomainType, TypeRefused> {
+        match self.group_of(name) {
+            Some(group) => self.core.change_type(group, request),
+            None => Err(TypeRefused::NoGroup),
+        }
+    }
+
+    pub(crate) fn group_of(&self, name: &str) -> Option<GroupId> {
+        match self.core.device(self.id(name)).dma() {
+            DmaState::Grouped(membership) => Some(membership.group()),
+            DmaState::Ungrouped(_) => None,
+        }
+    }
+
+    /// The type of the default domain of a device's group.
+    pub(crate) fn domain_type(&self, name: &str) -> Option<DomainType> {
+        let group = self.group_of(name)?;
+        self.core.groups().find(|other| other.id() == group)?.domain_type()
     }
 
     pub(crate) fn id(&self, name: &str) -> DeviceId {
