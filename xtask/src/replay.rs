@@ -1,10 +1,10 @@
 //! `cargo xtask replay`: what each probe path does in a scenario, step by step, and whether that is what the
 //! scenario expects of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use probe::Path;
+use probe::{DomainType, Path};
 use scenario::{Expect, Plan, ScenarioError, Step, World};
 use serde_json::{Value, json};
 
@@ -22,6 +22,8 @@ pub(crate) struct Replay {
     pub(crate) taken: Vec<Taken>,
     /// Number and members of each group at the end.
     pub(crate) groups: Vec<(u32, Vec<String>)>,
+    /// Type of the default domain of each device's group at the end.
+    pub(crate) types: BTreeMap<String, &'static str>,
     /// Devices without a group at the end, with the reason.
     pub(crate) without: Vec<(String, String)>,
     pub(crate) breaks: Vec<Break>,
@@ -52,7 +54,8 @@ impl Replay {
     /// Takes a scenario's steps on a path. What is still under way behind the last one is done as well.
     pub(crate) fn run(plan: &Rc<Plan>, path: Path) -> Self {
         let mut world = World::new(plan, path);
-        let mut replay = Self { path, taken: vec![], groups: vec![], without: vec![], breaks: vec![] };
+        let (taken, groups, types, without, breaks) = (vec![], vec![], BTreeMap::new(), vec![], vec![]);
+        let mut replay = Self { path, taken, groups, types, without, breaks };
         for step in &plan.scenario().steps {
             replay.take(&mut world, step);
         }
@@ -63,6 +66,10 @@ impl Replay {
         let name = |id: &_| core.device(*id).name().to_owned();
         replay.groups =
             core.groups().map(|group| (group.id().0, group.members().iter().map(name).collect())).collect();
+        for group in core.groups() {
+            let word = group.domain_type().map_or("none", DomainType::word);
+            replay.types.extend(group.members().iter().map(|member| (name(member), word)));
+        }
         replay.without = world.without_group();
         replay
     }
@@ -117,6 +124,12 @@ impl Replay {
                 None => differences.push(format!("{device}: expected to be without a group, and is not")),
             }
         }
+        for (device, expected) in &expect.types {
+            let found = self.types.get(device).copied().unwrap_or("none");
+            if found != expected {
+                differences.push(format!("{device}: expected type {expected}, found {found}"));
+            }
+        }
         if let Some(expected) = &expect.breaks {
             let expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
             if expected != self.broken() {
@@ -157,7 +170,10 @@ impl Replay {
                 "possible": taken.impossible.is_none(),
             })
         });
-        let groups = self.groups.iter().map(|(id, members)| json!({ "id": id, "members": members }));
+        let groups = self.groups.iter().map(|(id, members)| {
+            let kind = members.first().and_then(|first| self.types.get(first));
+            json!({ "id": id, "type": kind, "members": members })
+        });
         let without =
             self.without.iter().map(|(device, reason)| json!({ "device": device, "reason": reason }));
         let breaks = self

@@ -1,4 +1,38 @@
 //! The operations on a group's DMA at run time: claims and releases of ownership, and changes of type.
+//!
+//! A release takes the value that the claim made. An owner that goes on after it does not compile:
+//!
+//! ```compile_fail,E0382
+//! use probe::{Core, OwnedGroup, Refusal};
+//!
+//! fn use_after_release(core: &mut Core<u32>, owned: OwnedGroup) -> Result<(), Refusal> {
+//!     core.release(owned)?;
+//!     core.attach_own_domain(&owned)
+//! }
+//! ```
+//!
+//! Nor can a claim be made by hand:
+//!
+//! ```compile_fail,E0451
+//! use probe::OwnedGroup;
+//!
+//! fn own() -> OwnedGroup {
+//!     OwnedGroup { ownership: unreachable!() }
+//! }
+//! ```
+//!
+//! In the right order, it compiles:
+//!
+//! ```
+//! use probe::{Core, OwnedGroup, Refusal};
+//!
+//! fn use_and_release(core: &mut Core<u32>, owned: OwnedGroup) -> Result<(), Refusal> {
+//!     core.attach_own_domain(&owned)?;
+//!     core.release(owned)
+//! }
+//! ```
+
+use alloc::vec::Vec;
 
 use crate::core::Core;
 use crate::data::domain::DomainType;
@@ -94,8 +128,13 @@ impl<D> Core<D> {
         self.tables.ownerships.find(group.ownership()?)
     }
 
-    /// The same claim in a [`fork`](Self::fork) of the machine, which it must not leave.
+    /// The groups that are claimed under an ownership: none if their members have gone, more than one after a split.
     #[must_use]
+    pub fn owned_groups(&self, owned: &OwnedGroup) -> Vec<GroupId> {
+        self.tables.groups.owned_by(owned.ownership())
+    }
+
+    /// The same claim in a [`fork`](Self::fork) of the machine, which it must not leave.
     pub fn forked_claim(&self, owned: &OwnedGroup) -> OwnedGroup {
         OwnedGroup::new(owned.ownership())
     }

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
 
 use probe::{DeviceId, Event, LinuxEvent};
 
@@ -11,8 +12,15 @@ use crate::world::World;
 impl World {
     /// Takes the events since the last call: a word and, mostly, a device.
     pub fn take_events(&mut self) -> Vec<String> {
+        self.read_events();
+        mem::take(&mut self.happened)
+    }
+
+    /// Reads the events of the core since the last call.
+    pub(crate) fn read_events(&mut self) {
         let events = self.core.take_events();
-        events.iter().filter_map(|event| self.word(event)).collect()
+        let words: Vec<String> = events.iter().filter_map(|event| self.word(event)).collect();
+        self.happened.extend(words);
     }
 
     fn word(&self, event: &Event) -> Option<String> {
@@ -39,6 +47,8 @@ impl World {
             Event::Declined { device, .. } => ("declined", Some(*device)),
             Event::Deferred { device, .. } => ("deferred", Some(*device)),
             Event::DependencyIgnored { device, .. } => ("gave-up-waiting", Some(*device)),
+            // The world has events of its own for these, with the device of the step.
+            Event::Claimed { .. } | Event::Released { .. } | Event::TypeChanged { .. } => return None,
             Event::Merged { .. }
             | Event::Split { .. }
             | Event::DefaultDomain { .. }

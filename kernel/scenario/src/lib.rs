@@ -22,6 +22,7 @@ mod firmware;
 mod model;
 mod names;
 mod order;
+mod ownership;
 mod plan;
 mod race;
 mod spec;

@@ -11,7 +11,7 @@ use crate::spec::{Expect, Scenario};
 use crate::step::Step;
 
 /// Words of events, as in [`World::take_events`](crate::World::take_events).
-pub(crate) const EVENTS: [&str; 19] = [
+pub(crate) const EVENTS: [&str; 26] = [
     "added",
     "removed",
     "untranslated",
@@ -31,6 +31,13 @@ pub(crate) const EVENTS: [&str; 19] = [
     "declined",
     "deferred",
     "gave-up-waiting",
+    "claimed",
+    "claim-refused",
+    "released",
+    "release-failed",
+    "nothing-to-release",
+    "type-changed",
+    "type-refused",
 ];
 
 /// The event of a removed IOMMU.
@@ -76,7 +83,8 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
 }
 
 fn check_expected(scenario: &Scenario, expect: &Expect) -> Result<(), ScenarioError> {
-    for name in expect.groups.iter().flatten().flatten().chain(expect.without.keys()) {
+    let grouped = expect.groups.iter().flatten().flatten();
+    for name in grouped.chain(expect.without.keys()).chain(expect.types.keys()) {
         has_device(scenario, name)?;
     }
     for id in expect.breaks.iter().chain(&expect.some_order_breaks).flatten() {

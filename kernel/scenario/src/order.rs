@@ -82,7 +82,12 @@ impl<'s> Machine<'s> {
                 self.present.remove(&**name);
                 Ok(())
             }
-            Step::Unbind(name) | Step::Rebind(name) | Step::Override(name, _) => self.must_be_there(name),
+            Step::Unbind(name)
+            | Step::Rebind(name)
+            | Step::Override(name, _)
+            | Step::Type(name, _)
+            | Step::Claim(name, _)
+            | Step::Release(name) => self.must_be_there(name),
             Step::Register(name) => match self.registered.insert(name) {
                 true => Ok(()),
                 false => Err(StepError::AlreadyRegistered),

@@ -169,6 +169,9 @@ pub struct Expect {
     /// Devices without a group, each with the reason or the start of its text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub without: BTreeMap<String, String>,
+    /// Types of the default domains of the groups of these devices, in the words of Linux's `type` file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub types: BTreeMap<String, String>,
     /// Invariants that are broken after the steps, in their order: `I2`, `I9`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaks: Option<Vec<String>>,

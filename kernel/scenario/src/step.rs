@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
+use probe::TypeRequest;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ScenarioError;
@@ -25,6 +26,13 @@ pub enum Step {
     /// `override DEVICE DRIVER`: from now on, only the driver with this name matches the device
     /// (Linux: `driver_override`); `override DEVICE` removes the override.
     Override(String, Option<String>),
+    /// `type DEVICE WORD`: the type of the default domain of its group is changed, if that is allowed now (Linux: a
+    /// write to the group's `type` file).
+    Type(String, TypeRequest),
+    /// `claim DEVICE OWNER`: the owner claims the DMA of its group, if that is allowed now (Linux: VFIO, iommufd).
+    Claim(String, String),
+    /// `release DEVICE`: the claim that was made last through this device is released, if there is one.
+    Release(String),
     /// `expire`: devices stop waiting for dependencies (Linux: the deferral timeout).
     Expire,
     /// `go DEVICE`: one piece of an activity of the device that is in progress or queued: its
@@ -45,6 +53,9 @@ impl Step {
             | Self::Unbind(name)
             | Self::Rebind(name)
             | Self::Override(name, _)
+            | Self::Type(name, _)
+            | Self::Claim(name, _)
+            | Self::Release(name)
             | Self::Go(name, _) => Some(name),
             Self::Register(_) | Self::Expire | Self::Rest => None,
         }
@@ -61,6 +72,9 @@ impl fmt::Display for Step {
             Self::Rebind(name) => write!(f, "rebind {name}"),
             Self::Override(name, None) => write!(f, "override {name}"),
             Self::Override(name, Some(driver)) => write!(f, "override {name} {driver}"),
+            Self::Type(name, request) => write!(f, "type {name} {}", request.word()),
+            Self::Claim(name, owner) => write!(f, "claim {name} {owner}"),
+            Self::Release(name) => write!(f, "release {name}"),
             Self::Expire => f.write_str("expire"),
             Self::Go(name, 0) => write!(f, "go {name}"),
             Self::Go(name, nth) => write!(f, "go {name} #{}", nth + 1),
@@ -93,6 +107,18 @@ impl FromStr for Step {
                 None => Self::Override(name, None),
                 Some((device, driver)) => Self::Override(device.to_string(), Some(driver.trim().to_string())),
             },
+            ("type", Some(name)) => match name.split_once(' ') {
+                Some((device, word)) if TypeRequest::from_word(word.trim()).is_some() => Self::Type(
+                    device.to_string(),
+                    TypeRequest::from_word(word.trim()).unwrap_or(TypeRequest::Auto),
+                ),
+                _ => return Err(ScenarioError::UnknownStep(text.to_string())),
+            },
+            ("claim", Some(name)) => match name.split_once(' ') {
+                Some((device, owner)) => Self::Claim(device.to_string(), owner.trim().to_string()),
+                None => return Err(ScenarioError::UnknownStep(text.to_string())),
+            },
+            ("release", Some(name)) => Self::Release(name),
             ("expire", None) => Self::Expire,
             ("rest", None) => Self::Rest,
             _ => return Err(ScenarioError::UnknownStep(text.to_string())),

@@ -16,6 +16,7 @@ use crate::error::{ScenarioError, StepError};
 use crate::firmware::{ScenarioMap, node};
 use crate::model::{Handle, Platform};
 use crate::order;
+use crate::ownership::Claim;
 use crate::plan::Plan;
 use crate::spec::{Device, Grain};
 use crate::step::Step;
@@ -35,6 +36,10 @@ pub struct World {
     pub(crate) gone: Option<(DeviceId, usize)>,
     /// Activities in progress.
     pub(crate) running: Vec<Activity>,
+    /// Claims that were not released, in the order in which they were made.
+    pub(crate) owned: Vec<Claim>,
+    /// Events that were read from the core, and those of the world itself.
+    pub(crate) happened: Vec<String>,
     /// Number of pieces of walks that were done without a choice of another activity.
     pub(crate) idle_pieces: usize,
     /// Whether a step unbinds or removes an IOMMU.
@@ -70,6 +75,8 @@ impl World {
             present,
             gone: None,
             running,
+            owned: Vec::new(),
+            happened: Vec::new(),
             idle_pieces: 0,
             walks_can_repeat,
         };
@@ -107,6 +114,9 @@ impl World {
             | Step::Unbind(name)
             | Step::Rebind(name)
             | Step::Override(name, _)
+            | Step::Type(name, _)
+            | Step::Claim(name, _)
+            | Step::Release(name)
             | Step::Go(name, _) => {
                 let place = self.plan.place(name)?;
                 return self.begin_at(step, place);
@@ -148,6 +158,9 @@ impl World {
             Step::Unbind(_) => self.core.unbind(id),
             Step::Rebind(_) => self.core.rebind(id),
             Step::Override(_, driver) => self.core.override_driver(id, driver.as_deref()),
+            Step::Type(_, request) => self.change_type(id, place, *request),
+            Step::Claim(_, owner) => self.claim(id, place, owner),
+            Step::Release(_) => self.release(place),
             Step::Register(_) | Step::Expire | Step::Rest => return impossible(StepError::NoDevice),
         }
         Ok(())
@@ -250,9 +263,12 @@ impl World {
     /// An independent copy.
     #[must_use]
     pub fn fork(&self) -> Self {
+        let core = self.core.fork(&*self.plan);
         Self {
             plan: self.plan.clone(),
-            core: self.core.fork(&*self.plan),
+            owned: self.owned.iter().map(|claim| claim.forked(&core)).collect(),
+            happened: self.happened.clone(),
+            core,
             platform: self.platform,
             pci: self.pci,
             present: self.present.clone(),
@@ -266,6 +282,7 @@ impl World {
     /// Hashes the state that determines all further behaviour.
     pub fn hash_state(&self, state: &mut impl Hasher) {
         self.core.hash_state(&*self.plan, &self.running, self.may_walk(), state);
+        self.owned.iter().for_each(|claim| claim.hash(&self.core, state));
     }
 
     /// Whether an IOMMU walks the buses, or may do so later.
@@ -317,5 +334,6 @@ impl World {
     /// Drops events and findings.
     pub fn forget_what_happened(&mut self) {
         self.core.forget_what_happened();
+        self.happened.clear();
     }
 }

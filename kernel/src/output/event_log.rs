@@ -80,6 +80,9 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
         Event::DomainFallback { group, kind, detail } => {
             log!("iommu: group {group}: {detail}, falling back to {}", kind.word());
         }
+        Event::TypeChanged { group, kind } => log!("iommu: group {group}: type is {}", kind.word()),
+        Event::Claimed { group, owner } => log!("iommu: group {group}: claimed by {}", owner.0),
+        Event::Released { group } => log!("iommu: group {group}: released"),
         Event::Published(instance) => log!("iommu {}: published, replaying", iommu(*instance)),
         Event::Ready(instance) => log!("iommu {}: ready", iommu(*instance)),
         Event::Bound { device, driver } => log!("{} {}: bound", core.driver_name(*driver), name(device)),

@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use crate::data::dma::{DmaState, Ungrouped};
 use crate::data::id::DeviceId;
+use crate::data::refusal::JoinError;
 use crate::phase2::claim::{Direct, Dma, DmaClaim};
 use crate::table::Tables;
 use crate::table::bind::Until;
@@ -40,6 +41,10 @@ pub(crate) fn answer<D>(tables: &Tables<D>, device: DeviceId) -> Result<DmaClaim
         DmaState::Ungrouped(Ungrouped::Untranslated(why)) => Direct::Untranslated(*why),
         DmaState::Ungrouped(Ungrouped::MapInvalid(_)) => Direct::MapInvalid,
         DmaState::Ungrouped(Ungrouped::IsIommu) => Direct::IsIommu,
+        // Its requests would arrive in the owner's domain.
+        DmaState::Ungrouped(Ungrouped::Refused(JoinError::Claimed { .. })) => {
+            return Err(NotYet { device, until: Until::Release });
+        }
         DmaState::Ungrouped(Ungrouped::Refused(_)) => Direct::Refused,
     };
     Ok(DmaClaim::new(device, Dma::Direct(direct)))
@@ -64,6 +69,7 @@ pub(crate) fn describe<D>(tables: &Tables<D>, until: &Until) -> String {
             format!("waiting for {}", tables.node_names(nodes))
         }
         Until::Domain => "waiting for its group's default domain".into(),
+        Until::Release => "waiting for the release of a claimed group".into(),
         Until::AnyBind => "waiting for another driver".into(),
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Until {
     Ready(Vec<FwNode>),
     /// A group gets its default domain; this device's may be it.
     Domain,
+    /// The claim that keeps the device out of its group is released.
+    Release,
     /// Any driver binds.
     AnyBind,
 }

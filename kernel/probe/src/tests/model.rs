@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use crate::{
     Accepted, BindError, Bus, BusId, ClaimRefused, Core, DeviceId, Dma, DmaClaim, DmaState, DomainHandle,
-    DomainKind, DomainPolicy, DomainType, Driver, Finding, FirmwareMap, FwNode, GroupDomain, GroupId, Grouping, InputIds,
-    IommuOps, MapError, NewDevice, OwnedGroup, Owner, Prot, Provides, Reference, Refusal, RefusalCause,
-    ReservedKind, ReservedRegion, Severity, Translation, TypeRefused, TypeRequest, Unit, Untranslated,
+    DomainKind, DomainPolicy, DomainType, Driver, Finding, FirmwareMap, FwNode, GroupDomain, GroupId,
+    Grouping, InputIds, IommuOps, MapError, NewDevice, OwnedGroup, Owner, Prot, Provides, Reference, Refusal,
+    RefusalCause, ReservedKind, ReservedRegion, Severity, Translation, TypeRefused, TypeRequest, Unit,
+    Untranslated,
 };
 use addr::{EndpointId, Iova, PhysAddr, Range};
 

@@ -290,11 +290,19 @@ fn a_device_that_links_a_claimed_group_with_another_waits_for_the_release() {
     m.core.settle();
     assert_eq!(m.partition(), [["a"], ["b"]]);
     assert!(m.why_not("link").contains("one of them is claimed"), "{}", m.why_not("link"));
+    m.act(Action::Expire);
+    m.core.settle();
+    assert_eq!(
+        m.bound(),
+        ["b", "v"],
+        "its requests would arrive in the domain of the owner or of the driver of b"
+    );
     assert!(is_blocked(&m, 1) && !is_blocked(&m, 2));
     m.assert_invariants();
     m.act(Action::Release("vfio"));
     m.core.settle();
     assert_eq!(m.partition(), [["a", "b", "link"]]);
+    assert_eq!(m.bound(), ["b", "link", "v"]);
     assert_no_leftover(&m);
     m.assert_invariants();
 }
