@@ -26,6 +26,7 @@ pub(crate) fn device(name: &str, group: Option<u32>, why: &str) -> Device {
         trigger: None,
         why: why.into(),
         isolation_lost: false,
+        secondary_bus: None,
         physfn: None,
         vfs: None,
         untrusted: false,

@@ -263,6 +263,9 @@ pub struct Device {
     /// driver or never became ready, or firmware's map is broken where it needs it.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub isolation_lost: bool,
+    /// The bus directly behind a bridge that has bus numbers: `0x01`. Functions on that bus are below the bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secondary_bus: Option<String>,
     /// Physical function of a virtual function (SR-IOV).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub physfn: Option<String>,

@@ -138,7 +138,7 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
         endpoints.extend_from_slice(&each.endpoints);
     }
     let no_group = core.no_group(device);
-    let (mut physfn, mut vfs, mut untrusted) = (None, None, false);
+    let (mut physfn, mut vfs, mut untrusted, mut secondary_bus) = (None, None, false, None);
     let (id, class, kind, acs) = match *device.handle() {
         Handle::Function(index) => {
             let function = &hardware.topology[index];
@@ -149,6 +149,8 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
             physfn = function.physical.map(|physical| shown(&hardware.topology[physical].address));
             vfs = function.sriov.map(|sriov| VirtualFunctions { enabled: sriov.enabled, total: sriov.total });
             untrusted = function.untrusted;
+            let buses = function.bridge.as_ref().and_then(|bridge| bridge.buses);
+            secondary_bus = buses.map(|buses| format!("{:#04x}", buses.secondary));
             let id = format!("{:04x}:{:04x}", function.vendor, function.device);
             (id, Some(format!("{:#08x}", function.class)), shown(&function.kind), acs)
         }
@@ -175,6 +177,7 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
             None => no_group.as_ref().map(ToString::to_string).unwrap_or_default(),
         },
         isolation_lost: no_group.is_some_and(|reason| reason.is_loss()),
+        secondary_bus,
         physfn,
         vfs,
         untrusted,

@@ -25,6 +25,7 @@ fn as_linux(answer: &Answer) -> Report {
             class: Some(function.class.clone()),
             kind: function.report_kind().into(),
             driver: Some(driver.to_owned()).filter(|driver| driver != "-"),
+            secondary_bus: None,
             physfn: None,
             vfs: None,
             untrusted: false,
