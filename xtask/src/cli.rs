@@ -11,7 +11,7 @@ mod scenarios;
 mod unreadable;
 
 pub(crate) use checks::{DamageArgs, GrowthArgs, SpeedArgs, TestArgs};
-pub(crate) use compare::DiffArgs;
+pub(crate) use compare::{DiffArgs, DrawArgs};
 pub(crate) use machines::{QemuArgs, RaceArgs};
 pub(crate) use scenarios::{ExploreArgs, ReplayArgs};
 pub(crate) use unreadable::{asked_of, json_of};
@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Test(TestArgs),
     /// Compares two reports: saved ones, or those of two runs.
     Diff(DiffArgs),
+    /// Draws a report: the PCI tree, with groups as boxes.
+    Draw(DrawArgs),
     /// Prints what each probe path does in a scenario, step by step.
     Replay(ReplayArgs),
     /// Runs a scenario in every order of its steps and with every interleaving.

@@ -5,16 +5,14 @@ mod compare;
 mod tests;
 
 use std::fmt::Write as _;
-use std::fs;
 
-use clap::Parser as _;
 use report::Report;
 use serde::Serialize;
 
-use crate::cli::{Cli, Command, DiffArgs};
-use crate::one_boot;
-use crate::outcome::{Kind, Outcome, Stop};
+use crate::cli::DiffArgs;
+use crate::outcome::{Kind, Stop};
 use crate::output;
+use crate::report_source::{self, Defaults};
 
 use compare::{Difference, differences};
 
@@ -46,8 +44,9 @@ struct Side {
 ///
 /// A file is not a report, the options of a run make no sense, or QEMU did not start.
 pub(crate) fn command(options: &DiffArgs) -> Result<Kind, Stop> {
+    let defaults = Defaults { common: &options.common, topology: &options.topology };
     let side = |asked: &str| -> Result<Side, Stop> {
-        let report = if is_file(asked) { read(asked)? } else { run(asked, options)? };
+        let report = report_source::read(asked, &defaults)?;
         let ran = format!("{}, {}", report.run.path, report.run.firmware);
         Ok(Side { asked: asked.into(), ran, groups: report.groups.len(), report })
     };
@@ -56,46 +55,6 @@ pub(crate) fn command(options: &DiffArgs) -> Result<Kind, Stop> {
     let diff = Diff { same: differences.is_empty(), a, b, differences };
     output::results(&text(&diff), &diff, options.json.as_deref())?;
     Ok(if diff.same { Kind::Pass } else { Kind::Fail })
-}
-
-/// Whether a side is a file: options begin with dashes.
-fn is_file(asked: &str) -> bool {
-    !asked.trim_start().starts_with('-') && !asked.trim().is_empty()
-}
-
-fn read(file: &str) -> Result<Report, Stop> {
-    let refuse = |what: String| Stop::usage(format!("{file}: {what}"));
-    let text = fs::read_to_string(file).map_err(|error| {
-        refuse(format!("{error}; a side is a saved report, or options of cargo xtask qemu in quotes"))
-    })?;
-    Report::from_json(&text).map_err(|error| refuse(format!("this is not a report: {error}")))
-}
-
-/// Boots once with these options of `cargo xtask qemu`.
-fn run(asked: &str, options: &DiffArgs) -> Result<Report, Stop> {
-    let words = shlex::split(asked).ok_or_else(|| Stop::usage(format!("{asked}: a quote is not closed")))?;
-    let start = ["xtask", "qemu"].map(String::from).into_iter();
-    let parsed = Cli::try_parse_from(start.chain(words))
-        .map_err(|error| Stop::usage(format!("{asked}: {}", error.render().to_string().trim())))?;
-    let Command::Qemu(mut of_run) = parsed.command else {
-        return Err(Stop::usage(format!("{asked}: these are not options of cargo xtask qemu")));
-    };
-    if !asked.contains("--topology") {
-        of_run.topology.clone_from(&options.topology);
-    }
-    of_run.common.no_setup |= options.common.no_setup;
-    of_run.common.verbose |= options.common.verbose;
-    of_run.common.qemu = of_run.common.qemu.or_else(|| options.common.qemu.clone());
-    let ended = one_boot::run(&of_run, false)?;
-    let (Outcome { kind, report, .. }, _) =
-        ended.ok_or_else(|| Stop::usage(format!("{asked}: there is no report of this")))?;
-    match kind {
-        Kind::Pass | Kind::Fail | Kind::Error => Ok(report),
-        Kind::Timeout | Kind::Crash | Kind::Usage | Kind::Unable => {
-            let why = report.error.unwrap_or_default();
-            Err(Stop { kind, message: format!("{asked}: {why}") })
-        }
-    }
 }
 
 /// The differences for people: each subject with its places, and both sides below each other.

@@ -11,6 +11,7 @@ mod choices;
 mod cli;
 mod damage;
 mod diff;
+mod draw;
 mod expect;
 mod expectation;
 mod explore;
@@ -29,6 +30,7 @@ mod program;
 mod qemu;
 mod race;
 mod replay;
+mod report_source;
 mod requirement;
 mod run;
 mod scenarios;
@@ -80,6 +82,10 @@ fn main() -> ExitCode {
         Command::Diff(options) => match diff::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+        Command::Draw(options) => match draw::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (None, Err(stop)),
         },
         Command::Replay(options) => match replay::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),

@@ -1,10 +1,11 @@
-//! Options of the commands that compare reports.
+//! Options of the commands that compare and draw reports.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Common;
+use crate::draw::Format;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DiffArgs {
@@ -22,4 +23,23 @@ pub(crate) struct DiffArgs {
     /// The differences as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DrawArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// A report saved with --json, or the options of a `cargo xtask qemu` to run, as one word: '--path legacy'
+    /// [default: a run without options].
+    #[arg(value_name = "REPORT", allow_hyphen_values = true)]
+    pub(crate) report: Option<String>,
+    /// Topology of a run that does not name one.
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+    pub(crate) topology: String,
+    /// Language of the picture.
+    #[arg(long, value_name = "LANGUAGE", default_value = "svg")]
+    pub(crate) format: Format,
+    /// File of the picture [default: standard output].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }

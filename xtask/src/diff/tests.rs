@@ -1,7 +1,9 @@
+use clap::Parser as _;
 use report::{Finding, GroupType, Severity};
 
 use super::compare::{Subject, differences};
 use super::*;
+use crate::cli::{Cli, Command};
 use crate::fixture::report_of;
 
 const A: &str = "0000:00:02.0";

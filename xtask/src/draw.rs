@@ -1,0 +1,55 @@
+//! `cargo xtask draw`: a picture of a report, with groups as boxes.
+
+mod picture;
+mod svg;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use crate::cli::DrawArgs;
+use crate::outcome::{Kind, Stop};
+use crate::output;
+use crate::report_source::{self, Defaults};
+
+use picture::Picture;
+
+/// Languages of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For browsers, and for Markdown.
+    Svg,
+    /// For Graphviz.
+    Dot,
+    /// For Markdown that renders Mermaid.
+    Mermaid,
+}
+
+/// Runs the command. The verdict of the run does not decide its exit status: it is drawn.
+///
+/// # Errors
+///
+/// There is no report, or the file cannot be written.
+pub(crate) fn command(options: &DrawArgs) -> Result<Kind, Stop> {
+    let defaults = Defaults { common: &options.common, topology: &options.topology };
+    let asked = options.report.as_deref().unwrap_or_default();
+    let report = report_source::read(asked, &defaults)?;
+    let name = if asked.is_empty() { &options.topology } else { asked };
+    let picture = Picture::of(name, &report);
+    let text = match options.format {
+        Format::Svg => svg::svg(&picture),
+        Format::Dot => text::dot(&picture),
+        Format::Mermaid => text::mermaid(&picture),
+    };
+    match options.out.as_deref() {
+        None => output::show(&text),
+        Some(file) if file == Path::new(output::STANDARD_OUTPUT) => output::show(&text),
+        Some(file) => fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?,
+    }
+    Ok(Kind::Pass)
+}
