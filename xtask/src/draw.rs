@@ -37,19 +37,27 @@ pub(crate) enum Format {
 /// There is no report, or the file cannot be written.
 pub(crate) fn command(options: &DrawArgs) -> Result<Kind, Stop> {
     let defaults = Defaults { common: &options.common, topology: &options.topology };
-    let asked = options.report.as_deref().unwrap_or_default();
-    let report = report_source::read(asked, &defaults)?;
-    let name = if asked.is_empty() { &options.topology } else { asked };
-    let picture = Picture::of(name, &report);
-    let text = match options.format {
-        Format::Svg => svg::svg(&picture),
-        Format::Dot => text::dot(&picture),
-        Format::Mermaid => text::mermaid(&picture),
-    };
+    let text = of(options.report.as_deref().unwrap_or_default(), &defaults, options.format)?;
     match options.out.as_deref() {
         None => output::show(&text),
         Some(file) if file == Path::new(output::STANDARD_OUTPUT) => output::show(&text),
         Some(file) => fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?,
     }
     Ok(Kind::Pass)
+}
+
+/// The picture of a report that is named as [`report_source::read`] has it.
+///
+/// # Errors
+///
+/// There is no report.
+pub(crate) fn of(asked: &str, defaults: &Defaults, format: Format) -> Result<String, Stop> {
+    let report = report_source::read(asked, defaults)?;
+    let name = if asked.is_empty() { defaults.topology } else { asked };
+    let picture = Picture::of(name, &report);
+    Ok(match format {
+        Format::Svg => svg::svg(&picture),
+        Format::Dot => text::dot(&picture),
+        Format::Mermaid => text::mermaid(&picture),
+    })
 }

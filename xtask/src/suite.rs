@@ -2,40 +2,30 @@
 //! exact command and what differs.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::cli::{DamageArgs, TestArgs};
-use crate::damage;
-use crate::image::{self, Binary};
+use crate::cli::TestArgs;
+use crate::image;
 use crate::outcome::{Kind, Stop};
 use crate::output;
 use crate::paths::Paths;
-use crate::program;
 use crate::run;
 use crate::setup;
-use crate::speed::budget;
 use crate::topology::{self, Topology};
 
 mod boots;
 mod checked;
 mod host;
 mod selection;
+mod special;
 
-use boots::{AT_A_TIME, Boots};
+use boots::Boots;
 use checked::{Checked, Layer, Verdict};
 use host::HOST_CHECKS;
 use selection::{is_wanted, list, of_malformed, wanted};
-
-/// Boots with damage that the suite has, always the same ones; `cargo xtask damage` makes any number.
-const DAMAGED_BOOTS: u64 = 150;
-
-/// The name of that check.
-const DAMAGED: &str = "damaged-descriptions";
-
-/// The name of the check of what boots cost.
-const BUDGET: &str = "budget";
+use special::{SPECIAL_CHECKS, SpecialCheck};
 
 /// Runs what was asked for; the kind says how it went as a whole.
 ///
@@ -46,22 +36,16 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     let paths = Paths::read()?;
     let (cases, malformed) = wanted(Topology::all(&topology::directory())?, options, &paths);
     let with_host = options.filters.is_empty() && !options.boot_only;
-    let (with_damage, with_budget) = (is_wanted(options, DAMAGED), is_wanted(options, BUDGET));
-    let with_boots = !cases.is_empty() || with_damage || with_budget;
+    let special: Vec<&SpecialCheck> =
+        SPECIAL_CHECKS.iter().filter(|check| is_wanted(options, check.name)).collect();
+    let with_boots = !cases.is_empty() || !special.is_empty();
     if !with_boots && malformed.is_empty() && !with_host && !options.host_only {
         return Err(Stop::usage("no boot test has such a name; --list shows all"));
     }
     if options.list {
         list(if with_host { &HOST_CHECKS } else { &[] }, &cases, &malformed);
-        if with_damage {
-            println!(
-                "boot {DAMAGED}: {DAMAGED_BOOTS} boots with damaged trees and tables end with a report or an error"
-            );
-        }
-        if with_budget {
-            println!(
-                "boot {BUDGET}: a boot of the default machine costs no more than xtask/budget.toml grants"
-            );
+        for check in special {
+            println!("boot {}: {}", check.name, check.about);
         }
         return Ok(Kind::Pass);
     }
@@ -113,13 +97,8 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
         }
         qemu = Some(boots.version().to_owned());
     }
-    if with_damage && !run::interrupted() {
-        let checked = boot_damaged(options);
-        say(&checked.text());
-        results.push(checked);
-    }
-    if with_budget && !run::interrupted() {
-        let checked = compare_with_budget(options);
+    for check in special.iter().take_while(|_| !run::interrupted()) {
+        let checked = check.run(options);
         say(&checked.text());
         results.push(checked);
     }
@@ -144,47 +123,6 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     }
     say(&counts.text());
     Ok(kind)
-}
-
-/// Boots machines whose descriptions are damaged.
-fn boot_damaged(options: &TestArgs) -> Checked {
-    let damage = DamageArgs {
-        common: options.common.clone(),
-        seed: 1,
-        boots: DAMAGED_BOOTS,
-        only: None,
-        topology: Vec::new(),
-        firmware: Vec::new(),
-        jobs: AT_A_TIME as u16,
-        json: None,
-        timeout: options.timeout,
-    };
-    let started = Instant::now();
-    let kernel = image::build(Binary::Main, options.common.verbose).map_err(Stop::from);
-    let checked = kernel.and_then(|kernel| damage::check(&damage, &kernel));
-    let differences = checked.unwrap_or_else(|stop| vec![format!("{}: {}", stop.kind.word(), stop.message)]);
-    Checked {
-        name: DAMAGED.into(),
-        layer: Layer::Boot,
-        took: started.elapsed(),
-        command: format!("cargo xtask damage --seed 1 --boots {DAMAGED_BOOTS}"),
-        verdict: Verdict::of(differences),
-    }
-}
-
-/// Compares what boots of the default machine cost with the budget.
-fn compare_with_budget(options: &TestArgs) -> Checked {
-    let started = Instant::now();
-    let program = program::qemu(options.common.qemu.as_deref());
-    let deadline = Duration::from_secs(options.timeout);
-    let kernel = image::build(Binary::Main, options.common.verbose).map_err(Stop::from);
-    let verdict = match kernel.and_then(|kernel| budget::check(&program, &kernel, deadline)) {
-        Ok(budget::Checked::Compared(over)) => Verdict::of(over),
-        Ok(budget::Checked::Skipped(reason)) => Verdict::Skipped(reason),
-        Err(stop) => Verdict::Failed(vec![format!("{}: {}", stop.kind.word(), stop.message)]),
-    };
-    let (name, command) = (BUDGET.into(), "cargo xtask speed".into());
-    Checked { name, layer: Layer::Boot, took: started.elapsed(), command, verdict }
 }
 
 #[cfg(test)]

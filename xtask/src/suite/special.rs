@@ -1,0 +1,105 @@
+//! Checks that boot, but are not one boot of one topology.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::cli::{DamageArgs, TestArgs};
+use crate::damage;
+use crate::draw;
+use crate::image::{self, Binary};
+use crate::outcome::Stop;
+use crate::program;
+use crate::report_source::Defaults;
+use crate::speed::budget;
+
+use super::boots::AT_A_TIME;
+use super::checked::{Checked, Layer, Verdict};
+
+/// One such check.
+pub(super) struct SpecialCheck {
+    /// Its name, which filters find.
+    pub(super) name: &'static str,
+    /// What it checks.
+    pub(super) about: &'static str,
+    /// The command that repeats it.
+    command: &'static str,
+    verdict: fn(&TestArgs) -> Result<Verdict, Stop>,
+}
+
+/// All of them, in the order in which they run.
+pub(super) const SPECIAL_CHECKS: [SpecialCheck; 3] = [
+    SpecialCheck {
+        name: "damaged-descriptions",
+        about: "150 boots with damaged trees and tables end with a report or an error",
+        command: "cargo xtask damage --seed 1 --boots 150",
+        verdict: boot_damaged,
+    },
+    SpecialCheck {
+        name: "budget",
+        about: "a boot of the default machine costs no more than xtask/budget.toml grants",
+        command: "cargo xtask speed",
+        verdict: compare_with_budget,
+    },
+    SpecialCheck {
+        name: "picture",
+        about: "the picture in the README is that of a boot",
+        command: "cargo xtask draw --topology switch --out xtask/pictures/switch.svg; git diff",
+        verdict: compare_picture,
+    },
+];
+
+/// Boots with damage, always the same ones; `cargo xtask damage` makes any number.
+const DAMAGED_BOOTS: u64 = 150;
+
+/// The topology whose picture is in the README.
+const DRAWN: &str = "switch";
+
+impl SpecialCheck {
+    /// Runs the check.
+    pub(super) fn run(&self, options: &TestArgs) -> Checked {
+        let started = Instant::now();
+        let verdict = (self.verdict)(options)
+            .unwrap_or_else(|stop| Verdict::Failed(vec![format!("{}: {}", stop.kind.word(), stop.message)]));
+        Checked {
+            name: self.name.into(),
+            layer: Layer::Boot,
+            took: started.elapsed(),
+            command: self.command.into(),
+            verdict,
+        }
+    }
+}
+
+fn boot_damaged(options: &TestArgs) -> Result<Verdict, Stop> {
+    let damage = DamageArgs {
+        common: options.common.clone(),
+        seed: 1,
+        boots: DAMAGED_BOOTS,
+        only: None,
+        topology: Vec::new(),
+        firmware: Vec::new(),
+        jobs: AT_A_TIME as u16,
+        json: None,
+        timeout: options.timeout,
+    };
+    let kernel = image::build(Binary::Main, options.common.verbose)?;
+    Ok(Verdict::of(damage::check(&damage, &kernel)?))
+}
+
+fn compare_with_budget(options: &TestArgs) -> Result<Verdict, Stop> {
+    let program = program::qemu(options.common.qemu.as_deref());
+    let deadline = Duration::from_secs(options.timeout);
+    let kernel = image::build(Binary::Main, options.common.verbose)?;
+    Ok(match budget::check(&program, &kernel, deadline)? {
+        budget::Checked::Compared(over) => Verdict::of(over),
+        budget::Checked::Skipped(reason) => Verdict::Skipped(reason),
+    })
+}
+
+fn compare_picture(options: &TestArgs) -> Result<Verdict, Stop> {
+    let file = crate::output::workspace().join("xtask/pictures").join(DRAWN).with_extension("svg");
+    let drawn = draw::of("", &Defaults { common: &options.common, topology: DRAWN }, draw::Format::Svg)?;
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    let differs = format!("{} is not what a boot gives now", file.display());
+    Ok(Verdict::of(if kept == drawn { Vec::new() } else { vec![differs] }))
+}
