@@ -336,6 +336,7 @@ fn full() -> Report {
         translations: vec![translation.clone(), translation],
         trigger: Some("replay".to_string()),
         isolation_lost: true,
+        secondary_bus: Some("0x01".to_string()),
         physfn: Some("0000:00:04.0".to_string()),
         vfs: Some(VirtualFunctions { enabled: 2, total: 7 }),
         untrusted: true,

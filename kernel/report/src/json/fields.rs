@@ -114,6 +114,7 @@ fn device(json: &mut Writer, device: &Device) {
         trigger,
         why,
         isolation_lost,
+        secondary_bus,
         physfn,
         vfs,
         untrusted,
@@ -140,6 +141,7 @@ fn device(json: &mut Writer, device: &Device) {
     json.text_if_some("trigger", trigger.as_ref());
     json.text("why", why);
     json.flag_if_set("isolation_lost", *isolation_lost);
+    json.text_if_some("secondary_bus", secondary_bus.as_ref());
     json.text_if_some("physfn", physfn.as_ref());
     if let Some(vfs) = vfs {
         json.inner("vfs", vfs, |json, VirtualFunctions { enabled, total }| {
