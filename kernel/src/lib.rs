@@ -21,7 +21,9 @@ mod probing;
 mod random;
 mod run;
 
+pub use drivers::{Bound, Claims, Instance, Iommus};
 pub use error::Error;
+pub use hardware::virtio::{Transport, TransportError};
 pub use hardware::{Handle, Hardware};
 pub use input::described::Described;
 pub use input::handover::HandedOver;

@@ -51,6 +51,9 @@ pub(crate) struct Expect {
     /// ACS control registers of functions, by their names. Of others, nothing is expected.
     #[serde(default)]
     pub(crate) acs: BTreeMap<String, String>,
+    /// What each device that transferred data did, by its name.
+    #[serde(default)]
+    pub(crate) dma: BTreeMap<String, ExpectedDma>,
     /// IOMMU instances, in the order in which they arrived.
     pub(crate) iommus: Option<Vec<String>>,
     /// What each of several instances has; one that is not named here may have anything.
@@ -90,6 +93,21 @@ pub(crate) struct Translated {
     /// Reserved regions of the groups behind it, as Linux lists them, if they are not those of every group.
     #[serde(default)]
     pub(crate) reserved: Vec<String>,
+}
+
+/// What a device must have transferred.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectedDma {
+    /// Type of the domain that translates it; `none` if nothing does.
+    pub(crate) translation: String,
+    /// Number of transfers.
+    pub(crate) transfers: usize,
+    /// Number of accesses that were refused.
+    pub(crate) refused: usize,
+    /// Words of the reason why nothing translates it.
+    #[serde(default)]
+    pub(crate) why: String,
 }
 
 /// Facts about the run that show that the machine was the one meant.

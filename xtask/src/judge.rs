@@ -8,6 +8,7 @@ use crate::outcome::{Kind, Outcome};
 
 mod consistency;
 mod devices;
+mod dma;
 mod findings;
 mod groups;
 mod invariants;
@@ -51,6 +52,7 @@ fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Ve
     found.extend(ungrouped::differences(report, expect, linux));
     found.extend(iommus::differences(report, expect, linux));
     found.extend(devices::differences(report, expect, linux));
+    found.extend(dma::differences(report, expect));
     found.extend(linux.iter().flat_map(|answer| log::differences(outcome, answer)));
     found.extend(findings::differences(report, expect));
     found.extend(warnings::differences(report, expect, linux));

@@ -37,6 +37,7 @@ mod scenarios;
 mod setup;
 mod speed;
 mod suite;
+mod test_disk;
 mod topology;
 mod tree_edit;
 mod when;

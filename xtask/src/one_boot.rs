@@ -30,14 +30,14 @@ const TREE_LIMIT: u64 = 16 << 20;
 /// What the options ask to be run, also where they make no sense together.
 pub(crate) fn asked(options: &QemuArgs) -> Asked {
     let words = Words::parse(options.append.as_deref().unwrap_or_default()).unwrap_or_default();
-    let topology = (!options.bare).then(|| Topology::find(&options.topology).ok()).flatten();
+    let topology = (!options.bare).then(|| Topology::find(options.topology()).ok()).flatten();
     let of_topology = topology.map(|topology| (topology.firmware, topology.path)).unwrap_or_default();
     let firmware = options.firmware.or(words.firmware).unwrap_or(of_topology.0);
     let path = options.path.or(words.path).unwrap_or(of_topology.1);
     Asked {
         firmware: Some(firmware.word().into()),
         path: Some(path.word().into()),
-        topology: (!options.bare).then(|| options.topology.clone()),
+        topology: (!options.bare).then(|| options.topology().to_owned()),
         qemu: Some(program::qemu(options.common.qemu.as_deref())),
     }
 }
@@ -103,7 +103,7 @@ fn boot_of(options: &QemuArgs, program: &str) -> Result<Boot, Stop> {
         Boot::of_machine(machine, Start::default())
     } else {
         let topology =
-            Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
+            Topology::find(options.topology()).map_err(|error| Stop::usage(format!("{error:#}")))?;
         Boot::of_topology(&topology, program).map_err(|error| Stop::usage(format!("{error:#}")))?
     };
     boot.start.firmware = firmware.unwrap_or(boot.start.firmware);
@@ -122,6 +122,7 @@ fn boot_of(options: &QemuArgs, program: &str) -> Result<Boot, Stop> {
         Some(Iommu::Off) => boot.machine.remove_iommu(),
         _ => (),
     }
+    boot.start.append.extend(options.dma.then(|| "dma=on".to_owned()));
     boot.start.append.extend(words.kernel);
     boot.start.gdb = options.gdb;
     boot.start.console = agreed("console", options.console, words.console)?.unwrap_or(boot.start.console);

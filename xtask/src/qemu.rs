@@ -5,7 +5,7 @@ use std::path::Path;
 use report::{Console, FULL_IMAGE_WORDS, Firmware, Form};
 
 use crate::image::Binary;
-use crate::{firmware, output};
+use crate::{firmware, output, test_disk};
 
 /// File in the run directory that semihosting writes the report to.
 pub(crate) const REPORT_FILE: &str = "report.json";
@@ -229,12 +229,21 @@ impl Machine {
         words
     }
 
-    /// Devices, and an empty disk for each drive that they name and nobody made.
+    /// Devices, and a disk for each drive that they name and nobody made.
     fn add_devices(&self, words: &mut Vec<String>) {
         for drive in self.missing_drives() {
-            words.extend(["-blockdev".into(), format!("driver=null-co,read-zeroes=on,node-name={drive}")]);
+            let option = match drive.starts_with(test_disk::NAME) {
+                true => test_disk::option(drive),
+                false => format!("driver=null-co,read-zeroes=on,node-name={drive}"),
+            };
+            words.extend(["-blockdev".into(), option]);
         }
         words.extend(self.devices.iter().cloned());
+    }
+
+    /// The disks with known content.
+    pub(crate) fn test_disks(&self) -> impl Iterator<Item = &str> {
+        self.missing_drives().into_iter().filter(|drive| drive.starts_with(test_disk::NAME))
     }
 
     fn missing_drives(&self) -> Vec<&str> {

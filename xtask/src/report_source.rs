@@ -46,7 +46,7 @@ fn run(asked: &str, defaults: &Defaults) -> Result<Report, Stop> {
     let names_machine =
         |word: &String| word == "--bare" || word == "--topology" || word.starts_with("--topology=");
     if !words.iter().take_while(|word| *word != "--").any(names_machine) {
-        defaults.topology.clone_into(&mut options.topology);
+        options.topology = Some(defaults.topology.to_owned());
     }
     options.common.no_setup |= defaults.common.no_setup;
     options.common.verbose |= defaults.common.verbose;

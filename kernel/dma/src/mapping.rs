@@ -32,12 +32,12 @@ impl Direction {
 /// the device keeps its access.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "the device keeps its access until the mapping is unmapped"]
-pub struct Mapping {
+pub struct DmaMapping {
     pub(crate) iova: Range<Iova>,
     pub(crate) phys: Range<PhysAddr>,
 }
 
-impl Mapping {
+impl DmaMapping {
     /// The addresses for the device.
     #[must_use]
     pub fn iova(&self) -> Range<Iova> {

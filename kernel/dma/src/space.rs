@@ -3,14 +3,25 @@
 use alloc::collections::BTreeMap;
 
 use addr::{Iova, PhysAddr, Range};
-use probe::{Refusal, RefusalCause};
+use probe::{Mapping, Refusal, RefusalCause};
 
 use crate::allocator::{IovaAllocator, IovaError};
 use crate::flush_queue::{FlushQueue, Invalidation};
 use crate::limits::{IovaLimits, LimitsError};
-use crate::mapping::{Direction, Mapping};
+use crate::mapping::{Direction, DmaMapping};
 use crate::mask::DmaMask;
-use crate::translate::{MapRequest, Translate};
+use crate::translate::Translate;
+
+/// Why a domain cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpaceError {
+    /// An IOMMU is gone, or its IOMMUs have no address in common.
+    #[error("the domain has no addresses to map")]
+    NoAddresses,
+    /// Its addresses cannot be divided.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+}
 
 /// Why a buffer cannot be mapped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,13 +89,16 @@ impl<T: Translate> AddressSpace<T> {
     ///
     /// # Errors
     ///
-    /// The domain's granule is not a power of two.
+    /// The domain has no addresses, or its granule is not a power of two.
     pub fn new(
         domain: T,
         reserved: impl IntoIterator<Item = Range<Iova>>,
         invalidation: Invalidation,
-    ) -> Result<Self, LimitsError> {
-        let limits = IovaLimits::new(domain.aperture(), domain.granule(), reserved)?;
+    ) -> Result<Self, SpaceError> {
+        let (Some(aperture), Some(granule)) = (domain.aperture(), domain.granule()) else {
+            return Err(SpaceError::NoAddresses);
+        };
+        let limits = IovaLimits::new(aperture, granule, reserved)?;
         Ok(Self {
             domain,
             allocator: IovaAllocator::new(limits),
@@ -130,7 +144,7 @@ impl<T: Translate> AddressSpace<T> {
         phys: Range<PhysAddr>,
         direction: Direction,
         mask: DmaMask,
-    ) -> Result<Mapping, MapError> {
+    ) -> Result<DmaMapping, MapError> {
         let mapped = self.try_map(phys, direction, mask);
         match &mapped {
             Ok(_) => self.counters.mapped += 1,
@@ -144,14 +158,14 @@ impl<T: Translate> AddressSpace<T> {
         phys: Range<PhysAddr>,
         direction: Direction,
         mask: DmaMask,
-    ) -> Result<Mapping, MapError> {
+    ) -> Result<DmaMapping, MapError> {
         let unit = self.unit();
         let is_whole = phys.start().0.is_multiple_of(unit) && phys.size().is_multiple_of(unit);
         if !is_whole {
             return Err(MapError::Misaligned { phys, unit });
         }
         let iova = self.allocator.alloc(phys.size(), mask)?;
-        let request = MapRequest { iova, phys: phys.start(), prot: direction.prot() };
+        let request = Mapping { iova, phys: phys.start(), prot: direction.prot() };
         let answer = self.domain.map_all(&[request]).into_iter().next().unwrap_or(Ok(()));
         if let Err(refusal) = answer {
             // A device that does not answer may have executed the request, so the address stays taken.
@@ -161,7 +175,7 @@ impl<T: Translate> AddressSpace<T> {
             return Err(MapError::Refused(refusal));
         }
         self.live.insert(iova.start(), phys);
-        Ok(Mapping { iova, phys })
+        Ok(DmaMapping { iova, phys })
     }
 
     /// Ends a device's access at a time in microseconds: at once, or with the next flush.
@@ -169,8 +183,8 @@ impl<T: Translate> AddressSpace<T> {
     /// # Errors
     ///
     /// See [`UnmapError`]. If the queue was flushed, the error may be that of another range.
-    pub fn unmap(&mut self, mapping: Mapping, now_us: u64) -> Result<(), UnmapError> {
-        let Mapping { iova, phys } = mapping;
+    pub fn unmap(&mut self, mapping: DmaMapping, now_us: u64) -> Result<(), UnmapError> {
+        let DmaMapping { iova, phys } = mapping;
         if self.live.get(&iova.start()) != Some(&phys) {
             return Err(UnmapError::NotMapped(iova));
         }

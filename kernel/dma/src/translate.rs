@@ -2,32 +2,41 @@
 
 use alloc::vec::Vec;
 
-use addr::{Iova, PhysAddr, Range};
-use probe::{Prot, Refusal};
+use addr::{Iova, Range};
+use probe::{GroupDomain, Mapping, Refusal};
 
-/// One mapping to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MapRequest {
-    /// The addresses for the device.
-    pub iova: Range<Iova>,
-    /// Where they lead to.
-    pub phys: PhysAddr,
-    /// The accesses that are allowed.
-    pub prot: Prot,
+/// A domain in which memory can be mapped, on every IOMMU that the devices in it are behind.
+///
+/// It is [`GroupDomain`], or a part that stands in for it in a test.
+pub trait Translate {
+    /// Smallest size of a mapping in bytes: the coarsest of all IOMMUs. None if one of them is gone.
+    fn granule(&self) -> Option<u64>;
+
+    /// The addresses that can be mapped on all IOMMUs; none if there are none, or an IOMMU is gone.
+    fn aperture(&self) -> Option<Range<Iova>>;
+
+    /// Makes mappings. One result for each, in order; a refused mapping has no effect.
+    fn map_all(&mut self, mappings: &[Mapping]) -> Vec<Result<(), Refusal>>;
+
+    /// Removes the mappings in each of `ranges`. One result for each, in order. When it returns, no device reaches a
+    /// range whose result is `Ok`.
+    fn unmap_all(&mut self, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>>;
 }
 
-/// The domain of a group, on every IOMMU that its members are behind.
-pub trait Translate {
-    /// Smallest size of a mapping in bytes, a power of two: the coarsest of all IOMMUs.
-    fn granule(&self) -> u64;
+impl Translate for GroupDomain {
+    fn granule(&self) -> Option<u64> {
+        Self::granule(self)
+    }
 
-    /// The addresses that can be mapped on all IOMMUs.
-    fn aperture(&self) -> Range<Iova>;
+    fn aperture(&self) -> Option<Range<Iova>> {
+        Self::aperture(self)
+    }
 
-    /// Maps everything in `requests`; one answer for each, in order. A refused request has no effect.
-    fn map_all(&mut self, requests: &[MapRequest]) -> Vec<Result<(), Refusal>>;
+    fn map_all(&mut self, mappings: &[Mapping]) -> Vec<Result<(), Refusal>> {
+        self.map(mappings)
+    }
 
-    /// Removes the mappings in each of `ranges`; one answer for each, in order. If it returns, no device reaches a
-    /// range whose answer is `Ok`.
-    fn unmap_all(&mut self, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>>;
+    fn unmap_all(&mut self, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>> {
+        self.unmap(ranges)
+    }
 }

@@ -16,14 +16,44 @@ use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::fmt::Display;
 
-use probe::{BindError, Driver, Path};
+use probe::{BindError, DmaClaim, Driver, Path};
 
 use self::nominal::Nominal;
 use crate::hardware::{Handle, Hardware};
 
-pub(crate) use virtio_iommu::{Bound, Iommus};
+pub use virtio_iommu::{Bound, Instance, Iommus};
+
+/// The claims of drivers that have queues or a DMA engine, in the order of their binds. Each driver keeps its own claim
+/// while it is bound.
+#[derive(Clone, Debug, Default)]
+pub struct Claims(Rc<RefCell<Vec<(Handle, DmaClaim)>>>);
+
+impl Claims {
+    /// Keeps the claim with which a driver has bound a device.
+    pub fn keep(&self, device: Handle, claim: DmaClaim) {
+        self.0.borrow_mut().push((device, claim));
+    }
+
+    /// Drops the claim of a device whose driver unbinds.
+    pub fn drop_of(&self, device: Handle) {
+        self.0.borrow_mut().retain(|(owner, _)| *owner != device);
+    }
+
+    /// The devices that have a claim.
+    #[must_use]
+    pub fn devices(&self) -> Vec<Handle> {
+        self.0.borrow().iter().map(|(device, _)| *device).collect()
+    }
+
+    /// What `use_claim` makes of the claim of a device; none if it does not have one.
+    pub fn with<T>(&self, device: Handle, use_claim: impl FnOnce(&DmaClaim) -> T) -> Option<T> {
+        let claims = self.0.borrow();
+        claims.iter().find(|(owner, _)| *owner == device).map(|(_, claim)| use_claim(claim))
+    }
+}
 
 /// The order in which drivers are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +76,12 @@ impl Sequence {
 }
 
 /// All drivers, in the order in which they are to be registered.
-pub(crate) fn all(hardware: &Rc<Hardware>, iommus: &Iommus, path: Path) -> Vec<Box<dyn Driver<Handle>>> {
+pub(crate) fn all(
+    hardware: &Rc<Hardware>,
+    iommus: &Iommus,
+    claims: &Claims,
+    path: Path,
+) -> Vec<Box<dyn Driver<Handle>>> {
     let nominal =
         |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::new(hardware.clone(), entry, path)) };
     let refusing =
@@ -56,8 +91,8 @@ pub(crate) fn all(hardware: &Rc<Hardware>, iommus: &Iommus, path: Path) -> Vec<B
         Box::new(pcieport::PciePort::new(hardware.clone())),
         Box::new(shpchp::Shpchp::new(hardware.clone())),
         nominal(nominal::SERIAL),
-        Box::new(virtio::VirtioPci::new(hardware.clone())),
-        Box::new(virtio::VirtioMmio::new(hardware.clone())),
+        Box::new(virtio::VirtioPci::new(hardware.clone(), claims.clone())),
+        Box::new(virtio::VirtioMmio::new(hardware.clone(), claims.clone())),
     ];
     let iommu = Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone()));
     match Sequence::of(path) {

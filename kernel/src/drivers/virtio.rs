@@ -11,7 +11,7 @@ use probe::{BindError, DmaClaim, Driver, Provides};
 use viommu::{Clock, RESET_DEADLINE_US};
 use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport as _};
 
-use super::{failed, virtio_legacy};
+use super::{Claims, failed, virtio_legacy};
 use crate::hardware::virtio::{Transport, TransportError};
 use crate::hardware::{Handle, Hardware, VIRTIO_VENDOR};
 use crate::machine::clock::MachineClock;
@@ -36,6 +36,7 @@ pub(crate) struct VirtioPci {
     hardware: Rc<Hardware>,
     /// The running devices. Dropping a transport resets its device.
     running: Vec<(FunctionIndex, Running)>,
+    claims: Claims,
 }
 
 /// Why a virtio device does not run.
@@ -77,8 +78,8 @@ enum Running {
 }
 
 impl VirtioPci {
-    pub(crate) fn new(hardware: Rc<Hardware>) -> Self {
-        Self { hardware, running: Vec::new() }
+    pub(crate) fn new(hardware: Rc<Hardware>, claims: Claims) -> Self {
+        Self { hardware, running: Vec::new(), claims }
     }
 
     fn start(&self, index: FunctionIndex) -> Result<Running, VirtioError> {
@@ -112,18 +113,20 @@ impl Driver<Handle> for VirtioPci {
         }
     }
 
-    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, claim: DmaClaim) -> Result<Provides, BindError> {
         if let Handle::Function(index) = *device {
             if !VIRTIO_DEVICES.contains(&self.hardware.topology[index].device) {
                 return Err(BindError::Declined("the device ID is not a virtio device ID".to_string()));
             }
             let running = self.start(index).map_err(failed)?;
             self.running.push((index, running));
+            self.claims.keep(*device, claim);
         }
         Ok(Provides::Nothing)
     }
 
     fn unbind(&mut self, device: &Handle) {
+        self.claims.drop_of(*device);
         if let Handle::Function(index) = *device
             && let Some(place) = self.running.iter().position(|(running, _)| *running == index)
             && let (_, Running::Legacy(registers)) = self.running.swap_remove(place)
@@ -137,11 +140,12 @@ impl Driver<Handle> for VirtioPci {
 pub(crate) struct VirtioMmio {
     hardware: Rc<Hardware>,
     running: BTreeMap<usize, Transport>,
+    claims: Claims,
 }
 
 impl VirtioMmio {
-    pub(crate) fn new(hardware: Rc<Hardware>) -> Self {
-        Self { hardware, running: BTreeMap::new() }
+    pub(crate) fn new(hardware: Rc<Hardware>, claims: Claims) -> Self {
+        Self { hardware, running: BTreeMap::new(), claims }
     }
 }
 
@@ -156,16 +160,18 @@ impl Driver<Handle> for VirtioMmio {
             && !self.hardware.is_iommu(*device)
     }
 
-    fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
+    fn bind(&mut self, device: &Handle, claim: DmaClaim) -> Result<Provides, BindError> {
         if let Handle::Platform(index) = *device {
             let mut transport = self.hardware.virtio_transport(*device).map_err(failed)?;
             bring_up(&mut transport).map_err(failed)?;
             self.running.insert(index, transport);
+            self.claims.keep(*device, claim);
         }
         Ok(Provides::Nothing)
     }
 
     fn unbind(&mut self, device: &Handle) {
+        self.claims.drop_of(*device);
         if let Handle::Platform(index) = *device {
             self.running.remove(&index);
         }

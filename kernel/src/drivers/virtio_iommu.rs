@@ -19,16 +19,18 @@ use crate::machine::dma::IdentityHal;
 const NAME: &str = "virtio-iommu";
 
 /// A virtio-iommu on any transport.
-pub(crate) type Instance = Viommu<IdentityHal, Transport, MachineClock>;
+pub type Instance = Viommu<IdentityHal, Transport, MachineClock>;
 
-/// A bound IOMMU, for the report.
-pub(crate) struct Bound {
-    pub(crate) device: Handle,
-    pub(crate) iommu: Rc<RefCell<Instance>>,
+/// A bound IOMMU.
+pub struct Bound {
+    /// The device that it is.
+    pub device: Handle,
+    /// Its driver.
+    pub iommu: Rc<RefCell<Instance>>,
 }
 
 /// The bound IOMMUs, in the order in which they were bound.
-pub(crate) type Iommus = Rc<RefCell<Vec<Bound>>>;
+pub type Iommus = Rc<RefCell<Vec<Bound>>>;
 
 /// Binds virtio-iommus.
 pub(crate) struct VirtioIommu {

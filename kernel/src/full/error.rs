@@ -11,4 +11,7 @@ pub(crate) enum FullError {
     /// In what needs a second CPU.
     #[error(transparent)]
     TwoCpus(#[from] TwoCpuError),
+    /// A group has a domain that nothing can be mapped in.
+    #[error(transparent)]
+    Dma(#[from] dma::SpaceError),
 }

@@ -1,13 +1,14 @@
 //! The full image: the boot of the main image, and everything that a minimal boot does not need.
 //!
 //! `two_cpus` binds drivers on the second CPU (`binds=`), tests whether both CPUs run at the same time (`smp-test=`), and
-//! runs a scenario on both (`race=`). The second CPU is started when the first of these needs it, never by default.
+//! runs a scenario on both (`race=`). `dma` transfers data with the devices of the machine (`dma=on`). The second CPU is started when the first of these needs it, never by default.
 
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
+mod dma;
 mod error;
 mod options;
 mod two_cpus;
@@ -38,6 +39,9 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     let mut second_cpu = OnDemand::new(&described.description);
     let hardware = run.enumerate(&described);
     let mut probing = run.prepare(&hardware, described.map)?;
+    if options.dma {
+        dma::drivers::all(&hardware, &probing.claims.clone()).for_each(|driver| probing.add_driver(driver));
+    }
     if two_cpus.binds_on_second_cpu {
         let cpu = second_cpu.cpu("binds=second-cpu")?;
         let did = binds::run(cpu, &mut probing, two_cpus.seed, &mut run.report.warnings)?;
@@ -46,6 +50,9 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
         probing.take_steps(&mut run.report);
     }
     probing.take_late_steps(&mut run.report);
+    if options.dma {
+        dma::run::run(&probing, options.mutation, &mut run.report)?;
+    }
     probing.finish(&mut run.report);
 
     if let Some(pieces) = two_cpus.smp_test {

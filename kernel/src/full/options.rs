@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::dma::mutation::Mutation;
 use crate::two_cpus::options::TwoCpuOptions;
 
 /// The options of this image.
@@ -11,6 +12,10 @@ use crate::two_cpus::options::TwoCpuOptions;
 pub(crate) struct FullOptions {
     /// What to do with a second CPU.
     pub(crate) two_cpus: TwoCpuOptions,
+    /// Whether devices transfer data (`dma=on`).
+    pub(crate) dma: bool,
+    /// A defect that the tests must notice (`mutate=`).
+    pub(crate) mutation: Option<Mutation>,
 }
 
 /// An invalid value of a word.
@@ -30,7 +35,7 @@ pub(crate) enum ValueError {
 impl FullOptions {
     /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
     pub(crate) fn parse(words: &[String], warnings: &mut Vec<String>) -> Self {
-        let mut options = Self { two_cpus: TwoCpuOptions::new() };
+        let mut options = Self { two_cpus: TwoCpuOptions::new(), dma: false, mutation: None };
         for word in words {
             if let Err(why) = options.read(word) {
                 warnings.push(format!("command line: {word}: {why}"));
@@ -41,6 +46,15 @@ impl FullOptions {
 
     fn read(&mut self, word: &str) -> Result<(), ValueError> {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        self.two_cpus.read(name, value)
+        match (name, value) {
+            ("dma", "on") => self.dma = true,
+            ("dma", "off") => self.dma = false,
+            ("dma", _) => return Err(ValueError::Unknown),
+            ("mutate", word) => {
+                self.mutation = Some(Mutation::from_word(word).ok_or(ValueError::Unknown)?);
+            }
+            _ => self.two_cpus.read(name, value)?,
+        }
+        Ok(())
     }
 }

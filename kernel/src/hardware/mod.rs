@@ -5,6 +5,7 @@ mod firmware_checks;
 pub(crate) mod platform_bus;
 pub(crate) mod root_buses;
 pub(crate) mod virtio;
+mod windows;
 
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -33,7 +34,7 @@ pub enum Handle {
 pub struct Hardware {
     pub(crate) config: RefCell<ConfigSpace>,
     /// Shared with the PCI bus of the core.
-    pub(crate) topology: Rc<Topology>,
+    pub topology: Rc<Topology>,
     /// Host bridges whose configuration space answers, in the order of the topology's root buses.
     pub(crate) host_bridges: Vec<HostBridge>,
     pub(crate) platform: Vec<PlatformDevice>,
@@ -129,7 +130,7 @@ impl Hardware {
     }
 
     /// Linux's name of a device.
-    pub(crate) fn name(&self, handle: Handle) -> String {
+    pub fn name(&self, handle: Handle) -> String {
         match handle {
             Handle::Function(index) => self.topology[index].address.to_string(),
             Handle::Platform(index) => self.platform[index].name.clone(),
@@ -175,7 +176,7 @@ impl Hardware {
 
     /// The virtio device type (virtio 1.2, section 5) of `handle`; `None` if it is not a virtio
     /// device.
-    pub(crate) fn virtio_type(&self, handle: Handle) -> Option<u32> {
+    pub fn virtio_type(&self, handle: Handle) -> Option<u32> {
         match handle {
             Handle::Function(index) => {
                 let function = &self.topology[index];
@@ -204,7 +205,7 @@ impl Hardware {
     /// # Errors
     ///
     /// A BAR that would answer does not have an address.
-    pub(crate) fn enable(&self, index: FunctionIndex, command: Command) -> Result<(), EnableError> {
+    pub fn enable(&self, index: FunctionIndex, command: Command) -> Result<(), EnableError> {
         let function = &self.topology[index];
         pci::enable(&mut *self.config.borrow_mut(), function, command)
     }

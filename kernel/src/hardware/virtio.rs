@@ -20,11 +20,11 @@ use crate::machine::virtio_config::VirtioConfig;
 use crate::machine::virtio_transport::{Doorbells, VirtioTransport};
 
 /// A transport of any kind, for the lifetime of the machine.
-pub(crate) type Transport = VirtioTransport;
+pub type Transport = VirtioTransport;
 
 /// Why a virtio device cannot be driven.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TransportError {
+pub enum TransportError {
     /// It cannot be enabled.
     #[error(transparent)]
     Enable(#[from] EnableError),
@@ -65,7 +65,7 @@ pub(crate) enum TransportError {
 
 /// Why a BAR cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BarFault {
+pub enum BarFault {
     /// No window covers its address.
     #[error("no address that the CPU can reach")]
     NoAddress,
@@ -78,8 +78,8 @@ pub(crate) enum BarFault {
 }
 
 impl Hardware {
-    /// The mapped registers behind a BAR of a virtio device; decoding of the BAR's space is already
-    /// enabled.
+    /// The mapped registers behind a BAR of a device whose first word in it may be read, as in a virtio device; decoding
+    /// of the BAR's space is already enabled.
     pub(crate) fn map_bar(&self, index: FunctionIndex, bar: &Bar) -> Result<Range<PhysAddr>, TransportError> {
         let fault = |fault| TransportError::Bar {
             register: bar.register,
@@ -88,7 +88,8 @@ impl Hardware {
         };
         let range = bar.cpu.ok_or_else(|| fault(BarFault::NoAddress))?;
         // SAFETY: The first register in a BAR of a virtio device does not change when it is read:
-        // it is that of the common or legacy header, of the MSI-X table, or of the notifications.
+        // it is that of the common or legacy header, of the MSI-X table, or of the notifications. For other
+        // devices it is the duty of `register_window`'s caller.
         unsafe { registers::map(range) }.map_err(|error| fault(error.into()))?;
         Ok(range)
     }
@@ -127,7 +128,11 @@ impl Hardware {
     }
 
     /// The virtio transport of a device; enables the device's DMA.
-    pub(crate) fn virtio_transport(&self, handle: Handle) -> Result<Transport, TransportError> {
+    ///
+    /// # Errors
+    ///
+    /// See [`TransportError`].
+    pub fn virtio_transport(&self, handle: Handle) -> Result<Transport, TransportError> {
         match handle {
             Handle::Function(index) => {
                 self.enable(index, Command::MEMORY | Command::BUS_MASTER)?;

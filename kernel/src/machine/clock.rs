@@ -17,7 +17,7 @@ pub fn micros() -> u64 {
 
 /// This clock as an argument for code that is generic over clocks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MachineClock;
+pub struct MachineClock;
 
 impl viommu::Clock for MachineClock {
     fn now_us(&self) -> u64 {

@@ -11,7 +11,7 @@ use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 /// It suits the IOMMU itself, which never translates its own requests, and every device that is not
 /// behind an IOMMU. QEMU's devices are coherent with the CPU's caches, so sharing needs no
 /// maintenance.
-pub(crate) struct IdentityHal;
+pub struct IdentityHal;
 
 // SAFETY: Memory comes zeroed and page-aligned from the heap, is used for nothing else until it is given
 // back, and all of the heap is mapped to itself. Addresses are the CPU's own.

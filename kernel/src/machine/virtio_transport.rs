@@ -24,7 +24,7 @@ const QUEUE_SELECT: u64 = 22;
 const QUEUE_NOTIFY_OFF: u64 = 30;
 
 /// A virtio device's registers.
-pub(crate) struct VirtioTransport {
+pub struct VirtioTransport {
     /// Never dropped, because the destructor may wait for ever.
     inner: ManuallyDrop<SomeTransport<'static>>,
     /// The notification registers on PCI.

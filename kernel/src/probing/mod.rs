@@ -10,13 +10,13 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::mem;
 
-use probe::{Core, LinuxFirmware};
+use probe::{Core, Driver, LinuxFirmware};
 use report::Report;
 
 use self::devices::Devices;
 use self::pending::PendingSteps;
 pub use self::step::Step;
-use crate::drivers::{self, Iommus};
+use crate::drivers::{self, Claims, Iommus};
 use crate::error::Error;
 use crate::hardware::{Handle, Hardware};
 use crate::input::options::Options;
@@ -29,7 +29,10 @@ pub struct Probing {
     pub core: Core<Handle>,
     /// The hardware for the drivers.
     pub hardware: Rc<Hardware>,
-    iommus: Iommus,
+    /// The bound IOMMUs.
+    pub iommus: Iommus,
+    /// The claims of the bound drivers.
+    pub claims: Claims,
     steps: Vec<Step>,
     /// Steps that follow when all others have been taken and the core is at rest.
     virtual_functions: Vec<Step>,
@@ -49,10 +52,10 @@ impl Probing {
         map: Box<dyn LinuxFirmware>,
         options: &Options,
     ) -> Result<Self, Error> {
-        let iommus = Iommus::default();
+        let (iommus, claims) = (Iommus::default(), Claims::default());
         let (mut core, devices) = devices::machine(hardware, map, options);
         let Devices { first: mut steps, mut virtual_functions } = devices;
-        steps.extend(drivers::all(hardware, &iommus, options.path).into_iter().map(Step::Register));
+        steps.extend(drivers::all(hardware, &iommus, &claims, options.path).into_iter().map(Step::Register));
         driver_choice::apply(&options.drivers, &mut steps, &mut core)?;
         if let Some(order) = &options.order {
             steps.append(&mut virtual_functions);
@@ -63,11 +66,17 @@ impl Probing {
             core,
             hardware: hardware.clone(),
             iommus,
+            claims,
             steps,
             virtual_functions,
             pending: PendingSteps::new(hardware, &options.drivers.late),
             settles_after_each_step: options.order.is_some(),
         })
+    }
+
+    /// Adds a driver that is registered after all others.
+    pub fn add_driver(&mut self, driver: Box<dyn Driver<Handle>>) {
+        self.steps.push(Step::Register(driver));
     }
 
     /// Takes all steps that do not wait for others; after each step, does everything that is

@@ -14,7 +14,7 @@ use crate::image::{self, Kernel};
 use crate::outcome::{Outcome, Stop};
 use crate::qemu::{self, REPORT_FILE, ReportTo, SCENARIO_FILE, TREE_FILE};
 use crate::run::Run;
-use crate::tree_edit;
+use crate::{test_disk, tree_edit};
 
 impl Boot {
     /// Runs QEMU once, in a directory that disappears afterwards.
@@ -28,7 +28,11 @@ impl Boot {
         deadline: Option<Duration>,
         live: bool,
     ) -> Result<Outcome, Stop> {
-        self.with_run(kernel, deadline, live, |run| run.outcome())
+        self.with_run(kernel, deadline, live, |run| {
+            let mut outcome = run.outcome()?;
+            test_disk::check(run.directory, self.machine.test_disks(), &mut outcome)?;
+            Ok(outcome)
+        })
     }
 
     /// Runs QEMU once and says how long that took, from its start to its end.
@@ -90,6 +94,7 @@ impl Boot {
         for (number, (_, bytes)) in self.tables.iter().enumerate() {
             fs::write(directory.join(qemu::table_file(number)), bytes).context("cannot write a table")?;
         }
+        test_disk::write(directory, self.machine.test_disks())?;
         for (name, bytes) in &self.files {
             fs::write(directory.join(name), bytes).with_context(|| format!("cannot write {name}"))?;
         }

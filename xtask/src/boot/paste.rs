@@ -1,6 +1,8 @@
 //! A boot as lines to paste into a shell.
 
 use super::{Boot, PATCHED_IMAGE, Tree};
+use dma::test_disk::SECTORS;
+
 use crate::image::Kernel;
 use crate::output;
 use crate::qemu::{self, ReportTo, SCENARIO_FILE, TREE_FILE};
@@ -24,6 +26,10 @@ impl Boot {
         }
         for (number, (file, _)) in self.tables.iter().enumerate() {
             lines.push(output::shell_line(["cp", &file.display().to_string(), &qemu::table_file(number)]));
+        }
+        for drive in self.machine.test_disks() {
+            lines
+                .push(format!("# {drive}: a disk of {} sectors with the content of dma::test_disk", SECTORS));
         }
         lines.extend(
             self.race.iter().map(|race| format!("# {SCENARIO_FILE}: scenario {} as JSON", race.name)),

@@ -18,9 +18,9 @@ pub(crate) struct QemuArgs {
     /// With or without a virtio-iommu [default: the topology's].
     #[arg(long, value_name = "WHETHER", conflicts_with = "bare", value_parser = choices::parser::<Iommu>())]
     pub(crate) iommu: Option<Iommu>,
-    /// Devices and machine options of a topology, by name or file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "default", conflicts_with = "bare")]
-    pub(crate) topology: String,
+    /// Devices and machine options of a topology, by name or file [default: default; dma with --dma].
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "bare")]
+    pub(crate) topology: Option<String>,
     /// Adds no devices except those after `--`.
     #[arg(long)]
     pub(crate) bare: bool,
@@ -72,12 +72,22 @@ pub(crate) struct QemuArgs {
     /// difference is a failure [default: none].
     #[arg(long, value_name = "FILE")]
     pub(crate) expect: Option<PathBuf>,
+    /// Lets the devices transfer data, and reports what they were refused.
+    #[arg(long)]
+    pub(crate) dma: bool,
     /// Prints the QEMU command and does nothing else.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Further arguments for QEMU [default: none].
     #[arg(last = true, value_name = "QEMU-ARGS")]
     pub(crate) qemu_args: Vec<String>,
+}
+
+impl QemuArgs {
+    /// Name or file of the topology: a machine whose devices can transfer data, if they are to.
+    pub(crate) fn topology(&self) -> &str {
+        self.topology.as_deref().unwrap_or(if self.dma { "dma" } else { "default" })
+    }
 }
 
 #[derive(Clone, Debug, Args)]

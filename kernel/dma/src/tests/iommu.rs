@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use addr::{Iova, PhysAddr, Range};
-use probe::{Prot, Refusal, RefusalCause};
+use probe::{Mapping, Prot, Refusal, RefusalCause};
 
-use crate::{MapRequest, Translate};
+use crate::Translate;
 
 /// Where a unit leads to, and how.
 pub(super) type Entry = (PhysAddr, bool, bool);
@@ -76,17 +76,17 @@ impl Model {
 }
 
 impl Translate for Model {
-    fn granule(&self) -> u64 {
-        self.granule
+    fn granule(&self) -> Option<u64> {
+        Some(self.granule)
     }
 
-    fn aperture(&self) -> Range<Iova> {
-        self.aperture
+    fn aperture(&self) -> Option<Range<Iova>> {
+        Some(self.aperture)
     }
 
-    fn map_all(&mut self, requests: &[MapRequest]) -> Vec<Result<(), Refusal>> {
-        let map_one = |request: &MapRequest| {
-            let MapRequest { iova, phys, prot: Prot { read, write, .. } } = *request;
+    fn map_all(&mut self, mappings: &[Mapping]) -> Vec<Result<(), Refusal>> {
+        let map_one = |mapping: &Mapping| {
+            let Mapping { iova, phys, prot: Prot { read, write, .. } } = *mapping;
             let mut tables = self.tables.borrow_mut();
             tables.maps += 1;
             if let Some(cause) = tables.map_refusal {
@@ -100,7 +100,7 @@ impl Translate for Model {
             }
             Ok(())
         };
-        requests.iter().map(map_one).collect()
+        mappings.iter().map(map_one).collect()
     }
 
     fn unmap_all(&mut self, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>> {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::iommu::{Entry, Model, ram, range};
 use crate::{
-    AddressSpace, Direction, DmaMask, FLUSH_AFTER_US, Invalidation, IovaAllocator, IovaLimits, Mapping,
+    AddressSpace, Direction, DmaMapping, DmaMask, FLUSH_AFTER_US, Invalidation, IovaAllocator, IovaLimits,
 };
 
 /// Fewer cases under Miri, which is slow.
@@ -51,7 +51,7 @@ fn granule() -> impl Strategy<Value = u64> {
 }
 
 /// What the model must contain for `mapping`.
-fn entries(mapping: &Mapping, direction: Direction, granule: u64) -> Vec<(Iova, Entry)> {
+fn entries(mapping: &DmaMapping, direction: Direction, granule: u64) -> Vec<(Iova, Entry)> {
     let prot = direction.prot();
     let entry = |unit: u64| {
         let offset = unit * granule;
@@ -77,8 +77,8 @@ proptest! {
         let invalidation = if batched { Invalidation::Batched } else { Invalidation::Strict };
         let mut space = AddressSpace::new(model.clone(), reserved.clone(), invalidation).unwrap();
         let unit = space.unit();
-        let mut live: Vec<(Mapping, Direction)> = Vec::new();
-        let mut waiting: Vec<(Mapping, Direction)> = Vec::new();
+        let mut live: Vec<(DmaMapping, Direction)> = Vec::new();
+        let mut waiting: Vec<(DmaMapping, Direction)> = Vec::new();
         let (mut now, mut next_buffer) = (0, 0x4000_0000);
         for operation in operations {
             match operation {
@@ -97,7 +97,7 @@ proptest! {
                 }
                 Operation::Unmap { which } if !live.is_empty() => {
                     let (mapping, direction) = live.swap_remove(which % live.len());
-                    let copy = Mapping { iova: mapping.iova(), phys: mapping.phys() };
+                    let copy = DmaMapping { iova: mapping.iova(), phys: mapping.phys() };
                     prop_assert_eq!(space.unmap(mapping, now), Ok(()));
                     waiting.push((copy, direction));
                 }

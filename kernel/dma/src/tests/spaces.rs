@@ -5,8 +5,8 @@ use probe::RefusalCause;
 
 use super::iommu::{Model, ram, range};
 use crate::{
-    AddressSpace, Direction, DmaMask, FLUSH_AFTER_US, FLUSH_QUEUE_SIZE, Invalidation, IovaError, MapError,
-    Mapping, UnmapError,
+    AddressSpace, Direction, DmaMapping, DmaMask, FLUSH_AFTER_US, FLUSH_QUEUE_SIZE, Invalidation, IovaError,
+    MapError, UnmapError,
 };
 
 const PAGE: u64 = 0x1000;
@@ -19,7 +19,7 @@ fn model() -> Model {
     Model::new(PAGE, range(0, u64::MAX))
 }
 
-fn map(space: &mut AddressSpace<Model>, start: u64, direction: Direction) -> Mapping {
+fn map(space: &mut AddressSpace<Model>, start: u64, direction: Direction) -> DmaMapping {
     space.map(ram(start, PAGE), direction, DmaMask::ALL).unwrap()
 }
 

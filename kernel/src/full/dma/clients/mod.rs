@@ -1,0 +1,129 @@
+//! What each kind of device transfers, and how its data is checked.
+
+pub(super) mod blk;
+pub(super) mod edu;
+pub(super) mod net;
+pub(super) mod rng;
+pub(super) mod test_device;
+
+use alloc::string::ToString;
+use core::cell::Cell;
+
+use addr::PhysAddr;
+use dma::{Direction, UnmapError};
+use kernel::TransportError;
+use report::Transfer;
+
+use super::engine::EngineError;
+use super::hal::{SessionError, Shared, take_log};
+use super::memory::{Buffer, ShareError};
+use super::transport::Negotiation;
+
+/// Why a device did not transfer what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// Its registers cannot be used.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// Memory cannot be shared with it.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// As above, for a driver of ours.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// Memory cannot be taken back from it.
+    #[error(transparent)]
+    Unmap(#[from] UnmapError),
+    /// The engine for a refused access does not work.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The driver of `virtio-drivers` fails.
+    #[error("{what}: {error}")]
+    Driver {
+        /// What it did.
+        what: &'static str,
+        /// Its error.
+        error: virtio_drivers::Error,
+    },
+    /// The device does not accept the driver's features.
+    #[error("the device does not accept the driver's features; it needs VIRTIO_F_ACCESS_PLATFORM")]
+    FeaturesRefused,
+    /// The device does not finish.
+    #[error("{what}: the device does not finish within {limit_us} us")]
+    Late {
+        /// What it did.
+        what: &'static str,
+        /// The deadline.
+        limit_us: u64,
+    },
+    /// Data is not what it should be.
+    #[error("{what}: byte {offset} is {found:#04x}, expected {expected:#04x}")]
+    Data {
+        /// What was transferred.
+        what: &'static str,
+        /// The first such byte.
+        offset: usize,
+        /// What it is.
+        found: u8,
+        /// What it should be.
+        expected: u8,
+    },
+    /// Random bytes are all the same.
+    #[error("random bytes are all 0, or the same twice")]
+    NotRandom,
+    /// The device says that the data is wrong.
+    #[error("{what}: the device reports {status:#x}")]
+    Status {
+        /// What was transferred.
+        what: &'static str,
+        /// What it says.
+        status: u32,
+    },
+}
+
+/// Makes an error of `virtio-drivers` ours.
+fn driver(what: &'static str) -> impl FnOnce(virtio_drivers::Error) -> ClientError {
+    move |error| ClientError::Driver { what, error }
+}
+
+/// Checks what was negotiated, after a driver of `virtio-drivers` has been made.
+fn check(negotiation: &Cell<Negotiation>) -> Result<(), ClientError> {
+    match negotiation.get() {
+        Negotiation::Accepted => Ok(()),
+        Negotiation::Open | Negotiation::Refused => Err(ClientError::FeaturesRefused),
+    }
+}
+
+/// Compares data with what is expected.
+pub(super) fn compare(what: &'static str, found: &[u8], expected: &[u8]) -> Result<(), ClientError> {
+    let differs = found.iter().zip(expected).position(|(found, expected)| found != expected);
+    match differs {
+        Some(offset) => {
+            Err(ClientError::Data { what, offset, found: found[offset], expected: expected[offset] })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The buffer of `bytes` bytes in the log of what was shared for a request, as a line of the report.
+fn transfer_of(what: &str, direction: Direction, bytes: usize) -> Option<Transfer> {
+    let is_data = |shared: &Shared| shared.bytes == bytes && shared.direction == direction;
+    let shared = take_log().into_iter().find(is_data)?;
+    Some(transfer(what, direction, shared.address.0, shared.phys, bytes))
+}
+
+/// A transfer from or to a buffer.
+fn transfer_with(what: &str, direction: Direction, buffer: &Buffer) -> Transfer {
+    transfer(what, direction, buffer.address().0, buffer.phys().start(), buffer.bytes())
+}
+
+fn transfer(what: &str, direction: Direction, iova: u64, phys: PhysAddr, bytes: usize) -> Transfer {
+    let direction = if direction == Direction::ToDevice { "to-device" } else { "from-device" };
+    Transfer {
+        what: what.to_string(),
+        direction: direction.to_string(),
+        iova: alloc::format!("{iova:#x}"),
+        physical: phys.to_string(),
+        bytes: bytes as u64,
+    }
+}

@@ -1,0 +1,68 @@
+//! The domain of a group, as it is or with a defect that a test of the tests puts in.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use addr::{Iova, Range};
+use dma::Translate;
+use probe::{GroupDomain, Mapping, Refusal};
+
+use super::mutation::Mutation;
+
+/// The domain of a group.
+#[derive(Clone)]
+pub(crate) struct Domain {
+    group: GroupDomain,
+    mutation: Option<Mutation>,
+}
+
+impl Domain {
+    /// The domain with a defect, or as it is.
+    pub(crate) fn new(group: GroupDomain, mutation: Option<Mutation>) -> Self {
+        Self { group, mutation }
+    }
+
+    /// The addresses that must not be handed out.
+    pub(crate) fn reserved(&self) -> Vec<Range<Iova>> {
+        match self.mutation {
+            Some(Mutation::HandOutReserved) => Vec::new(),
+            _ => self.group.reserved().iter().map(|region| region.range).collect(),
+        }
+    }
+}
+
+impl Translate for Domain {
+    fn granule(&self) -> Option<u64> {
+        self.group.granule()
+    }
+
+    fn aperture(&self) -> Option<Range<Iova>> {
+        self.group.aperture()
+    }
+
+    fn map_all(&mut self, mappings: &[Mapping]) -> Vec<Result<(), Refusal>> {
+        match self.mutation {
+            Some(Mutation::MapTooMuch) => {
+                let longer: Vec<Mapping> = mappings.iter().map(|one| self.longer(*one)).collect();
+                self.group.map(&longer)
+            }
+            _ => self.group.map(mappings),
+        }
+    }
+
+    fn unmap_all(&mut self, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>> {
+        match self.mutation {
+            Some(Mutation::SkipUnmap) => vec![Ok(()); ranges.len()],
+            _ => self.group.unmap(ranges),
+        }
+    }
+}
+
+impl Domain {
+    /// The mapping with one unit more, if the address space has one.
+    fn longer(&self, mapping: Mapping) -> Mapping {
+        let unit = self.group.granule().unwrap_or(1);
+        let end = Iova(mapping.iova.end().0.saturating_add(unit));
+        Mapping { iova: Range::new(mapping.iova.start(), end).unwrap_or(mapping.iova), ..mapping }
+    }
+}

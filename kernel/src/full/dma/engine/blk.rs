@@ -1,0 +1,109 @@
+//! `virtio-blk`: reads a sector to any address.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use addr::Iova;
+use dma::Direction;
+use dma::test_disk::SECTOR_SIZE;
+use kernel::{Handle, Hardware};
+
+use super::{Engine, EngineError, raw_transport};
+use crate::dma::deadline::DEVICE_DEADLINE_US;
+use crate::dma::hal::SessionError;
+use crate::dma::memory::{Buffer, DeviceMemory};
+use crate::dma::raw_queue::{RawQueue, Segment};
+
+/// Request types (virtio 1.2, section 5.2.6).
+const IN: u32 = 0;
+
+/// The sector whose content is written to memory.
+const SOURCE: usize = 1;
+
+/// Where the parts of a request are in the engine's own page.
+const HEADER: usize = 0;
+const STATUS: usize = 64;
+const DATA: usize = 512;
+
+/// A disk with queue 0.
+pub(crate) struct BlkEngine {
+    queue: RawQueue,
+    control: Buffer,
+    memory: DeviceMemory,
+    /// What the device writes.
+    source: Vec<u8>,
+}
+
+impl BlkEngine {
+    /// Starts the device.
+    ///
+    /// # Errors
+    ///
+    /// It does not start, or does not read its first sectors.
+    pub(crate) fn start(
+        hardware: &Hardware,
+        device: Handle,
+        memory: &DeviceMemory,
+        accepts_platform: bool,
+    ) -> Result<Self, EngineError> {
+        let queue = RawQueue::start(raw_transport(hardware, device, accepts_platform)?, 0, memory)?;
+        let control = memory.share(DATA + SECTOR_SIZE, Direction::Both)?;
+        let (memory, source) = (memory.clone(), Vec::new());
+        let mut engine = Self { queue, control, memory, source };
+        engine.source = engine.read_sector(SOURCE)?;
+        Ok(engine)
+    }
+
+    /// Header, `bytes` bytes at `address`, the rest of the sector in the engine's own page, status.
+    fn chain(&mut self, request: u32, sector: usize, address: Iova, bytes: usize) -> Vec<Segment> {
+        let mut header = [0; 16];
+        header[..4].copy_from_slice(&request.to_le_bytes());
+        header[8..].copy_from_slice(&(sector as u64).to_le_bytes());
+        self.control.pages().write(HEADER, &header);
+        let own = |offset: usize| Iova(self.control.address().0 + offset as u64);
+        let is_written = request == IN;
+        let mut chain = alloc::vec![Segment { address: own(HEADER), bytes: 16, is_written: false }];
+        chain.push(Segment { address, bytes: bytes as u32, is_written });
+        if bytes < SECTOR_SIZE {
+            let rest = (SECTOR_SIZE - bytes) as u32;
+            chain.push(Segment { address: own(DATA + bytes), bytes: rest, is_written });
+        }
+        chain.push(Segment { address: own(STATUS), bytes: 1, is_written: true });
+        chain
+    }
+
+    fn request(
+        &mut self,
+        request: u32,
+        sector: usize,
+        address: Iova,
+        bytes: usize,
+    ) -> Result<(), EngineError> {
+        let chain = self.chain(request, sector, address, bytes);
+        match self.queue.run(&chain, DEVICE_DEADLINE_US) {
+            true => Ok(()),
+            false => Err(EngineError::Late(DEVICE_DEADLINE_US)),
+        }
+    }
+
+    fn read_sector(&mut self, sector: usize) -> Result<Vec<u8>, EngineError> {
+        let own = Iova(self.control.address().0 + DATA as u64);
+        self.request(IN, sector, own, SECTOR_SIZE)?;
+        let mut bytes = alloc::vec![0; SECTOR_SIZE];
+        self.control.pages().read(DATA, &mut bytes);
+        Ok(bytes)
+    }
+}
+
+impl Engine for BlkEngine {
+    fn store(&mut self, address: Iova, bytes: usize) -> Result<Option<Vec<u8>>, EngineError> {
+        self.request(IN, SOURCE, address, bytes)?;
+        Ok(Some(self.source[..bytes].to_vec()))
+    }
+
+    fn stop(self: Box<Self>) -> Result<(), SessionError> {
+        let Self { queue, control, memory, .. } = *self;
+        queue.stop()?;
+        Ok(memory.take_back(control)?)
+    }
+}

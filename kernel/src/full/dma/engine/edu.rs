@@ -1,0 +1,105 @@
+//! `edu`, QEMU's educational device: a buffer of 4 KiB, and an engine that copies to it and from it
+//! (QEMU: docs/specs/edu.rst; 7.2, 10.0 and 11.1 tried). A transfer takes 100 ms of the machine's time.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use addr::Iova;
+use dma::{Direction, DmaMask};
+use kernel::machine::register_window::RegisterWindow;
+
+use super::{Engine, EngineError};
+use crate::dma::deadline::{DEVICE_DEADLINE_US, wait_until};
+use crate::dma::hal::SessionError;
+use crate::dma::memory::{Buffer, DeviceMemory};
+
+/// Registers in BAR 0.
+const SOURCE: u64 = 0x80;
+const DESTINATION: u64 = 0x88;
+const COUNT: u64 = 0x90;
+const COMMAND: u64 = 0x98;
+
+/// The device's buffer, as an address of the engine.
+const BUFFER: u64 = 0x4_0000;
+/// The part of it that is used, in bytes. It has 4096, but QEMU 7.2 exits at a transfer that ends at its end.
+const BUFFER_SIZE: usize = 2048;
+
+/// Bits of the command.
+const RUN: u64 = 1;
+const TO_MEMORY: u64 = 2;
+
+/// What the buffer contains when an engine has started.
+const FILL: u8 = 0xe5;
+
+/// The registers of one `edu`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EduRegisters(pub(crate) RegisterWindow);
+
+impl EduRegisters {
+    /// The address bits of the engine: the device's default (property `dma_mask`), which it has no register for.
+    pub(crate) const MASK: DmaMask = DmaMask::of_bits(28);
+
+    /// Begins to copy `bytes` bytes from memory to the device's buffer.
+    pub(crate) fn begin_load(self, address: Iova, bytes: usize) {
+        self.begin(address.0, BUFFER, bytes, RUN);
+    }
+
+    /// Begins to copy `bytes` bytes from the device's buffer to memory.
+    pub(crate) fn begin_store(self, address: Iova, bytes: usize) {
+        self.begin(BUFFER, address.0, bytes, RUN | TO_MEMORY);
+    }
+
+    fn begin(self, source: u64, destination: u64, bytes: usize, command: u64) {
+        self.0.write64(SOURCE, source);
+        self.0.write64(DESTINATION, destination);
+        self.0.write64(COUNT, bytes.min(BUFFER_SIZE) as u64);
+        self.0.write64(COMMAND, command);
+    }
+
+    /// Whether the last copy has ended.
+    pub(crate) fn is_idle(self) -> bool {
+        self.0.read64(COMMAND) & RUN == 0
+    }
+}
+
+/// `edu` with a page of its own to look at what it has read.
+pub(crate) struct EduEngine {
+    registers: EduRegisters,
+    window: Buffer,
+    memory: DeviceMemory,
+}
+
+impl EduEngine {
+    /// Fills the device's buffer from memory that the device may read.
+    ///
+    /// # Errors
+    ///
+    /// Memory cannot be shared with it, or it does not finish.
+    pub(crate) fn start(registers: EduRegisters, memory: &DeviceMemory) -> Result<Self, EngineError> {
+        let window = memory.share(BUFFER_SIZE, Direction::Both)?;
+        window.pages().write(0, &[FILL; BUFFER_SIZE]);
+        let engine = Self { registers, window, memory: memory.clone() };
+        registers.begin_load(engine.window.address(), BUFFER_SIZE);
+        engine.wait()?;
+        Ok(engine)
+    }
+
+    fn wait(&self) -> Result<(), EngineError> {
+        match wait_until(DEVICE_DEADLINE_US, || self.registers.is_idle()) {
+            true => Ok(()),
+            false => Err(EngineError::Late(DEVICE_DEADLINE_US)),
+        }
+    }
+}
+
+impl Engine for EduEngine {
+    fn store(&mut self, address: Iova, bytes: usize) -> Result<Option<Vec<u8>>, EngineError> {
+        self.registers.begin_store(address, bytes);
+        self.wait()?;
+        Ok(Some(alloc::vec![FILL; bytes]))
+    }
+
+    fn stop(self: Box<Self>) -> Result<(), SessionError> {
+        Ok(self.memory.take_back(self.window)?)
+    }
+}

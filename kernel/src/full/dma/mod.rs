@@ -1,0 +1,20 @@
+//! DMA by real devices (`dma=on`): drivers that transfer data through the domain of their group, and say what they were
+//! refused.
+//!
+//! Read in this order: `domain` and `memory` (what a device can reach), `devices` and `drivers` (which devices there
+//! are), `hal` and `transport` (memory and registers for `virtio-drivers`), `clients` (what each kind of device transfers),
+//! `raw_queue` and `engine` (accesses to any address), `faults`, `run`.
+
+mod clients;
+mod deadline;
+mod devices;
+mod domain;
+pub(crate) mod drivers;
+mod engine;
+mod faults;
+mod hal;
+mod memory;
+pub(crate) mod mutation;
+mod raw_queue;
+pub(crate) mod run;
+mod transport;
