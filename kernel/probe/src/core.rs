@@ -22,7 +22,7 @@ use crate::grouping::membership::{LeaveCause, withdraw};
 use crate::grouping::regroup;
 use crate::linux;
 use crate::linux::activity::LinuxActivity;
-use crate::linux::adapter::{LinuxBus, LinuxFirmware};
+use crate::linux::adapter::LinuxFirmware;
 use crate::linux::state::Linux;
 use crate::phase2::claim::DmaClaim;
 use crate::phase2::domain::{self, GroupDomain};
@@ -64,14 +64,6 @@ impl<D> Core<D> {
     /// PCI, AMBA (`iommu_buses`).
     pub fn add_bus(&mut self, bus: Box<dyn Bus>) -> BusId {
         self.tables.buses.add(bus)
-    }
-
-    /// Sets how Linux's paths group the devices of a bus. By default, each device has a separate
-    /// group.
-    pub fn group_as_linux(&mut self, bus: BusId, as_linux: Box<dyn LinuxBus>) {
-        if let Some(linux) = &mut self.linux {
-            linux.add_bus(bus, as_linux);
-        }
     }
 
     /// Adds a device and runs phase 1 for it; if a driver matches it, a bind is queued.
@@ -236,12 +228,6 @@ impl<D> Core<D> {
         self.path
     }
 
-    /// How the kernel crashed, if it did: on Linux's paths, an IOMMU without a firmware node can
-    /// cause that.
-    pub fn oops(&self) -> Option<&str> {
-        self.linux.as_ref()?.oops()
-    }
-
     /// Takes the events since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         self.tables.log.take_events()
@@ -297,17 +283,6 @@ impl<D> Core<D> {
         &self.tables.devices[id]
     }
 
-    /// The driver of a device that is bound, or about to be (Linux: `dev->driver`).
-    pub fn driver_set(&self, id: DeviceId) -> Option<DriverId> {
-        self.device(id).driver().or_else(|| self.linux.as_ref()?.binding(id))
-    }
-
-    /// Whether the device is being added, or a driver is being bound to it (Linux: the device
-    /// lock).
-    pub fn is_busy(&self, id: DeviceId) -> bool {
-        self.linux.as_ref().is_some_and(|linux| linux.is_busy(id))
-    }
-
     /// An instance that exists.
     ///
     /// # Panics
@@ -315,12 +290,6 @@ impl<D> Core<D> {
     /// If it was unpublished.
     pub fn instance(&self, id: InstanceId) -> &Instance {
         &self.tables.instances[id]
-    }
-
-    /// Whether an instance's registration ended with an error, as it may on Linux's paths: its driver is bound, and no
-    /// lookup finds it.
-    pub fn is_unregistered(&self, id: InstanceId) -> bool {
-        self.linux.as_ref().is_some_and(|linux| linux.is_unregistered(id))
     }
 
     /// Name of a bus.

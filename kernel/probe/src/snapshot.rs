@@ -29,8 +29,8 @@ pub trait Models<D> {
     /// The bus with this name.
     fn bus(&self, name: &str) -> Box<dyn Bus>;
 
-    /// A copy of what groups the devices of a bus as Linux does.
-    fn linux_bus(&self, bus: &dyn LinuxBus) -> Box<dyn LinuxBus>;
+    /// What groups the devices of the bus with this name as Linux does; with the state that it has now.
+    fn linux_bus(&self, name: &str) -> Box<dyn LinuxBus>;
 
     /// The driver with this name.
     fn driver(&self, name: &str) -> Box<dyn Driver<D>>;
@@ -40,9 +40,6 @@ pub trait Models<D> {
 
     /// Firmware's map.
     fn firmware(&self) -> Box<dyn FirmwareMap>;
-
-    /// What a bus remembers of [`LinuxBus::isolate`], as a number: it decides what happens next.
-    fn isolation(&self, bus: &dyn LinuxBus) -> u64;
 }
 
 impl<D: Clone> Core<D> {
@@ -65,7 +62,10 @@ impl<D: Clone> Core<D> {
                 log: tables.log.clone(),
                 invariants: tables.invariants.clone(),
             },
-            linux: self.linux.as_ref().map(|linux| linux.copied(|bus| models.linux_bus(bus))),
+            linux: self
+                .linux
+                .as_ref()
+                .map(|linux| linux.copied(|bus| models.linux_bus(tables.buses[bus].name()))),
             current: self.current.clone(),
         }
     }
@@ -78,19 +78,14 @@ type Address = (u32, u32);
 type Item = (u8, Option<Address>, u64);
 
 impl<D> Core<D> {
-    /// Hashes all that what can happen next depends on, and which invariants are broken.
+    /// Hashes everything that determines what can happen next, except the state of a [`LinuxBus`], and which invariants
+    /// are broken.
     ///
     /// Two machines that differ only in numbers (of groups, domains, devices, drivers), in what has happened before,
     /// or in the order in which work is queued, have the same hash: whatever compares machines begins any of it, and
     /// has no two drivers for one device. The
     /// order of devices on their buses counts only if `walks` says that an IOMMU will walk them.
-    pub fn hash_state(
-        &self,
-        models: &impl Models<D>,
-        held: &[Activity],
-        walks: bool,
-        state: &mut impl Hasher,
-    ) {
+    pub fn hash_state(&self, held: &[Activity], walks: bool, state: &mut impl Hasher) {
         let tables = &self.tables;
         let mut devices: Vec<(Address, &Device<D>)> =
             self.devices().map(|device| (address_of(device), device)).collect();
@@ -137,7 +132,7 @@ impl<D> Core<D> {
         tables.drivers.overrides().hash(state);
         tables.invariants.broken_ones().hash(state);
         if let Some(linux) = &self.linux {
-            self.hash_linux(linux, models, state);
+            self.hash_linux(linux, state);
         }
     }
 
@@ -159,8 +154,7 @@ impl<D> Core<D> {
         }
     }
 
-    fn hash_linux(&self, linux: &Linux, models: &impl Models<D>, state: &mut impl Hasher) {
-        linux.buses().for_each(|bus| models.isolation(bus).hash(state));
+    fn hash_linux(&self, linux: &Linux, state: &mut impl Hasher) {
         self.instances().for_each(|instance| linux.is_unregistered(instance.id()).hash(state));
         (linux.isolation_requested(), linux.oops().is_some()).hash(state);
     }

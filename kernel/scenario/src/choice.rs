@@ -108,7 +108,7 @@ impl World {
                     && needed.into_iter().all(|other| self.present[other].is_some())
             }
             (_, Some(place)) => {
-                let free = self.present[place].is_some_and(|id| !self.core.is_busy(id));
+                let free = self.present[place].is_some_and(|id| !self.core.linux().is_busy(id));
                 let is_needed = || others().any(|other| self.plan.depends_on(other, place));
                 free && !(matches!(step, Step::Remove(_)) && is_needed())
             }

@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod choice;
 mod config;
+mod copied;
 mod error;
 mod events;
 #[cfg(feature = "explore")]

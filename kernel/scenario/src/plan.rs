@@ -3,17 +3,15 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::any::Any;
 use core::cell::Cell;
 
 use addr::PciAddress;
-use pci::{LinuxPciBus, PciBus, Topology};
-use probe::{Bus, FirmwareMap, LinuxBus, Models, SharedIommu};
+use pci::{PciBus, Topology};
 
 use crate::config;
 use crate::error::ScenarioError;
-use crate::firmware::{ScenarioFirmware, ScenarioMap};
-use crate::model::{Handle, Model, Ops, Platform};
+use crate::firmware::ScenarioFirmware;
+use crate::model::Model;
 use crate::spec::{Device, Map, Scenario};
 use crate::step::Step;
 use crate::{names, order};
@@ -28,7 +26,7 @@ pub struct Plan {
     pub(crate) pci: PciBus,
     pub(crate) driver_names: Vec<&'static str>,
     /// Number of the last domain that an IOMMU of any world has created.
-    domains: Rc<Cell<u32>>,
+    pub(crate) domains: Rc<Cell<u32>>,
     /// For each device, its PCI address if it has one.
     pub(crate) addresses: Vec<Option<PciAddress>>,
     /// Whether every piece of a walk is separate: some step removes a device or unbinds a driver,
@@ -110,37 +108,4 @@ fn takes_away(scenario: &Scenario, addresses: &[Option<PciAddress>]) -> bool {
     };
     scenario.steps.iter().any(|step| matches!(step, Step::Remove(_) | Step::Unbind(_)))
         || scenario.devices.iter().enumerate().any(is_behind)
-}
-
-impl Models<Handle> for Plan {
-    fn bus(&self, name: &str) -> Box<dyn Bus> {
-        if name == Platform.name() { Box::new(Platform) } else { Box::new(self.pci.clone()) }
-    }
-
-    fn linux_bus(&self, bus: &dyn LinuxBus) -> Box<dyn LinuxBus> {
-        Box::new(linux_pci_bus(bus).clone())
-    }
-
-    fn driver(&self, name: &str) -> Box<dyn probe::Driver<Handle>> {
-        let slot = self.driver_names.iter().position(|other| *other == name);
-        Box::new(self.model(slot.expect("a world registers drivers of its scenario alone")))
-    }
-
-    fn iommu(&self, device: &Handle) -> SharedIommu {
-        let iommu = self.scenario.devices[*device].iommu.as_ref();
-        Ops::shared(iommu.expect("only an IOMMU is published"), &self.domains)
-    }
-
-    fn firmware(&self) -> Box<dyn FirmwareMap> {
-        Box::new(ScenarioMap(self.firmware.clone()))
-    }
-
-    fn isolation(&self, bus: &dyn LinuxBus) -> u64 {
-        linux_pci_bus(bus).isolation()
-    }
-}
-
-fn linux_pci_bus(bus: &dyn LinuxBus) -> &LinuxPciBus {
-    let bus: &dyn Any = bus;
-    bus.downcast_ref().expect("a world's only such bus is PCI")
 }

@@ -5,13 +5,14 @@ use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::hash::Hasher;
+use core::hash::{Hash, Hasher};
 
 use pci::{LinuxPciBus, Topology};
 use probe::{
     Activity, BusId, Core, DeviceId, DmaState, DomainPolicy, InstanceState, NewDevice, Path, Unit, Verdict,
 };
 
+use crate::copied::{SharedPci, WorldModels};
 use crate::error::{ScenarioError, StepError};
 use crate::firmware::{ScenarioMap, node};
 use crate::model::{Handle, Platform};
@@ -30,6 +31,7 @@ pub struct World {
     pub(crate) core: Core<Handle>,
     platform: BusId,
     pci: BusId,
+    linux_pci: SharedPci,
     /// The device in the core, for each device of the scenario that is present.
     pub(crate) present: Vec<Option<DeviceId>>,
     /// The device that was removed last.
@@ -53,12 +55,8 @@ impl World {
         let mut core = Core::new(path, DomainPolicy::default(), Box::new(ScenarioMap(plan.firmware.clone())));
         let platform = core.add_bus(Box::new(Platform));
         let pci = core.add_bus(Box::new(plan.pci.clone()));
-        if path != Path::Fixed {
-            core.group_as_linux(
-                pci,
-                Box::new(LinuxPciBus::new(plan.topology.clone(), Rc::new(Topology::isolate))),
-            );
-        }
+        let linux_pci = SharedPci::new(LinuxPciBus::new(plan.topology.clone(), Rc::new(Topology::isolate)));
+        core.group_as_linux(pci, Box::new(linux_pci.clone()));
         let present = plan.scenario.devices.iter().map(|_| None).collect();
         let is_iommu =
             |name: &str| plan.place(name).is_ok_and(|place| plan.scenario.devices[place].iommu.is_some());
@@ -72,6 +70,7 @@ impl World {
             core,
             platform,
             pci,
+            linux_pci,
             present,
             gone: None,
             running,
@@ -149,7 +148,7 @@ impl World {
             Step::Add(_) => return impossible(StepError::AlreadyPresent),
             Step::Go(_, nth) if self.go(id, *nth) => {}
             Step::Go(..) => return impossible(StepError::NothingInProgress),
-            _ if self.core.is_busy(id) => return impossible(StepError::Busy),
+            _ if self.core.linux().is_busy(id) => return impossible(StepError::Busy),
             Step::Remove(_) => {
                 self.core.remove_device(id);
                 self.present[place] = None;
@@ -263,7 +262,8 @@ impl World {
     /// An independent copy.
     #[must_use]
     pub fn fork(&self) -> Self {
-        let core = self.core.fork(&*self.plan);
+        let linux_pci = self.linux_pci.fork();
+        let core = self.core.fork(&WorldModels { plan: &self.plan, linux_pci: &linux_pci });
         Self {
             plan: self.plan.clone(),
             owned: self.owned.iter().map(|claim| claim.forked(&core)).collect(),
@@ -271,6 +271,7 @@ impl World {
             core,
             platform: self.platform,
             pci: self.pci,
+            linux_pci,
             present: self.present.clone(),
             gone: self.gone,
             running: self.running.clone(),
@@ -281,7 +282,8 @@ impl World {
 
     /// Hashes the state that determines all further behaviour.
     pub fn hash_state(&self, state: &mut impl Hasher) {
-        self.core.hash_state(&*self.plan, &self.running, self.may_walk(), state);
+        self.linux_pci.isolation().hash(state);
+        self.core.hash_state(&self.running, self.may_walk(), state);
         self.owned.iter().for_each(|claim| claim.hash(&self.core, state));
     }
 
@@ -290,7 +292,8 @@ impl World {
         let is_over = |device: &Device| {
             self.core.instances().any(|instance| {
                 self.core.device(instance.device()).name() == device.name
-                    && (instance.state() == InstanceState::Ready || self.core.is_unregistered(instance.id()))
+                    && (instance.state() == InstanceState::Ready
+                        || self.core.linux().is_unregistered(instance.id()))
             })
         };
         let mut iommus = self.plan.scenario.devices.iter().filter(|device| device.iommu.is_some());

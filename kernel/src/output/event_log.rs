@@ -150,8 +150,8 @@ fn no_translation(core: &Core<Handle>, hardware: &Hardware, device: DeviceId) {
 /// Linux's prefix of a device's lines: its driver, or its bus if it has no driver.
 fn prefix(core: &Core<Handle>, device: DeviceId) -> &'static str {
     let device = core.device(device);
-    core.driver_set(device.id())
-        .map_or_else(|| core.bus_name(device.bus()), |driver| core.driver_name(driver))
+    let driver = device.driver().or_else(|| core.linux().driver_being_bound(device.id()));
+    driver.map_or_else(|| core.bus_name(device.bus()), |driver| core.driver_name(driver))
 }
 
 fn names(core: &Core<Handle>, nodes: &[FwNode]) -> String {

@@ -82,7 +82,7 @@ fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Io
         }),
         state: match instance.state() {
             _ if driver.as_ref().is_some_and(|driver| driver.is_dead()) => IommuState::Dead,
-            _ if core.is_unregistered(instance.id()) => IommuState::Unregistered,
+            _ if core.linux().is_unregistered(instance.id()) => IommuState::Unregistered,
             InstanceState::Published => IommuState::Published,
             InstanceState::Ready => IommuState::Ready,
         },

@@ -3,7 +3,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::any::Any;
 
 use crate::data::id::{FwNode, GroupId, Unit};
 use crate::traits::firmware::FirmwareMap;
@@ -81,7 +80,7 @@ pub trait LinuxFirmware: FirmwareMap {
 
 /// A bus whose devices are grouped as in Linux: step by step, from the current groups and the
 /// currently enabled isolation.
-pub trait LinuxBus: Any {
+pub trait LinuxBus {
     /// The group that `unit` joins (`pci_device_group`), from the current groups of the other units
     /// and the currently enabled isolation.
     ///

@@ -100,21 +100,16 @@ impl Linux {
     }
 
     /// A copy with the buses that `copy` makes.
-    pub(crate) fn copied(&self, copy: impl Fn(&dyn LinuxBus) -> Box<dyn LinuxBus>) -> Self {
+    pub(crate) fn copied(&self, copy: impl Fn(BusId) -> Box<dyn LinuxBus>) -> Self {
         Self {
             path: self.path,
             quirks: self.quirks.clone(),
-            buses: self.buses.iter().map(|(id, bus)| (*id, copy(&**bus))).collect(),
+            buses: self.buses.keys().map(|id| (*id, copy(*id))).collect(),
             devices: self.devices.clone(),
             isolation_requested: self.isolation_requested,
             unregistered: self.unregistered.clone(),
             oops: self.oops.clone(),
         }
-    }
-
-    /// Buses, for what they remember.
-    pub(crate) fn buses(&self) -> impl Iterator<Item = &dyn LinuxBus> {
-        self.buses.values().map(|bus| &**bus)
     }
 
     /// State S1 or S2 of a device, or why its IOMMU did not take it.
