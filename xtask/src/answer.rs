@@ -95,6 +95,13 @@ impl Answer {
         value(&file(machine, by_tables, version)).is_ok_and(|answer| answer.get("error").is_none())
     }
 
+    /// Whether any Linux was asked for this machine.
+    pub(crate) fn exists_for(machine: &str) -> bool {
+        let prefix = format!("{machine}.");
+        let entries = fs::read_dir(directory()).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).any(|name| name.starts_with(&prefix))
+    }
+
     /// All answers that Linux gives for this machine, in one run or another; mostly there is one.
     pub(crate) fn alternatives(self) -> Vec<Self> {
         if self.one_of.is_empty() {
@@ -128,7 +135,7 @@ impl Answer {
 }
 
 /// The device of a warning that it was grouped late.
-fn late_device(line: &str) -> Option<&str> {
+pub(crate) fn late_device(line: &str) -> Option<&str> {
     line.split_once(&format!(": {LATE_PROBE}"))?.0.split_whitespace().nth(1)
 }
 

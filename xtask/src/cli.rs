@@ -6,12 +6,14 @@ use clap::{Args, Parser, Subcommand};
 
 mod checks;
 mod compare;
+mod linux;
 mod machines;
 mod scenarios;
 mod unreadable;
 
 pub(crate) use checks::{DamageArgs, GrowthArgs, SpeedArgs, TestArgs};
 pub(crate) use compare::{DiffArgs, DrawArgs};
+pub(crate) use linux::LinuxArgs;
 pub(crate) use machines::{QemuArgs, RaceArgs};
 pub(crate) use scenarios::{ExploreArgs, ReplayArgs};
 pub(crate) use unreadable::{asked_of, json_of};
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Damage(DamageArgs),
     /// Compares the time of a boot with an image that exits at once.
     Speed(SpeedArgs),
+    /// Boots a Linux kernel on the same machines, compares its groups and names the probe path that it is like.
+    Linux(LinuxArgs),
     /// Counts guest instructions on machines with an increasing number of PCI functions.
     Growth(GrowthArgs),
 }

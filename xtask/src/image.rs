@@ -71,8 +71,26 @@ pub(crate) fn build(binary: Binary, verbose: bool) -> Result<Kernel> {
 ///
 /// The kernel does not compile, or an ELF cannot become an Image.
 pub(crate) fn build_all(binaries: &BTreeSet<Binary>, verbose: bool) -> Result<BTreeMap<Binary, Kernel>> {
+    let executables = executables(arguments(binaries), verbose).context("the kernel does not build")?;
+    let kernel = |binary: &Binary| {
+        let elf = executables.iter().find(|elf| elf.ends_with(binary.name()));
+        let elf = elf.with_context(|| format!("cargo built no executable {}", binary.name()))?.clone();
+        Ok((*binary, Kernel { image: flat(&elf)?, elf }))
+    };
+    binaries.iter().map(kernel).collect()
+}
+
+/// Runs a cargo command that builds executables; where each of them is.
+///
+/// # Errors
+///
+/// It does not compile.
+pub(crate) fn executables(
+    arguments: impl IntoIterator<Item = &'static str>,
+    verbose: bool,
+) -> Result<Vec<PathBuf>> {
     let mut cargo = Command::new(output::cargo());
-    cargo.args(arguments(binaries)).args(["--message-format", "json-render-diagnostics"]);
+    cargo.args(arguments).args(["--message-format", "json-render-diagnostics"]);
     if !verbose {
         cargo.arg("--quiet");
     }
@@ -83,19 +101,13 @@ pub(crate) fn build_all(binaries: &BTreeSet<Binary>, verbose: bool) -> Result<BT
         .stderr(Stdio::inherit())
         .output()
         .context("cargo cannot be started")?;
-    ensure!(built.status.success(), "the kernel does not build");
-    let executables: Vec<PathBuf> = String::from_utf8_lossy(&built.stdout)
+    ensure!(built.status.success(), "cargo build failed");
+    Ok(String::from_utf8_lossy(&built.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
         .filter(|message| message.reason == "compiler-artifact")
         .filter_map(|message| message.executable)
-        .collect();
-    let kernel = |binary: &Binary| {
-        let elf = executables.iter().find(|elf| elf.ends_with(binary.name()));
-        let elf = elf.with_context(|| format!("cargo built no executable {}", binary.name()))?.clone();
-        Ok((*binary, Kernel { image: flat(&elf)?, elf }))
-    };
-    binaries.iter().map(kernel).collect()
+        .collect())
 }
 
 /// The Image of an ELF file, beside it.

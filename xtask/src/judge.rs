@@ -15,7 +15,7 @@ mod invariants;
 mod iommus;
 mod log;
 mod race;
-mod regions;
+pub(crate) mod regions;
 mod run;
 mod ungrouped;
 mod verdict;

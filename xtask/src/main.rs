@@ -21,6 +21,7 @@ mod fixture;
 mod growth;
 mod image;
 mod judge;
+mod linux;
 
 mod one_boot;
 mod outcome;
@@ -97,6 +98,10 @@ fn main() -> ExitCode {
             Err(stop) => (None, Err(stop)),
         },
         Command::Damage(options) => match damage::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+        Command::Linux(options) => match linux::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),
         },

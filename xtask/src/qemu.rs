@@ -290,5 +290,9 @@ pub(crate) fn gdb_line(elf: &Path, is_there: impl Fn(&str) -> bool) -> String {
     output::shell_line([debugger, "-ex", &symbols, "-ex", "target remote :1234"])
 }
 
+mod linux;
+
+pub(crate) use linux::LinuxStart;
+
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ const LINE_LIMIT: u64 = 16 << 20;
 /// Largest report file that is read.
 const REPORT_LIMIT: u64 = 64 << 20;
 /// How often a waiting run looks whether it has been interrupted.
-const INTERRUPT_CHECK: Duration = Duration::from_millis(100);
+pub(crate) const INTERRUPT_CHECK: Duration = Duration::from_millis(100);
 
 /// Set by the interrupt handler; every run then ends its QEMU and stops.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -76,7 +76,7 @@ enum End {
 
 /// Where a line came from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
+pub(crate) enum Source {
     Guest,
     Qemu,
 }
@@ -260,7 +260,7 @@ impl Traces {
 
 /// Whether QEMU says that a network card leads nowhere. No machine has a network here, and no driver uses one; the
 /// other backends of every QEMU would open sockets on the host.
-fn is_about_missing_peer(line: &str) -> bool {
+pub(crate) fn is_about_missing_peer(line: &str) -> bool {
     line.split_once(": warning: nic ").is_some_and(|(_, rest)| rest.ends_with(" has no peer"))
 }
 
@@ -276,7 +276,11 @@ impl std::fmt::Display for Traces {
 
 /// Reads lines on a thread of its own until the other side closes. Control characters but the tab
 /// are shown as `?`: a guest must not drive the terminal.
-fn forward(stream: impl Read + Send + 'static, source: Source, lines: mpsc::Sender<(Source, String)>) {
+pub(crate) fn forward(
+    stream: impl Read + Send + 'static,
+    source: Source,
+    lines: mpsc::Sender<(Source, String)>,
+) {
     thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();

@@ -7,14 +7,14 @@ use report::ReservedRegion;
 use super::words::{number, set};
 
 /// A reserved region as numbers, so that the way of writing them does not matter.
-pub(super) type Region = (u64, u64, String);
+pub(crate) type Region = (u64, u64, String);
 
-pub(super) fn region(region: &ReservedRegion) -> Option<Region> {
+pub(crate) fn region(region: &ReservedRegion) -> Option<Region> {
     Some((number(&region.start)?, number(&region.end)?, region.kind.clone()))
 }
 
 /// A line of Linux's `reserved_regions`.
-pub(super) fn linux_region(line: &str) -> Option<Region> {
+pub(crate) fn linux_region(line: &str) -> Option<Region> {
     let mut words = line.split_whitespace();
     let region = (number(words.next()?)?, number(words.next()?)?, words.next()?.to_owned());
     words.next().is_none().then_some(region)
@@ -29,6 +29,6 @@ pub(super) fn without_enclosed(regions: BTreeSet<Region>) -> BTreeSet<Region> {
     regions.into_iter().filter(|inner| !all.iter().any(|outer| encloses(outer, inner))).collect()
 }
 
-pub(super) fn regions_in_words(regions: &BTreeSet<Region>) -> String {
+pub(crate) fn regions_in_words(regions: &BTreeSet<Region>) -> String {
     set(regions.iter().map(|(start, end, kind)| format!("{kind} {start:#x}-{end:#x}")).collect::<Vec<_>>())
 }

@@ -1,0 +1,185 @@
+//! One run of a Linux: its console, read until our init has listed everything, or until it becomes clear why not.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::listing::Listing;
+use crate::outcome::Stop;
+use crate::run::{self, Guarded, INTERRUPT_CHECK, Source};
+
+/// How our init's lines begin.
+const MARK: &str = "@@ ";
+/// How the line begins with which a kernel gives up.
+const PANIC: &str = "Kernel panic - not syncing: ";
+/// After a panic, the kernel prints where it was and ends the machine; no longer than this is waited for it.
+const PANIC_GRACE: Duration = Duration::from_secs(10);
+/// Most lines that are kept; a kernel that prints more is in a loop.
+const LINE_LIMIT: usize = 400_000;
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Our init listed groups, devices and IOMMUs.
+    Listed(Box<Listing>),
+    /// The kernel panicked.
+    Panics { why: String },
+    /// It did not get to the end in time, and how far it came.
+    Hangs { after: Duration, stage: Stage },
+    /// The machine was reset or powered off before our init had listed anything.
+    Ends { status: String, stage: Stage },
+}
+
+/// How far a kernel came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nothing was printed.
+    #[default]
+    Silent,
+    /// The kernel, or firmware, printed lines; the last one.
+    Kernel(String),
+    /// Our init was started.
+    Init,
+    /// A module was being loaded.
+    Module(String),
+    /// The listing had begun.
+    Listing,
+}
+
+/// A run, with everything that was printed.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) end: End,
+    pub(super) took: Duration,
+    pub(super) console: Vec<String>,
+    /// What QEMU itself said.
+    pub(super) qemu: Vec<String>,
+}
+
+/// Runs QEMU until our init has listed everything, or until `deadline`.
+///
+/// # Errors
+///
+/// QEMU cannot be started, refuses the machine, or the run was interrupted.
+pub(super) fn run(words: &[String], directory: &Path, deadline: Duration) -> Result<Finished, Stop> {
+    let [program, arguments @ ..] = words else { return Err(Stop::usage("there is nothing to run")) };
+    let started = Instant::now();
+    let child = Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| Stop::unable(format!("{program} cannot be started: {error}")))?;
+    let mut child = Guarded(child);
+    let (sender, lines) = mpsc::channel();
+    if let Some(output) = child.0.stdout.take() {
+        run::forward(output, Source::Guest, sender.clone());
+    }
+    if let Some(errors) = child.0.stderr.take() {
+        run::forward(errors, Source::Qemu, sender.clone());
+    }
+    drop(sender);
+    let mut console = Console::default();
+    let mut until = deadline;
+    let end = loop {
+        if run::interrupted() {
+            return Err(Stop::unable("interrupted"));
+        }
+        let left = until.saturating_sub(started.elapsed());
+        if left.is_zero() || console.lines.len() >= LINE_LIMIT {
+            break console.given_up(started.elapsed());
+        }
+        match lines.recv_timeout(left.min(INTERRUPT_CHECK)) {
+            Ok((Source::Qemu, line)) if run::is_about_missing_peer(&line) => (),
+            Ok((Source::Qemu, line)) => console.qemu.push(line),
+            Ok((Source::Guest, line)) => {
+                let had_panicked = console.panic.is_some();
+                if console.add(line) {
+                    // With some devices behind an IOMMU, powering off takes Linux a minute.
+                    break End::Listed(Box::new(Listing::parse(&console.lines)));
+                }
+                if console.panic.is_some() && !had_panicked {
+                    until = until.min(started.elapsed() + PANIC_GRACE);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => (),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = child.0.wait();
+                let status = status.map_err(|error| Stop::unable(format!("{program} is lost: {error}")))?;
+                if console.stage == Stage::Silent && !status.success() {
+                    let said = console.qemu.join("\n  ");
+                    return Err(Stop::unable(format!("QEMU did not start ({status}): {said}")));
+                }
+                break console.ended(status.to_string());
+            }
+        }
+    };
+    Ok(Finished { end, took: started.elapsed(), console: console.lines, qemu: console.qemu })
+}
+
+#[derive(Default)]
+struct Console {
+    lines: Vec<String>,
+    qemu: Vec<String>,
+    stage: Stage,
+    panic: Option<String>,
+}
+
+impl Console {
+    /// Adds a line; whether it is the last one of a listing.
+    fn add(&mut self, line: String) -> bool {
+        let mut is_last = false;
+        if let Some(text) = line.strip_prefix(MARK) {
+            self.stage = match text.split_once(' ') {
+                Some(("module", name)) => Stage::Module(name.to_owned()),
+                _ if text == "begin" || self.stage == Stage::Listing => Stage::Listing,
+                _ => Stage::Init,
+            };
+            is_last = text == "end";
+        } else {
+            if let Some((_, why)) = line.split_once(PANIC)
+                && self.panic.is_none()
+            {
+                self.panic = Some(why.to_owned());
+            }
+            if matches!(self.stage, Stage::Silent | Stage::Kernel(_)) && !line.trim().is_empty() {
+                self.stage = Stage::Kernel(line.clone());
+            }
+        }
+        self.lines.push(line);
+        is_last
+    }
+
+    fn given_up(&mut self, after: Duration) -> End {
+        match self.panic.take() {
+            Some(why) => End::Panics { why },
+            None => End::Hangs { after, stage: self.stage.clone() },
+        }
+    }
+
+    fn ended(&mut self, status: String) -> End {
+        match self.panic.take() {
+            Some(why) => End::Panics { why },
+            None => End::Ends { status, stage: self.stage.clone() },
+        }
+    }
+}
+
+impl Stage {
+    /// Where a run stopped, in words.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Silent => "nothing was printed on ttyAMA0".into(),
+            Self::Kernel(line) => format!("before init; the last line: {line}"),
+            Self::Init => "in our init".into(),
+            Self::Module(name) => format!("while the module {name} was loaded"),
+            Self::Listing => "while the groups were listed".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Who is in a group with whom: a listing of Linux, a report of ours or a saved answer, in one form to compare.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use report::{GroupType, Report};
+use serde::Serialize;
+
+use super::listing::Listing;
+use crate::answer::{Answer, LATE_PROBE, late_device};
+use crate::judge::regions::{Region, linux_region, region, regions_in_words};
+
+/// A group, as its members see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) members: BTreeSet<String>,
+    kind: Kind,
+    reserved: BTreeSet<Region>,
+}
+
+/// Whether a group's domain translates. Between `DMA` and `DMA-FQ`, the kernel's configuration decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Translated,
+    Identity,
+}
+
+impl Kind {
+    fn of_linux(kind: &str) -> Self {
+        if kind == "identity" { Self::Identity } else { Self::Translated }
+    }
+
+    fn of_report(kind: GroupType) -> Self {
+        Self::of_linux(&kind.to_string())
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Translated => "DMA",
+            Self::Identity => "identity",
+        }
+    }
+}
+
+/// The group of every PCI function, and of every other device that is in one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Grouping {
+    pub(super) devices: BTreeMap<String, Option<Group>>,
+    /// Devices that were grouped although their drivers were already there.
+    pub(super) late: BTreeSet<String>,
+}
+
+/// A device that is with others than it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Move {
+    pub(super) device: String,
+    /// The members of its group in what is judged; none if it is in no group.
+    pub(super) here: Option<BTreeSet<String>>,
+    /// The same in what it is compared with.
+    pub(super) expected: Option<BTreeSet<String>>,
+}
+
+/// How one grouping differs from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Differences {
+    pub(super) moves: Vec<Move>,
+    /// Devices that are grouped late here only, or there only.
+    pub(super) late: Vec<String>,
+    pub(super) not_late: Vec<String>,
+    /// Devices that exist here only, or there only.
+    pub(super) extra: Vec<String>,
+    pub(super) absent: Vec<String>,
+    /// Types and reserved regions, in words.
+    pub(super) properties: Vec<String>,
+}
+
+impl Grouping {
+    pub(super) fn of_listing(listing: &Listing) -> Self {
+        let mut grouping = Self::default();
+        grouping.devices.extend(listing.functions.keys().map(|name| (name.clone(), None)));
+        for group in listing.groups.values() {
+            let regions = group.regions.iter().filter_map(|line| linux_region(line)).collect();
+            let members = group.members.iter().map(|(name, _)| name.clone()).collect();
+            grouping.add(members, Kind::of_linux(&group.kind), regions);
+        }
+        grouping.late = listing.log.iter().filter_map(|line| late_device(line)).map(String::from).collect();
+        grouping
+    }
+
+    pub(super) fn of_report(report: &Report) -> Self {
+        let mut grouping = Self::default();
+        let functions = report.devices.iter().filter(|device| device.bus == "pci");
+        grouping.devices.extend(functions.map(|device| (device.name.clone(), None)));
+        for group in &report.groups {
+            let regions = group.reserved_regions.iter().filter_map(region).collect();
+            grouping.add(group.devices.iter().cloned().collect(), Kind::of_report(group.kind), regions);
+        }
+        let late = report.warnings.iter().filter(|line| line.contains(LATE_PROBE));
+        grouping.late = late.filter_map(|line| late_device(line)).map(String::from).collect();
+        grouping
+    }
+
+    pub(super) fn of_answer(answer: &Answer) -> Self {
+        let mut grouping = Self::default();
+        grouping.devices.extend(answer.without_group.iter().map(|function| (function.bdf.clone(), None)));
+        for group in &answer.groups {
+            let regions = group.reserved_regions.iter().filter_map(|line| linux_region(line)).collect();
+            let members = group.devices.iter().map(|device| device.bdf.clone()).collect();
+            grouping.add(members, Kind::of_report(group.kind), regions);
+        }
+        grouping.late = answer.lines(LATE_PROBE).filter_map(late_device).map(String::from).collect();
+        grouping
+    }
+
+    fn add(&mut self, members: BTreeSet<String>, kind: Kind, reserved: BTreeSet<Region>) {
+        let group = Group { members, kind, reserved };
+        for name in group.members.clone() {
+            self.devices.insert(name, Some(group.clone()));
+        }
+    }
+
+    /// The members of the groups.
+    pub(super) fn partition(&self) -> BTreeSet<&BTreeSet<String>> {
+        self.devices.values().flatten().map(|group| &group.members).collect()
+    }
+
+    /// How this grouping differs from one that is expected.
+    pub(super) fn differences(&self, expected: &Self) -> Differences {
+        let mut found = Differences::default();
+        let names: BTreeSet<&String> = self.devices.keys().chain(expected.devices.keys()).collect();
+        for name in names {
+            match (self.devices.get(name), expected.devices.get(name)) {
+                (Some(here), Some(there)) => found.compare(name, here.as_ref(), there.as_ref()),
+                (Some(_), None) => found.extra.push(name.clone()),
+                (None, _) => found.absent.push(name.clone()),
+            }
+        }
+        found.late = self.late.difference(&expected.late).cloned().collect();
+        found.not_late = expected.late.difference(&self.late).cloned().collect();
+        found
+    }
+}
+
+impl Differences {
+    fn compare(&mut self, device: &str, here: Option<&Group>, expected: Option<&Group>) {
+        let members = |group: Option<&Group>| group.map(|group| group.members.clone());
+        if members(here) != members(expected) {
+            let (here, expected) = (members(here), members(expected));
+            self.moves.push(Move { device: device.to_owned(), here, expected });
+            return;
+        }
+        // Once for each group: its first member speaks for it.
+        let (Some(here), Some(expected)) = (here, expected) else { return };
+        if here.members.first().is_none_or(|first| first != device) {
+            return;
+        }
+        if here.kind != expected.kind {
+            let (is, wanted) = (here.kind.word(), expected.kind.word());
+            self.properties.push(format!("group of {device}: type {is}, expected {wanted}"));
+        }
+        if here.reserved != expected.reserved {
+            let [is, wanted] = [here, expected].map(|group| regions_in_words(&group.reserved));
+            self.properties.push(format!("group of {device}: reserved regions {is}, expected {wanted}"));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// A line for each kind of difference; `expected` is what the other grouping is called.
+    pub(super) fn lines(&self, expected: &str) -> Vec<String> {
+        let mut together: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+        for one in &self.moves {
+            let [here, there] =
+                [&one.here, &one.expected].map(|members| company(&one.device, members.as_ref()));
+            together.entry((here, there)).or_default().push(&one.device);
+        }
+        let mut lines: Vec<String> = together
+            .iter()
+            .map(|((here, there), devices)| format!("{here}, on {expected} {there}: {}", devices.join(", ")))
+            .collect();
+        for (devices, what) in [
+            (&self.late, "grouped only when its driver bound (late probe)".to_owned()),
+            (&self.not_late, format!("on {expected} grouped late, here in time or never")),
+            (&self.extra, format!("not there on {expected}")),
+            (&self.absent, format!("only there on {expected}")),
+        ] {
+            if !devices.is_empty() {
+                lines.push(format!("{what}: {}", devices.join(", ")));
+            }
+        }
+        lines.extend(self.properties.iter().cloned());
+        lines
+    }
+}
+
+/// With whom a device is.
+fn company(device: &str, members: Option<&BTreeSet<String>>) -> String {
+    let Some(members) = members else { return "without a group".into() };
+    let mut text = String::new();
+    for other in members.iter().filter(|other| *other != device) {
+        let start = if text.is_empty() { "with " } else { " and " };
+        // Writing to a text does not fail.
+        let _ = write!(text, "{start}{other}");
+    }
+    if text.is_empty() { "alone".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! What a Linux did on one machine: whether it is as expected, which paths it is like, which invariants it violates.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::console::{End, Finished};
+use super::grouping::{Differences, Grouping};
+use super::listing::Listing;
+use super::machines::Subject;
+use super::record;
+use super::reference::Reference;
+
+/// How a Linux did on one machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Status {
+    /// As expected.
+    Ok,
+    /// It has other groups.
+    Differs,
+    /// It has other groups from run to run.
+    Varies,
+    Panics,
+    Hangs,
+    /// The machine was reset or powered off before anything was listed.
+    Ends,
+    /// The kernel has no IOMMU groups at all.
+    NoGroups,
+    /// The kernel has no driver for the virtio-iommu of the machine.
+    NoDriver,
+    /// There is nothing to compare with.
+    Unknown,
+}
+
+impl Status {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Differs => "differs",
+            Self::Varies => "varies",
+            Self::Panics => "panics",
+            Self::Hangs => "hangs",
+            Self::Ends => "ends",
+            Self::NoGroups => "no-groups",
+            Self::NoDriver => "no-driver",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the kernel came as far as to list its groups, and they were compared.
+    pub(super) fn is_compared(self) -> bool {
+        matches!(self, Self::Ok | Self::Differs | Self::Varies)
+    }
+
+    /// Whether nothing can be said about the kernel.
+    pub(super) fn is_unable(self) -> bool {
+        matches!(self, Self::NoDriver | Self::Unknown)
+    }
+}
+
+/// The references of one machine.
+pub(super) struct Comparison {
+    /// What `--like` names: one grouping, or several that all count.
+    pub(super) expected: Vec<Grouping>,
+    /// What our own path gives, for invariants.
+    pub(super) fixed: Option<Grouping>,
+    /// Every path that could be booted.
+    pub(super) paths: Vec<(probe::Path, Reference)>,
+}
+
+/// The judgement of one machine, over all runs.
+#[derive(Clone, Debug)]
+pub(super) struct Judged {
+    pub(super) id: String,
+    pub(super) status: Status,
+    /// Of the slowest run.
+    pub(super) took: Duration,
+    /// Why, where the status alone does not say it.
+    pub(super) why: Option<String>,
+    pub(super) differences: Differences,
+    /// Paths whose answer is the same.
+    pub(super) paths: Vec<probe::Path>,
+    /// Violated invariants, and how it is known.
+    pub(super) breaks: BTreeMap<String, String>,
+    /// Every partition that was seen and the number of runs with it, if there are several.
+    pub(super) partitions: Vec<(Vec<Vec<String>>, usize)>,
+    pub(super) remarks: Vec<String>,
+    pub(super) release: Option<String>,
+    pub(super) qemu: Vec<String>,
+    /// The listing of the first run that has one.
+    pub(super) listing: Option<Listing>,
+}
+
+impl Judged {
+    /// Of a machine that could not be tried.
+    pub(super) fn unknown(subject: &Subject, why: String) -> Self {
+        Self {
+            id: subject.id.clone(),
+            status: Status::Unknown,
+            took: Duration::ZERO,
+            why: Some(why),
+            differences: Differences::default(),
+            paths: Vec::new(),
+            breaks: BTreeMap::new(),
+            partitions: Vec::new(),
+            remarks: Vec::new(),
+            release: None,
+            qemu: Vec::new(),
+            listing: None,
+        }
+    }
+
+    /// Judges the runs on one machine; there is at least one.
+    pub(super) fn of(subject: &Subject, runs: Vec<Finished>, comparison: &Comparison) -> Self {
+        let mut judged = Self::unknown(subject, String::new());
+        (judged.status, judged.why) = (Status::Ok, None);
+        judged.took = runs.iter().map(|run| run.took).max().unwrap_or_default();
+        let mut groupings = Vec::new();
+        for run in runs {
+            judged.qemu = run.qemu;
+            match run.end {
+                End::Listed(listing) => {
+                    judged.add_listing(subject, &listing);
+                    groupings.push(Grouping::of_listing(&listing));
+                    judged.listing.get_or_insert(*listing);
+                }
+                End::Panics { why } => judged.fail(Status::Panics, why),
+                End::Hangs { after, stage } => {
+                    judged
+                        .fail(Status::Hangs, format!("after {:.0} s {}", after.as_secs_f32(), stage.text()));
+                }
+                End::Ends { status, stage } => {
+                    judged.fail(Status::Ends, format!("QEMU ended ({status}) {}", stage.text()))
+                }
+            }
+        }
+        if judged.status == Status::Ok {
+            judged.compare(&groupings, comparison);
+        }
+        judged
+    }
+
+    fn fail(&mut self, status: Status, why: String) {
+        if self.status == Status::Ok {
+            (self.status, self.why) = (status, Some(why));
+        }
+    }
+
+    /// What is wrong with the kernel itself, before its groups are looked at.
+    fn add_listing(&mut self, subject: &Subject, listing: &Listing) {
+        self.release = Some(listing.release.clone());
+        for remark in &listing.remarks {
+            if !self.remarks.contains(remark) {
+                self.remarks.push(remark.clone());
+            }
+        }
+        if !listing.has_groups {
+            let why = "it has no /sys/kernel/iommu_groups: CONFIG_IOMMU_SUPPORT is off";
+            self.fail(Status::NoGroups, why.into());
+        } else if subject.machine.has_iommu()
+            && !listing.virtio_drivers.iter().any(|name| name == "virtio_iommu")
+        {
+            let why = "it has no virtio-iommu driver: CONFIG_VIRTIO_IOMMU is off, or --modules is missing";
+            self.fail(Status::NoDriver, why.into());
+        }
+    }
+
+    fn compare(&mut self, groupings: &[Grouping], comparison: &Comparison) {
+        let mut found: Vec<Differences> = Vec::new();
+        for grouping in groupings {
+            let each = comparison.expected.iter().map(|expected| grouping.differences(expected));
+            let mut each: Vec<Differences> = each.collect();
+            if !each.iter().any(Differences::is_empty) && !each.is_empty() {
+                found.push(each.swap_remove(0));
+            }
+        }
+        let mut seen: Vec<(&Grouping, usize)> = Vec::new();
+        for grouping in groupings {
+            match seen.iter_mut().find(|(one, _)| one.partition() == grouping.partition()) {
+                Some((_, count)) => *count += 1,
+                None => seen.push((grouping, 1)),
+            }
+        }
+        if let Some(first) = found.into_iter().next() {
+            (self.status, self.differences) = (Status::Differs, first);
+        }
+        if seen.len() > 1 {
+            self.status = Status::Varies;
+            self.breaks.insert("I1".into(), format!("{} partitions in {} runs", seen.len(), groupings.len()));
+            self.partitions = seen.iter().map(|(grouping, count)| (members(grouping), *count)).collect();
+        }
+        let fits = |(path, reference): &(probe::Path, Reference)| {
+            groupings.iter().all(|grouping| reference.is(grouping)).then_some(*path)
+        };
+        self.paths = comparison.paths.iter().filter_map(fits).collect();
+        self.look_at_invariants(groupings, comparison);
+    }
+
+    /// Invariants that the listing itself shows as violated, and those that our kernel violates on the one path with the
+    /// same answer.
+    fn look_at_invariants(&mut self, groupings: &[Grouping], comparison: &Comparison) {
+        for grouping in groupings {
+            if let Some(fixed) = &comparison.fixed {
+                let lost = grouping.differences(fixed).moves.iter().filter(|one| one.here.is_none()).count();
+                if lost > 0 {
+                    self.breaks
+                        .entry("I2".into())
+                        .or_insert_with(|| format!("{lost} devices without a group"));
+                }
+            }
+            if !grouping.late.is_empty() {
+                let late = grouping.late.len();
+                self.breaks
+                    .entry("I3".into())
+                    .or_insert_with(|| format!("{late} devices grouped after their drivers were bound"));
+            }
+        }
+        let places = self.listing.iter().flat_map(|listing| listing.iommus.values());
+        let places: Vec<String> = places.map(|iommu| record::place(&iommu.path).to_owned()).collect();
+        for place in places {
+            if groupings.iter().any(|grouping| grouping.devices.get(&place).is_some_and(Option::is_some)) {
+                self.breaks.insert("I4".into(), format!("the IOMMU {place} is in a group"));
+            }
+        }
+        let is_like = |path: &probe::Path| self.paths.contains(path);
+        if is_like(&probe::Path::Fixed) {
+            return;
+        }
+        if let [path] = self.paths[..] {
+            let reference = comparison.paths.iter().find(|(one, _)| *one == path);
+            for id in reference.iter().flat_map(|(_, reference)| &reference.breaks) {
+                self.breaks.entry(id.clone()).or_insert_with(|| format!("as the path {}", path.word()));
+            }
+        }
+    }
+}
+
+/// The members of the groups, sorted.
+pub(super) fn members(grouping: &Grouping) -> Vec<Vec<String>> {
+    grouping.partition().into_iter().map(|members| members.iter().cloned().collect()).collect()
+}
+
+#[cfg(test)]
+mod tests;
