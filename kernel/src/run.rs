@@ -55,7 +55,8 @@ impl Run {
             order: options.order.as_ref().map(ToString::to_string),
             ..RunRecord::default()
         });
-        log!("iogroups {}: entered at EL{}", env!("CARGO_PKG_VERSION"), handover.entry_exception_level);
+        let level = u64::from(handover.entry_exception_level);
+        log!("iogroups {}: entered at EL{level}", env!("CARGO_PKG_VERSION"));
         report.warnings.extend(handed_over.warnings.iter().chain(&options.warnings).cloned());
         summary::add_findings(&mut report, handed_over.console_absent.as_slice());
         (Self { handover, options, report, windows: Windows::default() }, handed_over)

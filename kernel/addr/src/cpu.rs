@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::hex::Hex;
+
 /// Aff3, Aff2, Aff1 and Aff0 of MPIDR_EL1 (Arm ARM, D19.2.100).
 const AFFINITY: u64 = 0xff_00ff_ffff;
 
@@ -25,6 +27,6 @@ impl CpuAffinity {
 
 impl fmt::Display for CpuAffinity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
+        f.write_str(Hex::new(self.0).as_str())
     }
 }

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod cpu;
+pub mod hex;
 mod pci;
 mod range;
 mod window;
@@ -41,7 +42,7 @@ macro_rules! address {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:#x}", self.0)
+                f.write_str(hex::Hex::new(self.0).as_str())
             }
         }
 
@@ -78,6 +79,6 @@ pub struct EndpointId(pub u32);
 
 impl fmt::Display for EndpointId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
+        f.write_str(hex::Hex::new(self.0.into()).as_str())
     }
 }

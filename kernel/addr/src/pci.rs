@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crate::hex;
+
 /// Device and function number on one bus: the low eight bits of a requester ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceFunction(u8);
@@ -77,7 +79,10 @@ impl PciAddress {
 
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}:{:02x}:{}", self.segment, self.bus, self.devfn)
+        let mut text = *b"####:##:##.#";
+        let devfn = u64::from(self.devfn.device()) << 4 | u64::from(self.devfn.function());
+        hex::fill(&mut text, u64::from(self.segment) << 20 | u64::from(self.bus) << 12 | devfn);
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -141,7 +146,7 @@ impl RequesterId {
 
 impl fmt::Display for RequesterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
+        f.write_str(hex::Hex::new(self.0.into()).as_str())
     }
 }
 

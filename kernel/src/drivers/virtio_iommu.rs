@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
+use addr::hex;
 use probe::{BindError, DmaClaim, Driver, Provides};
 use viommu::Viommu;
 
@@ -58,7 +59,9 @@ impl Driver<Handle> for VirtioIommu {
         let iommu = Viommu::start(transport, MachineClock).map_err(failed)?;
         let name = self.hardware.name(*device);
         log!("virtio_iommu {name}: input address: {} bits", iommu.config().input_bits());
-        log!("virtio_iommu {name}: page mask: {:#018x}", iommu.config().page_size_mask);
+        let mut mask = *b"0x################";
+        hex::fill(&mut mask, iommu.config().page_size_mask);
+        log!("virtio_iommu {name}: page mask: {}", str::from_utf8(&mask).unwrap_or_default());
         let iommu = Rc::new(RefCell::new(iommu));
         self.bound.borrow_mut().push(Bound { device: *device, iommu: iommu.clone() });
         Ok(Provides::Iommu(iommu))

@@ -118,11 +118,51 @@ pub(crate) fn write_report(text: &str) {
 
 /// Writes one line to the log, with the time since reset before it. Called by [`log!`](crate::log).
 pub fn write_log(line: fmt::Arguments<'_>) {
-    let now = clock::micros();
     let mut buffer = [0; LOG_PIECE];
+    let time = Time::new(clock::micros());
     write(log_channel(), &mut buffer, |pieces| {
-        writeln!(pieces, "[{:5}.{:06}] {line}", now / 1_000_000, now % 1_000_000)
+        pieces.write_str(time.as_str())?;
+        pieces.write_fmt(line)?;
+        pieces.write_str("\n")
     });
+}
+
+/// A time as Linux prints it before a line: `[    0.012345] `.
+struct Time {
+    /// The text, at the end.
+    text: [u8; Self::LENGTH],
+    start: usize,
+}
+
+impl Time {
+    /// Length of the longest text: brackets, point and space, and 20 digits.
+    const LENGTH: usize = 24;
+    /// Length with at most five digits before the point.
+    const USUAL: usize = 15;
+    const BEHIND: &[u8; 2] = b"] ";
+
+    fn new(mut micros: u64) -> Self {
+        let mut text = [b' '; Self::LENGTH];
+        let point = Self::LENGTH - Self::BEHIND.len() - 7;
+        text[Self::LENGTH - Self::BEHIND.len()] = Self::BEHIND[0];
+        text[point] = b'.';
+        let mut at = Self::LENGTH - Self::BEHIND.len();
+        // All digits behind the point, and at least one before it.
+        while micros > 0 || at >= point {
+            at -= 1;
+            if at != point {
+                text[at] = b'0' + (micros % 10) as u8;
+                micros /= 10;
+            }
+        }
+        let start = (at - 1).min(Self::LENGTH - Self::USUAL);
+        text[start] = b'[';
+        Self { text, start }
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.text[self.start..]).unwrap_or_default()
+    }
 }
 
 /// Buffer size for the log, in bytes.

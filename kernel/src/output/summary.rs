@@ -5,8 +5,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use addr::hex::{self, Hex};
 use firmware::Description;
-use probe::{Core, DomainType, InstanceState, Severity};
+use probe::{Core, DeviceId, DomainType, InstanceState, Severity};
 use report::{
     Acs, Device, Finding, Group, GroupType, Invariant, Iommu, IommuState, Report, ReservedRegion, Timing,
     Translation, VirtualFunctions,
@@ -43,9 +44,16 @@ pub(crate) fn add_hardware(report: &mut Report, hardware: &Hardware) {
 /// Adds the results of the probe path.
 pub(crate) fn add_core(report: &mut Report, core: &Core<Handle>, hardware: &Hardware, iommus: &Iommus) {
     let bound = iommus.borrow();
-    report.iommus = core.instances().map(|instance| iommu(core, instance, &bound)).collect();
-    report.groups = core.groups().map(|each| group(core, each)).collect();
-    report.devices = core.devices().map(|each| device(core, hardware, each)).collect();
+    // Loops that push: `collect` compiles the body twice, for the first item and for the others.
+    for each in core.instances() {
+        report.iommus.push(iommu(core, each, &bound));
+    }
+    for each in core.groups() {
+        report.groups.push(group(core, each));
+    }
+    for each in core.devices() {
+        report.devices.push(device(core, hardware, each));
+    }
     // A defect of a map is found in the description, and again by each device that needs the map.
     let known = report.findings.len();
     for each in core.findings().iter().map(finding) {
@@ -96,8 +104,18 @@ fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Io
             |config| range(config.domain_range.0.into(), config.domain_range.1.into()),
         ),
         bypass: driver.as_ref().and_then(|driver| driver.bypass()).unwrap_or(false),
-        devices: instance.members().iter().map(|member| owned(core.device(*member).name())).collect(),
+        devices: names(core, instance.members()),
     }
+}
+
+/// Names of devices.
+#[inline(never)]
+fn names(core: &Core<Handle>, devices: &[DeviceId]) -> Vec<String> {
+    let mut names = Vec::new();
+    for device in devices {
+        names.push(owned(core.device(*device).name()));
+    }
+    names
 }
 
 fn group(core: &Core<Handle>, group: &probe::Group) -> Group {
@@ -110,7 +128,7 @@ fn group(core: &Core<Handle>, group: &probe::Group) -> Group {
             None => GroupType::Unknown,
         },
         reserved_regions: core.reserved_regions(group).iter().map(reserved_region).collect(),
-        devices: group.members().iter().map(|member| owned(core.device(*member).name())).collect(),
+        devices: names(core, group.members()),
     }
 }
 
@@ -132,10 +150,13 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
         _ => None,
     };
     let fwspecs = membership.map_or(&[][..], |membership| membership.fwspecs());
-    let translations: Vec<_> = fwspecs.iter().map(|fwspec| translation(core, fwspec)).collect();
     let mut endpoints = Vec::new();
-    for each in &translations {
-        endpoints.extend_from_slice(&each.endpoints);
+    let mut translations = Vec::new();
+    for fwspec in fwspecs {
+        add_endpoints(&mut endpoints, fwspec);
+        if fwspecs.len() > 1 {
+            translations.push(translation(core, fwspec));
+        }
     }
     let no_group = core.no_group(device);
     let (mut physfn, mut vfs, mut untrusted, mut secondary_bus) = (None, None, false, None);
@@ -143,16 +164,16 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
         Handle::Function(index) => {
             let function = &hardware.topology[index];
             let acs = hardware.acs(index).map(|registers| Acs {
-                capability: format!("{:#06x}", registers.capability.bits()),
-                control: format!("{:#06x}", registers.control.bits()),
+                capability: filled("0x####", registers.capability.bits().into()),
+                control: filled("0x####", registers.control.bits().into()),
             });
             physfn = function.physical.map(|physical| shown(&hardware.topology[physical].address));
             vfs = function.sriov.map(|sriov| VirtualFunctions { enabled: sriov.enabled, total: sriov.total });
             untrusted = function.untrusted;
             let buses = function.bridge.as_ref().and_then(|bridge| bridge.buses);
-            secondary_bus = buses.map(|buses| format!("{:#04x}", buses.secondary));
-            let id = format!("{:04x}:{:04x}", function.vendor, function.device);
-            (id, Some(format!("{:#08x}", function.class)), shown(&function.kind), acs)
+            secondary_bus = buses.map(|buses| filled("0x##", buses.secondary.into()));
+            let id = filled("####:####", u64::from(function.vendor) << 16 | u64::from(function.device));
+            (id, Some(filled("0x######", function.class.into())), shown(&function.kind), acs)
         }
         Handle::Platform(index) => {
             let compatible = hardware.platform[index].compatible.first().cloned();
@@ -167,10 +188,10 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
         kind,
         driver: device.driver().map(|driver| owned(core.driver_name(driver))),
         group: membership.map(|membership| membership.group().0),
-        iommu: translations.first().map(|first| first.iommu.clone()),
+        iommu: fwspecs.first().map(|first| iommu_of(core, first)),
         endpoints,
-        source: translations.first().map(|first| first.source.clone()),
-        translations: if translations.len() > 1 { translations } else { Vec::new() },
+        source: fwspecs.first().map(|first| owned(first.source)),
+        translations,
         trigger: membership.map(|membership| owned(membership.trigger().word())),
         why: match membership {
             Some(membership) => owned(membership.why()),
@@ -186,10 +207,21 @@ fn device(core: &Core<Handle>, hardware: &Hardware, device: &probe::Device<Handl
 }
 
 fn translation(core: &Core<Handle>, fwspec: &probe::Fwspec) -> Translation {
-    Translation {
-        iommu: owned(core.device(core.instance(fwspec.instance).device()).name()),
-        endpoints: fwspec.endpoints.iter().map(ToString::to_string).collect(),
-        source: owned(fwspec.source),
+    let mut endpoints = Vec::new();
+    add_endpoints(&mut endpoints, fwspec);
+    Translation { iommu: iommu_of(core, fwspec), endpoints, source: owned(fwspec.source) }
+}
+
+/// Name of the IOMMU.
+#[inline(never)]
+fn iommu_of(core: &Core<Handle>, fwspec: &probe::Fwspec) -> String {
+    owned(core.device(core.instance(fwspec.instance).device()).name())
+}
+
+#[inline(never)]
+fn add_endpoints(endpoints: &mut Vec<String>, fwspec: &probe::Fwspec) {
+    for endpoint in &fwspec.endpoints {
+        endpoints.push(hex(endpoint.0.into()));
     }
 }
 
@@ -253,5 +285,13 @@ fn shown(value: &dyn fmt::Display) -> String {
 
 #[inline(never)]
 fn hex(number: u64) -> String {
-    format!("{number:#x}")
+    owned(Hex::new(number).as_str())
+}
+
+/// `pattern` with the digits of `number`.
+#[inline(never)]
+fn filled(pattern: &str, number: u64) -> String {
+    let mut text = pattern.as_bytes().to_vec();
+    hex::fill(&mut text, number);
+    String::from_utf8(text).unwrap_or_default()
 }

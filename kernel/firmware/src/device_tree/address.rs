@@ -79,6 +79,7 @@ pub(super) fn child_cells(tree: &Tree, bus: NodeIndex) -> Cells {
 }
 
 /// The big-endian number in `bytes`, of which there are at most 16.
+#[inline(never)]
 pub(super) fn number(bytes: &[u8]) -> u128 {
     bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
 }

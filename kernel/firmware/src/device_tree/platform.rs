@@ -14,6 +14,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use addr::hex::Hex;
 use addr::{PhysAddr, Range};
 use probe::{Findings, Severity};
 
@@ -159,17 +160,15 @@ pub(super) fn device_name(tree: &Tree, node: NodeIndex) -> String {
         if tree.parent(node).is_none() {
             break;
         }
-        let after = inner.as_ref().map_or(String::new(), |inner| format!(":{inner}"));
+        let after = inner.as_ref().map_or(String::new(), |inner| String::from(":") + inner);
         if let Some(address) = first_address(tree, node) {
-            let name = tree.base_name(node);
-            return match tree.number(node, "mask") {
-                // Devices that share a register are told apart by their lowest bit in it.
-                Some(mask) => {
-                    let bit = if mask == 0 { u32::MAX } else { mask.trailing_zeros() };
-                    format!("{address:x}.{bit:x}.{name}{after}")
-                }
-                None => format!("{address:x}.{name}{after}"),
-            };
+            let mut name = String::from(Hex::new(address).digits());
+            // Devices that share a register are told apart by their lowest bit in it.
+            if let Some(mask) = tree.number(node, "mask") {
+                let bit = if mask == 0 { u32::MAX } else { mask.trailing_zeros() };
+                name = name + "." + Hex::new(bit.into()).digits();
+            }
+            return name + "." + tree.base_name(node) + &after;
         }
         inner = Some(tree.name(node).to_string() + &after);
     }

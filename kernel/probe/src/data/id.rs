@@ -45,7 +45,7 @@ pub struct GroupId(pub u32);
 
 impl fmt::Display for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
+        u64::from(self.0).fmt(f)
     }
 }
 
