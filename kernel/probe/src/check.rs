@@ -47,13 +47,13 @@ pub(crate) fn others_kept_their_groups<D>(tables: &mut Tables<D>, device: Device
 }
 
 fn check_classes<D>(tables: &Tables<D>, broken: &mut Broken) {
-    let mut firsts = First::new();
+    let mut firsts = First::default();
     for device in tables.devices.iter() {
         let Some(membership) = tables.membership(device.id()) else {
             continue;
         };
         let leader = tables.buses[device.bus()].grouping(device.unit()).leader;
-        let first = *firsts.entry(Link::Class(device.bus(), leader)).or_insert(device.id());
+        let first = *firsts.get_or_insert(Link::Class(device.bus(), leader), device.id());
         if tables.membership(first).is_some_and(|other| other.group() != membership.group()) {
             let first = tables.devices[first].name();
             broken.push((

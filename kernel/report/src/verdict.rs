@@ -55,6 +55,9 @@ impl Report {
     /// the cause that affects most devices first.
     fn lost_isolation(&self) -> Vec<String> {
         let mut by_kind: BTreeMap<&str, Vec<&Device>> = BTreeMap::new();
+        if self.devices.iter().all(|device| !device.isolation_lost) {
+            return Vec::new();
+        }
         for device in self.devices.iter().filter(|device| device.isolation_lost) {
             let kind = device.why.split_once(": ").map_or(&*device.why, |(kind, _)| kind);
             by_kind.entry(kind).or_default().push(device);

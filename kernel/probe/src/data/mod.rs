@@ -12,3 +12,4 @@ pub(crate) mod ownership;
 pub(crate) mod path;
 pub(crate) mod refusal;
 pub(crate) mod reserved;
+pub(crate) mod sorted_map;

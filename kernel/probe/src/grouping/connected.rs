@@ -1,13 +1,13 @@
 //! Which devices belong together: those that isolation classes and shared endpoints connect,
 //! independent of any order.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::mem;
 
 use addr::EndpointId;
 
 use crate::data::id::{BusId, DeviceId, GroupId, InstanceId, Unit};
+use crate::data::sorted_map::SortedMap;
 use crate::table::Tables;
 
 /// A property that connects devices.
@@ -20,7 +20,7 @@ pub(crate) enum Link {
 
 /// For each such property, the first device that has it. One type of map for all, because the
 /// emulator translates the code of each type separately.
-pub(crate) type First = BTreeMap<Link, DeviceId>;
+pub(crate) type First = SortedMap<Link, DeviceId>;
 
 /// For each device, by number, the lowest one that it is connected with; itself if it has no group.
 pub(crate) type Leaders = Vec<DeviceId>;
@@ -29,10 +29,10 @@ pub(crate) type Leaders = Vec<DeviceId>;
 /// isolation class or an endpoint.
 pub(crate) fn connected<D>(tables: &Tables<D>, devices: impl Iterator<Item = DeviceId>) -> Leaders {
     let mut leaders = unconnected(tables);
-    let mut first = First::new();
+    let mut first = First::default();
     for device in devices {
         let Some(membership) = tables.membership(device) else { continue };
-        let mut link = |link| unite(&mut leaders, device, *first.entry(link).or_insert(device));
+        let mut link = |link| unite(&mut leaders, device, *first.get_or_insert(link, device));
         link(Link::Class(tables.devices[device].bus(), membership.leader()));
         for fwspec in membership.fwspecs() {
             for endpoint in &fwspec.endpoints {
@@ -49,11 +49,11 @@ pub(crate) fn connected<D>(tables: &Tables<D>, devices: impl Iterator<Item = Dev
 /// The current groups in the same form: for every device, the first one in its group.
 pub(crate) fn partition<D>(tables: &Tables<D>) -> Leaders {
     let mut leaders = unconnected(tables);
-    let mut first = First::new();
+    let mut first = First::default();
     for device in tables.devices.iter() {
         if let Some(membership) = tables.membership(device.id()) {
             let link = Link::Group(membership.group());
-            leaders[device.id().0 as usize] = *first.entry(link).or_insert(device.id());
+            leaders[device.id().0 as usize] = *first.get_or_insert(link, device.id());
         }
     }
     leaders

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use addr::{Iova, PhysAddr, Range};
 
+use crate::data::dma::Membership;
 use crate::data::domain::Prot;
 use crate::data::id::{DeviceId, DomainHandle, GroupId, InstanceId};
 use crate::data::refusal::Refusal;
@@ -27,7 +28,9 @@ pub(crate) fn map_direct_regions<D>(
     member: DeviceId,
     domains: &[(InstanceId, DomainHandle)],
 ) -> Result<(), Refusal> {
-    let Some(membership) = tables.membership(member).cloned() else {
+    let is_direct = |region: &&ReservedRegion| region.kind == ReservedKind::Direct;
+    let has_direct = |membership: &&Membership| membership.reserved().iter().any(|region| is_direct(&region));
+    let Some(membership) = tables.membership(member).filter(has_direct).cloned() else {
         return Ok(());
     };
     let members = tables.groups[group].members().iter();
@@ -36,7 +39,6 @@ pub(crate) fn map_direct_regions<D>(
         .filter_map(|other| tables.membership(*other))
         .flat_map(|other| other.reserved().iter().copied())
         .collect();
-    let is_direct = |region: &&ReservedRegion| region.kind == ReservedKind::Direct;
     for fwspec in membership.fwspecs() {
         let Some(domain) = on_instance(domains, fwspec.instance) else { continue };
         let granule = tables.instances[fwspec.instance].ops().granule();

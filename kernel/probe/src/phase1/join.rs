@@ -149,14 +149,14 @@ fn find_or_create_group<D>(
     why: String,
 ) -> (GroupId, bool, String) {
     let by_class = tables.groups.of_class(class);
-    let shared: Vec<(EndpointId, GroupId)> = fwspecs
-        .iter()
-        .flat_map(|fwspec| fwspec.endpoints.iter().map(|endpoint| (fwspec.instance, *endpoint)))
-        .filter_map(|(instance, endpoint)| {
-            let attachment = tables.instances[instance].attachment(endpoint)?;
-            Some((endpoint, attachment.group))
-        })
-        .collect();
+    let mut shared: Vec<(EndpointId, GroupId)> = Vec::new();
+    for fwspec in fwspecs {
+        for endpoint in &fwspec.endpoints {
+            if let Some(attachment) = tables.instances[fwspec.instance].attachment(*endpoint) {
+                shared.push((*endpoint, attachment.group));
+            }
+        }
+    }
     let outside = shared.iter().copied().find(|(_, group)| Some(*group) != by_class);
     let Some((endpoint, by_endpoint)) = outside else {
         return match by_class {

@@ -1,12 +1,13 @@
 //! IOMMU groups: what cannot be isolated from each other shares one, and one default domain.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Index;
 
 use crate::data::domain::DomainType;
 use crate::data::id::{BusId, DeviceId, DomainHandle, GroupId, InstanceId, OwnershipId, Unit, number};
+use crate::data::sorted_map::SortedMap;
 
 /// One group.
 #[derive(Clone, Debug, Hash)]
@@ -117,7 +118,7 @@ pub(crate) fn on_instance(
 pub(crate) struct Groups {
     /// By number.
     groups: Vec<Option<Group>>,
-    by_class: BTreeMap<(BusId, Unit), GroupId>,
+    by_class: SortedMap<(BusId, Unit), GroupId>,
     /// Numbers in `groups` that are free.
     free: BTreeSet<u32>,
     losses: u64,
@@ -152,8 +153,8 @@ impl Groups {
     pub(crate) fn remove(&mut self, id: GroupId) {
         if let Some(group) = self.groups.get_mut(id.0 as usize).and_then(Option::take) {
             for class in group.classes {
-                if self.by_class.get(&class) == Some(&id) {
-                    self.by_class.remove(&class);
+                if self.by_class.get(class) == Some(&id) {
+                    self.by_class.remove(class);
                 }
             }
             self.free.insert(id.0);
@@ -161,20 +162,22 @@ impl Groups {
     }
 
     pub(crate) fn of_class(&self, class: (BusId, Unit)) -> Option<GroupId> {
-        self.by_class.get(&class).copied()
+        self.by_class.get(class).copied()
     }
 
     /// Notes that devices of isolation class `class` belong to group `id`.
     pub(crate) fn add_class(&mut self, id: GroupId, class: (BusId, Unit)) {
-        if self.by_class.insert(class, id) != Some(id) {
+        let is_new = self.by_class.get(class) != Some(&id);
+        *self.by_class.get_or_insert(class, id) = id;
+        if is_new {
             self.get_mut(id).classes.push(class);
         }
     }
 
     /// No member of isolation class `class` is left in group `id`.
     pub(crate) fn remove_class(&mut self, id: GroupId, class: (BusId, Unit)) {
-        if self.by_class.get(&class) == Some(&id) {
-            self.by_class.remove(&class);
+        if self.by_class.get(class) == Some(&id) {
+            self.by_class.remove(class);
         }
         self.get_mut(id).classes.retain(|other| *other != class);
     }

@@ -1,6 +1,5 @@
 //! IOMMU instances: one IOMMU each, which firmware's references find by its node.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cell::{Ref, RefMut};
 use core::ops::Index;
@@ -10,6 +9,7 @@ use addr::EndpointId;
 use crate::data::dma::Fwspec;
 use crate::data::id::{DeviceId, DomainHandle, FwNode, GroupId, InstanceId, number};
 use crate::data::refusal::Refusal;
+use crate::data::sorted_map::SortedMap;
 use crate::traits::iommu::{IommuOps, SharedIommu};
 
 /// How far an instance got.
@@ -35,7 +35,7 @@ pub struct Instance {
     driver: &'static str,
     state: InstanceState,
     ops: SharedIommu,
-    endpoints: BTreeMap<EndpointId, Attachment>,
+    endpoints: SortedMap<EndpointId, Attachment>,
     members: Vec<DeviceId>,
 }
 
@@ -104,11 +104,11 @@ impl Instance {
 
     /// What it knows of the endpoint of any device that is in a group.
     pub(crate) fn attachment(&self, endpoint: EndpointId) -> Option<&Attachment> {
-        self.endpoints.get(&endpoint)
+        self.endpoints.get(endpoint)
     }
 
     /// All endpoints of devices that are in a group.
-    pub(crate) fn attachments(&self) -> impl Iterator<Item = (&EndpointId, &Attachment)> {
+    pub(crate) fn attachments(&self) -> impl Iterator<Item = &(EndpointId, Attachment)> {
         self.endpoints.iter()
     }
 
@@ -146,7 +146,7 @@ impl Instances {
         ops: SharedIommu,
     ) -> Published {
         let id = InstanceId(number(self.slots.len()));
-        let (state, endpoints, members) = (InstanceState::Published, BTreeMap::new(), Vec::new());
+        let (state, endpoints, members) = (InstanceState::Published, SortedMap::default(), Vec::new());
         self.slots.push(Some(Instance { id, device, node, driver, state, ops, endpoints, members }));
         Published(id)
     }
@@ -200,7 +200,7 @@ impl Instances {
         this.members.push(device);
         for endpoint in &fwspec.endpoints {
             let fresh = Attachment { group, users: 0, domain: None };
-            this.endpoints.entry(*endpoint).or_insert(fresh).users += 1;
+            this.endpoints.get_or_insert(*endpoint, fresh).users += 1;
         }
     }
 
@@ -212,19 +212,19 @@ impl Instances {
     /// An endpoint has one user less. If it was the last one, the domain from which to detach it is returned.
     pub(crate) fn release(&mut self, id: InstanceId, endpoint: EndpointId) -> Option<DomainHandle> {
         let endpoints = &mut self.get_mut(id).endpoints;
-        let attachment = endpoints.get_mut(&endpoint)?;
+        let attachment = endpoints.get_mut(endpoint)?;
         attachment.users -= 1;
         if attachment.users > 0 {
             return None;
         }
-        endpoints.remove(&endpoint)?.domain
+        endpoints.remove(endpoint)?.domain
     }
 
     /// The endpoints belong to another group from now on.
     pub(crate) fn move_endpoints(&mut self, fwspec: &Fwspec, group: GroupId) {
         let endpoints = &mut self.get_mut(fwspec.instance).endpoints;
         for endpoint in &fwspec.endpoints {
-            if let Some(attachment) = endpoints.get_mut(endpoint) {
+            if let Some(attachment) = endpoints.get_mut(*endpoint) {
                 attachment.group = group;
             }
         }
@@ -238,7 +238,7 @@ impl Instances {
     pub(crate) fn attach(&mut self, fwspec: &Fwspec, domain: DomainHandle) -> Result<(), Refusal> {
         let Instance { ops, endpoints, .. } = self.get_mut(fwspec.instance);
         for endpoint in &fwspec.endpoints {
-            let Some(attachment) = endpoints.get_mut(endpoint) else { continue };
+            let Some(attachment) = endpoints.get_mut(*endpoint) else { continue };
             if attachment.domain != Some(domain) {
                 ops.borrow_mut().attach(domain, *endpoint)?;
                 attachment.domain = Some(domain);
@@ -265,6 +265,6 @@ impl Instances {
     /// A defect for the tests of invariants I6 and I9.
     #[cfg(test)]
     pub(crate) fn attachment_mut(&mut self, id: InstanceId, endpoint: EndpointId) -> &mut Attachment {
-        self.get_mut(id).endpoints.get_mut(&endpoint).expect("a grouped device has it")
+        self.get_mut(id).endpoints.get_mut(endpoint).expect("a grouped device has it")
     }
 }
