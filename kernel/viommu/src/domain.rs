@@ -146,6 +146,12 @@ impl Domains {
         }
     }
 
+    /// All domains, by ID.
+    #[cfg(any(test, feature = "model"))]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Domain)> {
+        self.table.iter().map(|(id, domain)| (*id, domain))
+    }
+
     pub(crate) fn get(&self, id: u32) -> Option<&Domain> {
         let place = self.place(id).ok()?;
         Some(&self.table[place].1)

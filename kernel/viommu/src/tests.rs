@@ -5,6 +5,7 @@ mod batch;
 mod domains;
 mod faults;
 mod gone;
+mod hostile;
 mod properties;
 mod random;
 mod raw;

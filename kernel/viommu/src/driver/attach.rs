@@ -16,7 +16,7 @@ use crate::identity;
 use crate::request::{Failure, Request, Status};
 use crate::wire::map_flag;
 
-use super::map::refusal;
+use super::map::{is_mappable, refusal};
 
 /// An endpoint could not enter a domain.
 struct NotEntered {
@@ -191,8 +191,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         let Some(domain) = self.domains.get(id) else { return Ok(()) };
         let members = domain.members().chain([endpoint]);
         let reserved = members.flat_map(|member| self.device_regions(member)).map(|region| region.range);
-        let wanted: Vec<Range<Iova>> =
-            identity::extents(self.config.input_range, reserved, self.config.granule());
+        let extents = identity::extents(self.config.input_range, reserved, self.config.granule());
+        let wanted: Vec<Range<Iova>> = extents.into_iter().filter(is_mappable).collect();
         let present: Vec<Mapping> = domain.mappings().collect();
         let (kept, old): (Vec<_>, Vec<_>) =
             present.into_iter().partition(|mapping| wanted.contains(&mapping.iova));

@@ -195,6 +195,9 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         if !aligned(iova.start().0) || !aligned(iova.end().0.wrapping_add(1)) || !aligned(phys.0) {
             return Some((RefusalCause::Range, format!("not a multiple of the granule {granule:#x}")));
         }
+        if !is_mappable(&iova) {
+            return Some((RefusalCause::Range, "a mapping of one byte cannot be requested".into()));
+        }
         let aperture = self.config.input_range;
         if !aperture.encloses(&iova) {
             return Some((RefusalCause::Range, format!("outside the aperture {aperture}")));
@@ -225,6 +228,12 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     pub(crate) fn device_regions(&self, endpoint: EndpointId) -> impl Iterator<Item = &ReservedRegion> {
         self.reserved.get(endpoint).into_iter().flatten()
     }
+}
+
+/// Whether MAP can express the range: its last address must be greater than its first (virtio 1.2,
+/// section 5.13.6.5.1), also on a device whose granule is one byte.
+pub(crate) fn is_mappable(iova: &Range<Iova>) -> bool {
+    iova.start() < iova.end()
 }
 
 /// The refusal of a request that was not sent.

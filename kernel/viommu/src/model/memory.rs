@@ -190,6 +190,14 @@ pub(super) fn forge() {
     MEMORY.with_borrow_mut(|memory| memory.forged = true);
 }
 
+/// The buffers that the driver has put into a queue and not taken back: address, length, and whether
+/// the device has returned it.
+pub(crate) fn shared() -> Vec<(u64, usize, bool)> {
+    MEMORY.with_borrow(|memory| {
+        memory.shared.iter().map(|buffer| (buffer.paddr, buffer.len, buffer.returned)).collect()
+    })
+}
+
 impl Memory {
     /// What a device that was not reset can still reach in `freed`.
     fn reachable(&self, freed: Allocation) -> Option<&'static str> {

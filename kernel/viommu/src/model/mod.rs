@@ -28,6 +28,7 @@
 //! ```
 
 mod device;
+pub mod hostile;
 mod memory;
 mod request;
 mod ring;
@@ -36,6 +37,9 @@ mod transport;
 pub use device::{Device, DomainState, PROBE_SIZE, QEMU_FEATURES, Serve};
 #[cfg(test)]
 pub(crate) use device::{INVAL, NOENT, UNSUPP};
+use memory::shared;
 pub use memory::{FakeHal, fail_allocations, live_pages, read, reclaim, write};
+use ring::RingArea;
 pub use ring::{Chain, Ring};
+use transport::STEP_US;
 pub use transport::{FakeClock, FakeTransport, TestRaw, TestViommu, start};

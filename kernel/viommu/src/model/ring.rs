@@ -20,7 +20,10 @@ pub struct Ring {
     device_area: u64,
     taken: u16,
     used: u16,
-    /// Whether the device has overwritten it, so that a malformed chain is no fault of the driver's.
+    /// The chains that were taken and not returned.
+    outstanding: Vec<u16>,
+    /// Whether the device has overwritten it, or announced chains that it had not taken. After that, a
+    /// malformed chain is not a fault of the driver.
     forged: bool,
 }
 
@@ -46,12 +49,26 @@ impl Ring {
     /// A queue of `size` entries whose three parts are at these addresses.
     pub fn new(size: u16, descriptors: u64, driver_area: u64, device_area: u64) -> Self {
         memory::use_ring(descriptors, size, [driver_area, device_area]);
-        Self { size, descriptors, driver_area, device_area, taken: 0, used: 0, forged: false }
+        Self {
+            size,
+            descriptors,
+            driver_area,
+            device_area,
+            taken: 0,
+            used: 0,
+            outstanding: Vec::new(),
+            forged: false,
+        }
     }
 
     /// The number of entries.
     pub fn size(&self) -> u16 {
         self.size
+    }
+
+    /// Whether the device has overwritten it, or announced chains that it had not taken.
+    pub fn is_forged(&self) -> bool {
+        self.forged
     }
 
     /// The next chain that the driver has made available.
@@ -73,6 +90,7 @@ impl Ring {
             "the driver's chain {head}: {}",
             chain.err().unwrap_or_default()
         );
+        self.outstanding.extend(chain.as_ref().map(|chain| chain.head));
         chain.ok()
     }
 
@@ -118,6 +136,16 @@ impl Ring {
 
     /// Returns a chain, even one that is not in flight.
     pub fn give_back(&mut self, chain: u32, len: u32) {
+        match self.outstanding.iter().position(|head| *head == chain as u16) {
+            Some(at) => {
+                self.outstanding.swap_remove(at);
+            }
+            None => {
+                // The driver may find this entry when the chain is in flight again.
+                memory::forge();
+                self.forged = true;
+            }
+        }
         // `virtio-drivers` looks at the lower half of the number only.
         self.walk(chain as u16)
             .map_while(Result::ok)
@@ -136,6 +164,7 @@ impl Ring {
     /// Advances the used index without an element: the driver finds whatever is in the ring.
     pub fn move_used(&mut self, by: u16) {
         memory::forge();
+        self.forged = true;
         self.advance(by);
     }
 

@@ -1,0 +1,51 @@
+//! A device that does anything, under a driver that does anything: both drawn from bytes.
+//!
+//! [`exercise`] is the fuzz target, and the body of a test that gives it random bytes. The input is
+//! read from both ends: from the front what the driver is asked for, from the back what the device
+//! does. A device with no bytes left follows the specification, and a driver with none left is dropped.
+//!
+//! The device acts whenever the driver touches a register, reads the clock, waits, or puts a buffer
+//! into a queue or takes one out, so also in the middle of the driver's work. It answers late, never,
+//! twice, out of order, for the wrong chain, with any length, status and content; it overwrites queues
+//! and buffers, reports faults without end, changes its configuration between the reads of one field,
+//! its features and its status, and does not confirm resets.
+//!
+//! What must hold, whatever the device does:
+//! - Every call returns, within the deadlines for the requests that it sent, and nothing panics.
+//! - Memory that the device may still write to is not freed, reused or taken back ([`FakeHal`]).
+//! - A device that was given up gets no further request, and the reason does not change.
+//! - A refusal names the endpoint that it is about, and says why.
+//! - What the driver knows of the configuration is one state of it, unless the device lied about that.
+//! - The driver's record of domains, endpoints and mappings is the device's state, unless the device
+//!   lied: an answer that denies what was done, or a queue or buffer that is not what it was.
+//!
+//! [`FakeHal`]: super::FakeHal
+
+mod bytes;
+mod check;
+mod mischief;
+mod raw;
+mod registers;
+mod script;
+mod serve;
+mod setup;
+mod world;
+
+use bytes::Bytes;
+use world::World;
+
+pub use check::Summary;
+
+/// Lets a driver and a device do what `input` says.
+///
+/// # Panics
+///
+/// If the driver breaks a promise.
+pub fn exercise(input: &[u8]) -> Summary {
+    let mut script = Bytes::from_front(input);
+    let is_raw = script.byte() >= 224;
+    World::install(Bytes::from_back(input));
+    let summary = if is_raw { raw::run(&mut script) } else { script::run(&mut script) };
+    World::remove();
+    summary
+}
