@@ -8,12 +8,13 @@ use crate::model::hostile::{Summary, exercise};
 /// The most bytes of one execution.
 const MAX_INPUT: usize = 200;
 
-/// An input in which most bytes let the device do what it should.
+/// An input in which more or fewer bytes let the device do what it should.
 fn input(random: &mut fastrand::Rng) -> Vec<u8> {
     let calm = random.u8(..);
-    (0..random.usize(..MAX_INPUT))
-        .map(|_| if random.u8(..) < calm { random.u8(..128) } else { random.u8(..) })
-        .collect()
+    let byte = |random: &mut fastrand::Rng| {
+        if random.u8(..) < calm { random.u8(..128) } else { random.u8(..) }
+    };
+    (0..random.usize(..MAX_INPUT)).map(|_| byte(random)).collect()
 }
 
 #[test]
@@ -21,24 +22,33 @@ fn a_driver_keeps_its_promises_whatever_the_device_does() {
     let executions = if cfg!(miri) { 20 } else { 200_000 };
     let mut random = fastrand::Rng::with_seed(10);
     let all: Vec<Summary> = (0..executions).map(|_| exercise(&input(&mut random))).collect();
+
+    // A generator whose devices are all refused, or all honest, would show nothing.
     let count = |is_so: fn(&Summary) -> bool| all.iter().filter(|summary| is_so(summary)).count();
-    std::println!(
-        "started {} refused {} calls {} requests {} refusals {} comparisons {} events {} leaked {}",
-        count(|s| s.starts > 0),
-        count(|s| s.refused_starts > 0),
-        all.iter().map(|s| s.calls).sum::<u32>(),
-        all.iter().map(|s| s.requests).sum::<u64>(),
-        all.iter().map(|s| s.refusals).sum::<u32>(),
-        all.iter().map(|s| s.comparisons).sum::<u32>(),
-        all.iter().map(|s| s.events).sum::<u64>(),
-        count(|s| s.leaked_pages > 0),
-    );
-    std::println!(
-        "silent {} wrong chain {} unasked {} broken {} out of step {}",
-        count(|s| matches!(s.death, Some(Death::Silent { .. }))),
-        count(|s| matches!(s.death, Some(Death::WrongChain { .. }))),
-        count(|s| matches!(s.death, Some(Death::UnaskedAnswer))),
-        count(|s| matches!(s.death, Some(Death::QueueBroken(_)))),
-        count(|s| matches!(s.death, Some(Death::OutOfStep))),
-    );
+    let seen = [
+        ("started", count(|one| one.starts > 0)),
+        ("started twice", count(|one| one.starts > 1)),
+        ("refused at start", count(|one| one.refused_starts > 0)),
+        ("compared ten times", count(|one| one.comparisons > 9)),
+        ("sent more than a hundred requests", count(|one| one.requests > 100)),
+        ("reported faults", count(|one| one.events > 0)),
+        ("did not confirm a reset", count(|one| one.leaked_pages > 0)),
+        ("was silent", count(|one| matches!(one.death, Some(Death::Silent { .. })))),
+        ("named a wrong chain", count(|one| matches!(one.death, Some(Death::WrongChain { .. })))),
+        ("answered unasked", count(|one| matches!(one.death, Some(Death::UnaskedAnswer)))),
+        ("was out of step", count(|one| matches!(one.death, Some(Death::OutOfStep)))),
+    ];
+    for (what, times) in seen {
+        std::println!("{what}: {times}");
+        assert!(times * 1000 >= executions || cfg!(miri), "{times} of {executions} devices: {what}");
+    }
+}
+
+#[test]
+fn any_single_byte_from_either_end_is_an_input() {
+    exercise(&[]);
+    for byte in 0..=255 {
+        exercise(&[byte]);
+        exercise(&[&[1; 40][..], &[byte; 40]].concat());
+    }
 }
