@@ -218,7 +218,7 @@ fn row(driver: &Driver, script: &mut Bytes, first: Range<Iova>) -> Vec<Range<Iov
 fn pages(driver: &Driver, script: &mut Bytes) -> Range<Iova> {
     let byte = script.byte();
     let (granule, first) = (driver.granule(), u64::from(byte) % u64::from(PAGES));
-    let base = driver.aperture().start().0.next_multiple_of(granule.min(1 << 20));
+    let base = driver.aperture().start().0.checked_next_multiple_of(granule).unwrap_or(0);
     let start = base.saturating_add(first.saturating_mul(granule));
     let pages = 1 + u64::from(byte >> 6);
     let misaligned = u64::from(byte == 255);
