@@ -126,6 +126,12 @@ fn findings_and_warnings_are_in_the_text() {
         "warning[map-covers-iommu] /pcie@10000000:iommu-map: covers 0000:00:01.0\n\
          warning: unknown word on the command line: foo\n"
     ));
+    assert!(text.contains(", 1 finding (1 warning), 1 other warning, "), "{text}");
+    let of = |severity| Finding { severity, ..report.findings[0].clone() };
+    let more = [Severity::Error, Severity::Info, Severity::Info, Severity::Warning].map(of);
+    report.findings.extend(more);
+    let text = report.to_string();
+    assert!(text.contains(", 5 findings (1 error, 2 warnings, 2 info), 1 other warning, "), "{text}");
 }
 
 #[test]

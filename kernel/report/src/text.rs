@@ -144,11 +144,30 @@ impl Report {
             Count(self.devices.len(), "device"),
             Count(self.iommus.len(), "IOMMU"),
         )?;
-        write!(f, ", {}, {}", Count(self.findings.len(), "finding"), Count(self.warnings.len(), "warning"))?;
+        self.write_counts(f)?;
         if broken > 0 {
             write!(f, ", {} broken", Count(broken, "invariant"))?;
         }
         writeln!(f, ", {milliseconds}.{tenths} ms")
+    }
+
+    /// The number of findings, in all and by severity, and that of the other warnings.
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ", {}", Count(self.findings.len(), "finding"))?;
+        let mut separator = " (";
+        for (severity, word) in
+            [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "info")]
+        {
+            let count = self.findings.iter().filter(|finding| finding.severity == severity).count();
+            if count > 0 {
+                // Information is not counted in pieces: `2 info`.
+                let plural = if count == 1 || severity == Severity::Info { "" } else { "s" };
+                write!(f, "{separator}{count} {word}{plural}")?;
+                separator = ", ";
+            }
+        }
+        let noun = if self.findings.is_empty() { "warning" } else { "other warning" };
+        write!(f, "{}, {}", if self.findings.is_empty() { "" } else { ")" }, Count(self.warnings.len(), noun))
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use pci::Topology;
-use probe::{Core, DeviceId, Event, FwNode, LinuxEvent, Untranslated};
+use probe::{Core, DeviceId, Event, FwNode, LinuxEvent, Path, Untranslated};
 
 use crate::hardware::{Handle, Hardware};
 use crate::input::options::Options;
@@ -135,15 +135,22 @@ fn of_linux(core: &Core<Handle>, event: &LinuxEvent) -> String {
     }
 }
 
-/// The line that Linux prints for a function that is missing from a map (`of_map_id`).
+/// A function that is missing from a map. Linux's paths print Linux's line (`of_map_id`); it does so for the IOMMU too,
+/// which is missing from every sound map.
 fn no_translation(core: &Core<Handle>, hardware: &Hardware, device: DeviceId) {
-    if let Handle::Function(index) = *core.device(device).handle() {
-        let topology: &Topology = &hardware.topology;
-        let function = &topology[index];
-        if let Some(bridge) = hardware.host_bridges.get(topology.bus_of(function).root) {
-            let node = core.node_name(bridge.node);
-            log!("OF: {node}: no iommu-map translation for id {} on (null)", function.address.requester_id());
-        }
+    let (handle, name) = (*core.device(device).handle(), core.device(device).name());
+    let Handle::Function(index) = handle else { return };
+    let topology: &Topology = &hardware.topology;
+    let function = &topology[index];
+    let Some(bridge) = hardware.host_bridges.get(topology.bus_of(function).root) else { return };
+    let (node, id) = (core.node_name(bridge.node), function.address.requester_id());
+    if core.path() != Path::Fixed {
+        log!("OF: {node}: no iommu-map translation for id {id} on (null)");
+    } else if !hardware.is_iommu(handle) {
+        log!(
+            "{} {name}: not translated: the map of {node} has no entry for requester ID {id}",
+            prefix(core, device)
+        );
     }
 }
 

@@ -126,15 +126,18 @@ fn late_probes_are_those_that_linux_warns_of() {
 #[test]
 fn what_a_map_does_not_translate_is_logged_as_linux_does() {
     let answer = Answer::read("simple", false, "7.3.4").unwrap();
-    let judge = |log: &[&str]| {
+    let judge_path = |path: &str, log: &[&str]| {
         let log = log.iter().map(|&line| line.into()).collect();
-        let outcome = Outcome { log, ..outcome(as_linux(&answer)) };
-        differences(&outcome, &Expect::default(), Some(&answer))
+        let mut report = as_linux(&answer);
+        report.run.path = path.into();
+        differences(&Outcome { log, ..outcome(report) }, &Expect::default(), Some(&answer))
     };
+    let judge = |log: &[&str]| judge_path("upstream", log);
     let line = "OF: /pcie@10000000: no iommu-map translation for id 0x8 on (null)";
     assert_eq!(judge(&[line]), [""; 0]);
     assert_eq!(judge(&[]), [format!("only in Linux's log: {line}")]);
     assert_eq!(judge(&[line, "OF: another"]), ["not in Linux's log: OF: another"]);
+    assert_eq!(judge_path("fixed", &[]), [""; 0]);
 }
 
 #[test]
