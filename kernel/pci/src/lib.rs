@@ -6,7 +6,7 @@
 //! [`ConfigAccess`], so everything runs on a host.
 //!
 //! The modules are layers; each uses only those before it: `function`, `policy`, `findings` and `topology` (data),
-//! `config` (access and registers), `read`, `place`, `rules`, `enumerate`, `pci_bus`.
+//! `config` (access and registers), `read`, `place`, `rules`, `explain`, `enumerate`, `pci_bus`.
 //!
 //! What is wrong with the machine is a finding in [`Topology::findings`]. No content of config space makes this crate
 //! panic, and every walk has a bound.
@@ -20,6 +20,7 @@ extern crate alloc;
 
 mod config;
 mod enumerate;
+mod explain;
 mod findings;
 mod function;
 mod pci_bus;
@@ -35,6 +36,7 @@ mod tests;
 pub use config::access::ConfigAccess;
 pub use config::command::{Command, EnableError, enable, while_silent};
 pub use enumerate::{enumerate, enumerate_with};
+pub use explain::Explanation;
 pub use function::acs::{AcsFlags, AcsRegisters};
 pub use function::alias_mask::AliasMask;
 pub use function::bar::{Bar, BarKind, BarRegister};

@@ -3,6 +3,7 @@
 mod addresses;
 mod broken;
 mod config_acs;
+mod explain;
 mod functions;
 mod gone;
 mod grouping;
