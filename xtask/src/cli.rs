@@ -14,7 +14,7 @@ mod unreadable;
 pub(crate) use checks::{DamageArgs, GrowthArgs, SpeedArgs, TestArgs};
 pub(crate) use compare::{DiffArgs, DrawArgs};
 pub(crate) use linux::LinuxArgs;
-pub(crate) use machines::{QemuArgs, RaceArgs};
+pub(crate) use machines::{ExplainArgs, QemuArgs, RaceArgs};
 pub(crate) use scenarios::{ExploreArgs, ReplayArgs};
 pub(crate) use unreadable::{asked_of, json_of};
 
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Test(TestArgs),
     /// Compares two reports: saved ones, or those of two runs.
     Diff(DiffArgs),
+    /// Boots once and explains why devices are in their groups.
+    Explain(ExplainArgs),
     /// Draws a report: the PCI tree, with groups as boxes.
     Draw(DrawArgs),
     /// Prints what each probe path does in a scenario, step by step.

@@ -14,6 +14,7 @@ mod diff;
 mod draw;
 mod expect;
 mod expectation;
+mod explain;
 mod explore;
 mod firmware;
 #[cfg(test)]
@@ -84,6 +85,10 @@ fn main() -> ExitCode {
         Command::Diff(options) => match diff::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+        Command::Explain(options) => match explain::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (options.qemu.json.as_deref(), Err(stop)),
         },
         Command::Draw(options) => match draw::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),

@@ -129,6 +129,20 @@ impl Outcome {
         Self { asked: Some(asked), ..self }
     }
 
+    /// The kernel's report.
+    ///
+    /// # Errors
+    ///
+    /// The run ended without one.
+    pub(crate) fn into_report(self) -> Result<Report, Stop> {
+        match self.kind {
+            Kind::Pass | Kind::Fail | Kind::Error => Ok(self.report),
+            kind @ (Kind::Timeout | Kind::Crash | Kind::Usage | Kind::Unable) => {
+                Err(Stop { kind, message: self.report.error.unwrap_or_default() })
+            }
+        }
+    }
+
     /// The report with more fields: `outcome`, the kind's word, `exit_status`, `asked`, and `expectation`, if there was
     /// one. One line, which begins with the schema as the kernel's own does.
     ///

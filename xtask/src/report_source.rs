@@ -7,7 +7,7 @@ use report::Report;
 
 use crate::cli::{Cli, Command, Common};
 use crate::one_boot;
-use crate::outcome::{Kind, Outcome, Stop};
+use crate::outcome::Stop;
 
 /// What holds for a run that does not say otherwise.
 pub(crate) struct Defaults<'a> {
@@ -52,11 +52,6 @@ fn run(asked: &str, defaults: &Defaults) -> Result<Report, Stop> {
     options.common.verbose |= defaults.common.verbose;
     options.common.qemu = options.common.qemu.or_else(|| defaults.common.qemu.clone());
     let ended = one_boot::run(&options, false)?;
-    let (Outcome { kind, report, .. }, _) = ended.ok_or_else(|| refuse("there is no report of this"))?;
-    match kind {
-        Kind::Pass | Kind::Fail | Kind::Error => Ok(report),
-        Kind::Timeout | Kind::Crash | Kind::Usage | Kind::Unable => {
-            Err(Stop { kind, message: format!("{asked}: {}", report.error.unwrap_or_default()) })
-        }
-    }
+    let (outcome, _) = ended.ok_or_else(|| refuse("there is no report of this"))?;
+    outcome.into_report().map_err(|stop| Stop { message: format!("{asked}: {}", stop.message), ..stop })
 }

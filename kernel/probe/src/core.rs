@@ -14,6 +14,7 @@ use crate::activity::{Activity, Work};
 use crate::data::domain::DomainPolicy;
 use crate::data::event::Event;
 use crate::data::finding::Finding;
+use crate::data::firmware::{Reference, Translation};
 use crate::data::id::{BusId, DeviceId, DriverId, FwNode, InstanceId};
 use crate::data::path::Path;
 use crate::data::reserved::{ReservedRegion, merge_reserved};
@@ -266,6 +267,18 @@ impl<D> Core<D> {
     /// Instances that exist, in the order in which they were published.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.tables.instances.iter()
+    }
+
+    /// What firmware says where the requests of a device go, asked again; empty where they go to no IOMMU, or where what
+    /// firmware says is malformed.
+    pub fn references(&self, device: DeviceId) -> Vec<Reference> {
+        let this = self.device(device);
+        let bus = &self.tables.buses[this.bus()];
+        let Some(parent) = bus.firmware_parent(this.unit()) else { return Vec::new() };
+        match self.tables.firmware.translate(parent, &bus.input_ids(this.unit())) {
+            Ok(Translation::Endpoints(references)) => references,
+            Ok(Translation::Nowhere(_)) | Err(_) => Vec::new(),
+        }
     }
 
     /// The domain in which the driver that a claim was given to can map memory for its device; none if nothing

@@ -23,6 +23,7 @@ impl Report {
             two_cpus: None,
             race: None,
             dma: Vec::new(),
+            explained: Vec::new(),
             suites: Vec::new(),
             timing_us: Timing::default(),
             result: Verdict::Error,

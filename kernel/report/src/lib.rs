@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod dma;
+mod explained;
 #[cfg(test)]
 mod fixture;
 mod json;
@@ -24,6 +25,7 @@ mod verdict_tests;
 mod words;
 
 pub use dma::{DeviceDma, Refused, Transfer};
+pub use explained::{AcsOf, Explained, Reference, RequesterOf};
 pub use ktap::Ktap;
 pub use suite::{CaseOutcome, SuiteCase, SuiteReport};
 pub use text::Verbose;

@@ -47,6 +47,9 @@ impl Report {
         for device in &self.dma {
             write!(f, "{device}")?;
         }
+        for explained in &self.explained {
+            write!(f, "{explained}")?;
+        }
         for suite in &self.suites {
             write!(f, "{suite}")?;
         }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::dma::DeviceDma;
+use crate::explained::Explained;
 use crate::suite::SuiteReport;
 
 /// Value of [`Report::schema`].
@@ -41,6 +42,9 @@ pub struct Report {
     /// What each device transferred, if that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dma: Vec<DeviceDma>,
+    /// Devices whose groups were to be explained.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explained: Vec<Explained>,
     /// The suites that ran in the guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suites: Vec<SuiteReport>,

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod dma;
 mod error;
+mod explain;
 mod options;
 mod two_cpus;
 
@@ -53,7 +54,9 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     if options.dma {
         dma::run::run(&probing, options.mutation, &mut run.report)?;
     }
+    let explained = explain::facts(&probing, &options.explain, &mut run.report.warnings);
     probing.finish(&mut run.report);
+    explain::add(&mut run.report, explained);
 
     if let Some(pieces) = two_cpus.smp_test {
         let cpu = second_cpu.cpu(&format!("smp-test={pieces}"))?;

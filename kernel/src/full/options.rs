@@ -1,7 +1,7 @@
 //! The words of the command line that only this image supports.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::dma::mutation::Mutation;
@@ -12,6 +12,8 @@ use crate::two_cpus::options::TwoCpuOptions;
 pub(crate) struct FullOptions {
     /// What to do with a second CPU.
     pub(crate) two_cpus: TwoCpuOptions,
+    /// Names of devices whose groups are explained (`explain=A,B`).
+    pub(crate) explain: Vec<String>,
     /// Whether devices transfer data (`dma=on`).
     pub(crate) dma: bool,
     /// A defect that the tests must notice (`mutate=`).
@@ -35,7 +37,8 @@ pub(crate) enum ValueError {
 impl FullOptions {
     /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
     pub(crate) fn parse(words: &[String], warnings: &mut Vec<String>) -> Self {
-        let mut options = Self { two_cpus: TwoCpuOptions::new(), dma: false, mutation: None };
+        let mut options =
+            Self { two_cpus: TwoCpuOptions::new(), explain: Vec::new(), dma: false, mutation: None };
         for word in words {
             if let Err(why) = options.read(word) {
                 warnings.push(format!("command line: {word}: {why}"));
@@ -47,6 +50,10 @@ impl FullOptions {
     fn read(&mut self, word: &str) -> Result<(), ValueError> {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match (name, value) {
+            ("explain", names) if !names.is_empty() => {
+                self.explain.extend(names.split(',').map(ToString::to_string));
+            }
+            ("explain", _) => return Err(ValueError::Unknown),
             ("dma", "on") => self.dma = true,
             ("dma", "off") => self.dma = false,
             ("dma", _) => return Err(ValueError::Unknown),

@@ -91,6 +91,15 @@ impl QemuArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Devices by the names in the report: 0000:01:00.0.
+    #[arg(value_name = "DEVICE", required = true)]
+    pub(crate) devices: Vec<String>,
+    #[command(flatten)]
+    pub(crate) qemu: QemuArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RaceArgs {
     #[command(flatten)]
     pub(crate) common: Common,

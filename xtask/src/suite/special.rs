@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::cli::{DamageArgs, TestArgs};
 use crate::damage;
 use crate::draw;
+use crate::explain;
 use crate::image::{self, Binary};
 use crate::outcome::Stop;
 use crate::program;
@@ -27,7 +28,7 @@ pub(super) struct SpecialCheck {
 }
 
 /// All of them, in the order in which they run.
-pub(super) const SPECIAL_CHECKS: [SpecialCheck; 3] = [
+pub(super) const SPECIAL_CHECKS: [SpecialCheck; 4] = [
     SpecialCheck {
         name: "damaged-descriptions",
         about: "150 boots with damaged trees and tables end with a report or an error",
@@ -41,6 +42,12 @@ pub(super) const SPECIAL_CHECKS: [SpecialCheck; 3] = [
         verdict: compare_with_budget,
     },
     SpecialCheck {
+        name: "explanations",
+        about: "what is explained of every function of some machines agrees with the groups",
+        command: "cargo xtask test explanations",
+        verdict: compare_explanations,
+    },
+    SpecialCheck {
         name: "picture",
         about: "the picture in the README is that of a boot",
         command: "cargo xtask draw --topology switch --out xtask/pictures/switch.svg; git diff",
@@ -50,6 +57,10 @@ pub(super) const SPECIAL_CHECKS: [SpecialCheck; 3] = [
 
 /// Boots with damage, always the same ones; `cargo xtask damage` makes any number.
 const DAMAGED_BOOTS: u64 = 150;
+
+/// Topologies all of whose functions are explained: ports without ACS, slots with several functions, bridges that replace
+/// requester IDs.
+const EXPLAINED: [&str; 5] = ["default", "switch", "bridge-chain", "mf-conventional", "mixed-acs"];
 
 /// The topology whose picture is in the README.
 const DRAWN: &str = "switch";
@@ -94,6 +105,15 @@ fn compare_with_budget(options: &TestArgs) -> Result<Verdict, Stop> {
         budget::Checked::Compared(over) => Verdict::of(over),
         budget::Checked::Skipped(reason) => Verdict::Skipped(reason),
     })
+}
+
+fn compare_explanations(options: &TestArgs) -> Result<Verdict, Stop> {
+    let mut found = Vec::new();
+    for topology in EXPLAINED {
+        let contradictions = explain::check(&Defaults { common: &options.common, topology })?;
+        found.extend(contradictions.into_iter().map(|what| format!("{topology}: {what}")));
+    }
+    Ok(Verdict::of(found))
 }
 
 fn compare_picture(options: &TestArgs) -> Result<Verdict, Stop> {

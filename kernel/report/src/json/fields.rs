@@ -21,6 +21,7 @@ pub(super) fn report(json: &mut Writer, report: &Report) {
         two_cpus,
         race,
         dma,
+        explained,
         suites,
         timing_us,
         result,
@@ -38,6 +39,7 @@ pub(super) fn report(json: &mut Writer, report: &Report) {
     json.rare("two_cpus", two_cpus.as_ref());
     json.rare("race", race.as_ref());
     json.rare("dma", Some(dma).filter(|dma| !dma.is_empty()));
+    json.rare("explained", Some(explained).filter(|explained| !explained.is_empty()));
     json.rare("suites", Some(suites).filter(|suites| !suites.is_empty()));
     json.inner("timing_us", timing_us, |json, Timing { total }| json.number("total", *total));
     json.text(
