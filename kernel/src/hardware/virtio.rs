@@ -3,21 +3,20 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use addr::{PciAddress, PhysAddr, Range};
+use addr::{PhysAddr, Range};
 use pci::{
     Bar, BarKind, BarRegister, Command, EnableError, FunctionIndex, VirtioCapability, VirtioStructure,
 };
 use virtio_drivers::transport::mmio::{MmioError, MmioTransport, VirtIOHeader};
-use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
-use virtio_drivers::transport::pci::{PciTransport, VirtioPciError};
+use virtio_drivers::transport::pci::VirtioPciError;
 
 use crate::hardware::{Handle, Hardware, first_registers};
-use crate::machine::dma::IdentityHal;
 use crate::machine::registers::{self, RegistersError};
-use crate::machine::virtio_config::VirtioConfig;
-use crate::machine::virtio_transport::{Doorbells, VirtioTransport};
+use crate::machine::virtio_pci::VirtioPci;
+use crate::machine::virtio_transport::VirtioTransport;
 
 /// A transport of any kind, for the lifetime of the machine.
 pub type Transport = VirtioTransport;
@@ -49,9 +48,6 @@ pub enum TransportError {
         /// Unusable BARs, each after a semicolon.
         complaints: String,
     },
-    /// It does not have a notification structure.
-    #[error("the device has no doorbells")]
-    NoDoorbells,
     /// Firmware lists no registers.
     #[error("no registers")]
     NoRegisters,
@@ -137,7 +133,6 @@ impl Hardware {
             Handle::Function(index) => {
                 self.enable(index, Command::MEMORY | Command::BUS_MASTER)?;
                 let function = &self.topology[index];
-                let PciAddress { bus, devfn, .. } = function.address;
                 let ecam = self.config.borrow().at(function.address).ok_or(TransportError::NoConfigSpace)?;
                 let capabilities = pci::virtio_capabilities(&ecam, function);
                 // I/O space is only for notifications, which memory space may offer as well.
@@ -146,7 +141,6 @@ impl Hardware {
                 };
                 let has_io = function.bars().iter().any(in_io) && self.enable(index, Command::IO).is_ok();
                 // A BAR that cannot be reached matters only if the transport needs it.
-                let mut config = VirtioConfig::new(ecam, function, capabilities.clone());
                 let mut complaints = String::new();
                 let mut mapped = Vec::new();
                 for bar in
@@ -155,17 +149,14 @@ impl Hardware {
                     match self.map_bar(index, bar) {
                         Ok(registers) => {
                             self.check_registers(index, &capabilities, bar, registers)?;
-                            config.show(bar, registers);
                             mapped.push((bar.register, registers));
                         }
                         Err(complaint) => complaints += &format!("; {complaint}"),
                     }
                 }
-                let place = DeviceFunction { bus, device: devfn.device(), function: devfn.function() };
-                let transport = PciTransport::new::<IdentityHal, _>(&mut PciRoot::new(config), place)
-                    .map_err(|error| TransportError::Pci { error, complaints })?;
-                let doorbells = Doorbells::new(&capabilities, &mapped).ok_or(TransportError::NoDoorbells)?;
-                Ok(VirtioTransport::pci(transport, doorbells))
+                VirtioPci::new(function, &capabilities, &mapped)
+                    .map(VirtioTransport::Pci)
+                    .map_err(|error| TransportError::Pci { error, complaints })
             }
             Handle::Platform(index) => {
                 let registers = first_registers(&self.platform[index]).ok_or(TransportError::NoRegisters)?;
@@ -175,7 +166,7 @@ impl Hardware {
                 // them as those of a virtio-mmio device, and the core binds one driver to it at a
                 // time.
                 unsafe { MmioTransport::new(header, registers.size() as usize) }
-                    .map(VirtioTransport::mmio)
+                    .map(|mmio| VirtioTransport::Mmio(ManuallyDrop::new(mmio)))
                     .map_err(TransportError::Mmio)
             }
         }

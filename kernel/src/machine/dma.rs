@@ -33,8 +33,8 @@ unsafe impl Hal for IdentityHal {
     }
 
     unsafe fn mmio_phys_to_virt(paddr: PhysAddr, _size: usize) -> NonNull<u8> {
-        // `VirtioConfig` presents CPU addresses, and maps their ranges before a transport is made;
-        // address 0 is never mapped, so an access there is caught.
+        // Only the crate's own PCI transport calls this, which is not used (`VirtioPci` is); address 0 is
+        // never mapped, so an access there is caught.
         NonNull::new(paddr as usize as *mut u8).unwrap_or(NonNull::dangling())
     }
 

@@ -23,7 +23,7 @@ pub mod register_window;
 pub(crate) mod registers;
 pub mod semihosting;
 pub mod spin_deadline;
-pub(crate) mod virtio_config;
+pub(crate) mod virtio_pci;
 pub(crate) mod virtio_transport;
 
 use boot::Handover;

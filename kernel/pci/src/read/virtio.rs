@@ -96,20 +96,4 @@ impl VirtioCapability {
     pub fn is_in(&self, register: BarRegister) -> bool {
         self.structure != VirtioStructure::Access && register == BarRegister::Bar(self.bar)
     }
-
-    /// The words of the capability, for a BAR that begins `shift` bytes earlier. `next` is the offset of the next
-    /// capability, 0 for the last one.
-    #[must_use]
-    pub fn words(&self, shift: u32, next: u8) -> [u32; 5] {
-        let (kind, size, multiplier) = match self.structure {
-            VirtioStructure::Common => (1, SIZE, 0),
-            VirtioStructure::Notify { multiplier } => (2, LONG_SIZE, multiplier),
-            VirtioStructure::Interrupt => (3, SIZE, 0),
-            VirtioStructure::Device => (4, SIZE, 0),
-            VirtioStructure::Access => (5, LONG_SIZE, 0),
-        };
-        let head = u32::from_le_bytes([VENDOR_SPECIFIC, next, size, kind]);
-        // A saturated start is beyond the end of every BAR.
-        [head, self.bar.into(), self.start.saturating_add(shift), self.length, multiplier]
-    }
 }

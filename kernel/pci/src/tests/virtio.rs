@@ -71,10 +71,3 @@ fn capabilities_that_exceed_every_bar_or_are_too_short_are_ignored() {
         assert_eq!(read(&[bad]), [], "{bad:?}");
     }
 }
-
-#[test]
-fn the_words_of_a_capability_are_read_back_as_the_same_capability() {
-    let all = read(&[(20, 2, 5, 0x3000, 8, 4), (16, 1, 0, 1, 2, 0)]);
-    assert_eq!(all[0].words(8, 0x70), [0x0214_7009, 5, 0x3008, 8, 4]);
-    assert_eq!(all[1].words(0, 0), [0x0110_0009, 0, 1, 2, 0]);
-}
