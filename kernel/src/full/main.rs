@@ -1,7 +1,9 @@
 //! The full image: the boot of the main image, and everything that a minimal boot does not need.
 //!
 //! `two_cpus` binds drivers on the second CPU (`binds=`), tests whether both CPUs run at the same time (`smp-test=`), and
-//! runs a scenario on both (`race=`). `dma` transfers data with the devices of the machine (`dma=on`). The second CPU is started when the first of these needs it, never by default.
+//! runs a scenario on both (`race=`). `dma` transfers data with the devices of the machine (`dma=on`). `suite` tests
+//! devices of the machine after the groups have been reported (`suite=`). The second CPU is started when the first of
+//! these needs it, never by default.
 
 #![no_std]
 #![no_main]
@@ -12,9 +14,11 @@ mod dma;
 mod error;
 mod explain;
 mod options;
+mod suite;
 mod two_cpus;
 
 use alloc::format;
+use core::mem;
 
 use boot::Handover;
 use kernel::{HandedOver, Run, summary};
@@ -55,8 +59,11 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
         dma::run::run(&probing, options.mutation, &mut run.report)?;
     }
     let explained = explain::facts(&probing, &options.explain, &mut run.report.warnings);
-    probing.finish(&mut run.report);
+    probing.add_result(&mut run.report);
     explain::add(&mut run.report, explained);
+    suite::run(&options.suite, &mut probing, &mut run.report);
+    // As in `Probing::finish`.
+    mem::forget(probing);
 
     if let Some(pieces) = two_cpus.smp_test {
         let cpu = second_cpu.cpu(&format!("smp-test={pieces}"))?;

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::dma::mutation::Mutation;
+use crate::suite::options::SuiteOptions;
 use crate::two_cpus::options::TwoCpuOptions;
 
 /// The options of this image.
@@ -18,6 +19,8 @@ pub(crate) struct FullOptions {
     pub(crate) dma: bool,
     /// A defect that the tests must notice (`mutate=`).
     pub(crate) mutation: Option<Mutation>,
+    /// Which suites to run.
+    pub(crate) suite: SuiteOptions,
 }
 
 /// An invalid value of a word.
@@ -37,8 +40,13 @@ pub(crate) enum ValueError {
 impl FullOptions {
     /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
     pub(crate) fn parse(words: &[String], warnings: &mut Vec<String>) -> Self {
-        let mut options =
-            Self { two_cpus: TwoCpuOptions::new(), explain: Vec::new(), dma: false, mutation: None };
+        let mut options = Self {
+            two_cpus: TwoCpuOptions::new(),
+            explain: Vec::new(),
+            dma: false,
+            mutation: None,
+            suite: SuiteOptions::default(),
+        };
         for word in words {
             if let Err(why) = options.read(word) {
                 warnings.push(format!("command line: {word}: {why}"));
@@ -60,6 +68,7 @@ impl FullOptions {
             ("mutate", word) => {
                 self.mutation = Some(Mutation::from_word(word).ok_or(ValueError::Unknown)?);
             }
+            ("suite" | "hazards", _) => self.suite.read(name, value)?,
             _ => self.two_cpus.read(name, value)?,
         }
         Ok(())

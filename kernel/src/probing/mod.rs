@@ -113,8 +113,13 @@ impl Probing {
     }
 
     /// Adds the result to the report.
-    pub fn finish(self, report: &mut Report) {
+    pub fn add_result(&self, report: &mut Report) {
         summary::add_core(report, &self.core, &self.hardware, &self.iommus);
+    }
+
+    /// Adds the result to the report and ends the run.
+    pub fn finish(self, report: &mut Report) {
+        self.add_result(report);
         // The run is over. Taking everything down in order, which resets every device, would only cost time.
         mem::forget(self);
     }

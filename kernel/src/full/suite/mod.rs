@@ -1,0 +1,21 @@
+//! Suites: tests of the machine's devices, after the groups have been reported (`suite=`).
+//!
+//! To add one: a file with a function that returns its [`report::SuiteReport`]s, a variant of [`options::Suite`], and a
+//! line in [`run`].
+
+pub(crate) mod options;
+mod protocol;
+mod raw_iommu;
+
+use kernel::Probing;
+use report::Report;
+
+use self::options::{Suite, SuiteOptions};
+
+/// Runs the suites that `options` select, and adds them to the report. Afterwards the machine is in no state to be used.
+pub(crate) fn run(options: &SuiteOptions, probing: &mut Probing, report: &mut Report) {
+    // The last one, because it takes the IOMMUs away from everything else.
+    if options.suites.contains(&Suite::Protocol) {
+        report.suites.extend(protocol::run(probing, &options.hazards));
+    }
+}
