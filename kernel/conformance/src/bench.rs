@@ -40,12 +40,19 @@ pub(crate) struct Bench<'a> {
     device: &'a mut dyn Device,
     machine: &'a Machine,
     pub(crate) config: Config,
+    /// Endpoints that an ATTACH was sent for.
+    attached: Vec<EndpointId>,
 }
 
 impl<'a> Bench<'a> {
     pub(crate) fn new(device: &'a mut dyn Device, machine: &'a Machine) -> Self {
         let config = Config::of_device(device);
-        Self { device, machine, config }
+        Self { device, machine, config, attached: Vec::new() }
+    }
+
+    /// The endpoints that may be in a domain now.
+    pub(crate) fn into_attached(self) -> Vec<EndpointId> {
+        self.attached
     }
 
     /// Whether the machine has what a case needs; if not, what it lacks.
@@ -149,6 +156,7 @@ impl<'a> Bench<'a> {
 
     /// Sends a request and returns whatever the device answers.
     pub(crate) fn send(&mut self, message: &Message, request: &Request, wanted: &str) -> Check<Answer> {
+        self.attached.extend(message.attached_endpoint().filter(|one| !self.attached.contains(one)));
         let answers = self.device.exchange(core::slice::from_ref(request));
         let only = |answers: Vec<Answer>| answers.into_iter().next();
         match answers.map(only) {
@@ -160,6 +168,8 @@ impl<'a> Bench<'a> {
 
     /// Sends all messages with one notification and compares the answers.
     pub(crate) fn expect_batch(&mut self, batch: &[(Message, Wanted)]) -> Check {
+        let attached = batch.iter().filter_map(|(message, _)| message.attached_endpoint());
+        self.attached.extend(attached);
         let requests: Vec<Request> = batch.iter().map(|(message, _)| message.request()).collect();
         let answers = match self.device.exchange(&requests) {
             Ok(answers) if answers.len() == batch.len() => answers,

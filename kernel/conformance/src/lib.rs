@@ -5,8 +5,8 @@
 //! decides what a deviation means: this crate knows the specification and no implementation.
 //!
 //! Rules that the crate keeps:
-//! - Every case begins on a device that was just reset, with all offered features, and with the initial value of the
-//!   field `bypass`. So a case does not depend on the cases before it.
+//! - Every case begins on a device that was just reset, with all offered features, without domains, and with the initial
+//!   value of the field `bypass`. So a case does not depend on the cases before it.
 //! - A case names the clause that it tests. Where the clause is a MAY, or silent, every answer that it leaves open
 //!   conforms.
 //! - An answer is described without numbers of the machine (endpoint IDs, addresses), so that the description can be

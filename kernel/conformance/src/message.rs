@@ -110,6 +110,14 @@ impl Message {
         self
     }
 
+    /// The endpoint of an ATTACH.
+    pub(crate) fn attached_endpoint(&self) -> Option<EndpointId> {
+        match self.readable[..] {
+            [1, _, _, _, _, _, _, _, a, b, c, d, ..] => Some(EndpointId(u32::from_le_bytes([a, b, c, d]))),
+            _ => None,
+        }
+    }
+
     /// Bytes that the device can write.
     pub(crate) fn answer_size(&self) -> usize {
         self.properties + TAIL_SIZE

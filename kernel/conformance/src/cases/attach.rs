@@ -10,6 +10,7 @@ use crate::clause::{
 };
 use crate::device::feature;
 use crate::message::{self, ATTACH_BYPASS, ATTACH_FLAGS_AT, Message};
+use crate::suite::with_high_bit;
 use crate::wanted::{INVAL, NOENT, OK, Wanted};
 
 const BYPASS_CONFIG: Need = Need::Feature(feature::BYPASS_CONFIG, "BYPASS_CONFIG");
@@ -49,7 +50,7 @@ pub(super) const CASES: &[Case] = &[
         "ATTACH of an endpoint's ID with bit 16 set.",
         ATTACH_NOENT,
         "NOENT",
-        |bench| of(bench, EndpointId(bench.endpoint().0 | 1 << 16)),
+        |bench| of(bench, with_high_bit(bench.endpoint())),
     ),
     Case::new(
         "attach.unknown-endpoint-creates-nothing",

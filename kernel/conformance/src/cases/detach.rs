@@ -9,6 +9,7 @@ use crate::clause::{
 };
 use crate::device::feature;
 use crate::message::{self, Message};
+use crate::suite::with_high_bit;
 use crate::wanted::{INVAL, NOENT, OK, Wanted};
 
 const TWO: &[Need] = &[Need::TwoEndpoints];
@@ -49,8 +50,8 @@ pub(super) const CASES: &[Case] = &[
         high_bit,
     ),
     Case::new(
-        "detach.never-attached",
-        "DETACH of an endpoint that never had a domain.",
+        "detach.not-attached",
+        "DETACH of an endpoint that has no domain.",
         DETACH_ELSEWHERE,
         "a status",
         never_attached,
@@ -137,7 +138,7 @@ fn of(bench: &mut Bench<'_>, endpoint: EndpointId) -> Check {
 }
 
 fn high_bit(bench: &mut Bench<'_>) -> Check {
-    of(bench, EndpointId(bench.endpoint().0 | 1 << 16))?;
+    of(bench, with_high_bit(bench.endpoint()))?;
     bench.expect(&Message::detach(bench.domain(0), bench.endpoint()), OK)
 }
 

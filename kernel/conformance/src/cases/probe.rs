@@ -13,6 +13,7 @@ use crate::clause::{
 use crate::device::{POISON, Request, feature};
 use crate::message::{self, Message, TAIL_SIZE};
 use crate::property::{self, Property, RESV_MEM as RESV_MEM_TYPE, RESV_MEM_SIZE, SUBTYPE_MSI};
+use crate::suite::with_high_bit;
 use crate::wanted::{INVAL, NOENT, OK, answer_words};
 
 const PROBE: &[Need] = &[Need::Feature(feature::PROBE, "PROBE")];
@@ -50,7 +51,7 @@ pub(super) const CASES: &[Case] = &[
         "PROBE of an endpoint's ID with bit 16 set.",
         PROBE_NOENT,
         "NOENT",
-        |bench| of(bench, EndpointId(bench.endpoint().0 | 1 << 16)),
+        |bench| of(bench, with_high_bit(bench.endpoint())),
     )
     .needs(PROBE),
     Case::new("probe.reserved", "PROBE whose reserved field is filled.", PROBE_RESERVED, "OK", |bench| {

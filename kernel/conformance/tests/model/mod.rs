@@ -125,11 +125,12 @@ impl Device for Model {
     }
 
     fn restart(&mut self, features: u64) -> Result<(), RestartError> {
+        self.events.clear();
         self.starts += 1;
         self.idle_starts += 1;
         self.needs_reset = match self.mutation {
             Some(Mutation::RecoversLate) => std::mem::replace(&mut self.late_reset, false),
-            Some(Mutation::ThirdResetBreaks) => self.idle_starts >= 3,
+            Some(Mutation::ThirdResetBreaks) => self.idle_starts == 2,
             _ => false,
         };
         if !self.is(Mutation::ResetKeepsMappings) {
