@@ -11,6 +11,8 @@ mod choices;
 mod cli;
 mod damage;
 mod diff;
+#[cfg(test)]
+mod documented;
 mod draw;
 mod expect;
 mod expectation;
