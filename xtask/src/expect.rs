@@ -48,6 +48,9 @@ pub(crate) struct Expect {
     /// Drivers of devices, by their names; `-` for none. Of others, nothing is expected.
     #[serde(default)]
     pub(crate) drivers: BTreeMap<String, String>,
+    /// What each operation after the boot led to, in the words of the text report.
+    #[serde(default)]
+    pub(crate) operations: Vec<String>,
     /// ACS control registers of functions, by their names. Of others, nothing is expected.
     #[serde(default)]
     pub(crate) acs: BTreeMap<String, String>,

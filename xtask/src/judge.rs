@@ -14,6 +14,7 @@ mod groups;
 mod invariants;
 mod iommus;
 mod log;
+mod operations;
 mod race;
 pub(crate) mod regions;
 mod run;
@@ -53,6 +54,7 @@ fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Ve
     found.extend(iommus::differences(report, expect, linux));
     found.extend(devices::differences(report, expect, linux));
     found.extend(dma::differences(report, expect));
+    found.extend(operations::differences(report, expect));
     found.extend(linux.iter().flat_map(|answer| log::differences(outcome, answer)));
     found.extend(findings::differences(report, expect));
     found.extend(warnings::differences(report, expect, linux));

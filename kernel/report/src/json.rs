@@ -22,6 +22,7 @@ impl Report {
             invariants: Vec::new(),
             two_cpus: None,
             race: None,
+            operations: Vec::new(),
             dma: Vec::new(),
             explained: Vec::new(),
             suites: Vec::new(),

@@ -14,6 +14,7 @@ mod explained;
 mod fixture;
 mod json;
 mod ktap;
+mod operation;
 mod suite;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ mod words;
 pub use dma::{DeviceDma, Refused, Transfer};
 pub use explained::{AcsOf, Explained, Reference, RequesterOf};
 pub use ktap::Ktap;
+pub use operation::Operation;
 pub use suite::{CaseOutcome, SuiteCase, SuiteReport};
 pub use text::Verbose;
 pub use types::*;

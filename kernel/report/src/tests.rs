@@ -365,9 +365,32 @@ fn full() -> Report {
         lost_unlocked: 7,
         at_the_same_time: true,
     });
+    report.operations = vec![
+        Operation {
+            operation: "bind@0000:00:02.0".to_string(),
+            refused: Some("its group is claimed by vfio (EBUSY)".to_string()),
+            kind: Some(GroupType::DmaFq),
+            driver: None,
+            claimed_by: Some("vfio".to_string()),
+            blocked: true,
+        },
+        Operation { operation: "remove@0000:00:02.0".to_string(), ..Operation::default() },
+    ];
     report.failed_because = vec!["a reason".to_string()];
     report.error = Some("an error".to_string());
     report
+}
+
+#[test]
+fn an_operation_says_what_it_led_to_and_why_it_was_refused() {
+    let text = full().to_string();
+    for line in [
+        "Then bind@0000:00:02.0: DMA-FQ, no driver, claimed by vfio, blocked, \
+         refused: its group is claimed by vfio (EBUSY)\n",
+        "Then remove@0000:00:02.0: no group, no driver\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in {text}");
+    }
 }
 
 #[test]

@@ -44,6 +44,9 @@ impl Report {
         for warning in &self.warnings {
             writeln!(f, "warning: {warning}")?;
         }
+        for operation in &self.operations {
+            writeln!(f, "Then {operation}")?;
+        }
         for device in &self.dma {
             write!(f, "{device}")?;
         }

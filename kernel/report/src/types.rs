@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dma::DeviceDma;
 use crate::explained::Explained;
+use crate::operation::Operation;
 use crate::suite::SuiteReport;
 
 /// Value of [`Report::schema`].
@@ -39,6 +40,9 @@ pub struct Report {
     /// What came of a scenario that two CPUs played, if they were asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<Race>,
+    /// What was done to devices and groups after the boot, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<Operation>,
     /// What each device transferred, if that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dma: Vec<DeviceDma>,

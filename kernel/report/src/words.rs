@@ -5,8 +5,8 @@ use alloc::string::{String, ToString};
 use crate::{Ktap, Report, Verbose};
 
 /// Names of words that only the full image, `iogroups-full`, supports. A boot with one of them uses that image.
-pub const FULL_IMAGE_WORDS: [&str; 10] =
-    ["explain", "smp-test", "binds", "race", "rounds", "seed", "dma", "mutate", "suite", "hazards"];
+pub const FULL_IMAGE_WORDS: [&str; 11] =
+    ["explain", "smp-test", "binds", "race", "rounds", "seed", "dma", "mutate", "suite", "hazards", "then"];
 
 /// Form of the report (`report=`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Why a run of this image cannot be completed.
 
+use crate::operations::error::OperationError;
 use crate::two_cpus::error::TwoCpuError;
 
 /// An error that ends a run. Its text is the report's `error`.
@@ -8,6 +9,9 @@ pub(crate) enum FullError {
     /// As in the main image.
     #[error(transparent)]
     Boot(#[from] kernel::Error),
+    /// In `then=`.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
     /// In what needs a second CPU.
     #[error(transparent)]
     TwoCpus(#[from] TwoCpuError),

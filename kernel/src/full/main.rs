@@ -1,9 +1,10 @@
 //! The full image: the boot of the main image, and everything that a minimal boot does not need.
 //!
 //! `two_cpus` binds drivers on the second CPU (`binds=`), tests whether both CPUs run at the same time (`smp-test=`), and
-//! runs a scenario on both (`race=`). `dma` transfers data with the devices of the machine (`dma=on`). `suite` tests
-//! devices of the machine after the groups have been reported (`suite=`). The second CPU is started when the first of
-//! these needs it, never by default.
+//! runs a scenario on both (`race=`). The second CPU is started when the first of these needs it, never by default.
+//!
+//! `operations` changes devices and groups after the boot (`then=`). `dma` transfers data with the devices of the machine
+//! after that (`dma=on`). `suite` tests devices of the machine after the groups have been reported (`suite=`).
 
 #![no_std]
 #![no_main]
@@ -13,6 +14,7 @@ extern crate alloc;
 mod dma;
 mod error;
 mod explain;
+mod operations;
 mod options;
 mod suite;
 mod two_cpus;
@@ -24,6 +26,7 @@ use boot::Handover;
 use kernel::{HandedOver, Run, summary};
 
 use self::error::FullError;
+use self::operations::operation::Operation;
 use self::options::FullOptions;
 use self::two_cpus::on_demand::OnDemand;
 use self::two_cpus::{binds, race, results, second_cpu, self_test};
@@ -55,6 +58,9 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
         probing.take_steps(&mut run.report);
     }
     probing.take_late_steps(&mut run.report);
+    if let Some(list) = &options.operations {
+        operations::run::run(&Operation::parse_list(list)?, &mut probing, &mut run.report)?;
+    }
     if options.dma {
         dma::run::run(&probing, options.mutation, &mut run.report)?;
     }

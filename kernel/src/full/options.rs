@@ -11,6 +11,8 @@ use crate::two_cpus::options::TwoCpuOptions;
 /// The options of this image.
 #[derive(Debug)]
 pub(crate) struct FullOptions {
+    /// Operations after the boot, as written (`then=`).
+    pub(crate) operations: Option<String>,
     /// What to do with a second CPU.
     pub(crate) two_cpus: TwoCpuOptions,
     /// Names of devices whose groups are explained (`explain=A,B`).
@@ -41,6 +43,7 @@ impl FullOptions {
     /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
     pub(crate) fn parse(words: &[String], warnings: &mut Vec<String>) -> Self {
         let mut options = Self {
+            operations: None,
             two_cpus: TwoCpuOptions::new(),
             explain: Vec::new(),
             dma: false,
@@ -69,6 +72,7 @@ impl FullOptions {
                 self.mutation = Some(Mutation::from_word(word).ok_or(ValueError::Unknown)?);
             }
             ("suite" | "hazards", _) => self.suite.read(name, value)?,
+            ("then", list) => self.operations = Some(list.to_string()),
             _ => self.two_cpus.read(name, value)?,
         }
         Ok(())

@@ -121,14 +121,19 @@ fn names(core: &Core<Handle>, devices: &[DeviceId]) -> Vec<String> {
 fn group(core: &Core<Handle>, group: &probe::Group) -> Group {
     Group {
         id: group.id().0,
-        kind: match group.domain_type() {
-            Some(DomainType::Dma) => GroupType::Dma,
-            Some(DomainType::DmaFq) => GroupType::DmaFq,
-            Some(DomainType::Identity) => GroupType::Identity,
-            None => GroupType::Unknown,
-        },
+        kind: group_type(group),
         reserved_regions: core.reserved_regions(group).iter().map(reserved_region).collect(),
         devices: names(core, group.members()),
+    }
+}
+
+/// Type of the default domain of a group.
+pub fn group_type(group: &probe::Group) -> GroupType {
+    match group.domain_type() {
+        Some(DomainType::Dma) => GroupType::Dma,
+        Some(DomainType::DmaFq) => GroupType::DmaFq,
+        Some(DomainType::Identity) => GroupType::Identity,
+        None => GroupType::Unknown,
     }
 }
 

@@ -145,8 +145,8 @@ impl Probing {
         }
     }
 
-    /// Like [`Self::run`], and checks the invariants that hold at rest.
-    fn settle(&mut self, report: &mut Report) {
+    /// Does everything that is queued, and checks the invariants that hold at rest.
+    pub fn settle(&mut self, report: &mut Report) {
         self.run(report);
         self.core.settle();
     }

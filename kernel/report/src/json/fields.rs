@@ -20,6 +20,7 @@ pub(super) fn report(json: &mut Writer, report: &Report) {
         invariants,
         two_cpus,
         race,
+        operations,
         dma,
         explained,
         suites,
@@ -38,6 +39,7 @@ pub(super) fn report(json: &mut Writer, report: &Report) {
     json.list("invariants", invariants, invariant);
     json.rare("two_cpus", two_cpus.as_ref());
     json.rare("race", race.as_ref());
+    json.rare("operations", Some(operations).filter(|operations| !operations.is_empty()));
     json.rare("dma", Some(dma).filter(|dma| !dma.is_empty()));
     json.rare("explained", Some(explained).filter(|explained| !explained.is_empty()));
     json.rare("suites", Some(suites).filter(|suites| !suites.is_empty()));
