@@ -30,7 +30,7 @@ use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Outcome, Stop};
 use crate::output;
 use crate::program;
-use crate::run;
+use crate::run::{self, Log};
 use crate::setup::{self, Need};
 use crate::topology::Topology;
 
@@ -150,7 +150,8 @@ fn boot_one(options: &DamageArgs, subjects: &[Subject], number: u64, kernel: &Ke
     let subject = &subjects[rng.usize(..subjects.len())];
     let (boot, how) = subject.damaged(&mut rng);
     let started = Instant::now();
-    let outcome = boot.run(kernel, Some(Duration::from_secs(options.timeout)), options.only.is_some());
+    let log = if options.only.is_some() { Log::Shown } else { Log::Hidden };
+    let outcome = boot.run(kernel, Some(Duration::from_secs(options.timeout)), &log);
     let took = started.elapsed();
     let verdict = match &outcome {
         Ok(outcome) => judge(outcome, &subject.whole),

@@ -7,6 +7,7 @@ use crate::one_boot;
 use crate::outcome::{Kind, Stop};
 use crate::output;
 use crate::report_source::{self, Defaults};
+use crate::run::Log;
 
 /// Runs the command. The verdict of the boot does not decide its exit status: only the explanations are asked for.
 ///
@@ -17,7 +18,7 @@ pub(crate) fn command(options: &ExplainArgs) -> Result<Kind, Stop> {
     let mut boot = options.qemu.clone();
     let word = format!("explain={}", options.devices.join(","));
     boot.append = Some(boot.append.map_or(word.clone(), |words| format!("{words} {word}")));
-    let Some((outcome, _)) = one_boot::run(&boot, false)? else { return Ok(Kind::Pass) };
+    let Some((outcome, _)) = one_boot::run(&boot, &Log::Hidden)? else { return Ok(Kind::Pass) };
     let report = outcome.into_report()?;
     let is_missing = |name: &&String| report.explained.iter().all(|explained| explained.device != **name);
     let missing: Vec<&str> = options.devices.iter().filter(is_missing).map(String::as_str).collect();

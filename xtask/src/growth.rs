@@ -16,7 +16,7 @@ use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};
 use crate::output;
 use crate::program;
-use crate::run;
+use crate::run::{self, Log};
 use crate::setup::{self, Need};
 use crate::topology::Topology;
 
@@ -156,7 +156,7 @@ fn boot_with(functions: usize, options: &GrowthArgs, program: &str, kernel: &Ker
     let fixed = ["-icount", "shift=0,sleep=off", "-device", "virtio-iommu-pci,addr=1"];
     boot.machine.devices = fixed.map(String::from).into_iter().chain(devices(functions)).collect();
     let started = Instant::now();
-    let outcome = boot.run(kernel, Some(Duration::from_secs(options.timeout)), false)?;
+    let outcome = boot.run(kernel, Some(Duration::from_secs(options.timeout)), &Log::Hidden)?;
     let report = &outcome.report;
     if outcome.kind != Kind::Pass {
         return Err(Stop {

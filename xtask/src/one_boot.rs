@@ -17,6 +17,7 @@ use crate::outcome::{Asked, Outcome, Stop};
 use crate::output;
 use crate::program;
 use crate::qemu::{self, Machine, ReportTo, Start};
+use crate::run::Log;
 use crate::setup::{self, Need};
 use crate::topology::{self, Topology};
 
@@ -48,15 +49,15 @@ pub(crate) fn asked(options: &QemuArgs) -> Asked {
 ///
 /// There was no run, or QEMU did not start.
 pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Stop> {
-    run(options, true)
+    run(options, &Log::Shown)
 }
 
-/// What `cargo xtask qemu` does with these options; the log is shown if `shows_log`. None after a dry run.
+/// What `cargo xtask qemu` does with these options. None after a dry run.
 ///
 /// # Errors
 ///
 /// As [`command`].
-pub(crate) fn run(options: &QemuArgs, shows_log: bool) -> Result<Option<(Outcome, Form)>, Stop> {
+pub(crate) fn run(options: &QemuArgs, log: &Log) -> Result<Option<(Outcome, Form)>, Stop> {
     let program = program::qemu(options.common.qemu.as_deref());
     let boot = boot_of(options, &program)?;
     let expectation = Expectation::of_options(options, &boot.start)?;
@@ -84,7 +85,7 @@ pub(crate) fn run(options: &QemuArgs, shows_log: bool) -> Result<Option<(Outcome
     let expectation = expectation
         .map(|one| one.resolve(&boot.start, |types| Capabilities::ask(&program, types), || boot.own_tree()));
     let expectation = expectation.transpose()?;
-    let mut outcome = boot.run(&kernel, deadline, shows_log)?;
+    let mut outcome = boot.run(&kernel, deadline, log)?;
     if let Some(expectation) = expectation {
         expectation.apply(&mut outcome);
     }

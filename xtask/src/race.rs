@@ -8,6 +8,7 @@ use crate::image;
 use crate::outcome::{Outcome, Stop};
 use crate::program;
 use crate::qemu::{Machine, Rounds, Start};
+use crate::run::Log;
 use crate::scenarios::Named;
 use crate::setup::{self, Need};
 
@@ -48,7 +49,7 @@ pub(crate) fn command(options: &RaceArgs) -> Result<Option<Outcome>, Stop> {
         boot.shell_lines(&kernel).iter().for_each(|line| eprintln!("+ {line}"));
     }
     let deadline = Some(Duration::from_secs(options.timeout));
-    boot.run(&kernel, deadline, true).map(Some)
+    boot.run(&kernel, deadline, &Log::Shown).map(Some)
 }
 
 /// What came of the race; of a run that did not get so far, the whole report.

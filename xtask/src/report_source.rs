@@ -8,6 +8,7 @@ use report::Report;
 use crate::cli::{Cli, Command, Common};
 use crate::one_boot;
 use crate::outcome::Stop;
+use crate::run::Log;
 
 /// What holds for a run that does not say otherwise.
 pub(crate) struct Defaults<'a> {
@@ -51,7 +52,7 @@ fn run(asked: &str, defaults: &Defaults) -> Result<Report, Stop> {
     options.common.no_setup |= defaults.common.no_setup;
     options.common.verbose |= defaults.common.verbose;
     options.common.qemu = options.common.qemu.or_else(|| defaults.common.qemu.clone());
-    let ended = one_boot::run(&options, false)?;
+    let ended = one_boot::run(&options, &Log::Hidden)?;
     let (outcome, _) = ended.ok_or_else(|| refuse("there is no report of this"))?;
     outcome.into_report().map_err(|stop| Stop { message: format!("{asked}: {}", stop.message), ..stop })
 }

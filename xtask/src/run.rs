@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write as _};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -41,6 +41,17 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
+/// Where the log of a run goes, beside its last lines in an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// Nowhere.
+    Hidden,
+    /// To standard error while it comes.
+    Shown,
+    /// To this file; what QEMU says is in it too.
+    Kept(PathBuf),
+}
+
 /// What to run, and for how long.
 #[derive(Clone, Debug)]
 pub(crate) struct Run<'a> {
@@ -52,8 +63,8 @@ pub(crate) struct Run<'a> {
     pub(crate) deadline: Option<Duration>,
     /// Whether the exit status must agree with the report. A guest that ends through PSCI cannot choose it.
     pub(crate) status_counts: bool,
-    /// Whether the log is shown while it comes.
-    pub(crate) live: bool,
+    /// Where the log goes.
+    pub(crate) log: &'a Log,
 }
 
 /// A QEMU that does not outlive its run.
@@ -145,6 +156,12 @@ impl Run<'_> {
         }
         drop(sender);
         let mut traces = Traces::default();
+        let mut kept = match self.log {
+            Log::Kept(path) => {
+                Some(BufWriter::new(fs::File::create(path).map_err(|error| unwritten(path, &error))?))
+            }
+            Log::Hidden | Log::Shown => None,
+        };
         loop {
             if interrupted() {
                 return Err(Stop::unable("interrupted"));
@@ -154,7 +171,12 @@ impl Run<'_> {
                 return Ok((End::Deadline(started.elapsed()), traces));
             }
             match lines.recv_timeout(left.unwrap_or(INTERRUPT_CHECK).min(INTERRUPT_CHECK)) {
-                Ok((source, line)) => traces.add(source, line, self.live),
+                Ok((source, line)) => {
+                    if let (Log::Kept(path), Some(file)) = (self.log, &mut kept) {
+                        writeln!(file, "{line}").map_err(|error| unwritten(path, &error))?;
+                    }
+                    traces.add(source, line, *self.log == Log::Shown);
+                }
                 Err(RecvTimeoutError::Timeout) => (),
                 // Both its outputs are closed: QEMU is at its end.
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -223,6 +245,11 @@ impl Run<'_> {
             asked: None,
         })
     }
+}
+
+/// A log that cannot be kept.
+fn unwritten(path: &Path, error: &io::Error) -> Stop {
+    Stop::unable(format!("cannot write {}: {error}", path.display()))
 }
 
 impl Traces {

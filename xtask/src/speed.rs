@@ -20,6 +20,7 @@ use crate::image::{self, Binary, Kernel};
 use crate::outcome::{Kind, Stop};
 use crate::output;
 use crate::program;
+use crate::run::Log;
 use crate::setup::{self, Need};
 use crate::topology::Topology;
 
@@ -80,7 +81,7 @@ pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
     let routes = ROUTES.map(boot_by);
     for route in &routes {
         // Times of a kernel that fails say nothing. This also fills the host's caches.
-        let first = route.run(&kernel, Some(deadline), false)?;
+        let first = route.run(&kernel, Some(deadline), &Log::Hidden)?;
         if first.kind != Kind::Pass {
             return Err(Stop { kind: first.kind, message: first.report.to_string() });
         }

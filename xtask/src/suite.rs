@@ -1,17 +1,14 @@
 //! `cargo xtask test`: every check in one list, each with a name, a verdict and, if it failed, the
 //! exact command and what differs.
 
-use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
-
-use crate::cli::TestArgs;
+use crate::case::Case;
+use crate::cli::{Common, TestArgs};
 use crate::image;
 use crate::outcome::{Kind, Stop};
-use crate::output;
 use crate::paths::Paths;
-use crate::run;
 use crate::setup;
 use crate::topology::{self, Topology};
 
@@ -19,12 +16,14 @@ mod boots;
 mod checked;
 mod host;
 mod selection;
+mod session;
 mod special;
 
 use boots::Boots;
 use checked::{Checked, Layer, Verdict};
-use host::HOST_CHECKS;
-use selection::{is_wanted, list, of_malformed, wanted};
+use host::{HOST_CHECKS, HostCheck};
+use selection::{Selection, list, of_malformed, wanted};
+use session::Session;
 use special::{SPECIAL_CHECKS, SpecialCheck};
 
 /// Runs what was asked for; the kind says how it went as a whole.
@@ -34,95 +33,90 @@ use special::{SPECIAL_CHECKS, SpecialCheck};
 /// Something that the checks need is not there, or no test has a name that was asked for.
 pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
     let paths = Paths::read()?;
-    let (cases, malformed) = wanted(Topology::all(&topology::directory())?, options, &paths);
-    let with_host = options.filters.is_empty() && !options.boot_only;
+    let selection = Selection::of(options)?;
+    let (cases, malformed) = wanted(Topology::all(&topology::directory())?, &selection, &paths);
     let special: Vec<&SpecialCheck> =
-        SPECIAL_CHECKS.iter().filter(|check| is_wanted(options, check.name)).collect();
+        SPECIAL_CHECKS.iter().filter(|check| selection.has_check(check.name)).collect();
+    let host: Vec<&HostCheck> =
+        HOST_CHECKS.iter().filter(|check| selection.has_host_check(check.name)).collect();
     let with_boots = !cases.is_empty() || !special.is_empty();
-    if !with_boots && malformed.is_empty() && !with_host && !options.host_only {
-        return Err(Stop::usage("no boot test has such a name; --list shows all"));
+    if !with_boots && malformed.is_empty() && host.is_empty() {
+        return Err(Stop::usage("no test is left to run; --list shows all"));
     }
     if options.list {
-        list(if with_host { &HOST_CHECKS } else { &[] }, &cases, &malformed);
+        list(&host, &cases, &malformed);
         for check in special {
             println!("boot {}: {}", check.name, check.about);
         }
         return Ok(Kind::Pass);
     }
+    let qemus: Vec<Option<&Path>> = match &options.qemu[..] {
+        [] => vec![None],
+        named => named.iter().map(|path| Some(path.as_path())).collect(),
+    };
     let needs_firmware = cases.iter().any(|case| case.firmware.is_uefi());
     let needs = if options.host_only { 2 } else { 3 + usize::from(needs_firmware) };
-    setup::provide(&setup::EVERYTHING[..needs], &options.common)?;
-    let only_json = output::is_only_json(options.json.as_deref());
-    let say = |text: &str| if only_json { eprintln!("{text}") } else { println!("{text}") };
-
-    let mut results = Vec::new();
-    for check in HOST_CHECKS.iter().filter(|_| with_host) {
-        let checked = check.run()?;
-        say(&checked.text());
-        results.push(checked);
+    for qemu in &qemus {
+        setup::provide(&setup::EVERYTHING[..needs], &options.common(*qemu))?;
+    }
+    let boots = cases.len() + special.len();
+    let mut session = Session::new(options, host.len() + malformed.len() + qemus.len() * boots);
+    for check in host {
+        if session.is_over() {
+            break;
+        }
+        session.keep(check.run()?);
     }
     for checked in malformed.into_iter().map(of_malformed) {
-        say(&checked.text());
-        results.push(checked);
+        session.keep(checked);
     }
-    let mut qemu = None;
-    if !cases.is_empty() {
-        let boots = Boots::ask(options, &cases, paths)?;
-        say(&format!("QEMU {}", boots.version()));
-        let mut keep = |checked: Checked| {
-            say(&checked.text());
-            results.push(checked);
-        };
-        let mut ready = Vec::new();
-        for case in cases {
-            match boots.lacks(&case) {
-                Some(reason) => keep(Checked::skipped(case.id, reason)),
-                None => match boots.ready(case) {
-                    Ok(boot) => ready.push(boot),
-                    Err(checked) => keep(checked),
-                },
+    let mut versions = Vec::new();
+    for qemu in qemus.iter().filter(|_| with_boots) {
+        if session.is_over() {
+            break;
+        }
+        let common = options.common(*qemu);
+        let boots = Boots::ask(options, &common, &cases, &paths)?;
+        session.on_qemu(boots.version(), qemus.len() > 1);
+        versions.push(boots.version().to_owned());
+        boot_cases(&boots, &cases, &common, &mut session);
+        for check in &special {
+            if session.is_over() {
+                break;
             }
-        }
-        let started = Instant::now();
-        let binaries = ready.iter().map(|ready| ready.boot.start.binary()).collect();
-        match image::build_all(&binaries, options.common.verbose) {
-            Ok(kernels) => boots.boot_all(&ready, &kernels, keep),
-            Err(error) => keep(Checked {
-                name: "image".into(),
-                layer: Layer::Boot,
-                took: started.elapsed(),
-                command: image::command_line(&binaries),
-                verdict: Verdict::Failed(vec![format!("{error:#}, so that nothing could be booted")]),
-            }),
-        }
-        qemu = Some(boots.version().to_owned());
-    }
-    for check in special.iter().take_while(|_| !run::interrupted()) {
-        let checked = check.run(options);
-        say(&checked.text());
-        results.push(checked);
-    }
-    if run::interrupted() {
-        return Err(Stop::unable("interrupted"));
-    }
-    let counts = checked::Counts::of(&results);
-    if counts.passed + counts.failed == 0 {
-        return Err(Stop::unable(format!("nothing was left to run{}", counts.reasons_text())));
-    }
-    let kind = if counts.failed == 0 { Kind::Pass } else { Kind::Fail };
-    if let Some(file) = &options.junit {
-        checked::write_junit(file, &results)?;
-    }
-    if let Some(file) = &options.json {
-        let text = checked::summary(&results, qemu.as_deref(), kind).to_string();
-        if only_json {
-            println!("{text}");
-        } else {
-            fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
+            session.keep(check.run(options, &common));
         }
     }
-    say(&counts.text());
-    Ok(kind)
+    session.end(options, &versions)
+}
+
+/// Boots the cases that this QEMU can make.
+fn boot_cases(boots: &Boots, cases: &[Case], common: &Common, session: &mut Session) {
+    let mut ready = Vec::new();
+    for case in cases {
+        match boots.lacks(case) {
+            Some(reason) => session.keep(Checked::skipped(case.id.clone(), reason)),
+            None => match boots.ready(case.clone()) {
+                Ok(boot) => ready.push(boot),
+                Err(checked) => session.keep(checked),
+            },
+        }
+    }
+    if ready.is_empty() {
+        return;
+    }
+    let started = Instant::now();
+    let binaries = ready.iter().map(|ready| ready.boot.start.binary()).collect();
+    match image::build_all(&binaries, common.verbose) {
+        Ok(kernels) => boots.boot_all(&ready, &kernels, session),
+        Err(error) => session.keep(Checked {
+            name: "image".into(),
+            layer: Layer::Boot,
+            took: started.elapsed(),
+            command: image::command_line(&binaries),
+            verdict: Verdict::Failed(vec![format!("{error:#}, so that nothing could be booted")]),
+        }),
+    }
 }
 
 #[cfg(test)]

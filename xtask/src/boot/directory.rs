@@ -13,7 +13,7 @@ use super::{Boot, PATCHED_IMAGE, Tree};
 use crate::image::{self, Kernel};
 use crate::outcome::{Outcome, Stop};
 use crate::qemu::{self, REPORT_FILE, ReportTo, SCENARIO_FILE, TREE_FILE};
-use crate::run::Run;
+use crate::run::{Log, Run};
 use crate::{test_disk, tree_edit};
 
 impl Boot {
@@ -26,9 +26,9 @@ impl Boot {
         &self,
         kernel: &Kernel,
         deadline: Option<Duration>,
-        live: bool,
+        log: &Log,
     ) -> Result<Outcome, Stop> {
-        self.with_run(kernel, deadline, live, |run| {
+        self.with_run(kernel, deadline, log, |run| {
             let mut outcome = run.outcome()?;
             test_disk::check(run.directory, self.machine.test_disks(), &mut outcome)?;
             Ok(outcome)
@@ -41,14 +41,14 @@ impl Boot {
     ///
     /// As [`Run::time`].
     pub(crate) fn time(&self, kernel: &Kernel, deadline: Duration) -> Result<Duration, Stop> {
-        self.with_run(kernel, Some(deadline), false, |run| run.time())
+        self.with_run(kernel, Some(deadline), &Log::Hidden, |run| run.time())
     }
 
     fn with_run<T>(
         &self,
         kernel: &Kernel,
         deadline: Option<Duration>,
-        live: bool,
+        log: &Log,
         go: impl FnOnce(&Run<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         let directory = self.prepare()?;
@@ -65,7 +65,7 @@ impl Boot {
             directory: directory.path(),
             deadline,
             status_counts: self.start.console == Console::Semihosting,
-            live,
+            log,
         };
         go(&run)
     }

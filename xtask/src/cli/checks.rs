@@ -1,6 +1,6 @@
 //! Options of the commands that boot many times.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use report::Firmware;
@@ -10,11 +10,27 @@ use crate::choices;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TestArgs {
-    #[command(flatten)]
-    pub(crate) common: Common,
+    /// QEMU to run; may be repeated, every boot then runs on each of them [default: qemu-system-aarch64 in PATH].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) qemu: Vec<PathBuf>,
+    /// Installs nothing; if something is missing, prints the install command and stops.
+    #[arg(long)]
+    pub(crate) no_setup: bool,
+    /// Prints every command before it runs.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
     /// Runs only the boot tests whose names contain one of these words [default: every check].
     #[arg(value_name = "FILTER")]
     pub(crate) filters: Vec<String>,
+    /// Runs only boots with this source of the machine description; may be repeated [default: all].
+    #[arg(long, value_name = "WHERE", value_parser = choices::parser::<Firmware>())]
+    pub(crate) firmware: Vec<Firmware>,
+    /// Runs only boots on this probe path; may be repeated [default: all].
+    #[arg(long, value_name = "PATH", value_parser = choices::parser::<probe::Path>())]
+    pub(crate) path: Vec<probe::Path>,
+    /// Runs only the tests that failed in the last run.
+    #[arg(long, conflicts_with_all = ["filters", "host_only"])]
+    pub(crate) failed: bool,
     /// Prints the names of the tests and runs none.
     #[arg(long)]
     pub(crate) list: bool,
@@ -24,18 +40,37 @@ pub(crate) struct TestArgs {
     /// Runs only the tests that do not need QEMU.
     #[arg(long, conflicts_with_all = ["boot_only", "filters"])]
     pub(crate) host_only: bool,
+    /// Stops after the first failure.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Number of boots at the same time [default: number of CPUs].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
     /// Results as JSON, in FILE or as the only thing on standard output [default: text only].
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
     /// Results as a JUnit report [default: none].
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Results as KTAP [default: none].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ktap: Option<PathBuf>,
     /// Keeps the report of every boot as DIR/NAME.json; the directory is created [default: none].
     #[arg(long, value_name = "DIR")]
     pub(crate) reports: Option<PathBuf>,
+    /// Keeps the console log of every boot as DIR/NAME.log; the directory is created [default: target/test-logs].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) logs: Option<PathBuf>,
     /// Stops a boot that takes longer.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
+}
+
+impl TestArgs {
+    /// What it has in common with other commands, for one of its QEMUs.
+    pub(crate) fn common(&self, qemu: Option<&Path>) -> Common {
+        Common { qemu: qemu.map(Path::to_owned), no_setup: self.no_setup, verbose: self.verbose }
+    }
 }
 
 #[derive(Clone, Debug, Args)]

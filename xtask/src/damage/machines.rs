@@ -12,6 +12,7 @@ use super::{qtest, tree};
 use crate::boot::{Boot, Tree};
 use crate::image::Kernel;
 use crate::outcome::{Outcome, Stop};
+use crate::run::Log;
 use crate::topology::Topology;
 
 /// Topologies that are damaged if nobody names others: an IOMMU on PCI, on virtio-mmio, both, and an SMMUv3; root buses,
@@ -79,7 +80,7 @@ impl Subject {
         let name = format!("{}@{}", topology.name, firmware.word());
         let whole = Outcome::without_report(crate::outcome::Kind::Error, String::new());
         let mut this = Self { name, firmware, boot, original, whole };
-        this.whole = this.undamaged().run(kernel, Some(deadline), false)?;
+        this.whole = this.undamaged().run(kernel, Some(deadline), &Log::Hidden)?;
         Ok(this)
     }
 

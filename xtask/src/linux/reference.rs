@@ -15,6 +15,7 @@ use crate::boot::Boot;
 use crate::choices;
 use crate::image::{Binary, Kernel};
 use crate::paths::Paths;
+use crate::run::Log;
 
 /// How long our kernel may take; it takes less than a second, with firmware some.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -75,7 +76,7 @@ impl References<'_> {
         (boot.start.firmware, boot.start.path) = (subject.firmware, path);
         let kernel = &self.kernels[&boot.start.binary()];
         let outcome =
-            boot.run(kernel, Some(DEADLINE), false).map_err(|stop| anyhow::anyhow!(stop.message))?;
+            boot.run(kernel, Some(DEADLINE), &Log::Hidden).map_err(|stop| anyhow::anyhow!(stop.message))?;
         let report = &outcome.report;
         if report.devices.is_empty() {
             bail!("{}", report.error.as_deref().unwrap_or("there are no devices in the report"));

@@ -15,7 +15,7 @@ fn run(script: &str, status_counts: bool, deadline: Duration) -> Result<Outcome,
         directory: directory.path(),
         deadline: Some(deadline),
         status_counts,
-        live: false,
+        log: &Log::Hidden,
     };
     run.outcome()
 }
@@ -140,8 +140,13 @@ fn a_qemu_that_refuses_its_arguments_could_not_run() {
 #[test]
 fn a_qemu_that_is_not_there_could_not_run() {
     let words = ["/no/such/qemu".to_owned()];
-    let run =
-        Run { words: &words, directory: Path::new("/"), deadline: None, status_counts: true, live: false };
+    let run = Run {
+        words: &words,
+        directory: Path::new("/"),
+        deadline: None,
+        status_counts: true,
+        log: &Log::Hidden,
+    };
     assert_eq!(run.outcome().unwrap_err().kind, Kind::Unable);
 }
 
@@ -180,7 +185,7 @@ fn the_program_runs_in_the_run_directory() {
         directory: directory.path(),
         deadline: Some(LONG),
         status_counts: true,
-        live: false,
+        log: &Log::Hidden,
     };
     assert_eq!(run.outcome().unwrap().kind, Kind::Pass);
     assert!(directory.path().join(REPORT_FILE).is_file());

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::boot::Boot;
 use crate::image::Kernel;
 use crate::outcome::{Kind, Outcome, Stop};
+use crate::run::Log;
 
 /// The work of one boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -40,7 +41,7 @@ impl Work {
         let with = |arguments: &[&str]| {
             let mut boot = boot.clone();
             boot.machine.devices.extend(arguments.iter().map(|&argument| argument.to_owned()));
-            passed(boot.run(kernel, Some(deadline), false)?)
+            passed(boot.run(kernel, Some(deadline), &Log::Hidden)?)
         };
         with(&["-d", "in_asm,nochain", "-D", &name])?;
         let log = File::open(&log).with_context(|| format!("QEMU wrote no log to {name}"))?;

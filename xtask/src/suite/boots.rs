@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,22 +12,21 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::checked::{Checked, Layer, Verdict};
+use super::session::Session;
 use crate::boot::Boot;
 use crate::capabilities::Capabilities;
 use crate::case::Case;
-use crate::cli::TestArgs;
+use crate::cli::{Common, TestArgs};
 use crate::expect::Expect;
 use crate::image::{Binary, Kernel};
 use crate::judge;
 use crate::outcome::Kind;
+use crate::output;
 use crate::paths::Paths;
 use crate::program;
 use crate::requirement::Requirement;
-use crate::run;
+use crate::run::{self, Log};
 use crate::when::When;
-
-/// Boots at a time. More make each one slower, and a deadline is in wall-clock time.
-pub(super) const AT_A_TIME: usize = 2;
 
 /// The binaries that the boots of a run need.
 pub(super) type Kernels = BTreeMap<Binary, Kernel>;
@@ -48,6 +47,10 @@ pub(super) struct Boots {
     deadline: Duration,
     /// Where every report is kept.
     reports: Option<PathBuf>,
+    /// Where every log is kept.
+    logs: PathBuf,
+    /// Boots at a time.
+    jobs: usize,
 }
 
 impl Boots {
@@ -56,20 +59,33 @@ impl Boots {
     /// # Errors
     ///
     /// QEMU does not answer, or a file or directory of the suite cannot be used.
-    pub(super) fn ask(options: &TestArgs, cases: &[Case], paths: Paths) -> anyhow::Result<Self> {
-        let program = program::qemu(options.common.qemu.as_deref());
+    pub(super) fn ask(
+        options: &TestArgs,
+        common: &Common,
+        cases: &[Case],
+        paths: &Paths,
+    ) -> anyhow::Result<Self> {
+        let program = program::qemu(common.qemu.as_deref());
         let changes = When::of_all()?;
         let of_changes = changes.iter().chain(cases.iter().flat_map(|case| &case.topology.when));
         let stated: Vec<&Requirement> = of_changes.flat_map(When::requirements).collect();
         let needed: Vec<Requirement> = cases.iter().flat_map(|case| case.topology.requirements()).collect();
         let types = stated.into_iter().chain(&needed).filter_map(Requirement::type_name);
         let qemu = Capabilities::ask(&program, &types.collect::<BTreeSet<_>>())?;
-        if let Some(directory) = &options.reports {
+        // Several QEMUs run the same boots.
+        let of_qemu = |directory: PathBuf| match options.qemu.len() {
+            0 | 1 => directory,
+            _ => directory.join(qemu.version()),
+        };
+        let reports = options.reports.clone().map(of_qemu);
+        let usual = || output::workspace().join("target/test-logs");
+        let logs = of_qemu(options.logs.clone().unwrap_or_else(usual));
+        for directory in reports.iter().chain([&logs]) {
             fs::create_dir_all(directory)
                 .with_context(|| format!("cannot create {}", directory.display()))?;
         }
-        let (deadline, reports) = (Duration::from_secs(options.timeout), options.reports.clone());
-        Ok(Self { program, qemu, changes, paths, deadline, reports })
+        let (deadline, jobs) = (Duration::from_secs(options.timeout), jobs(options));
+        Ok(Self { program, changes, paths: paths.clone(), deadline, reports, logs, jobs, qemu })
     }
 
     /// The version of QEMU.
@@ -82,21 +98,21 @@ impl Boots {
         case.topology.requirements().iter().find_map(|requirement| self.qemu.lacks(requirement))
     }
 
-    /// Does every boot, some at a time, and hands over each result as it comes.
-    pub(super) fn boot_all(&self, boots: &[Ready], kernels: &Kernels, mut done: impl FnMut(Checked)) {
+    /// Does every boot, some at a time, as long as the session goes on.
+    pub(super) fn boot_all(&self, boots: &[Ready], kernels: &Kernels, session: &mut Session) {
         let (alone, together): (Vec<_>, Vec<_>) = boots.iter().partition(|ready| ready.case.topology.alone);
-        self.boot_at_a_time(AT_A_TIME, &together, kernels, &mut done);
-        self.boot_at_a_time(1, &alone, kernels, &mut done);
+        self.boot_at_a_time(self.jobs, &together, kernels, session);
+        self.boot_at_a_time(1, &alone, kernels, session);
     }
 
-    fn boot_at_a_time(
-        &self,
-        at_a_time: usize,
-        boots: &[&Ready],
-        kernels: &Kernels,
-        done: &mut impl FnMut(Checked),
-    ) {
+    /// Where the log of a boot goes.
+    fn log_of(&self, id: &str) -> Log {
+        Log::Kept(self.logs.join(file_name(id, "log")))
+    }
+
+    fn boot_at_a_time(&self, at_a_time: usize, boots: &[&Ready], kernels: &Kernels, session: &mut Session) {
         let next = AtomicUsize::new(0);
+        let is_over = AtomicBool::new(session.is_over());
         let (sender, results) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..at_a_time {
@@ -104,14 +120,18 @@ impl Boots {
                 scope.spawn(|| {
                     let sender = sender;
                     while let Some(ready) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if run::interrupted() || sender.send(self.boot_one(ready, kernels)).is_err() {
+                        let is_over = is_over.load(Ordering::Relaxed) || run::interrupted();
+                        if is_over || sender.send(self.boot_one(ready, kernels)).is_err() {
                             break;
                         }
                     }
                 });
             }
             drop(sender);
-            results.iter().for_each(done);
+            for checked in results {
+                session.keep(checked);
+                is_over.store(session.is_over(), Ordering::Relaxed);
+            }
         });
     }
 
@@ -162,10 +182,10 @@ impl Boots {
         let (expect, reasons) = self.expected(case, boot).map_err(|error| format!("{error:#}"))?;
         let answers = case.answers(&expect, &self.paths).map_err(|error| format!("{error:#}"))?;
         let deadline = case.topology.timeout.map_or(self.deadline, Duration::from_secs);
-        let outcome = boot.run(kernel, Some(deadline), false);
+        let outcome = boot.run(kernel, Some(deadline), &self.log_of(&case.id));
         let outcome = outcome.map_err(|stop| format!("{}: {}", stop.kind.word(), stop.message))?;
         if let Some(directory) = &self.reports {
-            let file = directory.join(format!("{}.json", case.id));
+            let file = directory.join(file_name(&case.id, "json"));
             let written =
                 outcome.to_json().map_err(io::Error::from).and_then(|text| fs::write(&file, text + "\n"));
             written.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
@@ -180,10 +200,24 @@ impl Boots {
             found.push(format!("order: expected {expected}, is {is}"));
         }
         if !found.is_empty() {
+            if let Log::Kept(file) = self.log_of(&case.id) {
+                found.push(format!("the log is in {}", file.display()));
+            }
             found.extend(reasons.iter().map(|why| format!("the expectation is that for this QEMU: {why}")));
         }
         Ok(found)
     }
+}
+
+/// Boots at a time. More than there are CPUs make each one slower, and a deadline is in wall-clock time.
+pub(super) fn jobs(options: &TestArgs) -> usize {
+    let cpus = || thread::available_parallelism().map_or(1, usize::from);
+    options.jobs.map_or_else(cpus, usize::from)
+}
+
+/// A name of a boot as a name of a file: some have an order in them, with characters that a file name cannot have.
+fn file_name(id: &str, extension: &str) -> String {
+    format!("{}.{extension}", id.replace('/', "_"))
 }
 
 /// What differs if the kernel ran otherwise than meant; a run without a report does not say.

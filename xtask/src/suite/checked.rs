@@ -62,6 +62,11 @@ impl Checked {
         Self { name, layer, took, command, verdict: Verdict::Skipped(reason) }
     }
 
+    /// The name without that of a QEMU.
+    pub(super) fn base_name(&self) -> &str {
+        self.name.split_once(" (QEMU ").map_or(&self.name, |(name, _)| name)
+    }
+
     /// What people see.
     pub(super) fn text(&self) -> String {
         let (layer, name, seconds) = (self.layer.word(), &self.name, self.took.as_secs_f32());
@@ -155,19 +160,43 @@ impl Counts {
 }
 
 /// Results for scripts.
-pub(super) fn summary(results: &[Checked], qemu: Option<&str>, kind: Kind) -> Value {
+pub(super) fn summary(results: &[Checked], qemus: &[String], kind: Kind) -> Value {
     let counts = Counts::of(results);
     json!({
         "schema": "iogroups-test/1",
         "result": kind.word(),
         "exit_status": kind.exit_status(),
-        "qemu": qemu,
+        "qemu": qemus.first(),
+        "qemus": qemus,
         "passed": counts.passed,
         "failed": counts.failed,
         "skipped": counts.skipped.values().sum::<usize>(),
         "skipped_reasons": counts.skipped,
         "tests": results.iter().map(Checked::to_json).collect::<Vec<_>>(),
     })
+}
+
+/// Results in the format of Linux's test harnesses (Documentation/dev-tools/ktap.rst, version 1).
+pub(super) fn ktap(results: &[Checked]) -> String {
+    let mut text = format!("KTAP version 1\n1..{}\n", results.len());
+    for (number, checked) in (1..).zip(results) {
+        // A hash begins a directive.
+        let name = format!("{} {}", checked.layer.word(), checked.name).replace('#', "_");
+        // Writing to a text does not fail.
+        let _ = match &checked.verdict {
+            Verdict::Passed => writeln!(text, "ok {number} {name}"),
+            Verdict::Skipped(reason) => {
+                writeln!(text, "ok {number} {name} # SKIP {}", reason.replace('\n', " "))
+            }
+            Verdict::Failed(differences) => {
+                for line in differences.iter().chain([&checked.command]).flat_map(|text| text.lines()) {
+                    let _ = writeln!(text, "# {line}");
+                }
+                writeln!(text, "not ok {number} {name}")
+            }
+        };
+    }
+    text
 }
 
 /// Results for continuous integration.

@@ -4,32 +4,77 @@ use std::time::Duration;
 
 use super::checked::{Checked, Layer, Verdict};
 use super::host::HostCheck;
+use super::session::failed_last_time;
 use crate::case::{Case, cases};
 use crate::cli::TestArgs;
+use crate::outcome::Stop;
 use crate::output;
 use crate::paths::Paths;
 use crate::topology::{Malformed, Topology};
 
-/// Whether the options ask for the boot of this name.
-pub(super) fn is_wanted(options: &TestArgs, name: &str) -> bool {
-    !options.host_only
-        && (options.filters.is_empty() || options.filters.iter().any(|word| name.contains(word)))
+/// Which checks are to run.
+pub(super) struct Selection<'a> {
+    options: &'a TestArgs,
+    /// Only checks with these names; all, if none.
+    failed: Option<Vec<String>>,
 }
 
-/// The boots that the options ask for, and the files that are malformed.
+impl<'a> Selection<'a> {
+    /// What the options select.
+    ///
+    /// # Errors
+    ///
+    /// They select what failed the last time, and nothing did.
+    pub(super) fn of(options: &'a TestArgs) -> Result<Self, Stop> {
+        let failed = options.failed.then(failed_last_time).transpose()?;
+        Ok(Self { options, failed })
+    }
+
+    /// Whether a check that is no boot of a topology runs. It has neither a route nor a path.
+    pub(super) fn has_check(&self, name: &str) -> bool {
+        let TestArgs { firmware, path, .. } = self.options;
+        self.has_boot_named(name) && firmware.is_empty() && path.is_empty()
+    }
+
+    /// Whether a check of the host runs.
+    pub(super) fn has_host_check(&self, name: &str) -> bool {
+        let TestArgs { filters, boot_only, firmware, path, .. } = self.options;
+        match &self.failed {
+            Some(failed) => !boot_only && failed.iter().any(|one| one == name),
+            None => filters.is_empty() && !boot_only && firmware.is_empty() && path.is_empty(),
+        }
+    }
+
+    fn has_case(&self, case: &Case) -> bool {
+        let TestArgs { firmware, path, .. } = self.options;
+        self.has_boot_named(&case.id)
+            && (firmware.is_empty() || firmware.contains(&case.firmware))
+            && (path.is_empty() || path.contains(&case.path))
+    }
+
+    fn has_boot_named(&self, name: &str) -> bool {
+        let TestArgs { filters, host_only, .. } = self.options;
+        let is_named = match &self.failed {
+            Some(failed) => failed.iter().any(|one| one == name),
+            None => filters.is_empty() || filters.iter().any(|word| name.contains(word)),
+        };
+        is_named && !host_only
+    }
+}
+
+/// The boots that are selected, and the files that are malformed.
 pub(super) fn wanted(
     all: Vec<Result<Topology, Malformed>>,
-    options: &TestArgs,
+    selection: &Selection<'_>,
     paths: &Paths,
 ) -> (Vec<Case>, Vec<Malformed>) {
-    let is_wanted = |name: &str| is_wanted(options, name);
     let (mut wanted, mut malformed) = (Vec::new(), Vec::new());
     for one in all {
         match one {
             Ok(topology) => {
-                wanted.extend(cases(topology, paths).into_iter().filter(|case| is_wanted(&case.id)));
+                wanted.extend(cases(topology, paths).into_iter().filter(|case| selection.has_case(case)));
             }
-            Err(error) if is_wanted(&error.name) => malformed.push(error),
+            Err(error) if selection.has_check(&error.name) => malformed.push(error),
             _ => (),
         }
     }
@@ -48,7 +93,7 @@ pub(super) fn of_malformed(malformed: Malformed) -> Checked {
 }
 
 /// Prints a line for each check.
-pub(super) fn list(checks: &[HostCheck], cases: &[Case], malformed: &[Malformed]) {
+pub(super) fn list(checks: &[&HostCheck], cases: &[Case], malformed: &[Malformed]) {
     for check in checks {
         println!("host {}: cargo {}", check.name, output::shell_line(check.arguments));
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::cli::{DamageArgs, TestArgs};
+use crate::cli::{Common, DamageArgs, TestArgs};
 use crate::damage;
 use crate::draw;
 use crate::explain;
@@ -13,7 +13,7 @@ use crate::program;
 use crate::report_source::Defaults;
 use crate::speed::budget;
 
-use super::boots::AT_A_TIME;
+use super::boots::jobs;
 use super::checked::{Checked, Layer, Verdict};
 
 /// One such check.
@@ -24,7 +24,7 @@ pub(super) struct SpecialCheck {
     pub(super) about: &'static str,
     /// The command that repeats it.
     command: &'static str,
-    verdict: fn(&TestArgs) -> Result<Verdict, Stop>,
+    verdict: fn(&TestArgs, &Common) -> Result<Verdict, Stop>,
 }
 
 /// All of them, in the order in which they run.
@@ -67,9 +67,9 @@ const DRAWN: &str = "switch";
 
 impl SpecialCheck {
     /// Runs the check.
-    pub(super) fn run(&self, options: &TestArgs) -> Checked {
+    pub(super) fn run(&self, options: &TestArgs, common: &Common) -> Checked {
         let started = Instant::now();
-        let verdict = (self.verdict)(options)
+        let verdict = (self.verdict)(options, common)
             .unwrap_or_else(|stop| Verdict::Failed(vec![format!("{}: {}", stop.kind.word(), stop.message)]));
         Checked {
             name: self.name.into(),
@@ -81,44 +81,44 @@ impl SpecialCheck {
     }
 }
 
-fn boot_damaged(options: &TestArgs) -> Result<Verdict, Stop> {
+fn boot_damaged(options: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
     let damage = DamageArgs {
-        common: options.common.clone(),
+        common: common.clone(),
         seed: 1,
         boots: DAMAGED_BOOTS,
         only: None,
         topology: Vec::new(),
         firmware: Vec::new(),
-        jobs: AT_A_TIME as u16,
+        jobs: jobs(options).try_into().unwrap_or(u16::MAX),
         json: None,
         timeout: options.timeout,
     };
-    let kernel = image::build(Binary::Main, options.common.verbose)?;
+    let kernel = image::build(Binary::Main, common.verbose)?;
     Ok(Verdict::of(damage::check(&damage, &kernel)?))
 }
 
-fn compare_with_budget(options: &TestArgs) -> Result<Verdict, Stop> {
-    let program = program::qemu(options.common.qemu.as_deref());
+fn compare_with_budget(options: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
+    let program = program::qemu(common.qemu.as_deref());
     let deadline = Duration::from_secs(options.timeout);
-    let kernel = image::build(Binary::Main, options.common.verbose)?;
+    let kernel = image::build(Binary::Main, common.verbose)?;
     Ok(match budget::check(&program, &kernel, deadline)? {
         budget::Checked::Compared(over) => Verdict::of(over),
         budget::Checked::Skipped(reason) => Verdict::Skipped(reason),
     })
 }
 
-fn compare_explanations(options: &TestArgs) -> Result<Verdict, Stop> {
+fn compare_explanations(_: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
     let mut found = Vec::new();
     for topology in EXPLAINED {
-        let contradictions = explain::check(&Defaults { common: &options.common, topology })?;
+        let contradictions = explain::check(&Defaults { common, topology })?;
         found.extend(contradictions.into_iter().map(|what| format!("{topology}: {what}")));
     }
     Ok(Verdict::of(found))
 }
 
-fn compare_picture(options: &TestArgs) -> Result<Verdict, Stop> {
+fn compare_picture(_: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
     let file = crate::output::workspace().join("xtask/pictures").join(DRAWN).with_extension("svg");
-    let drawn = draw::of("", &Defaults { common: &options.common, topology: DRAWN }, draw::Format::Svg)?;
+    let drawn = draw::of("", &Defaults { common, topology: DRAWN }, draw::Format::Svg)?;
     let kept = fs::read_to_string(&file).unwrap_or_default();
     let differs = format!("{} is not what a boot gives now", file.display());
     Ok(Verdict::of(if kept == drawn { Vec::new() } else { vec![differs] }))

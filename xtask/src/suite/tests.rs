@@ -1,3 +1,4 @@
+use std::fs;
 use std::time::Duration;
 
 use super::boots::run_difference;
@@ -35,7 +36,7 @@ fn the_summary_counts_each_kind_and_each_reason() {
         checked::Counts::of(&results).text(),
         "1 skipped: no a\n2 skipped: no b\n2 passed, 1 failed, 3 skipped"
     );
-    let summary = checked::summary(&results, Some("9.1.0"), Kind::Fail);
+    let summary = checked::summary(&results, &["9.1.0".to_owned()], Kind::Fail);
     assert_eq!(summary["qemu"], "9.1.0");
     assert_eq!(summary["skipped"], 3);
     assert_eq!(summary["skipped_reasons"]["no b"], 2);
@@ -79,7 +80,7 @@ fn a_malformed_topology_is_one_failed_test_and_the_others_go_on() {
         vec![good("alpha"), Err(bad), good("beta")]
     };
     let paths = Paths::read().unwrap();
-    let wanted = |all, options: &TestArgs| wanted(all, options, &paths);
+    let wanted = |all, options: &TestArgs| wanted(all, &Selection::of(options).unwrap(), &paths);
     let (topologies, malformed) = wanted(found(), &options("xtask test"));
     assert_eq!((topologies.len(), malformed.len()), (2, 1));
     let (topologies, malformed) = wanted(found(), &options("xtask test alpha"));
@@ -89,4 +90,48 @@ fn a_malformed_topology_is_one_failed_test_and_the_others_go_on() {
     assert!(
         checked.verdict != Verdict::Passed && checked.text().contains("broken.toml is malformed: line 2")
     );
+}
+
+#[test]
+fn boots_are_selected_by_name_route_and_path() {
+    use clap::Parser as _;
+    let paths = Paths::read().unwrap();
+    let named = |line: &str| {
+        let crate::cli::Command::Test(options) = crate::cli::Cli::parse_from(line.split(' ')).command else {
+            panic!("it is a test")
+        };
+        let all = vec![Topology::find("switch").map_err(|_| unreachable!())];
+        let selection = Selection::of(&options).unwrap();
+        let cases = wanted(all, &selection, &paths).0;
+        (cases, selection.has_check("budget"), selection.has_host_check("tests"))
+    };
+    let (all, with_check, with_host) = named("xtask test");
+    assert!(with_check && with_host && all.len() > 4);
+    let (by_tables, with_check, with_host) = named("xtask test --firmware acpi --path legacy");
+    assert!(!by_tables.is_empty() && !with_check && !with_host);
+    assert!(by_tables.iter().all(|case| case.id.ends_with("@legacy-acpi")));
+    let (several, ..) = named("xtask test --firmware acpi --firmware uefi-acpi");
+    assert!(several.len() > by_tables.len() && several.iter().all(|case| case.firmware.is_acpi()));
+    let (_, with_check, with_host) = named("xtask test --boot-only budget");
+    assert!(with_check && !with_host);
+}
+
+#[test]
+fn ktap_has_a_line_for_each_check_and_diagnostics_before_a_failure() {
+    let mut odd = checked(&["one\ntwo"]);
+    odd.name = "a#b".into();
+    let text = checked::ktap(&[checked(&[]), odd, skipped("no rocker")]);
+    assert_eq!(
+        text,
+        "KTAP version 1\n1..3\nok 1 boot simple\n# one\n# two\n# qemu -M virt\nnot ok 2 boot a_b\n\
+         ok 3 boot rocker # SKIP no rocker\n"
+    );
+}
+
+#[test]
+fn a_check_that_failed_on_one_of_several_qemus_is_repeated_by_its_own_name() {
+    let mut on_qemu = checked(&["x"]);
+    on_qemu.name += " (QEMU 10.0.2)";
+    assert_eq!(on_qemu.base_name(), "simple");
+    assert_eq!(checked(&[]).base_name(), "simple");
 }
