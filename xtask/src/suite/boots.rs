@@ -75,7 +75,7 @@ impl Boots {
         // Several QEMUs run the same boots.
         let of_qemu = |directory: PathBuf| match options.qemu.len() {
             0 | 1 => directory,
-            _ => directory.join(qemu.version()),
+            _ => directory.join(qemu.version().split(' ').next().unwrap_or_default()),
         };
         let reports = options.reports.clone().map(of_qemu);
         let usual = || output::workspace().join("target/test-logs");

@@ -50,6 +50,7 @@ impl Session {
     /// The next boots run on this QEMU, and are named after it if there are several.
     pub(super) fn on_qemu(&mut self, version: &str, is_one_of_several: bool) {
         self.say(&format!("QEMU {version}"));
+        let version = version.split(' ').next().unwrap_or(version);
         self.on = if is_one_of_several { format!(" (QEMU {version})") } else { String::new() };
     }
 
