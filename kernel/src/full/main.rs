@@ -18,6 +18,7 @@ mod operations;
 mod options;
 mod suite;
 mod two_cpus;
+mod value_error;
 
 use alloc::format;
 use core::mem;

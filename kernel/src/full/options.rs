@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::dma::mutation::Mutation;
 use crate::suite::options::SuiteOptions;
 use crate::two_cpus::options::TwoCpuOptions;
+use crate::value_error::ValueError;
 
 /// The options of this image.
 #[derive(Debug)]
@@ -23,20 +24,6 @@ pub(crate) struct FullOptions {
     pub(crate) mutation: Option<Mutation>,
     /// Which suites to run.
     pub(crate) suite: SuiteOptions,
-}
-
-/// An invalid value of a word.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ValueError {
-    /// Not a number up to this limit.
-    #[error("expected a number from 1 to {0}")]
-    NotUpTo(u64),
-    /// Not a number.
-    #[error("expected a number below 2^64")]
-    NotANumber,
-    /// Not one of a few values.
-    #[error("unknown value")]
-    Unknown,
 }
 
 impl FullOptions {

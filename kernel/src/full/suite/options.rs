@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::options::ValueError;
+use crate::value_error::ValueError;
 
 /// A suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

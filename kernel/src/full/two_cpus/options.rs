@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use crate::options::ValueError;
+use crate::value_error::ValueError;
 
 /// The options for two CPUs.
 #[derive(Debug)]
