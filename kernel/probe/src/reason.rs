@@ -20,29 +20,29 @@ pub enum NoGroup {
     NoIommu,
     /// There is an IOMMU, and firmware does not describe any.
     Undescribed,
-    /// Firmware's map leads it nowhere; if the map is wrong there, the finding of this ID says how.
+    /// Firmware's map does not translate it; if the map is malformed there, the finding with this ID has the details.
     NotInMap(Option<&'static str>),
-    /// Its whole bus is behind no IOMMU.
+    /// Its whole bus is not behind an IOMMU.
     BusBypasses,
     /// Firmware has disabled the IOMMU with this name.
     Disabled(String),
     /// It is a host bridge, and the IOMMU with this name is behind it.
     BehindIt(String),
-    /// No driver has bound the IOMMU with this name; what the last one said.
+    /// No driver has bound the IOMMU with this name; the error of the last driver that tried.
     NoDriver(String, Option<String>),
     /// It cannot join a group: its IOMMU refuses it, or its IOMMUs do not go together.
     Refused(JoinError),
-    /// What firmware names as its IOMMU with these names is not there.
+    /// The IOMMUs with these names, which firmware refers to, do not exist.
     WaitingFor(String),
-    /// What can only happen on Linux's paths.
+    /// A reason that occurs only on Linux's paths.
     Linux(LinuxReason),
 }
 
 impl NoGroup {
-    /// Whether firmware means the device to be translated, and it is not: isolation is lost.
+    /// Whether the device is not translated although firmware puts it behind an IOMMU: its isolation is lost.
     ///
-    /// The other reasons are what firmware says: a machine that is meant to be so. A device that Linux's paths have
-    /// not asked firmware about counts as lost, since firmware leads it to an IOMMU.
+    /// The other reasons follow from firmware's description of the machine. A device for which Linux's paths have not
+    /// read firmware's map counts as lost, because the map translates it.
     #[must_use]
     pub fn is_loss(&self) -> bool {
         match self {
@@ -117,7 +117,7 @@ impl<D> Core<D> {
         }
     }
 
-    /// The probe path has not asked firmware, which may have nothing to say all the same.
+    /// The probe path has not read firmware's map, which may not contain the device either.
     fn not_asked(&self, device: &Device<D>) -> NoGroup {
         let bus = &self.tables.buses[device.bus()];
         let Some(parent) = bus.firmware_parent(device.unit()) else { return NoGroup::NotInMap(None) };
@@ -133,7 +133,7 @@ impl<D> Core<D> {
         }
     }
 
-    /// No driver drives what firmware names: an IOMMU, or a device that is not one; or there is no such device.
+    /// The reference of firmware leads to an IOMMU without a driver, to a device that is not an IOMMU, or to no device.
     fn missing(&self, device: &Device<D>, nodes: &[FwNode]) -> NoGroup {
         if let Some(linux) = &self.linux
             && let Some(reason) = reason::of_waiting(linux, &self.tables, device.id(), nodes)

@@ -14,7 +14,7 @@ impl LinuxPath for Legacy {
         false
     }
 
-    /// Always: no other code does (`of_iommu_configure`, `acpi_iommu_configure_id`: "replay").
+    /// Always, because no other code does it (`of_iommu_configure`, `acpi_iommu_configure_id`: "replay").
     fn probes_at_bind(&self, _quirks: &LinuxQuirks, _had_state: bool) -> bool {
         true
     }
@@ -41,7 +41,7 @@ impl LinuxPath for Legacy {
         IsolationTime::AtEnumeration
     }
 
-    /// There is no such state: a new group gets its domain at once.
+    /// Does not occur: a new group gets its domain at once.
     fn waits_for_default_domain(&self) -> bool {
         false
     }

@@ -24,13 +24,13 @@ use crate::traits::iommu::SharedIommu;
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) struct Registration {
     published: Published,
-    /// The IOMMU, whose driver is not bound before this is over.
+    /// The IOMMU; its driver is bound at the end of the registration.
     device: DeviceId,
     driver: DriverId,
     walk: Walk,
-    /// The probe of the device that was walked over last, while the probe lock is free in the middle of it.
+    /// The unfinished probe of the last device of the walk; the probe lock is free.
     probe: Option<Probe>,
-    /// Groups that this walk made on this bus, and that have no domain yet.
+    /// Groups that this walk created on this bus and that do not have a domain yet.
     groups: VecDeque<GroupId>,
 }
 
@@ -57,7 +57,7 @@ impl Registration {
         self.probe.as_ref().map_or("walk: next device, next group, or the end", Probe::next_piece)
     }
 
-    /// How far the walk is.
+    /// The progress of the walk.
     pub(crate) fn walk(&self) -> &Walk {
         &self.walk
     }
@@ -72,14 +72,14 @@ impl Registration {
         &self.groups
     }
 
-    /// How far the probe of that device is.
+    /// The progress of that probe.
     pub(crate) fn stage(&self) -> impl Hash {
         self.probe.as_ref().map(Probe::stage)
     }
 
     pub(crate) fn advance<D>(mut self, linux: &mut Linux, tables: &mut Tables<D>) -> Option<Self> {
         let instance = self.published.id();
-        // The IOMMU went while this was under way.
+        // The IOMMU was removed in the meantime.
         tables.instances.find(instance)?;
         if let Some(probe) = self.probe.take() {
             let progress = probe.advance(linux, tables);
@@ -118,8 +118,7 @@ impl Registration {
         Some(self)
     }
 
-    /// One device's error ends the walk, and the IOMMU with it; its driver does not look at the result
-    /// (`viommu_probe`).
+    /// An error of one device ends the walk and unregisters the IOMMU; its driver ignores the result (`viommu_probe`).
     fn fail<D>(self, linux: &mut Linux, tables: &mut Tables<D>, refused: &Refusal) -> Option<Self> {
         unregister(linux, tables, self.published.id(), &refused.detail);
         linux.bound(tables, self.device, self.driver, None);

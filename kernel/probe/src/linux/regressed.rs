@@ -1,9 +1,9 @@
 //! `regressed`: Linux 6.15 to 6.16.3, as 6.16.3 does it.
 //!
-//! Phase 1 has become the core's business, and an IOMMU driver that looks for itself among the devices
-//! it has bound (virtio-iommu) does not find itself while it registers: its walk finds nobody. Where binding
-//! still probes, late groups come of it; where it does not, none, and without a word. (6.15.0 also had neither the
-//! test for readiness nor the one for a second look at firmware; 6.15.1 brought both.)
+//! The core runs phase 1. An IOMMU driver that searches for its instance among the devices it has bound (virtio-iommu)
+//! does not find it during its own registration, so its walk does not group any device. Where a bind still probes, the
+//! groups are created late; where it does not, there are none, without any message. (6.15.0 also lacked the test for
+//! readiness and the test for a second read of firmware's map; 6.15.1 added both.)
 
 use crate::linux::adapter::LinuxQuirks;
 use crate::linux::rules::{IsolationTime, LinuxPath, SelfLookup};
@@ -11,30 +11,31 @@ use crate::linux::rules::{IsolationTime, LinuxPath, SelfLookup};
 pub(crate) struct Regressed;
 
 impl LinuxPath for Regressed {
-    /// Phase 1 asks, unless a bind has done it or is about to (6.15, bcb81ac6ae3c; "Avoid introducing more
-    /// races", 6.15.1).
+    /// Phase 1 does, unless a bind has done it or is about to (6.15, bcb81ac6ae3c; "Avoid introducing more races",
+    /// 6.15.1).
     fn asks_firmware(&self, has_driver: bool, is_translated: bool) -> bool {
         !has_driver && !is_translated
     }
 
-    /// Only where firmware's adapter still does it, and only if phase 1 is not under way: both are told by
-    /// whether the device had IOMMU state before (6.15, bcb81ac6ae3c).
+    /// Only where firmware's adapter still does it, and only if phase 1 is not in progress, which is inferred from the
+    /// device's IOMMU state (6.15, bcb81ac6ae3c).
     fn probes_at_bind(&self, quirks: &LinuxQuirks, had_state: bool) -> bool {
         quirks.probes_at_bind && !had_state
     }
 
-    /// A bind waits until the walk is over, and a bind is who comes without IOMMU state (6.15.1, da33e87bd2bf).
+    /// A bind waits until the walk is over; the caller is a bind if the device has no IOMMU state (6.15.1,
+    /// da33e87bd2bf).
     fn waits_until_ready(&self, has_state: bool) -> bool {
         !has_state
     }
 
-    /// Among the devices that its driver has bound; it is one of them only when its probe, and so its
-    /// registration, is over (`viommu_get_by_fwnode` before 72b6f7cd89ce).
+    /// Among the devices that its driver has bound, which include it only after its probe, and therefore after its
+    /// registration (`viommu_get_by_fwnode` before 72b6f7cd89ce).
     fn self_lookup(&self) -> SelfLookup {
         SelfLookup::AmongBound
     }
 
-    /// Said once the IOMMU has taken the device (6.15, 73d2f10957f5).
+    /// Printed after the IOMMU has accepted the device (6.15, 73d2f10957f5).
     fn warns_of_late_probe(&self) -> bool {
         true
     }
@@ -45,7 +46,7 @@ impl LinuxPath for Regressed {
         IsolationTime::AtEnumeration
     }
 
-    /// A bind is put off until the walk has given the group its domain (6.15, b46064a18810).
+    /// A bind is deferred until the walk has given the group its domain (6.15, b46064a18810).
     fn waits_for_default_domain(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! A driver, or a device, goes: whatever is behind an IOMMU loses its group with it, and keeps its driver.
+//! Removal of a driver or a device. The devices behind a removed IOMMU lose their groups and keep their drivers.
 
 use crate::data::dma::Ungrouped;
 use crate::data::id::DeviceId;
@@ -6,7 +6,7 @@ use crate::grouping::membership::{LeaveCause, withdraw};
 use crate::linux::state::Linux;
 use crate::table::Tables;
 
-/// Takes the driver off a device. If it is an IOMMU, its users lose their groups.
+/// Unbinds the driver of a device. If the device is an IOMMU, its users lose their groups.
 pub(crate) fn release_driver<D>(linux: &mut Linux, tables: &mut Tables<D>, device: DeviceId) {
     if let Some(instance) = tables.instances.of_device(device) {
         let (instance, node) = (instance.id(), instance.node());

@@ -1,7 +1,7 @@
-//! What Linux's paths remember beside the tables.
+//! The state of Linux's paths in addition to the tables.
 //!
-//! States of a device: S0 is every state that says why there is no group, S1 [`DevIommu::Probing`],
-//! S2 [`DevIommu::Translated`], S4 grouped; S3 lasts only inside one piece.
+//! States of a device: S0 is every state with a reason for not having a group, S1 [`DevIommu::Probing`],
+//! S2 [`DevIommu::Translated`], S4 grouped; S3 exists only within one piece of work.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -31,18 +31,18 @@ pub(crate) struct Linux {
     isolation_requested: bool,
     /// Instances whose registration ended with an error. Their drivers are bound, and no lookup finds them.
     unregistered: BTreeSet<InstanceId>,
-    /// How the kernel died.
+    /// How the kernel crashed.
     oops: Option<String>,
 }
 
-/// What Linux remembers about a device.
+/// Linux's state of a device.
 #[derive(Clone, Debug, Default, PartialEq, Hash)]
 struct LinuxDevice {
-    /// It is on its bus, and being added is not over yet.
+    /// It is on its bus, and `device_add` is not over.
     arriving: bool,
     /// A driver is set, and its own probe has not succeeded yet (`dev->driver`).
     binding: Option<DriverId>,
-    /// A driver was bound somewhere while `binding` was set, so that a deferral has to be tried again.
+    /// Another driver was bound while `binding` was set, so a deferral has to be retried.
     triggered: bool,
     iommu: Option<DevIommu>,
 }
@@ -50,9 +50,9 @@ struct LinuxDevice {
 /// States that a device without a group can only be in on Linux's paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DevIommu {
-    /// Firmware is being asked about it (`dev->iommu` exists, and no fwspec).
+    /// Firmware's map is being read for it (`dev->iommu` exists, and no fwspec).
     Probing,
-    /// Firmware has named its IOMMU, and nothing has probed it there.
+    /// Firmware's map has translated it, and it has not been probed.
     Translated(LinuxFwspec),
     /// Its IOMMU was present and did not accept it; the sentence gives the reason.
     Abandoned(String),
@@ -67,7 +67,7 @@ pub(crate) enum WhyUngrouped {
     Abandoned(String),
 }
 
-/// Linux's fwspec: one for a device, whatever number of IOMMUs firmware names.
+/// Linux's fwspec: one for a device, even if it is behind several IOMMUs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LinuxFwspec {
     /// The IOMMU that was named first; all endpoints are sent to it, also those of another IOMMU of the same driver
@@ -112,7 +112,7 @@ impl Linux {
         }
     }
 
-    /// State S1 or S2 of a device, or why its IOMMU did not take it.
+    /// State S1 or S2 of a device, or why its IOMMU did not accept it.
     pub(crate) fn iommu(&self, device: DeviceId) -> Option<&DevIommu> {
         self.devices.get(&device)?.iommu.as_ref()
     }
@@ -136,7 +136,7 @@ impl Linux {
         }
     }
 
-    /// Puts a device without a group into a state of Linux's own.
+    /// Puts a device without a group into a state that exists only on Linux's paths.
     pub(crate) fn set<D>(&mut self, tables: &mut Tables<D>, device: DeviceId, state: DevIommu) {
         tables.devices.set_ungrouped(device, Ungrouped::Unprobed);
         self.devices.entry(device).or_default().iommu = Some(state);
@@ -161,7 +161,7 @@ impl Linux {
         }
     }
 
-    /// A device is in no state of Linux's own any more.
+    /// Removes the state that exists only on Linux's paths.
     pub(crate) fn clear(&mut self, device: DeviceId) {
         if let Some(this) = self.devices.get_mut(&device) {
             this.iommu = None;
@@ -173,12 +173,12 @@ impl Linux {
         self.devices.remove(&device);
     }
 
-    /// Whether a driver was bound somewhere while this device's was set.
+    /// Whether another driver was bound while this device's driver was set.
     pub(crate) fn is_triggered(&self, device: DeviceId) -> bool {
         self.devices.get(&device).is_some_and(|this| this.triggered)
     }
 
-    /// The driver that is set without being bound.
+    /// The driver that is set but not bound.
     pub(crate) fn binding(&self, device: DeviceId) -> Option<DriverId> {
         self.devices.get(&device)?.binding
     }
@@ -188,23 +188,23 @@ impl Linux {
         tables.devices[device].driver().is_some() || self.binding(device).is_some()
     }
 
-    /// Whether something is in the middle of adding it or of binding a driver to it (Linux: the device lock).
+    /// Whether it is being added, or a driver is being bound to it (Linux: the device lock).
     pub(crate) fn is_busy(&self, device: DeviceId) -> bool {
         self.devices.get(&device).is_some_and(|this| this.arriving || this.binding.is_some())
     }
 
-    /// Whether being added is not over.
+    /// Whether `device_add` is not over.
     pub(crate) fn is_arriving(&self, device: DeviceId) -> bool {
         self.devices.get(&device).is_some_and(|this| this.arriving)
     }
 
-    /// Being added begins, or is over.
+    /// `device_add` begins, or is over.
     pub(crate) fn set_arriving<D>(&mut self, tables: &mut Tables<D>, device: DeviceId, arriving: bool) {
         self.devices.entry(device).or_default().arriving = arriving;
         self.update_hold(tables, device);
     }
 
-    /// A driver is set.
+    /// Sets the driver.
     pub(crate) fn set_driver<D>(&mut self, tables: &mut Tables<D>, device: DeviceId, driver: DriverId) {
         let this = self.devices.entry(device).or_default();
         this.binding = Some(driver);
@@ -212,13 +212,13 @@ impl Linux {
         self.update_hold(tables, device);
     }
 
-    /// The driver is not set any more.
+    /// Clears the driver.
     pub(crate) fn clear_driver<D>(&mut self, tables: &mut Tables<D>, device: DeviceId) {
         self.devices.entry(device).or_default().binding = None;
         self.update_hold(tables, device);
     }
 
-    /// Whether a driver was bound anywhere while this device's was set; asked once.
+    /// Whether another driver was bound while this device's driver was set; clears the flag.
     pub(crate) fn take_triggered(&mut self, device: DeviceId) -> bool {
         self.devices.get_mut(&device).is_some_and(|this| mem::take(&mut this.triggered))
     }
@@ -252,12 +252,12 @@ impl Linux {
         self.unregistered.contains(&instance)
     }
 
-    /// Takes an instance off the list.
+    /// Removes an instance from the list.
     pub(crate) fn unlist(&mut self, instance: InstanceId) {
         self.unregistered.insert(instance);
     }
 
-    /// Isolation is requested from now on.
+    /// Requests isolation.
     pub(crate) fn request_isolation(&mut self) {
         self.isolation_requested = true;
     }
@@ -267,7 +267,7 @@ impl Linux {
         self.isolation_requested
     }
 
-    /// Switches on what isolates a device, if isolation has been requested (Linux: `pci_enable_acs`).
+    /// Enables the isolation of a device, if isolation has been requested (Linux: `pci_enable_acs`).
     pub(crate) fn isolate<D>(&mut self, tables: &Tables<D>, device: DeviceId) {
         let this = &tables.devices[device];
         if self.isolation_requested
@@ -277,7 +277,7 @@ impl Linux {
         }
     }
 
-    /// The group that the bus finds for a device, going by which devices are in which group now.
+    /// The group that the bus determines for a device from the current groups of the other devices.
     pub(crate) fn joining<D>(&self, tables: &Tables<D>, device: DeviceId) -> Joining {
         let this = &tables.devices[device];
         let Some(bus) = self.buses.get(&this.bus()) else {
@@ -292,13 +292,13 @@ impl Linux {
         bus.joining(this.unit(), self.is_arriving(device), &|unit| groups.get(&unit).copied())
     }
 
-    /// How the kernel died.
+    /// How the kernel crashed.
     pub(crate) fn oops(&self) -> Option<&str> {
         self.oops.as_deref()
     }
 
-    /// An IOMMU without a node was found for a device without a fwspec, which its driver then reads
-    /// (`viommu_probe_device`). The kernel dies with the probe lock held.
+    /// An IOMMU without a node was found for a device without a fwspec, which its driver then dereferences
+    /// (`viommu_probe_device`). The kernel crashes with the probe lock held.
     pub(crate) fn die<D>(&mut self, tables: &mut Tables<D>, device: DeviceId, instance: InstanceId) {
         let (name, iommu) = (tables.devices[device].name(), tables.iommu_name(instance));
         let detail = format!(
@@ -308,7 +308,7 @@ impl Linux {
         tables.log.event(Event::Linux(LinuxEvent::Oops { device, instance, detail }));
     }
 
-    /// No attempt to bind may begin while a driver is set, nor, on some of the paths, before being added is over.
+    /// No bind may begin while a driver is set, nor, on some paths, before `device_add` is over.
     fn update_hold<D>(&self, tables: &mut Tables<D>, device: DeviceId) {
         let is_held = self
             .devices

@@ -1,8 +1,8 @@
 //! `upstream`: Linux 6.17 to 7.3, as 7.3.4 does it.
 //!
-//! Phase 1 asks firmware when a device is added and when an IOMMU registers, and an IOMMU finds itself
-//! while it does. What remains: one endpoint's error takes the whole IOMMU down; a device that names
-//! two IOMMUs is held up by the first alone; where nobody replays, a bind leaves a device without a group.
+//! Phase 1 reads firmware's map when a device is added and when an IOMMU registers, and an IOMMU finds itself during its
+//! registration. Remaining defects: an error of one endpoint unregisters the IOMMU; a device behind two IOMMUs waits
+//! only for the first; if there is no replay, a bind leaves the device without a group.
 
 use crate::linux::adapter::LinuxQuirks;
 use crate::linux::rules::{IsolationTime, LinuxPath, SelfLookup};
@@ -10,19 +10,20 @@ use crate::linux::rules::{IsolationTime, LinuxPath, SelfLookup};
 pub(crate) struct Upstream;
 
 impl LinuxPath for Upstream {
-    /// Phase 1 asks, unless a bind has done it or is about to (6.15, bcb81ac6ae3c; "Avoid introducing more
-    /// races", 6.15.1).
+    /// Phase 1 does, unless a bind has done it or is about to (6.15, bcb81ac6ae3c; "Avoid introducing more races",
+    /// 6.15.1).
     fn asks_firmware(&self, has_driver: bool, is_translated: bool) -> bool {
         !has_driver && !is_translated
     }
 
-    /// Only where firmware's adapter still does it, and only if phase 1 is not under way: both are told by
-    /// whether the device had IOMMU state before (6.15, bcb81ac6ae3c).
+    /// Only where firmware's adapter still does it, and only if phase 1 is not in progress, which is inferred from the
+    /// device's IOMMU state (6.15, bcb81ac6ae3c).
     fn probes_at_bind(&self, quirks: &LinuxQuirks, had_state: bool) -> bool {
         quirks.probes_at_bind && !had_state
     }
 
-    /// A bind waits until the walk is over, and a bind is who comes without IOMMU state (6.15.1, da33e87bd2bf).
+    /// A bind waits until the walk is over; the caller is a bind if the device has no IOMMU state (6.15.1,
+    /// da33e87bd2bf).
     fn waits_until_ready(&self, has_state: bool) -> bool {
         !has_state
     }
@@ -32,7 +33,7 @@ impl LinuxPath for Upstream {
         SelfLookup::AmongDevices
     }
 
-    /// Said once the IOMMU has taken the device (6.15, 73d2f10957f5).
+    /// Printed after the IOMMU has accepted the device (6.15, 73d2f10957f5).
     fn warns_of_late_probe(&self) -> bool {
         true
     }
@@ -42,7 +43,7 @@ impl LinuxPath for Upstream {
         IsolationTime::AtTranslation
     }
 
-    /// A bind is put off until the walk has given the group its domain (6.15, b46064a18810).
+    /// A bind is deferred until the walk has given the group its domain (6.15, b46064a18810).
     fn waits_for_default_domain(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! What the core asks of a bus, and nothing else: which input IDs, whose map, which group.
+//! The interface of a bus: input IDs, the node with the map, and isolation classes.
 
 use alloc::string::String;
 
@@ -16,25 +16,25 @@ pub struct Grouping {
     pub why: String,
 }
 
-/// All that a bus has to know about IOMMUs. The rest is the core's.
+/// Everything that a bus has to know about IOMMUs; the core does the rest.
 pub trait Bus {
     /// Linux's name of the bus, which is also the prefix of log lines: `pci`, `platform`.
     fn name(&self) -> &'static str;
 
-    /// The IDs under which requests of `unit` can arrive at an IOMMU.
+    /// The IDs with which requests of `unit` can arrive at an IOMMU.
     fn input_ids(&self, unit: Unit) -> InputIds;
 
-    /// The node whose map or properties say where `unit`'s requests go: for a PCI function the host
-    /// bridge, for a platform device its own. `None` if firmware does not describe it at all.
+    /// The node whose map or properties apply to the requests of `unit`: the host bridge of a PCI function, or a
+    /// platform device's own node. `None` if firmware does not describe it.
     fn firmware_parent(&self, unit: Unit) -> Option<FwNode>;
 
-    /// Whether `unit` may be anybody's, as it is behind a port that leads out of the machine. Its group gets a
-    /// strict DMA domain, whatever the policy (Linux: `iommu_get_default_domain_type`).
+    /// Whether `unit` is untrusted, because it is behind a port that leads out of the machine. Its group gets a strict
+    /// DMA domain under every policy (Linux: `iommu_get_default_domain_type`).
     fn is_untrusted(&self, unit: Unit) -> bool {
         let _ = unit;
         false
     }
 
-    /// The isolation class of `unit`: a function of the topology alone, never of what was probed before.
+    /// The isolation class of `unit`. It depends on the topology alone, not on earlier probes.
     fn grouping(&self, unit: Unit) -> Grouping;
 }

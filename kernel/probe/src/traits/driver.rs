@@ -1,14 +1,14 @@
-//! What a driver is to the core: something that matches a device, and may bring an IOMMU with it.
+//! The interface of a driver: it matches devices, and may provide an IOMMU.
 
 use alloc::string::String;
 
 use crate::phase2::claim::DmaClaim;
 use crate::traits::iommu::SharedIommu;
 
-/// What a driver brings to the machine when it has bound.
+/// What a driver provides once it has bound.
 ///
-/// The core records the bind first, publishes the IOMMU then, and replays all devices last: so an
-/// IOMMU can never be looked up before its driver is done with it.
+/// The core first records the bind, then publishes the IOMMU, then replays all devices. An IOMMU can therefore not be
+/// looked up before its driver has finished.
 pub enum Provides {
     /// An ordinary driver.
     Nothing,
@@ -19,18 +19,18 @@ pub enum Provides {
 /// Why a driver's own probe failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindError {
-    /// Something it needs is not there yet; try again later.
+    /// Something that it needs is missing; try again later.
     Defer(String),
-    /// The device is none of this driver's, although it looked like one; the next driver may try. Linux: a
-    /// probe that returns `ENODEV` or `ENXIO`, which it does not warn of (`call_driver_probe`).
+    /// The driver does not support this device although it matches; the next driver may try. Linux: a probe that
+    /// returns `ENODEV` or `ENXIO`, about which it does not warn (`call_driver_probe`).
     Declined(String),
-    /// The device cannot be driven; the sentence says why.
+    /// The device cannot be driven, for this reason.
     Failed(String),
 }
 
-/// A driver, bound to at most one bus's devices, any number of them.
+/// A driver of any number of devices on one bus.
 ///
-/// `D` is the machine's own handle to a device (its name, its registers): the core passes it through.
+/// `D` is the machine's own handle to a device (its name, its registers), which the core passes on.
 pub trait Driver<D> {
     /// Name as in the report: `virtio-pci`, `pcieport`, `virtio-iommu`.
     fn name(&self) -> &'static str;
@@ -38,8 +38,8 @@ pub trait Driver<D> {
     /// Whether the driver is for this device.
     fn matches(&self, device: &D) -> bool;
 
-    /// True for drivers that do no DMA of their own and let others claim the group (`pcieport`,
-    /// VFIO): binding them counts no ownership. Linux: `driver_managed_dma`.
+    /// True for drivers that do not do DMA themselves and let others claim the group (`pcieport`, VFIO): such a bind
+    /// does not count as an owner. Linux: `driver_managed_dma`.
     fn manages_dma(&self) -> bool {
         false
     }
@@ -48,10 +48,10 @@ pub trait Driver<D> {
     ///
     /// # Errors
     ///
-    /// See [`BindError`]; whatever was set up half has been undone.
+    /// See [`BindError`]; everything that was set up until then has been undone.
     fn bind(&mut self, device: &D, claim: DmaClaim) -> Result<Provides, BindError>;
 
-    /// Stops the device, so that it does no DMA when this returns. The core unpublishes an IOMMU before.
+    /// Stops the device: it does not do DMA any more when this returns. The core has unpublished an IOMMU before.
     fn unbind(&mut self, device: &D) {
         let _ = device;
     }

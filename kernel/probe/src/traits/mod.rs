@@ -1,4 +1,4 @@
-//! What buses, drivers, firmware and IOMMUs have to be to the core.
+//! The interfaces that buses, drivers, firmware and IOMMUs implement.
 
 pub(crate) mod bus;
 pub(crate) mod driver;
