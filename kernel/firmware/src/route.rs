@@ -5,7 +5,7 @@ use core::fmt;
 
 /// How the image was entered, and with which descriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum ImageEntry {
     /// By the Linux boot protocol: a device tree in x0, and no firmware.
     LinuxBoot,
     /// By UEFI firmware.
@@ -89,7 +89,7 @@ pub enum RouteWarning<'a> {
     TreeReplacesTables(&'a str),
 }
 
-impl Entry {
+impl ImageEntry {
     /// Whether firmware has numbered the buses and placed the BARs.
     #[must_use]
     pub fn is_uefi(self) -> bool {
@@ -117,23 +117,25 @@ impl<'a> Route<'a> {
     /// # Errors
     ///
     /// See [`RouteError`].
-    pub fn choose(entry: Entry, asked: Asked<'a>) -> Result<Self, RouteError> {
+    pub fn choose(entry: ImageEntry, asked: Asked<'a>) -> Result<Self, RouteError> {
         use Language::{Acpi, DeviceTree};
         let source = asked.tree_file.map_or(TreeFrom::Entry, TreeFrom::HostFile);
         let route = match (entry, asked.language, source) {
-            (Entry::LinuxBoot, Some(Acpi), _) => Self::FwCfgTables(source),
-            (Entry::LinuxBoot, _, _) => Self::Tree(source),
-            (Entry::Uefi { tree: true, tables: false }, Some(Acpi), _) => {
+            (ImageEntry::LinuxBoot, Some(Acpi), _) => Self::FwCfgTables(source),
+            (ImageEntry::LinuxBoot, _, _) => Self::Tree(source),
+            (ImageEntry::Uefi { tree: true, tables: false }, Some(Acpi), _) => {
                 return Err(RouteError::NoTablesFromUefi);
             }
             (_, Some(Acpi), TreeFrom::HostFile(_)) => return Err(RouteError::TreeForTables),
             (_, _, TreeFrom::HostFile(_)) => Self::Tree(source),
-            (Entry::Uefi { tree: true, .. }, Some(DeviceTree) | None, _) => Self::Tree(source),
-            (Entry::Uefi { tables: true, .. }, Some(Acpi) | None, _) => Self::UefiTables,
-            (Entry::Uefi { tables: true, .. }, Some(DeviceTree), _) => {
+            (ImageEntry::Uefi { tree: true, .. }, Some(DeviceTree) | None, _) => Self::Tree(source),
+            (ImageEntry::Uefi { tables: true, .. }, Some(Acpi) | None, _) => Self::UefiTables,
+            (ImageEntry::Uefi { tables: true, .. }, Some(DeviceTree), _) => {
                 return Err(RouteError::NoTreeFromUefi);
             }
-            (Entry::Uefi { tree: false, tables: false }, _, _) => return Err(RouteError::NothingFromUefi),
+            (ImageEntry::Uefi { tree: false, tables: false }, _, _) => {
+                return Err(RouteError::NothingFromUefi);
+            }
         };
         if asked.table_files && matches!(route, Self::Tree(_)) {
             return Err(RouteError::TablesBesideTree);
@@ -146,9 +148,9 @@ impl<'a> Route<'a> {
 
     /// What the user may not expect of the route.
     #[must_use]
-    pub fn warning(self, entry: Entry) -> Option<RouteWarning<'a>> {
+    pub fn warning(self, entry: ImageEntry) -> Option<RouteWarning<'a>> {
         match (self, entry) {
-            (Self::Tree(TreeFrom::HostFile(file)), Entry::Uefi { tree: false, tables: true }) => {
+            (Self::Tree(TreeFrom::HostFile(file)), ImageEntry::Uefi { tree: false, tables: true }) => {
                 Some(RouteWarning::TreeReplacesTables(file))
             }
             _ => None,
@@ -175,13 +177,13 @@ mod tests {
 
     const FILE: Option<&str> = Some("tree.dtb");
 
-    const UEFI_TREE: Entry = Entry::Uefi { tree: true, tables: false };
-    const UEFI_TABLES: Entry = Entry::Uefi { tree: false, tables: true };
-    const UEFI_BOTH: Entry = Entry::Uefi { tree: true, tables: true };
-    const UEFI_NOTHING: Entry = Entry::Uefi { tree: false, tables: false };
+    const UEFI_TREE: ImageEntry = ImageEntry::Uefi { tree: true, tables: false };
+    const UEFI_TABLES: ImageEntry = ImageEntry::Uefi { tree: false, tables: true };
+    const UEFI_BOTH: ImageEntry = ImageEntry::Uefi { tree: true, tables: true };
+    const UEFI_NOTHING: ImageEntry = ImageEntry::Uefi { tree: false, tables: false };
 
     fn route(
-        entry: Entry,
+        entry: ImageEntry,
         language: Option<Language>,
         tree_file: Option<&str>,
     ) -> Result<Route<'_>, RouteError> {
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_was_given_is_read_unless_something_else_was_asked_for() {
-        use Entry::LinuxBoot;
+        use ImageEntry::LinuxBoot;
         let host = TreeFrom::HostFile("tree.dtb");
         let given = TreeFrom::Entry;
         for (entry, language, tree_file, expected) in [
@@ -227,13 +229,13 @@ mod tests {
     fn table_files_need_tables() {
         let asked = Asked { table_files: true, ..Asked::default() };
         assert_eq!(Route::choose(UEFI_TABLES, asked), Ok(Route::UefiTables));
-        assert_eq!(Route::choose(Entry::LinuxBoot, asked), Err(RouteError::TablesBesideTree));
+        assert_eq!(Route::choose(ImageEntry::LinuxBoot, asked), Err(RouteError::TablesBesideTree));
         // The tree takes the place of the tables, and the files would be passed over.
         let asked = Asked { tree_file: FILE, ..asked };
         assert_eq!(Route::choose(UEFI_TABLES, asked), Err(RouteError::TablesBesideTree));
         let asked = Asked { language: ACPI, ..asked };
         assert_eq!(
-            Route::choose(Entry::LinuxBoot, asked),
+            Route::choose(ImageEntry::LinuxBoot, asked),
             Ok(Route::FwCfgTables(TreeFrom::HostFile("tree.dtb")))
         );
     }
@@ -241,10 +243,10 @@ mod tests {
     #[test]
     fn buses_are_numbered_late_only_where_no_firmware_has_numbered_them() {
         let asked = Asked { numbers_late: true, ..Asked::default() };
-        assert_eq!(Route::choose(Entry::LinuxBoot, asked), Err(RouteError::LateWithoutTables));
+        assert_eq!(Route::choose(ImageEntry::LinuxBoot, asked), Err(RouteError::LateWithoutTables));
         assert_eq!(Route::choose(UEFI_TABLES, asked), Err(RouteError::LateWithoutTables));
         let asked = Asked { language: ACPI, ..asked };
-        assert!(Route::choose(Entry::LinuxBoot, asked).is_ok());
+        assert!(Route::choose(ImageEntry::LinuxBoot, asked).is_ok());
     }
 
     #[test]
@@ -253,8 +255,8 @@ mod tests {
         assert_eq!(UEFI_TREE.language(None), Language::DeviceTree);
         assert_eq!(UEFI_BOTH.language(None), Language::DeviceTree);
         assert_eq!(UEFI_BOTH.language(ACPI), Language::Acpi);
-        assert_eq!(Entry::LinuxBoot.language(None), Language::DeviceTree);
-        assert_eq!(Entry::LinuxBoot.language(ACPI), Language::Acpi);
+        assert_eq!(ImageEntry::LinuxBoot.language(None), Language::DeviceTree);
+        assert_eq!(ImageEntry::LinuxBoot.language(ACPI), Language::Acpi);
     }
     #[test]
     fn only_a_tree_in_the_place_of_tables_needs_a_warning() {

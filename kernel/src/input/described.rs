@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use firmware::Description;
 use firmware::device_tree::{self, MapForm};
-use firmware::route::Entry;
+use firmware::route::ImageEntry;
 use pci::{Numbering, Resources};
 use probe::LinuxFirmware;
 
@@ -28,7 +28,7 @@ pub struct Described {
 /// The description in a tree. Earlier firmware has numbered the buses and placed the BARs.
 pub(super) fn describe_tree(
     tree: Cow<'static, [u8]>,
-    entry: Entry,
+    entry: ImageEntry,
     form: MapForm,
 ) -> Result<Described, Error> {
     let (description, map) = device_tree::describe_with(&tree, form)?;

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use firmware::Description;
 use firmware::acpi::{AcpiMap, Surroundings};
 use firmware::device_tree::MapForm;
-use firmware::route::{Entry, Route, RouteError, TreeFrom};
+use firmware::route::{ImageEntry, Route, RouteError, TreeFrom};
 use pci::{Numbering, Resources};
 use probe::Path;
 
@@ -29,7 +29,7 @@ use crate::machine::semihosting;
 /// It cannot be read.
 pub(crate) fn read(
     route: Route<'_>,
-    entry: Entry,
+    entry: ImageEntry,
     given: Given,
     options: &Options,
 ) -> Result<Described, Error> {
@@ -62,7 +62,7 @@ pub(crate) fn read(
 /// The description in the tree that was given at entry, or in a file of the host.
 fn take_tree(
     source: TreeFrom<'_>,
-    entry: Entry,
+    entry: ImageEntry,
     given: Option<Result<Box<Described>, Error>>,
 ) -> Result<Described, Error> {
     match source {

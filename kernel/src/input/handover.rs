@@ -11,7 +11,7 @@ use boot::Handover;
 use firmware::Description;
 use firmware::acpi::Surroundings;
 use firmware::device_tree::{self, Early, MapForm};
-use firmware::route::Entry;
+use firmware::route::ImageEntry;
 use probe::Finding;
 
 use crate::error::Error;
@@ -23,7 +23,7 @@ use crate::machine::blob;
 /// The data that was handed over at entry.
 pub struct HandedOver {
     /// How the image was entered, and with which descriptions.
-    pub(crate) entry: Entry,
+    pub(crate) entry: ImageEntry,
     /// Those descriptions.
     pub(crate) given: Given,
     /// From the EFI load options or the command line file, or else from the description, even if
@@ -57,8 +57,10 @@ pub(crate) fn read(handover: &Handover) -> HandedOver {
     let efi_line = handover.efi.map(|efi| efi::command_line(&efi, &mut warnings));
     let memory = handover.efi.map(|efi| efi::memory(&efi, &mut warnings));
     let entry = match handover.efi {
-        None => Entry::LinuxBoot,
-        Some(_) => Entry::Uefi { tree: handover.device_tree.is_some(), tables: handover.acpi_rsdp.is_some() },
+        None => ImageEntry::LinuxBoot,
+        Some(_) => {
+            ImageEntry::Uefi { tree: handover.device_tree.is_some(), tables: handover.acpi_rsdp.is_some() }
+        }
     };
     let (early, tree) = handover.device_tree.map(|at| read_tree(at, entry)).unzip();
     let early = early.unwrap_or_default();
@@ -78,7 +80,7 @@ pub(crate) fn read(handover: &Handover) -> HandedOver {
 }
 
 /// The parts of the tree at `at` that are needed at once, and its whole description.
-fn read_tree(at: PhysAddr, entry: Entry) -> (Early, Result<Box<Described>, Error>) {
+fn read_tree(at: PhysAddr, entry: ImageEntry) -> (Early, Result<Box<Described>, Error>) {
     // SAFETY: Only `memory::add_to_heap` gives memory to the heap, and it leaves this tree out.
     let tree = match unsafe { blob::device_tree(at) } {
         Ok(tree) => tree,

@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use addr::PhysAddr;
 use boot::cpu::relax;
 use boot::memory::MapError;
-use sync::{TicketLock, Turn};
+use sync::{TicketGuard, TicketLock};
 
 use super::cpu_owner::CpuOwner;
 use super::pl011::Pl011;
@@ -186,7 +186,7 @@ fn write(channel: Channel, buffer: &mut [u8], text: impl FnOnce(&mut Pieces<'_>)
 
 /// This CPU's turn to write. `None` if it writes without one: in the middle of its own text, or to
 /// report a failure while another CPU does not finish its text.
-fn turn() -> Option<Turn<'static>> {
+fn turn() -> Option<TicketGuard<'static>> {
     if WRITER.is_mine() {
         return None;
     }

@@ -12,14 +12,14 @@ use probe::{BusId, Core, FwNode, LinuxFirmware, NewDevice, Path, Unit};
 use crate::hardware::platform_bus::PlatformBus;
 use crate::hardware::{Handle, Hardware};
 use crate::input::options::Options;
-use crate::probing::Step;
+use crate::probing::BootStep;
 
 /// The devices of a machine, to be added in this order.
 pub(crate) struct Devices {
     /// The devices that exist when the machine starts.
-    pub(crate) first: Vec<Step>,
+    pub(crate) first: Vec<BootStep>,
     /// Virtual functions, which are enabled after the boot (Linux: `sriov_numvfs`).
-    pub(crate) virtual_functions: Vec<Step>,
+    pub(crate) virtual_functions: Vec<BootStep>,
 }
 
 /// A core with all buses of the machine, and the devices to add to them.
@@ -49,7 +49,7 @@ pub(crate) fn machine(
             enabled: true,
             handle: Handle::Platform(index),
         };
-        first.push(Step::Add(bus, new));
+        first.push(BootStep::Add(bus, new));
     }
     for (index, function) in hardware.topology.indexed() {
         let node = hardware.node_of(index);
@@ -60,7 +60,7 @@ pub(crate) fn machine(
             enabled: node.is_none_or(|entry| entry.enabled),
             handle: Handle::Function(index),
         };
-        first.push(Step::Add(pci, new));
+        first.push(BootStep::Add(pci, new));
     }
     // Virtual functions are last in the topology.
     let count = hardware.topology.functions().iter().filter(|function| function.physical.is_some()).count();

@@ -7,7 +7,7 @@ use probe::Core;
 
 use crate::hardware::Handle;
 use crate::input::driver_choice::{DriverChoice, DriverChoiceError};
-use crate::probing::Step;
+use crate::probing::BootStep;
 
 /// Leaves drivers out, and sets the only driver of devices before any driver is registered.
 ///
@@ -16,13 +16,13 @@ use crate::probing::Step;
 /// A driver or device does not exist: the machine is not the one that the user expects.
 pub(super) fn apply(
     choice: &DriverChoice,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<BootStep>,
     core: &mut Core<Handle>,
 ) -> Result<(), DriverChoiceError> {
     if choice.left_out.is_empty() && choice.late.is_empty() && choice.overrides.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = steps.iter().filter(|step| step.is_driver()).map(Step::name).collect();
+    let names: Vec<&str> = steps.iter().filter(|step| step.is_driver()).map(BootStep::name).collect();
     let is_known = |name: &String| names.contains(&&**name);
     let unknown_driver = |option, name: &String| DriverChoiceError::UnknownDriver {
         option,

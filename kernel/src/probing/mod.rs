@@ -15,7 +15,7 @@ use report::Report;
 
 use self::devices::Devices;
 use self::pending::PendingSteps;
-pub use self::step::Step;
+pub use self::step::BootStep;
 use crate::drivers::{self, Claims, Iommus};
 use crate::error::Error;
 use crate::hardware::{Handle, Hardware};
@@ -33,9 +33,9 @@ pub struct Probing {
     pub iommus: Iommus,
     /// The claims of the bound drivers.
     pub claims: Claims,
-    steps: Vec<Step>,
+    steps: Vec<BootStep>,
     /// Steps that follow when all others have been taken and the core is at rest.
-    virtual_functions: Vec<Step>,
+    virtual_functions: Vec<BootStep>,
     pending: PendingSteps,
     /// Whether the invariants are checked after each step, as if the core were at rest.
     settles_after_each_step: bool,
@@ -55,11 +55,13 @@ impl Probing {
         let (iommus, claims) = (Iommus::default(), Claims::default());
         let (mut core, devices) = devices::machine(hardware, map, options);
         let Devices { first: mut steps, mut virtual_functions } = devices;
-        steps.extend(drivers::all(hardware, &iommus, &claims, options.path).into_iter().map(Step::Register));
+        steps.extend(
+            drivers::all(hardware, &iommus, &claims, options.path).into_iter().map(BootStep::Register),
+        );
         driver_choice::apply(&options.drivers, &mut steps, &mut core)?;
         if let Some(order) = &options.order {
             steps.append(&mut virtual_functions);
-            steps = order.arrange(steps, Step::name)?;
+            steps = order.arrange(steps, BootStep::name)?;
             log!("order: {}", step::names(&steps));
         }
         Ok(Self {
@@ -76,7 +78,7 @@ impl Probing {
 
     /// Adds a driver that is registered after all others.
     pub fn add_driver(&mut self, driver: Box<dyn Driver<Handle>>) {
-        self.steps.push(Step::Register(driver));
+        self.steps.push(BootStep::Register(driver));
     }
 
     /// Takes all steps that do not wait for others; after each step, does everything that is
@@ -91,7 +93,7 @@ impl Probing {
     }
 
     /// The steps that do not wait for others, for the caller to take.
-    pub fn ready_steps(&mut self) -> Vec<Step> {
+    pub fn ready_steps(&mut self) -> Vec<BootStep> {
         let (pending, core) = (&mut self.pending, &self.core);
         mem::take(&mut self.steps).into_iter().filter_map(|step| pending.pass(step, core)).collect()
     }
@@ -124,7 +126,7 @@ impl Probing {
         mem::forget(self);
     }
 
-    fn take(&mut self, step: Step, report: &mut Report) {
+    fn take(&mut self, step: BootStep, report: &mut Report) {
         if let Some(step) = self.pending.pass(step, &self.core) {
             step.take(&mut self.core);
         }

@@ -9,14 +9,14 @@ use core::mem;
 use probe::{Core, FwNode};
 
 use crate::hardware::{Handle, Hardware};
-use crate::probing::Step;
+use crate::probing::BootStep;
 
 /// The waiting steps.
 pub(crate) struct PendingSteps {
     hardware: Rc<Hardware>,
     /// Each with the node of its host bridge.
-    functions: Vec<(FwNode, Step)>,
-    drivers: Vec<Step>,
+    functions: Vec<(FwNode, BootStep)>,
+    drivers: Vec<BootStep>,
     late_drivers: Vec<String>,
 }
 
@@ -32,9 +32,9 @@ impl PendingSteps {
     }
 
     /// Returns the step if it can be taken now; otherwise keeps it.
-    pub(crate) fn pass(&mut self, step: Step, core: &Core<Handle>) -> Option<Step> {
+    pub(crate) fn pass(&mut self, step: BootStep, core: &Core<Handle>) -> Option<BootStep> {
         match &step {
-            Step::Add(_, device) => {
+            BootStep::Add(_, device) => {
                 let bridge = match device.handle {
                     Handle::Function(index) => self.hardware.waits_for(index),
                     Handle::Platform(_) => None,
@@ -44,25 +44,25 @@ impl PendingSteps {
                     None => return Some(step),
                 }
             }
-            Step::Register(driver) if self.late_drivers.iter().any(|name| name == driver.name()) => {
+            BootStep::Register(driver) if self.late_drivers.iter().any(|name| name == driver.name()) => {
                 self.drivers.push(step);
             }
-            Step::Register(_) => return Some(step),
+            BootStep::Register(_) => return Some(step),
         }
         None
     }
 
     /// The functions whose host bridge has been bound: they are added together, before a driver
     /// binds one of them (Linux: `pci_host_probe`).
-    pub(crate) fn functions(&mut self, core: &Core<Handle>) -> Vec<Step> {
+    pub(crate) fn functions(&mut self, core: &Core<Handle>) -> Vec<BootStep> {
         let (ready, held) =
             mem::take(&mut self.functions).into_iter().partition(|(bridge, _)| is_bound(core, *bridge));
         self.functions = held;
-        ready.into_iter().map(|(_, step): (FwNode, Step)| step).collect()
+        ready.into_iter().map(|(_, step): (FwNode, BootStep)| step).collect()
     }
 
     /// The drivers that come after the deferral timeout.
-    pub(crate) fn drivers(&mut self) -> Vec<Step> {
+    pub(crate) fn drivers(&mut self) -> Vec<BootStep> {
         mem::take(&mut self.drivers)
     }
 }

@@ -10,14 +10,14 @@ use crate::hardware::Handle;
 
 /// One step of the boot. An IOMMU is registered in the later of the steps for its device and its
 /// driver.
-pub enum Step {
+pub enum BootStep {
     /// A device is added to its bus.
     Add(BusId, NewDevice<Handle>),
     /// A driver is registered.
     Register(Box<dyn Driver<Handle>>),
 }
 
-impl Step {
+impl BootStep {
     /// Whether this step registers a driver.
     pub(crate) fn is_driver(&self) -> bool {
         matches!(self, Self::Register(_))
@@ -52,7 +52,7 @@ impl Step {
 }
 
 /// The names of steps in order, in the format of the option `order=`.
-pub(crate) fn names(steps: &[Step]) -> String {
-    let names: Vec<&str> = steps.iter().map(Step::name).collect();
+pub(crate) fn names(steps: &[BootStep]) -> String {
+    let names: Vec<&str> = steps.iter().map(BootStep::name).collect();
     names.join(",")
 }

@@ -22,4 +22,4 @@ mod ticket_lock;
 
 pub use latch::Latch;
 pub use mailbox::{Delivery, Full, Mailbox};
-pub use ticket_lock::{TicketLock, Turn};
+pub use ticket_lock::{TicketGuard, TicketLock};

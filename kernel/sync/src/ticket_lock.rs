@@ -7,7 +7,7 @@ use crate::atomic::{AtomicU32, Ordering, constructor};
 /// The lock is fair because otherwise a CPU that takes it repeatedly could starve the other one: it
 /// owns the cache line and the emulator's time slice.
 ///
-/// All writes before the end of a [`Turn`] are visible in all later turns.
+/// All writes before the end of a [`TicketGuard`] are visible in all later turns.
 ///
 /// It does not use `spin`'s `TicketMutex` because a wait here may have a deadline: if the other CPU
 /// does not release the lock, the caller panics and names the lock. The wait function of `spin` has
@@ -22,7 +22,7 @@ pub struct TicketLock {
 
 /// The right to use what the lock guards, until this is dropped.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub struct TicketGuard<'a> {
     lock: &'a TicketLock,
     ticket: u32,
 }
@@ -37,24 +37,24 @@ impl TicketLock {
     ///
     /// A caller that already holds the lock waits for ever. A caller cannot leave the queue: a
     /// `wait` that gives up must not return.
-    pub fn acquire(&self, mut wait: impl FnMut()) -> Turn<'_> {
+    pub fn acquire(&self, mut wait: impl FnMut()) -> TicketGuard<'_> {
         // Only the order of tickets matters here; `serving` makes the writes visible.
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
         // Acquire: the writes of all earlier turns are visible from here on.
         while self.serving.load(Ordering::Acquire) != ticket {
             wait();
         }
-        Turn { lock: self, ticket }
+        TicketGuard { lock: self, ticket }
     }
 
     /// Takes the lock if no CPU holds it or waits for it.
     #[must_use]
-    pub fn try_acquire(&self) -> Option<Turn<'_>> {
+    pub fn try_acquire(&self) -> Option<TicketGuard<'_>> {
         // Acquire, as in `acquire`: if the ticket can still be drawn then this is the latest value.
         let ticket = self.serving.load(Ordering::Acquire);
         let following = ticket.wrapping_add(1);
         self.next.compare_exchange(ticket, following, Ordering::Relaxed, Ordering::Relaxed).ok()?;
-        Some(Turn { lock: self, ticket })
+        Some(TicketGuard { lock: self, ticket })
     }
 }
 
@@ -65,7 +65,7 @@ impl Default for TicketLock {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for TicketGuard<'_> {
     fn drop(&mut self) {
         // Release: the next turn sees the writes of this one. No other CPU writes here now.
         self.lock.serving.store(self.ticket.wrapping_add(1), Ordering::Release);

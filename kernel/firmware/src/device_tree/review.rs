@@ -8,7 +8,9 @@ use alloc::string::String;
 use addr::RequesterId;
 use probe::{Findings, FwNode, Severity};
 
-use super::iommu_map::{Entry, IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS, IommuMap, Iommus, MapLookup};
+use super::iommu_map::{
+    IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS, IommuMap, Iommus, MapEntry, MapLookup,
+};
 use super::map::DeviceTreeMap;
 use super::tree::{NodeIndex, Tree};
 use crate::{FunctionBus, HostBridge};
@@ -177,7 +179,7 @@ impl Review<'_, '_> {
     }
 
     /// Whether `entry` is reached at all, and whether it shares IDs with one before it.
-    fn order(&mut self, number: usize, entry: &Entry, before: &[Entry]) {
+    fn order(&mut self, number: usize, entry: &MapEntry, before: &[MapEntry]) {
         let Some(last) = entry.last().filter(|_| entry.base <= REQUESTER_BITS) else {
             let what = format!(
                 "base {:#x} with length {:#x} contains no requester ID (at most {REQUESTER_BITS:#x}); the entry is \
@@ -250,11 +252,11 @@ fn entry_place(number: usize) -> String {
 }
 
 /// Whether the entries `before` have all IDs from the base of `entry` to `last`.
-fn is_covered(entry: &Entry, last: u64, before: &[Entry]) -> bool {
+fn is_covered(entry: &MapEntry, last: u64, before: &[MapEntry]) -> bool {
     let mut next = u64::from(entry.base);
     // Each round leaves at least one entry behind.
     for _ in 0..before.len() {
-        let ends = before.iter().filter(|other| u64::from(other.base) <= next).filter_map(Entry::last);
+        let ends = before.iter().filter(|other| u64::from(other.base) <= next).filter_map(MapEntry::last);
         match ends.max() {
             Some(end) if end >= next => next = end + 1,
             _ => return false,

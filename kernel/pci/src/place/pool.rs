@@ -56,20 +56,25 @@ impl Wish {
         }
     }
 
-    fn places(self) -> &'static [Place] {
+    fn places(self) -> &'static [WindowPlace] {
         match self {
-            Self::Io => &[Place::Io],
-            Self::Low => &[Place::Low],
-            Self::LowPrefetchable => &[Place::LowPrefetchable, Place::Low],
-            Self::LowOrHigh => &[Place::Low, Place::High],
-            Self::HighOrLow => &[Place::HighPrefetchable, Place::High, Place::LowPrefetchable, Place::Low],
-            Self::High => &[Place::HighPrefetchable, Place::High],
+            Self::Io => &[WindowPlace::Io],
+            Self::Low => &[WindowPlace::Low],
+            Self::LowPrefetchable => &[WindowPlace::LowPrefetchable, WindowPlace::Low],
+            Self::LowOrHigh => &[WindowPlace::Low, WindowPlace::High],
+            Self::HighOrLow => &[
+                WindowPlace::HighPrefetchable,
+                WindowPlace::High,
+                WindowPlace::LowPrefetchable,
+                WindowPlace::Low,
+            ],
+            Self::High => &[WindowPlace::HighPrefetchable, WindowPlace::High],
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum WindowPlace {
     Io,
     Low,
     LowPrefetchable,
@@ -84,7 +89,7 @@ pub(crate) struct Pools(Vec<Free>);
 /// A free part of a window, both ends included.
 #[derive(Clone, Copy, Debug)]
 struct Free {
-    place: Place,
+    place: WindowPlace,
     start: u64,
     end: u64,
 }
@@ -103,14 +108,14 @@ impl Pools {
             };
             // The addresses decide, not the space code: firmware may describe a low window as 64-bit.
             match (window.space, window.prefetchable) {
-                (PciSpace::Io, _) => add(Place::Io, IO_MIN, IO_END - 1),
+                (PciSpace::Io, _) => add(WindowPlace::Io, IO_MIN, IO_END - 1),
                 (_, false) => {
-                    add(Place::Low, MEMORY_MIN, GIB_4 - 1);
-                    add(Place::High, GIB_4, u64::MAX);
+                    add(WindowPlace::Low, MEMORY_MIN, GIB_4 - 1);
+                    add(WindowPlace::High, GIB_4, u64::MAX);
                 }
                 (_, true) => {
-                    add(Place::LowPrefetchable, MEMORY_MIN, GIB_4 - 1);
-                    add(Place::HighPrefetchable, GIB_4, u64::MAX);
+                    add(WindowPlace::LowPrefetchable, MEMORY_MIN, GIB_4 - 1);
+                    add(WindowPlace::HighPrefetchable, GIB_4, u64::MAX);
                 }
             }
         }
@@ -136,7 +141,7 @@ impl Pools {
         for index in (0..self.0.len()).rev() {
             let free = self.0[index];
             let start = range.start().max(free.start);
-            if (free.place == Place::Io) == io && start <= range.end().min(free.end) {
+            if (free.place == WindowPlace::Io) == io && start <= range.end().min(free.end) {
                 self.split(index, start, range.end().min(free.end));
             }
         }
@@ -145,7 +150,7 @@ impl Pools {
     /// Takes exactly `range`, if all of it is free; returns whether it was.
     pub(crate) fn take_exactly(&mut self, range: Range<u64>, io: bool) -> bool {
         let has_it = |free: &Free| {
-            (free.place == Place::Io) == io && free.start <= range.start() && range.end() <= free.end
+            (free.place == WindowPlace::Io) == io && free.start <= range.start() && range.end() <= free.end
         };
         let index = self.0.iter().position(has_it);
         index.map(|index| self.split(index, range.start(), range.end())).is_some()

@@ -13,11 +13,11 @@ use crate::topology::Topology;
 
 /// The ACS settings of the user. If several entries match a function, the first one is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConfigAcs(Vec<Entry>);
+pub struct ConfigAcs(Vec<AcsEntry>);
 
 /// `FLAGS@DEVICE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+struct AcsEntry {
     text: String,
     /// The bits that the user sets; the others keep firmware's value.
     mask: AcsFlags,
@@ -44,7 +44,7 @@ impl ConfigAcs {
     pub fn parse(list: &str) -> (Self, Option<String>) {
         let mut entries = Vec::new();
         for text in list.split(';') {
-            match Entry::parse(text) {
+            match AcsEntry::parse(text) {
                 Ok(entry) => entries.push(entry),
                 Err(why) => return (Self(entries), Some(format!("{text:?}: {why}"))),
             }
@@ -55,7 +55,7 @@ impl ConfigAcs {
 
 /// An entry that cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum EntryError {
+enum AcsEntryError {
     #[error("expected FLAGS@DEVICE")]
     NoDevice,
     #[error("expected 7 flags: DT EC UF CR RR TB SV")]
@@ -66,24 +66,24 @@ enum EntryError {
     NotADevice,
 }
 
-impl Entry {
-    fn parse(text: &str) -> Result<Self, EntryError> {
-        let (digits, device) = text.split_once('@').ok_or(EntryError::NoDevice)?;
+impl AcsEntry {
+    fn parse(text: &str) -> Result<Self, AcsEntryError> {
+        let (digits, device) = text.split_once('@').ok_or(AcsEntryError::NoDevice)?;
         let (mut mask, mut flags) = (AcsFlags::empty(), AcsFlags::empty());
         for (bit, digit) in digits.bytes().rev().enumerate() {
             let named = 1_u16.checked_shl(bit as u32).map_or(AcsFlags::empty(), AcsFlags::from_bits_retain);
             match digit {
                 b'x' | b'X' => continue,
                 b'0' | b'1' if !AcsFlags::NAMED.contains(named) || named.is_empty() => {
-                    return Err(EntryError::TooManyFlags);
+                    return Err(AcsEntryError::TooManyFlags);
                 }
                 b'0' => {}
                 b'1' => flags |= named,
-                _ => return Err(EntryError::NotAFlag),
+                _ => return Err(AcsEntryError::NotAFlag),
             }
             mask |= named;
         }
-        let device = Selector::parse(device).ok_or(EntryError::NotADevice)?;
+        let device = Selector::parse(device).ok_or(AcsEntryError::NotADevice)?;
         Ok(Self { text: text.to_string(), mask, flags, device })
     }
 }

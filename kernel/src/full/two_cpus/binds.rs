@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use kernel::{Handle, Hardware, Probing, Random, Step, event_log};
+use kernel::{BootStep, Handle, Hardware, Probing, Random, event_log};
 use probe::{Activity, Core, Finding, Severity};
 use scenario::{About, BINDER, CpuTurns, Machine, Stepped, TurnOutcome, WALKER};
 
@@ -31,7 +31,7 @@ const LIMIT_US: u64 = 600_000_000;
 struct Shared<'a> {
     core: &'a mut Core<Handle>,
     hardware: Rc<Hardware>,
-    steps: vec::IntoIter<Step>,
+    steps: vec::IntoIter<BootStep>,
     warnings: &'a mut Vec<String>,
 }
 

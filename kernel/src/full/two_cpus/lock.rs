@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use kernel::machine::spin_deadline::SpinDeadline;
-use sync::{TicketLock, Turn};
+use sync::{TicketGuard, TicketLock};
 
 /// Longest wait for a lock, in microseconds: a CPU that holds a lock for that long hangs.
 const LIMIT_US: u64 = 20_000_000;
@@ -35,7 +35,7 @@ unsafe impl<T: Send> Sync for Lock<T> {}
 pub(crate) struct Locked<'a, T> {
     lock: &'a Lock<T>,
     /// The turn ends when this is dropped.
-    _turn: Turn<'a>,
+    _turn: TicketGuard<'a>,
     /// Two CPUs must not share this: a value that is `Send` may still not be used by both at once.
     _here: PhantomData<*mut T>,
 }
@@ -73,7 +73,7 @@ impl<T> Lock<T> {
         }
     }
 
-    fn locked<'a>(&'a self, turn: Turn<'a>) -> Locked<'a, T> {
+    fn locked<'a>(&'a self, turn: TicketGuard<'a>) -> Locked<'a, T> {
         Locked { lock: self, _turn: turn, _here: PhantomData }
     }
 

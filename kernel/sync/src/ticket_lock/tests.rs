@@ -20,12 +20,12 @@ impl Guarded {
         Arc::new(Self { lock: TicketLock::new(), count: AtomicU32::new(0) })
     }
 
-    fn turn(&self) -> Turn<'_> {
+    fn turn(&self) -> TicketGuard<'_> {
         self.lock.acquire(thread::yield_now)
     }
 
     /// Increments the count in a turn; returns the count before.
-    fn touch(&self, _turn: &Turn<'_>) -> u32 {
+    fn touch(&self, _turn: &TicketGuard<'_>) -> u32 {
         let found = self.count.load(Ordering::Relaxed);
         self.count.store(found + 1, Ordering::Relaxed);
         found

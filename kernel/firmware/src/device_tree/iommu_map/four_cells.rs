@@ -5,7 +5,7 @@
 use crate::device_tree::tree::{NodeIndex, Tree};
 
 use super::cursor::get;
-use super::map::{Entry, IommuMap, Missing};
+use super::map::{IommuMap, MapEntry, Missing};
 use super::property::{IOMMU_MAP, MAX_ENTRIES};
 use super::stop::{Stop, StopCause};
 
@@ -40,7 +40,7 @@ impl IommuMap {
             match read {
                 Ok(target) => {
                     let (is_single, is_wide_range) = (false, false);
-                    map.entries.push(Entry { base, length, target, output, is_single, is_wide_range });
+                    map.entries.push(MapEntry { base, length, target, output, is_single, is_wide_range });
                 }
                 Err(cause) => {
                     map.stop = Some(Stop { entry: number, cause });

@@ -13,7 +13,7 @@ use super::stop::{Stop, StopCause};
 pub(in crate::device_tree) struct IommuMap {
     /// Which bits of a requester ID count.
     pub(in crate::device_tree) mask: u32,
-    pub(in crate::device_tree) entries: Vec<Entry>,
+    pub(in crate::device_tree) entries: Vec<MapEntry>,
     /// Entries of the four-cell form whose target does not exist, in their order.
     pub(in crate::device_tree) missing: Vec<Missing>,
     /// What ends the map before its end.
@@ -34,7 +34,7 @@ pub(in crate::device_tree) struct Missing {
 
 /// One entry of an `iommu-map`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::device_tree) struct Entry {
+pub(in crate::device_tree) struct MapEntry {
     /// First masked requester ID.
     pub(in crate::device_tree) base: u32,
     /// How many.
@@ -54,7 +54,7 @@ impl Missing {
     }
 }
 
-impl Entry {
+impl MapEntry {
     pub(in crate::device_tree) fn contains(&self, masked: u32) -> bool {
         masked >= self.base && masked - self.base < self.length
     }
@@ -116,7 +116,7 @@ impl IommuMap {
         }
     }
 
-    fn read_entry(&self, tree: &Tree, cursor: &mut Cursor, one_cell: bool) -> Result<Entry, StopCause> {
+    fn read_entry(&self, tree: &Tree, cursor: &mut Cursor, one_cell: bool) -> Result<MapEntry, StopCause> {
         const FIXED: usize = 3;
         let target = match cursor.cells {
             [_, phandle, ..] => tree.by_phandle(get(*phandle)).ok_or(StopCause::Dangling(get(*phandle)))?,
@@ -131,7 +131,7 @@ impl IommuMap {
         // A driver that wants a cell still looks at the first, which is 0 then.
         let output = if outputs > 0 { get(cells[2]) } else { 0 };
         let (is_single, is_wide_range) = (outputs == 0, outputs > 1 && length > 1);
-        Ok(Entry { base, length, target, output, is_single, is_wide_range })
+        Ok(MapEntry { base, length, target, output, is_single, is_wide_range })
     }
 
     /// The nodes that its entries lead to; each as often as it is named.

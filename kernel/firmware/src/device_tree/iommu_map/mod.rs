@@ -14,6 +14,6 @@ mod property;
 mod stop;
 
 pub(super) use iommus::Iommus;
-pub(super) use map::{Entry, IommuMap, MapLookup};
+pub(super) use map::{IommuMap, MapEntry, MapLookup};
 pub(super) use property::{IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, IOMMUS};
 pub(super) use stop::Stop;
