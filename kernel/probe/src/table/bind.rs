@@ -1,11 +1,11 @@
-//! What is queued and not begun, and which binds were put off.
+//! The queue of work that has not begun, and deferred binds.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::data::id::{DeviceId, FwNode};
 
-/// One thing that is queued.
+/// A queued piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Task {
     /// Phase 1 of a device whose IOMMUs have become ready.
@@ -28,7 +28,7 @@ impl Task {
 pub(crate) enum Until {
     /// Any of these IOMMUs becomes ready.
     Ready(Vec<FwNode>),
-    /// A group gets its default domain; this device's may be it.
+    /// A group gets its default domain; it may be that of this device.
     Domain,
     /// The claim that keeps the device out of its group is released.
     Release,
@@ -36,19 +36,19 @@ pub(crate) enum Until {
     AnyBind,
 }
 
-/// A bind that was put off.
+/// A deferred bind.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) struct Deferred {
     device: DeviceId,
     until: Until,
 }
 
-/// The queue, and the binds that were put off.
+/// The queue and the deferred binds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Binds {
     queue: VecDeque<Task>,
     deferred: Vec<Deferred>,
-    /// Waiting for an IOMMU has been given up (Linux: the deferral timeout has expired).
+    /// Devices do not wait for IOMMUs any more (Linux: the deferral timeout has expired).
     expired: bool,
 }
 
@@ -63,12 +63,12 @@ impl Deferred {
 }
 
 impl Binds {
-    /// Queues an attempt to bind behind all else.
+    /// Queues a bind at the end.
     pub(crate) fn queue_bind(&mut self, device: DeviceId) {
         self.queue.push_back(Task::Bind(device));
     }
 
-    /// Queues phase 1 of devices before all else, in this order.
+    /// Queues phase 1 of devices at the front, in this order.
     pub(crate) fn queue_probes(&mut self, devices: Vec<DeviceId>) {
         for device in devices.into_iter().rev() {
             self.queue.push_front(Task::Probe(device));
@@ -85,13 +85,12 @@ impl Binds {
         self.queue.remove(position)
     }
 
-    /// What is queued.
+    /// The queue.
     pub(crate) fn queued(&self) -> impl ExactSizeIterator<Item = Task> {
         self.queue.iter().copied()
     }
 
-    /// Puts a bind off. A device that was put off before keeps its place among those that wait (Linux:
-    /// `driver_deferred_probe_add`).
+    /// Defers a bind. A device that is deferred already keeps its position (Linux: `driver_deferred_probe_add`).
     pub(crate) fn defer(&mut self, device: DeviceId, until: Until) {
         match self.deferred.iter_mut().find(|deferred| deferred.device == device) {
             Some(deferred) => deferred.until = until,
@@ -99,33 +98,33 @@ impl Binds {
         }
     }
 
-    /// A device does not wait any more, if it did.
+    /// Removes the deferral of a device, if there is one.
     pub(crate) fn forget(&mut self, device: DeviceId) {
         self.deferred.retain(|deferred| deferred.device != device);
     }
 
-    /// Whether a device's bind was put off.
+    /// Whether a device's bind is deferred.
     pub(crate) fn is_deferred(&self, device: DeviceId) -> bool {
         self.deferred.iter().any(|deferred| deferred.device == device)
     }
 
-    /// What was put off.
+    /// The deferred binds.
     pub(crate) fn deferred(&self) -> &[Deferred] {
         &self.deferred
     }
 
-    /// Takes the devices whose deferral `is_over`, in the order in which they were put off.
+    /// Takes the devices whose deferral `is_over`, in the order in which they were deferred.
     pub(crate) fn take_deferred(&mut self, is_over: impl Fn(&Until) -> bool) -> Vec<DeviceId> {
         let over = self.deferred.extract_if(.., |deferred| is_over(&deferred.until));
         over.map(|deferred| deferred.device).collect()
     }
 
-    /// Gives up waiting for IOMMUs.
+    /// Stops waiting for IOMMUs.
     pub(crate) fn expire(&mut self) {
         self.expired = true;
     }
 
-    /// Whether waiting for IOMMUs has been given up.
+    /// Whether devices have stopped waiting for IOMMUs.
     pub(crate) fn is_expired(&self) -> bool {
         self.expired
     }

@@ -23,7 +23,7 @@ struct Slot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Walk {
     bus: usize,
-    /// The device that was walked over last on this bus.
+    /// The last device of the walk on this bus.
     after: Option<DeviceId>,
 }
 
@@ -33,12 +33,12 @@ impl Buses {
         BusId(number(self.slots.len() - 1))
     }
 
-    /// Puts a new device on its bus, behind all others.
+    /// Puts a new device at the end of its bus.
     pub(crate) fn put(&mut self, bus: BusId, device: DeviceId) {
         self.slots[bus.0 as usize].devices.push(device);
     }
 
-    /// Takes a device off its bus.
+    /// Removes a device from its bus.
     pub(crate) fn take(&mut self, bus: BusId, device: DeviceId) {
         self.slots[bus.0 as usize].devices.retain(|other| *other != device);
     }
@@ -77,21 +77,21 @@ impl Walk {
         devices.get(place).copied()
     }
 
-    /// The next device on the same bus; it counts as walked over.
+    /// Advances to the next device on the same bus.
     pub(crate) fn next_on_bus(&mut self, buses: &Buses) -> Option<DeviceId> {
         let device = self.peek(buses)?;
         self.after = Some(device);
         Some(device)
     }
 
-    /// Goes on to the next bus; false if there is none.
+    /// Advances to the next bus; false if there is none.
     pub(crate) fn next_bus(&mut self, buses: &Buses) -> bool {
         self.bus += 1;
         self.after = None;
         self.bus < buses.slots.len()
     }
 
-    /// The next device on this bus or on one behind it; it counts as walked over.
+    /// Advances to the next device on this bus or on a later one.
     pub(crate) fn next(&mut self, buses: &Buses) -> Option<DeviceId> {
         loop {
             if let Some(device) = self.next_on_bus(buses) {
@@ -103,7 +103,7 @@ impl Walk {
         }
     }
 
-    /// Where it is: the bus, and how many of the devices that are on it now are behind it.
+    /// The position: the bus, and how many of the devices on it have been visited.
     pub(crate) fn position(&self, buses: &Buses) -> (usize, usize) {
         let devices = buses.slots.get(self.bus).map_or(&[][..], |slot| &slot.devices);
         let passed = self.after.map_or(0, |after| devices.partition_point(|device| *device <= after));

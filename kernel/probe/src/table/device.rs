@@ -1,4 +1,4 @@
-//! Devices: what each is, what phase 1 has found out about it, and which driver is bound to it.
+//! Devices, each with the result of phase 1 and the driver that is bound.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,17 +8,16 @@ use core::ops::Index;
 use crate::data::dma::{DmaState, Fwspec, Membership, Ungrouped};
 use crate::data::id::{BusId, DeviceId, DriverId, FwNode, GroupId, Unit, number};
 
-/// What the core is told about a device when it is added.
+/// The description of a device that is added.
 #[derive(Clone, Debug)]
 pub struct NewDevice<D> {
     /// Its number on its bus.
     pub unit: Unit,
     /// Linux's name: `0000:01:00.0`, `a000000.virtio_mmio`.
     pub name: String,
-    /// Firmware's node for this very device, if there is one.
+    /// Firmware's node for this device itself, if there is one.
     pub node: Option<FwNode>,
-    /// False if firmware says that the device must not be used: then no driver binds it (Linux:
-    /// `pci_set_of_node`).
+    /// False if firmware disables the device: then no driver binds it (Linux: `pci_set_of_node`).
     pub enabled: bool,
     /// The machine's own handle to it.
     pub handle: D,
@@ -38,7 +37,8 @@ pub struct Device<D> {
     driver: Option<Binding>,
     /// An attempt to bind is queued.
     bind_queued: bool,
-    /// Something that has begun holds it, so that no attempt to bind can begin.
+    /// No bind can begin, because other work on the device is in progress. Only Linux's paths set it; it is here because
+    /// the queue has to respect it.
     held: bool,
     last_bind_error: Option<String>,
 }
@@ -69,7 +69,7 @@ impl<D> Device<D> {
         self.unit
     }
 
-    /// Firmware's node for this very device, if there is one.
+    /// Firmware's node for this device itself, if there is one.
     pub fn node(&self) -> Option<FwNode> {
         self.node
     }
@@ -79,7 +79,7 @@ impl<D> Device<D> {
         &self.handle
     }
 
-    /// What phase 1 has found out.
+    /// The result of phase 1.
     pub fn dma(&self) -> &DmaState {
         &self.dma
     }
@@ -93,12 +93,12 @@ impl<D> Device<D> {
         self.driver
     }
 
-    /// What the last driver that tried and failed said.
+    /// The error of the last driver that failed to bind it.
     pub fn last_bind_error(&self) -> Option<&str> {
         self.last_bind_error.as_deref()
     }
 
-    /// All flags that what happens next depends on.
+    /// All flags that determine what can happen next.
     pub(crate) fn flags(&self) -> [bool; 3] {
         [self.enabled, self.bind_queued, self.held]
     }
@@ -108,7 +108,7 @@ impl<D> Device<D> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Binding {
     pub(crate) driver: DriverId,
-    /// The group in which this binding counts as an owner; none if it counts nowhere.
+    /// The group in which this binding counts as an owner, if any.
     pub(crate) owns: Option<GroupId>,
 }
 
@@ -137,7 +137,7 @@ impl<D> Index<DeviceId> for Devices<D> {
 }
 
 impl<D> Devices<D> {
-    /// Adds a device that phase 1 has not looked at.
+    /// Adds a device; phase 1 has not run for it.
     pub(crate) fn add(&mut self, bus: BusId, new: NewDevice<D>) -> DeviceId {
         let id = DeviceId(number(self.slots.len()));
         self.slots.push(Some(Device {
@@ -179,17 +179,17 @@ impl<D> Devices<D> {
         self.slots.iter().flatten()
     }
 
-    /// Says why a device is in no group. A grouped device leaves its group before.
+    /// Sets why a device is not in a group. A grouped device leaves its group before.
     pub(crate) fn set_ungrouped(&mut self, id: DeviceId, state: Ungrouped) {
         self.get_mut(id).dma = DmaState::Ungrouped(state);
     }
 
-    /// Gives a device its place in a group.
+    /// Makes a device a member of a group.
     pub(crate) fn enter(&mut self, id: DeviceId, membership: Membership) {
         self.get_mut(id).dma = DmaState::Grouped(membership);
     }
 
-    /// Takes a device's place in its group, if it is in one. Its driver, if it stays, owns nothing there any more.
+    /// Takes a device out of its group, if it is in one. A driver that stays bound does not count as an owner any more.
     pub(crate) fn leave(&mut self, id: DeviceId) -> Option<(Membership, Option<GroupId>)> {
         let this = self.get_mut(id);
         let unprobed = DmaState::Ungrouped(Ungrouped::Unprobed);
@@ -225,7 +225,7 @@ impl<D> Devices<D> {
         self.get_mut(id).bind_queued = false;
     }
 
-    /// Says whether something that has begun keeps attempts to bind away.
+    /// Sets whether work in progress keeps binds from beginning.
     pub(crate) fn set_held(&mut self, id: DeviceId, held: bool) {
         self.get_mut(id).held = held;
     }
@@ -237,7 +237,7 @@ impl<D> Devices<D> {
         this.last_bind_error = None;
     }
 
-    /// The driver is bound no longer.
+    /// The driver is not bound any more.
     pub(crate) fn unbind(&mut self, id: DeviceId) -> Option<Binding> {
         self.get_mut(id).driver.take()
     }

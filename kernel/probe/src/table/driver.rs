@@ -1,4 +1,4 @@
-//! Registered drivers, and which of them is for which device.
+//! Registered drivers and the devices that they match.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::traits::driver::Driver;
 /// All drivers, in the order in which they were registered.
 pub(crate) struct Drivers<D> {
     drivers: Vec<Box<dyn Driver<D>>>,
-    /// For devices with these names, the name of the only driver that is for them (Linux: `driver_override`).
+    /// For devices with these names, the name of the only driver that matches them (Linux: `driver_override`).
     overrides: BTreeMap<String, String>,
 }
 
@@ -41,18 +41,18 @@ impl<D> Drivers<D> {
         &mut *self.drivers[driver.0 as usize]
     }
 
-    /// Whether a driver is for a device.
+    /// Whether a driver matches a device.
     pub(crate) fn is_for(&self, driver: DriverId, device: &Device<D>) -> bool {
         self.matches(&*self.drivers[driver.0 as usize], device)
     }
 
-    /// The first driver from `slot` on that is for a device.
+    /// The first driver from `slot` on that matches a device.
     pub(crate) fn next_for(&self, device: &Device<D>, slot: usize) -> Option<DriverId> {
         let mut rest = self.drivers.iter().enumerate().skip(slot);
         rest.find(|(_, driver)| self.matches(&***driver, device)).map(|(place, _)| DriverId(number(place)))
     }
 
-    /// From now on only the driver with this name is for the device with that name; or as before.
+    /// Sets the only driver that matches the device with this name; `None` removes the restriction.
     pub(crate) fn set_override(&mut self, device: String, driver: Option<String>) {
         match driver {
             Some(driver) => self.overrides.insert(device, driver),
@@ -60,7 +60,7 @@ impl<D> Drivers<D> {
         };
     }
 
-    /// Devices that only one driver is for, by name, and its name.
+    /// The names of devices with a restriction, each with the name of the driver.
     pub(crate) fn overrides(&self) -> &BTreeMap<String, String> {
         &self.overrides
     }

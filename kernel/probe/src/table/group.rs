@@ -1,4 +1,4 @@
-//! IOMMU groups: what cannot be isolated from each other shares one, and one default domain.
+//! IOMMU groups: devices that cannot be isolated from each other share a group and its default domain.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use crate::data::sorted_map::SortedMap;
 pub struct Group {
     id: GroupId,
     members: Vec<DeviceId>,
-    /// Isolation classes that are in this group; more than one if firmware gives two of them one endpoint.
+    /// Isolation classes in this group; several if firmware gives devices of different classes one endpoint.
     classes: Vec<(BusId, Unit)>,
     default_domain: Option<DefaultDomain>,
     users: Users,
@@ -30,12 +30,12 @@ struct DefaultDomain {
     on: OnInstances,
 }
 
-/// Who uses the DMA of a group's members: bound drivers or one owner, never both (Linux: `owner_cnt`, and `owner`).
+/// The users of the DMA of a group's members: bound drivers or one owner, never both (Linux: `owner_cnt`, and `owner`).
 #[derive(Clone, Debug, Hash)]
 enum Users {
     /// This many bound drivers, through the default domain.
     Drivers(u32),
-    /// An owner, who decides about the domain: the members are attached to the domains `on`.
+    /// One owner, which chooses the domain: the members are attached to the domains `on`.
     Owner { ownership: OwnershipId, on: OnInstances },
 }
 
@@ -149,7 +149,7 @@ impl Groups {
         id
     }
 
-    /// Removes an empty group and everything that led to it.
+    /// Removes an empty group and its entries by isolation class.
     pub(crate) fn remove(&mut self, id: GroupId) {
         if let Some(group) = self.groups.get_mut(id.0 as usize).and_then(Option::take) {
             for class in group.classes {
@@ -203,12 +203,12 @@ impl Groups {
         group.members.is_empty()
     }
 
-    /// A device has left its group for another reason than that its own IOMMU refused it.
+    /// Counts a device that has left its group although its own IOMMU did not refuse it.
     pub(crate) fn count_loss(&mut self) {
         self.losses += 1;
     }
 
-    /// How often that has happened.
+    /// The number of such devices.
     pub(crate) fn losses(&self) -> u64 {
         self.losses
     }

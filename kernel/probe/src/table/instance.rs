@@ -1,4 +1,4 @@
-//! IOMMU instances: one IOMMU each, which firmware's references find by its node.
+//! IOMMU instances, which firmware's references find by their nodes.
 
 use alloc::vec::Vec;
 use core::cell::{Ref, RefMut};
@@ -12,10 +12,10 @@ use crate::data::refusal::Refusal;
 use crate::data::sorted_map::SortedMap;
 use crate::traits::iommu::{IommuOps, SharedIommu};
 
-/// How far an instance got.
+/// The state of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InstanceState {
-    /// It can be looked up, and devices are being replayed against it.
+    /// It can be looked up, and devices are being replayed.
     Published,
     /// Every device has been replayed.
     Ready,
@@ -30,7 +30,7 @@ pub struct Published(InstanceId);
 pub struct Instance {
     id: InstanceId,
     device: DeviceId,
-    /// By what firmware refers to it. An instance without a node is never found: absent equals nothing.
+    /// The node by which firmware refers to it. An instance without a node is never found.
     node: Option<FwNode>,
     driver: &'static str,
     state: InstanceState,
@@ -39,12 +39,12 @@ pub struct Instance {
     members: Vec<DeviceId>,
 }
 
-/// Which group has an endpoint, and how many of its members share it.
+/// The group of an endpoint, and the number of its members that share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Attachment {
     pub(crate) group: GroupId,
     pub(crate) users: u32,
-    /// Where it is attached, if it is.
+    /// The domain that it is attached to, if any.
     pub(crate) domain: Option<DomainHandle>,
 }
 
@@ -77,7 +77,7 @@ impl Instance {
         self.driver
     }
 
-    /// How far it got.
+    /// The state.
     pub fn state(&self) -> InstanceState {
         self.state
     }
@@ -102,7 +102,7 @@ impl Instance {
         &self.ops
     }
 
-    /// What it knows of the endpoint of any device that is in a group.
+    /// The attachment of an endpoint, if a device with it is in a group.
     pub(crate) fn attachment(&self, endpoint: EndpointId) -> Option<&Attachment> {
         self.endpoints.get(endpoint)
     }
@@ -112,7 +112,7 @@ impl Instance {
         self.endpoints.iter()
     }
 
-    /// Whether any device has something here.
+    /// Whether any device refers to it.
     pub(crate) fn is_referenced(&self) -> bool {
         !self.endpoints.is_empty() || !self.members.is_empty()
     }
@@ -174,12 +174,12 @@ impl Instances {
         self.slots.iter().flatten()
     }
 
-    /// The instance that firmware means by `node`. Compared by identity; absent equals nothing.
+    /// The instance with this firmware node, compared by identity.
     pub(crate) fn by_node(&self, node: FwNode) -> Option<&Instance> {
         self.iter().find(|instance| instance.node == Some(node))
     }
 
-    /// Whether the instance that firmware means by `node` is ready.
+    /// Whether the instance with this firmware node is ready.
     pub(crate) fn is_ready(&self, node: FwNode) -> bool {
         self.by_node(node).is_some_and(Instance::is_ready)
     }
@@ -209,7 +209,7 @@ impl Instances {
         self.get_mut(id).members.retain(|member| *member != device);
     }
 
-    /// An endpoint has one user less. If it was the last one, the domain from which to detach it is returned.
+    /// Removes a user of an endpoint. If it was the last one, returns the domain from which to detach the endpoint.
     pub(crate) fn release(&mut self, id: InstanceId, endpoint: EndpointId) -> Option<DomainHandle> {
         let endpoints = &mut self.get_mut(id).endpoints;
         let attachment = endpoints.get_mut(endpoint)?;

@@ -1,4 +1,4 @@
-//! All that there is in the machine: tables that each keep themselves consistent, and what concerns several of them.
+//! The state of the machine: tables that each keep themselves consistent, and operations on several of them.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -66,7 +66,7 @@ impl<D> Tables<D> {
         }
     }
 
-    /// A device's place in its group, if it is in one.
+    /// A device's membership, if it is in a group.
     pub(crate) fn membership(&self, device: DeviceId) -> Option<&Membership> {
         match self.devices[device].dma() {
             DmaState::Grouped(membership) => Some(membership),
@@ -84,18 +84,18 @@ impl<D> Tables<D> {
         self.groups[group].members().iter().filter_map(|member| self.membership(*member))
     }
 
-    /// Name of the device that an IOMMU instance is.
+    /// Name of the device of an IOMMU instance.
     pub(crate) fn iommu_name(&self, instance: InstanceId) -> &str {
         self.devices[self.instances[instance].device()].name()
     }
 
-    /// Firmware's names of nodes, for people.
+    /// Firmware's names of nodes, for messages.
     pub(crate) fn node_names(&self, nodes: &[FwNode]) -> String {
         let names: Vec<String> = nodes.iter().map(|node| self.firmware.name(*node)).collect();
         names.join(", ")
     }
 
-    /// Makes an IOMMU findable by `node`. One without a node is never found: absent equals nothing.
+    /// Makes an IOMMU findable by `node`. One without a node is never found.
     pub(crate) fn publish(
         &mut self,
         device: DeviceId,
@@ -114,7 +114,7 @@ impl<D> Tables<D> {
         published
     }
 
-    /// Notes what phase 1 has found out about a device without a group.
+    /// Records the result of phase 1 for a device without a group.
     pub(crate) fn note_ungrouped(&mut self, device: DeviceId, state: Ungrouped) {
         if matches!(self.devices[device].dma(), DmaState::Ungrouped(before) if *before == state) {
             return;
@@ -128,7 +128,7 @@ impl<D> Tables<D> {
         self.devices.set_ungrouped(device, state);
     }
 
-    /// Queues an attempt to bind, if there is a driver to try and no attempt is queued already.
+    /// Queues a bind, if a driver matches and no bind is queued already.
     pub(crate) fn queue_bind(&mut self, device: DeviceId) {
         let this = &self.devices[device];
         if this.may_bind() && self.drivers.next_for(this, 0).is_some() && self.devices.mark_queued(device) {
@@ -136,26 +136,26 @@ impl<D> Tables<D> {
         }
     }
 
-    /// The first driver from `slot` on that is for a device which a driver may bind now.
+    /// The first driver from `slot` on that matches a device, if the device may be bound now.
     pub(crate) fn next_driver(&self, device: DeviceId, slot: usize) -> Option<DriverId> {
         let device = &self.devices[device];
         if device.may_bind() { self.drivers.next_for(device, slot) } else { None }
     }
 
-    /// Puts a bind off.
+    /// Defers a bind.
     pub(crate) fn defer(&mut self, device: DeviceId, driver: DriverId, until: Until, detail: String) {
         self.log.event(Event::Deferred { device, driver, detail });
         self.binds.defer(device, until);
     }
 
-    /// Queues the deferred binds that `is_over` says are waiting no longer.
+    /// Queues the deferred binds whose deferral `is_over`.
     pub(crate) fn wake(&mut self, is_over: impl Fn(&Until) -> bool) {
         for device in self.binds.take_deferred(is_over) {
             self.queue_bind(device);
         }
     }
 
-    /// A driver's probe has succeeded (Linux: `driver_bound`): whatever waits for any driver is tried again.
+    /// A driver's probe has succeeded (Linux: `driver_bound`): deferrals until any bind end.
     pub(crate) fn bound(&mut self, device: DeviceId, driver: DriverId, owns: Option<GroupId>) {
         self.devices.bind(device, driver, owns);
         self.binds.forget(device);
@@ -163,7 +163,7 @@ impl<D> Tables<D> {
         self.wake(|until| matches!(until, Until::AnyBind));
     }
 
-    /// Takes the driver off a device, if it has one.
+    /// Unbinds the driver of a device, if it has one.
     pub(crate) fn stop_driver(&mut self, device: DeviceId) {
         let Some(binding) = self.devices.unbind(device) else { return };
         self.drivers.get_mut(binding.driver).unbind(self.devices[device].handle());
@@ -171,7 +171,7 @@ impl<D> Tables<D> {
         self.log.event(Event::Unbound { device, driver: binding.driver });
     }
 
-    /// An IOMMU is gone, and nothing refers to it.
+    /// Removes an IOMMU that no device refers to.
     pub(crate) fn unpublish(&mut self, instance: InstanceId) {
         self.check_unreferenced(instance);
         for domain in self.ownerships.take_domains_on(instance) {
@@ -181,7 +181,7 @@ impl<D> Tables<D> {
         self.log.event(Event::Unpublished(instance));
     }
 
-    /// An IOMMU is about to go: its users must be gone before (invariant I11).
+    /// An IOMMU is about to be removed: its users must have left it before (invariant I11).
     fn check_unreferenced(&mut self, instance: InstanceId) {
         if self.instances[instance].is_referenced() {
             let by = || "an IOMMU was removed before its users".into();
