@@ -282,7 +282,7 @@ impl<D> Core<D> {
     }
 
     /// The domain in which the driver that a claim was given to can map memory for its device; none if nothing
-    /// translates the device.
+    /// translates the device, or if the driver is not bound, or leaves the group's DMA to others.
     pub fn domain_of(&self, claim: &DmaClaim) -> Option<GroupDomain> {
         domain::of_claim(&self.tables, claim)
     }

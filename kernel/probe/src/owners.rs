@@ -42,6 +42,7 @@ use crate::data::refusal::Refusal;
 use crate::grouping::transfer::OnLost;
 use crate::grouping::{change_type, ownership, regroup};
 use crate::linux::group::keep_lost_member;
+use crate::phase2::domain::{self, GroupDomain};
 use crate::table::group::Group;
 use crate::table::ownership::Ownership;
 
@@ -85,6 +86,12 @@ impl<D> Core<D> {
     pub fn attach_own_domain(&mut self, owned: &OwnedGroup) -> Result<(), Refusal> {
         let on_lost = self.on_lost();
         ownership::attach_own(&mut self.tables, owned.ownership(), on_lost)
+    }
+
+    /// The domain of the owner's own, in which it can map memory for the members; none while all accesses are blocked.
+    #[must_use]
+    pub fn own_domain(&self, owned: &OwnedGroup) -> Option<GroupDomain> {
+        domain::of_owner(&self.tables, owned.ownership())
     }
 
     /// Blocks all accesses of the members. The owner's own domain, if there is one, ends, with all that is mapped there.

@@ -7,6 +7,7 @@ pub(crate) mod finding;
 pub(crate) mod findings;
 pub(crate) mod firmware;
 pub(crate) mod id;
+pub(crate) mod lease;
 pub(crate) mod linux_event;
 pub(crate) mod ownership;
 pub(crate) mod path;

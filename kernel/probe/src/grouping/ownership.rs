@@ -85,7 +85,7 @@ pub(crate) fn attach_own<D>(
     ownership: OwnershipId,
     on_lost: OnLost<D>,
 ) -> Result<(), Refusal> {
-    if tables.ownerships[ownership].paging().is_some() {
+    if tables.ownerships[ownership].own().is_some() {
         return Ok(());
     }
     let groups = tables.groups.owned_by(ownership);
@@ -99,7 +99,7 @@ pub(crate) fn attach_own<D>(
     for group in groups {
         tables.groups.claim(group, ownership, own.clone());
     }
-    tables.ownerships.set_paging(ownership, Some(own));
+    tables.ownerships.set_own(ownership, Some(own));
     Ok(())
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn block<D>(
     for group in groups {
         tables.groups.claim(group, ownership, blocking.clone());
     }
-    let own = tables.ownerships.set_paging(ownership, None);
+    let own = tables.ownerships.set_own(ownership, None);
     domain::free(tables, own);
     Ok(())
 }

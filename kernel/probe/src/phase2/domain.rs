@@ -1,4 +1,4 @@
-//! A group's default domain, as the drivers of its devices see it: a place to map memory in, and nothing else.
+//! A domain as the drivers of its devices, or the owner of its group, see it: a place to map memory in, and nothing else.
 
 use alloc::rc::{Rc, Weak};
 use alloc::string::ToString;
@@ -9,34 +9,58 @@ use core::cell::RefCell;
 use addr::{Iova, Range};
 
 use crate::data::domain::{DomainType, Mapping};
-use crate::data::id::{DomainHandle, GroupId};
+use crate::data::id::{DomainHandle, GroupId, InstanceId, OwnershipId};
+use crate::data::lease::Lease;
 use crate::data::refusal::{Refusal, RefusalCause};
 use crate::data::reserved::{ReservedRegion, merge_reserved};
 use crate::phase2::claim::{Dma, DmaClaim};
 use crate::table::Tables;
 use crate::traits::iommu::{IommuOps, SharedIommu};
 
-/// The default domain of a group, on every IOMMU that its members are behind.
+/// The default domain of a group, or its owner's, on every IOMMU that its members are behind.
 ///
-/// It does not keep an IOMMU alive: once that is unpublished, requests are refused as [`RefusalCause::Dead`].
+/// It does not keep an IOMMU alive: once that is unpublished, requests are refused as [`RefusalCause::Dead`]. Nor does it
+/// keep the domain: once that has ended, because the group has another one, or the owner has released it, requests are
+/// refused as [`RefusalCause::NoEntry`].
 #[derive(Clone)]
 pub struct GroupDomain {
     group: GroupId,
     domain_type: DomainType,
     on: Vec<(Weak<RefCell<dyn IommuOps>>, DomainHandle)>,
     reserved: Vec<ReservedRegion>,
+    lease: Lease,
 }
 
-/// The domain that translates the device of a claim; none if nothing does, or if its group does not exist any more.
+/// The default domain that translates the device of a claim. None if nothing does, if its group does not exist any more, or
+/// if the driver that is bound does not count as a user of it: another owner may have claimed the group.
 pub(crate) fn of_claim<D>(tables: &Tables<D>, claim: &DmaClaim) -> Option<GroupDomain> {
-    let Dma::Translated { group, domain_type, .. } = claim.dma() else { return None };
-    if !tables.groups.contains(group) {
+    let Dma::Translated { group, .. } = claim.dma() else { return None };
+    if tables.devices.find(claim.device())?.binding()?.owns != Some(group) {
         return None;
     }
-    let on = tables.groups[group].domains().iter();
-    let on = on.map(|(id, domain)| (Rc::downgrade(tables.instances[*id].shared_ops()), *domain));
-    let reserved = tables.memberships(group).flat_map(|membership| membership.reserved().iter().copied());
-    Some(GroupDomain { group, domain_type, on: on.collect(), reserved: merge_reserved(reserved.collect()) })
+    let this = &tables.groups[group];
+    Some(domain(tables, &[group], this.domain_type()?, this.default_domains(), this.lease()?))
+}
+
+/// The domain that an owner has attached, if it has.
+pub(crate) fn of_owner<D>(tables: &Tables<D>, ownership: OwnershipId) -> Option<GroupDomain> {
+    let (on, lease) = tables.ownerships[ownership].own()?;
+    let groups = tables.groups.owned_by(ownership);
+    (!groups.is_empty()).then(|| domain(tables, &groups, DomainType::Dma, on, lease))
+}
+
+fn domain<D>(
+    tables: &Tables<D>,
+    groups: &[GroupId],
+    domain_type: DomainType,
+    on: &[(InstanceId, DomainHandle)],
+    lease: Lease,
+) -> GroupDomain {
+    let on = on.iter().map(|(id, domain)| (Rc::downgrade(tables.instances[*id].shared_ops()), *domain));
+    let memberships = groups.iter().flat_map(|group| tables.memberships(*group));
+    let reserved = memberships.flat_map(|membership| membership.reserved().iter().copied()).collect();
+    let (on, reserved) = (on.collect(), merge_reserved(reserved));
+    GroupDomain { group: groups[0], domain_type, on, reserved, lease }
 }
 
 impl GroupDomain {
@@ -86,6 +110,9 @@ impl GroupDomain {
     ///
     /// For each mapping: an IOMMU refuses it, or is gone.
     pub fn map(&self, mappings: &[Mapping]) -> Vec<Result<(), Refusal>> {
+        if self.lease.is_over() {
+            return vec![Err(self.ended()); mappings.len()];
+        }
         let mut results = vec![Ok(()); mappings.len()];
         for (place, (ops, domain)) in self.on.iter().enumerate() {
             let outcomes = match upgrade(ops) {
@@ -113,6 +140,9 @@ impl GroupDomain {
     ///
     /// For each range: a mapping would be split, an IOMMU refuses, or is gone.
     pub fn unmap(&self, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>> {
+        if self.lease.is_over() {
+            return vec![Err(self.ended()); ranges.len()];
+        }
         let mut results = vec![Ok(()); ranges.len()];
         for (ops, domain) in &self.on {
             let outcomes = match upgrade(ops) {
@@ -126,6 +156,15 @@ impl GroupDomain {
             }
         }
         results
+    }
+}
+
+impl GroupDomain {
+    /// Why nothing is mapped any more: an IOMMU is gone, or only the domain.
+    fn ended(&self) -> Refusal {
+        let detail = "the domain has ended".to_string();
+        let ended = Refusal { cause: RefusalCause::NoEntry, endpoint: None, detail };
+        self.on.iter().find_map(|(ops, _)| upgrade(ops).err()).unwrap_or(ended)
     }
 }
 

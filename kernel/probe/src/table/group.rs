@@ -7,10 +7,11 @@ use core::ops::Index;
 
 use crate::data::domain::DomainType;
 use crate::data::id::{BusId, DeviceId, DomainHandle, GroupId, InstanceId, OwnershipId, Unit, number};
+use crate::data::lease::{Lease, Lessor};
 use crate::data::sorted_map::SortedMap;
 
 /// One group.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug)]
 pub struct Group {
     id: GroupId,
     members: Vec<DeviceId>,
@@ -24,14 +25,15 @@ pub struct Group {
 pub(crate) type OnInstances = Vec<(InstanceId, DomainHandle)>;
 
 /// A group's default domain, of one type.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug)]
 struct DefaultDomain {
     domain_type: DomainType,
     on: OnInstances,
+    lessor: Lessor,
 }
 
 /// The users of the DMA of a group's members: bound drivers or one owner, never both (Linux: `owner_cnt`, and `owner`).
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug)]
 enum Users {
     /// This many bound drivers, through the default domain.
     Drivers(u32),
@@ -66,6 +68,11 @@ impl Group {
     /// The default domain on each instance.
     pub(crate) fn default_domains(&self) -> &[(InstanceId, DomainHandle)] {
         self.default_domain.as_ref().map_or(&[], |domain| &domain.on)
+    }
+
+    /// A lease on the default domain.
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        self.default_domain.as_ref().map(|domain| domain.lessor.lease())
     }
 
     /// The domain on an instance to which the members are attached.
@@ -114,7 +121,7 @@ pub(crate) fn on_instance(
 }
 
 /// All groups, by number and by isolation class.
-#[derive(Clone, Debug, Default, Hash)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Groups {
     /// By number.
     groups: Vec<Option<Group>>,
@@ -215,7 +222,8 @@ impl Groups {
 
     /// Gives a group a default domain, which is on no instance yet.
     pub(crate) fn begin_default_domain(&mut self, id: GroupId, domain_type: DomainType) {
-        self.get_mut(id).default_domain = Some(DefaultDomain { domain_type, on: Vec::new() });
+        self.get_mut(id).default_domain =
+            Some(DefaultDomain { domain_type, on: Vec::new(), lessor: Lessor::default() });
     }
 
     /// The default domain of a group is on one more instance, and of this type.
@@ -238,7 +246,7 @@ impl Groups {
         domain_type: DomainType,
         on: OnInstances,
     ) -> OnInstances {
-        let new = DefaultDomain { domain_type, on };
+        let new = DefaultDomain { domain_type, on, lessor: Lessor::default() };
         self.get_mut(id).default_domain.replace(new).map_or(Vec::new(), |old| old.on)
     }
 

@@ -2,14 +2,23 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::mem;
 use core::ops::Index;
 
 use crate::data::id::{DeviceId, DomainHandle, InstanceId, OwnershipId};
+use crate::data::lease::{Lease, Lessor};
 use crate::data::ownership::Owner;
 use crate::table::group::OnInstances;
 
+/// A domain that an owner maps in.
+#[derive(Clone, Debug)]
+struct OwnDomain {
+    on: OnInstances,
+    lessor: Lessor,
+}
+
 /// One ownership, from the first claim to the last release. It may have several groups if the claimed one was split.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug)]
 pub struct Ownership {
     owner: Owner,
     /// Claims that were not released (Linux: `owner_cnt` of a claimed group).
@@ -17,7 +26,7 @@ pub struct Ownership {
     /// Domains without a mapping. They exist all the time, so that blocking needs nothing new.
     blocking: OnInstances,
     /// The owner's own domains, while it has some.
-    paging: Option<OnInstances>,
+    own: Option<OwnDomain>,
     /// Devices that would have joined a claimed group with another one.
     kept_out: Vec<DeviceId>,
 }
@@ -35,7 +44,7 @@ impl Ownership {
 
     /// Whether every access is blocked: the owner has no domain of its own attached.
     pub fn is_blocked(&self) -> bool {
-        self.paging.is_none()
+        self.own.is_none()
     }
 
     /// Devices that have no group until this ownership ends.
@@ -45,7 +54,7 @@ impl Ownership {
 
     /// Whether a domain is one that the members may be attached to.
     pub(crate) fn has_domain(&self, domain: &(InstanceId, DomainHandle)) -> bool {
-        self.blocking.contains(domain) || self.paging.as_ref().is_some_and(|own| own.contains(domain))
+        self.blocking.contains(domain) || self.own.as_ref().is_some_and(|own| own.on.contains(domain))
     }
 
     /// The domains without a mapping.
@@ -54,8 +63,8 @@ impl Ownership {
     }
 
     /// The owner's own domains.
-    pub(crate) fn paging(&self) -> Option<&OnInstances> {
-        self.paging.as_ref()
+    pub(crate) fn own(&self) -> Option<(&OnInstances, Lease)> {
+        self.own.as_ref().map(|own| (&own.on, own.lessor.lease()))
     }
 }
 
@@ -83,7 +92,7 @@ impl Ownerships {
     pub(crate) fn begin(&mut self, owner: Owner, blocking: OnInstances) -> OwnershipId {
         let id = OwnershipId(self.next);
         self.next += 1;
-        let ownership = Ownership { owner, claims: 1, blocking, paging: None, kept_out: Vec::new() };
+        let ownership = Ownership { owner, claims: 1, blocking, own: None, kept_out: Vec::new() };
         self.ownerships.insert(id, ownership);
         id
     }
@@ -100,10 +109,10 @@ impl Ownerships {
 
     /// Ends an ownership; returns its domains and the devices that it kept out of groups.
     pub(crate) fn end(&mut self, id: OwnershipId) -> (OnInstances, Vec<DeviceId>) {
-        let Some(Ownership { mut blocking, paging, kept_out, .. }) = self.ownerships.remove(&id) else {
+        let Some(Ownership { mut blocking, own, kept_out, .. }) = self.ownerships.remove(&id) else {
             return (Vec::new(), Vec::new());
         };
-        blocking.extend(paging.into_iter().flatten());
+        blocking.extend(own.into_iter().flat_map(|own| own.on));
         (blocking, kept_out)
     }
 
@@ -125,8 +134,9 @@ impl Ownerships {
     }
 
     /// The owner has domains of its own, or none any more; returns those that it had.
-    pub(crate) fn set_paging(&mut self, id: OwnershipId, paging: Option<OnInstances>) -> OnInstances {
-        core::mem::replace(&mut self.get_mut(id).paging, paging).unwrap_or_default()
+    pub(crate) fn set_own(&mut self, id: OwnershipId, on: Option<OnInstances>) -> OnInstances {
+        let own = on.map(|on| OwnDomain { on, lessor: Lessor::default() });
+        mem::replace(&mut self.get_mut(id).own, own).map_or(Vec::new(), |old| old.on)
     }
 
     /// A device stays without a group until this ownership ends.
@@ -141,7 +151,8 @@ impl Ownerships {
     pub(crate) fn take_domains_on(&mut self, instance: InstanceId) -> Vec<DomainHandle> {
         let mut taken = Vec::new();
         for ownership in self.ownerships.values_mut() {
-            for domains in [&mut ownership.blocking].into_iter().chain(&mut ownership.paging) {
+            let own = ownership.own.as_mut().map(|own| &mut own.on);
+            for domains in [&mut ownership.blocking].into_iter().chain(own) {
                 let gone = domains.extract_if(.., |(on, _)| *on == instance);
                 taken.extend(gone.map(|(_, domain)| domain));
             }

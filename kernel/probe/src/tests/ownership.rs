@@ -1,7 +1,10 @@
 //! Ownership of DMA: who may claim a group, what a claim keeps away, and what a release gives back.
 
 use super::model::{Action, Machine, Spec, assert_no_leftover, function, iommu, machine, on};
-use crate::{ClaimRefused, DomainKind, Event, GroupId, Owner};
+use crate::{
+    ClaimRefused, DomainKind, Event, GroupDomain, GroupId, Mapping, Owner, Prot, RefusalCause, TypeRequest,
+};
+use addr::{Iova, PhysAddr, Range};
 
 /// `a` and `b`, endpoints 1 and 2, share a group; `c`, endpoint 3, has its own; `rp` has a driver that lets others claim.
 fn boot() -> Machine {
@@ -133,6 +136,41 @@ fn an_owner_has_a_domain_of_its_own_and_loses_it_with_what_is_mapped_there() {
     m.core.settle();
     assert_no_leftover(&m);
     m.assert_invariants();
+}
+
+/// What is mapped in a domain that has ended must not reach the one that has its ID now.
+#[test]
+fn a_domain_that_has_ended_maps_nothing() {
+    let mut m = boot();
+    let of_driver = m.domain_of("c").expect("a driver uses it");
+    assert_eq!(map(&of_driver), Ok(()));
+    assert!(m.domain_of("rp").is_none(), "its driver leaves the group's DMA to others");
+    m.act(Action::Unbind("c"));
+    assert!(m.domain_of("c").is_none());
+    let owned = m.own("vfio", "c").unwrap();
+    assert!(m.core.own_domain(&owned).is_none(), "everything is blocked");
+    m.core.attach_own_domain(&owned).unwrap();
+    let of_owner = m.core.own_domain(&owned).unwrap();
+    assert_eq!(map(&of_owner), Ok(()));
+    let own = m.iommu("v").attached[&3];
+    assert_eq!(m.iommu("v").mapped.iter().filter(|(on, _)| *on == own).count(), 1);
+    m.core.block(&owned).unwrap();
+    let ended = Err(RefusalCause::NoEntry);
+    assert_eq!(map(&of_owner), ended);
+    m.core.attach_own_domain(&owned).unwrap();
+    assert_eq!(m.iommu("v").attached[&3], own, "the ID is used again");
+    assert_eq!(map(&of_owner), ended);
+    m.core.release(owned).unwrap();
+    m.act(Action::Type("c", TypeRequest::Identity));
+    m.act(Action::Type("c", TypeRequest::Dma));
+    assert_eq!(map(&of_driver), ended);
+}
+
+fn map(domain: &GroupDomain) -> Result<(), RefusalCause> {
+    let iova = Range::new(Iova(0x1000), Iova(0x1fff)).unwrap();
+    let prot = Prot { read: true, write: true, mmio: false };
+    let results = domain.map(&[Mapping { iova, phys: PhysAddr(0x4000_0000), prot }]);
+    results.into_iter().next().unwrap().map_err(|refusal| refusal.cause)
 }
 
 #[test]
