@@ -105,7 +105,9 @@ impl Hardware {
         let of_bridges = firmware_checks::of_host_bridges(&this, map);
         let of_slots = firmware_checks::of_slots(&this, map);
         let of_buses = firmware_checks::of_buses(&this, map);
-        this.findings.extend(of_bridges.into_iter().chain(of_slots).chain(of_buses));
+        for mut found in [of_bridges, of_slots, of_buses] {
+            this.findings.append(&mut found);
+        }
         Rc::new(this)
     }
 
@@ -119,9 +121,12 @@ impl Hardware {
         if matches!(path, Path::Regressed | Path::Legacy) {
             return;
         }
-        let indices = self.topology.indexed().map(|(index, _)| index);
-        let leads_out = |index: &FunctionIndex| self.node_of(*index).is_some_and(|node| node.external_facing);
-        let external: Vec<FunctionIndex> = indices.filter(leads_out).collect();
+        let mut external = Vec::new();
+        for (index, _) in self.topology.indexed() {
+            if self.node_of(index).is_some_and(|node| node.external_facing) {
+                external.push(index);
+            }
+        }
         let topology = unshared(&mut self.topology);
         topology.mark_external_facing(&external);
         if path == Path::Fixed {
@@ -226,7 +231,13 @@ fn waiting_bridges(bridges: &[HostBridge], map: &dyn LinuxFirmware) -> Vec<usize
     let waits = |bridge: &HostBridge| {
         matches!(map.translate(bridge.node, &InputIds::Node), Ok(Translation::Endpoints(_)))
     };
-    bridges.iter().enumerate().filter(|(_, bridge)| waits(bridge)).map(|(root, _)| root).collect()
+    let mut waiting = Vec::new();
+    for (root, bridge) in bridges.iter().enumerate() {
+        if waits(bridge) {
+            waiting.push(root);
+        }
+    }
+    waiting
 }
 
 /// PCI vendor ID of virtio devices (virtio 1.2, section 4.1.2).

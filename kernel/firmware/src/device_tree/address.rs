@@ -91,24 +91,6 @@ pub(super) struct Reg {
     pub(super) size: u128,
 }
 
-/// The entries of the value of a `reg`-like property of a node with these cells; what follows the last whole
-/// entry is an error in the list (Linux: `__of_get_address`).
-fn entries(value: &[u8], cells: Cells) -> Result<Vec<Result<Reg, AddressError>>, AddressError> {
-    let whole = value.chunks_exact(cells.check()?.bytes());
-    let rest = match whole.remainder().len() {
-        _ if whole.len() > MAX_REGS => Some(AddressError::TooManyRegs),
-        0 => None,
-        bytes => Some(AddressError::Length(bytes)),
-    };
-    let mut entries = Vec::with_capacity(whole.len().min(MAX_REGS) + 1);
-    for bytes in whole.take(MAX_REGS) {
-        let (address, size) = bytes.split_at(4 * cells.address);
-        entries.push(Ok(Reg { address: number(address), size: number(size) }));
-    }
-    entries.extend(rest.map(Err));
-    Ok(entries)
-}
-
 /// What `reg` says of `node`, as the CPU sees it, entry by entry; no entries without a `reg`.
 pub(super) fn registers(
     tree: &Tree,
@@ -117,7 +99,8 @@ pub(super) fn registers(
     ranges(tree, node, "reg")
 }
 
-/// The same for another property of this form.
+/// The same for another property of this form. What follows the last whole entry is an error in the list (Linux:
+/// `__of_get_address`).
 pub(super) fn ranges(
     tree: &Tree,
     node: NodeIndex,
@@ -126,8 +109,22 @@ pub(super) fn ranges(
     let (Some(value), Some(bus)) = (tree.property(node, name), tree.parent(node)) else {
         return Ok(Vec::new());
     };
-    let entries = entries(value, child_cells(tree, bus))?;
-    Ok(entries.into_iter().map(|reg| translate(tree, bus, reg?)).collect())
+    let cells = child_cells(tree, bus).check()?;
+    let whole = value.chunks_exact(cells.bytes());
+    let rest = match whole.remainder().len() {
+        _ if whole.len() > MAX_REGS => Some(AddressError::TooManyRegs),
+        0 => None,
+        bytes => Some(AddressError::Length(bytes)),
+    };
+    let mut ranges = Vec::new();
+    for bytes in whole.take(MAX_REGS) {
+        let (address, size) = bytes.split_at(4 * cells.address);
+        ranges.push(translate(tree, bus, Reg { address: number(address), size: number(size) }));
+    }
+    if let Some(error) = rest {
+        ranges.push(Err(error));
+    }
+    Ok(ranges)
 }
 
 /// The CPU addresses of `reg`, which is in the address space of the children of `bus`.

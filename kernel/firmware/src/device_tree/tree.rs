@@ -311,15 +311,30 @@ impl<'a> Tree<'a> {
         pairs.map(|pair| (pair[0].0, pair[0].1, pair[1].1))
     }
 
+    /// The first child that has this name.
+    #[inline(never)]
+    fn child(
+        &self,
+        node: NodeIndex,
+        name: &str,
+        name_of: fn(&Self, NodeIndex) -> &'a str,
+    ) -> Option<NodeIndex> {
+        self.children(node).find(|child| name_of(self, *child) == name)
+    }
+
     /// The node at `path`, which begins with a slash.
     ///
     /// A name without a unit address also finds the first node that has one (section 2.2.3).
     pub(super) fn by_path(&self, path: &str) -> Option<NodeIndex> {
         let path = path.strip_prefix('/')?;
-        path.split('/').filter(|name| !name.is_empty()).try_fold(NodeIndex::ROOT, |node, name| {
-            let exact = self.children(node).find(|child| self.name(*child) == name);
-            exact.or_else(|| self.children(node).find(|child| self.base_name(*child) == name))
-        })
+        let mut node = NodeIndex::ROOT;
+        for name in path.split('/') {
+            if !name.is_empty() {
+                node =
+                    self.child(node, name, Self::name).or_else(|| self.child(node, name, Self::base_name))?;
+            }
+        }
+        Some(node)
     }
 }
 

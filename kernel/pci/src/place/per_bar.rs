@@ -1,6 +1,5 @@
 //! BARs as positions in a table: a function, and one of its BARs.
 
-use core::iter;
 use core::ops::{Index, IndexMut};
 
 use alloc::vec::Vec;
@@ -34,14 +33,23 @@ pub(crate) struct PerBar<T> {
 
 impl<T: Default> PerBar<T> {
     pub(crate) fn new(topology: &Topology) -> Self {
-        let mut count = 0;
-        let first = topology.functions().iter().map(|function| {
-            count += function.all_bars.len();
-            count - function.all_bars.len()
-        });
-        let first = first.collect();
-        Self { first, values: iter::repeat_with(T::default).take(count).collect() }
+        let (first, count) = first_bars(topology);
+        let mut values = Vec::new();
+        values.resize_with(count, T::default);
+        Self { first, values }
     }
+}
+
+/// For each function, the position of its first BAR; how many BARs there are. Not inlined: an emulator translates one
+/// copy only.
+#[inline(never)]
+fn first_bars(topology: &Topology) -> (Vec<usize>, usize) {
+    let (mut first, mut count) = (Vec::new(), 0);
+    for function in topology.functions() {
+        first.push(count);
+        count += function.all_bars.len();
+    }
+    (first, count)
 }
 
 impl<T> Index<BarIndex> for PerBar<T> {

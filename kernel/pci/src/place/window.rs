@@ -1,6 +1,5 @@
 //! Windows as positions in a table: a bus, and a kind of window that leads to it.
 
-use core::iter;
 use core::ops::{Index, IndexMut};
 
 use alloc::vec::Vec;
@@ -20,7 +19,9 @@ pub(crate) struct PerWindow<T>(Vec<T>);
 impl<T: Default> PerWindow<T> {
     pub(crate) fn new(topology: &Topology) -> Self {
         let count = WindowKind::ALL.len() * topology.buses().len();
-        Self(iter::repeat_with(T::default).take(count).collect())
+        let mut values = Vec::new();
+        values.resize_with(count, T::default);
+        Self(values)
     }
 }
 

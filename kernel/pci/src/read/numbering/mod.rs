@@ -38,11 +38,15 @@ pub(crate) fn number_all(
     findings: &mut Findings,
 ) -> Numbered {
     let mut roots = described_roots(config, described, numbering, findings);
-    let mut segments: Vec<u16> = roots.iter().map(|root| root.segment).collect();
-    segments.sort_unstable();
-    segments.dedup();
-    for segment in segments {
+    // Each segment of a described root bus once, in ascending order.
+    let above = |roots: &[Root], last: Option<u16>| {
+        let segments = roots.iter().map(|root| root.segment);
+        segments.filter(|segment| last.is_none_or(|last| last < *segment)).min()
+    };
+    let mut last = None;
+    while let Some(segment) = above(&roots, last) {
         find_hidden(config, segment, numbering, &mut roots, findings);
+        last = Some(segment);
     }
     // Hidden root buses first: their numbers follow their own, and the others are planned around these.
     for index in (0..roots.len()).rev() {

@@ -39,13 +39,13 @@ pub(crate) fn described_roots(
         } else if roots.iter().any(|other| (other.segment, other.number) == (root.segment, root.first_bus)) {
             findings.root_twice(at);
         } else {
-            let others: Vec<u8> = described
-                .iter()
-                .filter(|other| other.segment == root.segment && other.first_bus > root.first_bus)
-                .map(|other| other.first_bus)
-                .collect();
             // A range that extends into the next root bus ends before it.
-            let last = others.into_iter().map(|first| first - 1).fold(root.last_bus, u8::min);
+            let mut last = root.last_bus;
+            for other in described {
+                if other.segment == root.segment && other.first_bus > root.first_bus {
+                    last = last.min(other.first_bus - 1);
+                }
+            }
             roots.push(start_root(
                 config,
                 Some(index),

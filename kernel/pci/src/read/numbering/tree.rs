@@ -64,7 +64,10 @@ impl Tree {
     pub(crate) fn into_buses(self) -> impl Iterator<Item = (ScannedBus, Vec<ScannedFunction>)> {
         let mut functions = self.functions.into_iter();
         self.buses.into_iter().map(move |bus| {
-            let own = functions.by_ref().take(bus.functions.len()).collect();
+            let mut own = Vec::new();
+            for _ in 0..bus.functions.len() {
+                own.extend(functions.next());
+            }
             (bus, own)
         })
     }
@@ -87,8 +90,13 @@ impl Tree {
 
     /// The bridges on a bus, in device order.
     pub(crate) fn bridges_on(&self, bus: BusIndex) -> Vec<FunctionIndex> {
-        let functions = self[bus].functions.clone().map(FunctionIndex::new);
-        functions.filter(|index| self[*index].bridge().is_some()).collect()
+        let mut bridges = Vec::new();
+        for index in self[bus].functions.clone().map(FunctionIndex::new) {
+            if self[index].bridge().is_some() {
+                bridges.push(index);
+            }
+        }
+        bridges
     }
 
     /// The number of bus numbers after that of a bus that are reserved for virtual functions.
