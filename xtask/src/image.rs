@@ -44,10 +44,21 @@ impl Binary {
             Self::Full => "iogroups-full",
         }
     }
+
+    /// Flags for the compiler, which apply to all of the binary: code is generated when it is linked.
+    ///
+    /// The main image is smaller than 1 MiB, so that one instruction loads any address; the linker fails if it grows
+    /// beyond that. Each instruction counts, because an emulator translates it in every boot.
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Main => &["-Ccode-model=tiny"],
+            Self::Full => &[],
+        }
+    }
 }
 
-/// The arguments of the cargo command that builds the kernel, but for the binaries.
-const BUILD: [&str; 6] = ["build", "--release", "--package", "kernel", "--target", TARGET];
+/// The arguments of the cargo command that builds the kernel, but for the binary.
+const BUILD: [&str; 6] = ["rustc", "--release", "--package", "kernel", "--target", TARGET];
 
 /// One of the messages by which cargo says what it built.
 #[derive(Deserialize)]
@@ -71,8 +82,9 @@ pub(crate) fn build(binary: Binary, verbose: bool) -> Result<Kernel> {
 ///
 /// The kernel does not compile, or an ELF cannot become an Image.
 pub(crate) fn build_all(binaries: &BTreeSet<Binary>, verbose: bool) -> Result<BTreeMap<Binary, Kernel>> {
-    let executables = executables(arguments(binaries), verbose).context("the kernel does not build")?;
     let kernel = |binary: &Binary| {
+        let executables =
+            executables(arguments(*binary), binary.flags(), verbose).context("the kernel does not build")?;
         let elf = executables.iter().find(|elf| elf.ends_with(binary.name()));
         let elf = elf.with_context(|| format!("cargo built no executable {}", binary.name()))?.clone();
         Ok((*binary, Kernel { image: flat(&elf)?, elf }))
@@ -80,19 +92,23 @@ pub(crate) fn build_all(binaries: &BTreeSet<Binary>, verbose: bool) -> Result<BT
     binaries.iter().map(kernel).collect()
 }
 
-/// Runs a cargo command that builds executables; where each of them is.
+/// Runs a cargo command that builds executables, with further flags for the compiler; where each of them is.
 ///
 /// # Errors
 ///
 /// It does not compile.
 pub(crate) fn executables(
     arguments: impl IntoIterator<Item = &'static str>,
+    flags: &[&str],
     verbose: bool,
 ) -> Result<Vec<PathBuf>> {
     let mut cargo = Command::new(output::cargo());
     cargo.args(arguments).args(["--message-format", "json-render-diagnostics"]);
     if !verbose {
         cargo.arg("--quiet");
+    }
+    if !flags.is_empty() {
+        cargo.arg("--").args(flags);
     }
     output::announce(&cargo);
     let built = cargo
@@ -121,15 +137,21 @@ fn flat(elf: &Path) -> Result<PathBuf> {
     Ok(image)
 }
 
-/// The arguments of the cargo command that builds these binaries.
-fn arguments(binaries: &BTreeSet<Binary>) -> impl Iterator<Item = &'static str> {
-    let binaries = binaries.iter().flat_map(|binary| ["--bin", binary.name()]);
-    BUILD.into_iter().chain(binaries)
+/// The arguments of the cargo command that builds a binary, but for the compiler's flags.
+fn arguments(binary: Binary) -> impl Iterator<Item = &'static str> {
+    BUILD.into_iter().chain(["--bin", binary.name()])
 }
 
 /// What to paste to build binaries without us.
 pub(crate) fn command_line(binaries: &BTreeSet<Binary>) -> String {
-    format!("cargo {}", output::shell_line(arguments(binaries)))
+    let command = |binary: &Binary| {
+        let flags = Some("--")
+            .filter(|_| !binary.flags().is_empty())
+            .into_iter()
+            .chain(binary.flags().iter().copied());
+        format!("cargo {}", output::shell_line(arguments(*binary).chain(flags)))
+    };
+    binaries.iter().map(command).collect::<Vec<_>>().join(" && ")
 }
 
 /// Where the Image of a binary will be, for a command that is only shown.

@@ -23,7 +23,7 @@ const CHARACTER_DEVICE: u32 = 0o020_600;
 ///
 /// Our init does not build.
 pub(super) fn build(modules: &[Module], verbose: bool) -> Result<Vec<u8>> {
-    let built = image::executables(BUILD, verbose).context("our init does not build")?;
+    let built = image::executables(BUILD, &[], verbose).context("our init does not build")?;
     let program =
         built.iter().find(|file| file.ends_with("linux-init")).context("cargo built no linux-init")?;
     let init = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
