@@ -20,7 +20,7 @@ const PHYS_OFFSET: u64 = 0x0040_0000_0000_0000;
 /// All memory of one thread.
 struct Memory {
     allocations: Vec<Allocation>,
-    /// Buffers that the driver has put into a queue and not taken back.
+    /// Buffers that the driver has put into a queue and not taken back, by address; none overlaps another.
     shared: Vec<Shared>,
     /// The parts of the queues that devices use.
     rings: Vec<RingPart>,
@@ -46,6 +46,12 @@ struct Shared {
 struct RingPart {
     paddr: u64,
     descriptors: u16,
+}
+
+impl Shared {
+    fn end(&self) -> u64 {
+        self.paddr + self.len as u64
+    }
 }
 
 impl Allocation {
@@ -178,8 +184,8 @@ pub(super) fn leave_ring(descriptors: u64) {
 /// A device has returned the buffer at `paddr`.
 pub(super) fn give_back(paddr: u64) {
     MEMORY.with_borrow_mut(|memory| {
-        if let Some(buffer) = memory.shared.iter_mut().find(|buffer| buffer.paddr == paddr) {
-            buffer.returned = true;
+        if let Ok(at) = memory.shared_at(paddr) {
+            memory.shared[at].returned = true;
         }
     });
 }
@@ -199,6 +205,15 @@ pub(crate) fn shared() -> Vec<(u64, usize, bool)> {
 }
 
 impl Memory {
+    /// The index of a shared buffer, or the one at which to insert it.
+    fn shared_at(&self, paddr: u64) -> Result<usize, usize> {
+        // Mostly, buffers are shared in the order of their addresses.
+        match self.shared.last() {
+            Some(last) if last.paddr < paddr => Err(self.shared.len()),
+            _ => self.shared.binary_search_by_key(&paddr, |buffer| buffer.paddr),
+        }
+    }
+
     /// What a device that was not reset can still reach in `freed`.
     fn reachable(&self, freed: Allocation) -> Option<&'static str> {
         if self.rings.iter().any(|part| freed.contains(part.paddr)) {
@@ -254,18 +269,20 @@ unsafe impl Hal for FakeHal {
         let paddr = buffer.cast::<u8>().as_ptr().expose_provenance() as u64 + PHYS_OFFSET;
         checked(paddr, buffer.len());
         MEMORY.with_borrow_mut(|memory| {
-            let end = paddr + buffer.len() as u64;
-            let is_taken = |other: &Shared| paddr < other.paddr + other.len as u64 && other.paddr < end;
-            assert!(!memory.shared.iter().any(is_taken), "a buffer is used again that the device has");
-            memory.shared.push(Shared { paddr, len: buffer.len(), returned: false });
+            let at = memory.shared_at(paddr).unwrap_or_else(|at| at);
+            let after = memory.shared.get(at).map_or(u64::MAX, |next| next.paddr);
+            let before = at.checked_sub(1).map_or(0, |at| memory.shared[at].end());
+            let is_free = before <= paddr && paddr + buffer.len() as u64 <= after;
+            assert!(is_free, "a buffer is used again that the device has");
+            memory.shared.insert(at, Shared { paddr, len: buffer.len(), returned: false });
         });
         paddr
     }
 
     unsafe fn unshare(paddr: PhysAddr, _: NonNull<[u8]>, _: BufferDirection) {
         MEMORY.with_borrow_mut(|memory| {
-            let at = memory.shared.iter().position(|buffer| buffer.paddr == paddr);
-            let taken = memory.shared.swap_remove(at.expect("a buffer is taken back once"));
+            let at = memory.shared_at(paddr).expect("a buffer is taken back once");
+            let taken = memory.shared.remove(at);
             assert!(taken.returned || memory.forged, "a buffer is taken back that the device has");
         });
     }
