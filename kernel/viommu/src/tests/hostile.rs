@@ -3,25 +3,14 @@
 use std::vec::Vec;
 
 use crate::Death;
-use crate::model::hostile::{Summary, exercise};
-
-/// The most bytes of one execution.
-const MAX_INPUT: usize = 200;
-
-/// An input in which more or fewer bytes let the device do what it should.
-fn input(random: &mut fastrand::Rng) -> Vec<u8> {
-    let calm = random.u8(..);
-    let byte = |random: &mut fastrand::Rng| {
-        if random.u8(..) < calm { random.u8(..128) } else { random.u8(..) }
-    };
-    (0..random.usize(..MAX_INPUT)).map(|_| byte(random)).collect()
-}
+use crate::model::hostile::{Summary, exercise, random_input};
 
 #[test]
 fn a_driver_keeps_its_promises_whatever_the_device_does() {
     let executions = if cfg!(miri) { 20 } else { 200_000 };
     let mut random = fastrand::Rng::with_seed(10);
-    let all: Vec<Summary> = (0..executions).map(|_| exercise(&input(&mut random))).collect();
+    let all: Vec<Summary> =
+        (0..executions).map(|_| exercise(&random_input(|below| random.usize(..below)))).collect();
 
     // A generator whose devices are all refused, or all honest, would show nothing.
     let count = |is_so: fn(&Summary) -> bool| all.iter().filter(|summary| is_so(summary)).count();

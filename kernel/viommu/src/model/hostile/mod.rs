@@ -31,10 +31,24 @@ mod serve;
 mod setup;
 mod world;
 
+use std::vec::Vec;
+
 use bytes::Bytes;
 use world::World;
 
 pub use check::Summary;
+
+/// The most bytes of a random input.
+const MAX_INPUT: usize = 200;
+
+/// A random input, in which more or fewer bytes let the device do what it should.
+///
+/// `below` gives a random number below its argument.
+pub fn random_input(mut below: impl FnMut(usize) -> usize) -> Vec<u8> {
+    let (len, calm) = (below(MAX_INPUT), below(256));
+    let mut byte = || if below(256) < calm { below(128) as u8 } else { below(256) as u8 };
+    (0..len).map(|_| byte()).collect()
+}
 
 /// Lets a driver and a device do what `input` says.
 ///
