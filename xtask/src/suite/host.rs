@@ -21,7 +21,7 @@ pub(super) struct HostCheck {
 }
 
 /// The checks of the sources, and the tests that run on the host.
-pub(super) const HOST_CHECKS: [HostCheck; 8] = [
+pub(super) const HOST_CHECKS: [HostCheck; 9] = [
     HostCheck { name: "format", arguments: &["fmt", "--all", "--check"] },
     HostCheck { name: "lints", arguments: &["clippy", "--quiet", "--all-targets", "--", STRICT] },
     HostCheck {
@@ -42,14 +42,29 @@ pub(super) const HOST_CHECKS: [HostCheck; 8] = [
             STRICT,
         ],
     },
-    // A workspace of its own, which nothing else here compiles; without libFuzzer, stable Rust is enough.
+    // Workspaces of their own, which nothing else here compiles; without libFuzzer, stable Rust is enough.
     HostCheck {
-        name: "lints of the fuzz targets",
+        name: "lints of the fuzz targets of firmware",
         arguments: &[
             "clippy",
             "--quiet",
             "--manifest-path",
             "kernel/firmware/fuzz/Cargo.toml",
+            "--target-dir",
+            "target/fuzz",
+            "--no-default-features",
+            "--all-targets",
+            "--",
+            STRICT,
+        ],
+    },
+    HostCheck {
+        name: "lints of the fuzz target of viommu",
+        arguments: &[
+            "clippy",
+            "--quiet",
+            "--manifest-path",
+            "kernel/viommu/fuzz/Cargo.toml",
             "--target-dir",
             "target/fuzz",
             "--no-default-features",
