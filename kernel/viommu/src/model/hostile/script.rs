@@ -156,6 +156,8 @@ fn probe(
     let chosen = script.byte();
     let endpoints: Vec<_> =
         (0..=ENDPOINTS).filter(|endpoint| chosen >> endpoint & 1 != 0).map(EndpointId).collect();
+    let is_late = endpoints.iter().any(|endpoint| driver.domain_of(*endpoint).is_some());
+    with(|world| world.reserved_late |= is_late);
     match driver.probe_device(&endpoints) {
         Ok(accepted) => {
             assert_eq!(accepted.endpoints.len() + accepted.refused.len(), endpoints.len());

@@ -46,6 +46,8 @@ pub(super) struct World {
     pub(super) gone: Option<u8>,
     /// Reports this record whenever it has a buffer.
     pub(super) storm: Option<[u8; 24]>,
+    /// An attached endpoint was probed: it may name regions that are mapped already.
+    pub(super) reserved_late: bool,
     /// It looks for requests itself.
     pub(super) polls: bool,
     /// The configuration may not be what the driver was told.
@@ -80,6 +82,7 @@ impl World {
             queue_in_use: false,
             gone: None,
             storm: None,
+            reserved_late: false,
             polls: false,
             lied_about_config: false,
             lied: false,
@@ -146,6 +149,7 @@ impl World {
     /// Begins a start of the driver.
     pub(super) fn begin_start(&mut self) {
         self.begin_call();
+        self.reserved_late = false;
         self.configs = std::vec![self.config.clone()];
         // They may be too long for the answers of another start.
         self.device.properties.clear();
