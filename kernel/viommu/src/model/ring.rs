@@ -71,6 +71,11 @@ impl Ring {
         self.forged
     }
 
+    /// Whether the driver waits for nothing: each chain was taken, and returned.
+    pub fn is_idle(&self) -> bool {
+        self.outstanding.is_empty() && u16_at(self.driver_area + 2) == self.taken
+    }
+
     /// The next chain that the driver has made available.
     ///
     /// If the device has overwritten the queue, `None` may also stand for a malformed chain.

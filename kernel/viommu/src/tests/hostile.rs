@@ -36,7 +36,7 @@ fn a_driver_keeps_its_promises_whatever_the_device_does() {
 #[test]
 fn any_single_byte_from_either_end_is_an_input() {
     exercise(&[]);
-    for byte in 0..=255 {
+    for byte in (0..=255).step_by(if cfg!(miri) { 51 } else { 1 }) {
         exercise(&[byte]);
         exercise(&[&[1; 40][..], &[byte; 40]].concat());
     }

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use super::setup;
 use super::world::{Moment, World};
-use crate::model::{RingArea, fail_allocations, shared, write};
+use crate::model::{Ring, RingArea, fail_allocations, shared, write};
 
 impl World {
     /// Does one thing that no driver expects.
@@ -19,8 +19,8 @@ impl World {
                 let record = self.bytes.list(48);
                 self.device.report(&record);
             }
-            4 => self.return_a_chain(1),
-            5 => self.return_a_chain(0),
+            4 => self.return_a_chain(1, moment),
+            5 => self.return_a_chain(0, moment),
             6 => {
                 let (queue, by) = (self.bytes.below(2), self.bytes.u16());
                 self.lied |= queue == 0;
@@ -72,9 +72,12 @@ impl World {
     }
 
     /// Returns a chain that may not be in flight, or was returned before.
-    fn return_a_chain(&mut self, queue: usize) {
-        // A chain that is in flight is answered a second time later on, maybe in place of another.
-        self.lied |= queue == 0;
+    fn return_a_chain(&mut self, queue: usize, moment: Moment) {
+        // A chain that is in flight is answered a second time later on, maybe in place of another. But a
+        // driver that waits for nothing can tell.
+        let is_idle =
+            moment == Moment::Access && self.device.queues[queue].as_ref().is_none_or(Ring::is_idle);
+        self.lied |= queue == 0 && !is_idle;
         let (byte, len) = (self.bytes.byte(), self.bytes.u16());
         let chain = match byte {
             0..224 => u32::from(byte) % 72,
