@@ -1,18 +1,21 @@
 //! The kernel's images: built by cargo, turned from ELF into the flat Image that QEMU's `-kernel` starts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use object::Endianness;
 use object::elf::{FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Endianness, Object, ObjectSymbol};
 use serde::Deserialize;
 
 use crate::output;
+
+mod patch;
+
+pub(crate) use patch::{Patch, patched};
 
 /// Rust's name of the target.
 pub(crate) const TARGET: &str = "aarch64-unknown-none";
@@ -159,46 +162,6 @@ pub(crate) fn expected(binary: Binary) -> Kernel {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     let elf = output::workspace().join(target).join(TARGET).join("release").join(binary.name());
     Kernel { image: elf.with_extension("Image"), elf }
-}
-
-/// A defect put into the Image on purpose: the first instructions of a function, replaced.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Patch {
-    /// Name of the function in the ELF's symbol table.
-    pub(crate) symbol: String,
-    /// The instructions.
-    pub(crate) words: Vec<u32>,
-}
-
-impl fmt::Display for Patch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at {}:", self.symbol)?;
-        self.words.iter().try_for_each(|word| write!(f, " {word:#010x}"))
-    }
-}
-
-/// The kernel's Image with `patches` in it.
-///
-/// # Errors
-///
-/// The ELF has no such symbol, or it lies outside of the Image.
-pub(crate) fn patched(kernel: &Kernel, patches: &[Patch]) -> Result<Vec<u8>> {
-    let elf = fs::read(&kernel.elf).with_context(|| format!("cannot read {}", kernel.elf.display()))?;
-    let file = object::File::parse(elf.as_slice())?;
-    let mut image = flatten(&elf)?;
-    for patch in patches {
-        let symbol = file.symbols().find(|symbol| symbol.name() == Ok(&patch.symbol));
-        let symbol = symbol.with_context(|| format!("the kernel has no symbol {}", patch.symbol))?;
-        // The image is linked at 0, so an address is an offset.
-        let start = usize::try_from(symbol.address())?;
-        let place = image.get_mut(start..start + 4 * patch.words.len());
-        let place = place.with_context(|| format!("{} is not in the Image", patch.symbol))?;
-        for (bytes, word) in place.chunks_exact_mut(4).zip(&patch.words) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-    }
-    Ok(image)
 }
 
 /// An Image that does nothing but end the run with status 0, through semihosting: what is left of a
