@@ -14,7 +14,7 @@ use crate::topology::Topology;
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     /// What it is called: the topology's name, and what is different from the boot that the file describes. It is printed
-    /// and searched for words; nobody reads anything else out of it.
+    /// and searched for words; nothing else depends on it.
     pub(crate) id: String,
     pub(crate) topology: Arc<Topology>,
     /// Where the description of the machine comes from.

@@ -38,7 +38,7 @@ struct Side {
     report: Report,
 }
 
-/// Runs the command; the kind says whether the reports are the same.
+/// Runs the command; the kind is a failure if the reports differ.
 ///
 /// # Errors
 ///

@@ -59,7 +59,7 @@ pub(crate) struct Expect {
     pub(crate) dma: BTreeMap<String, ExpectedDma>,
     /// IOMMU instances, in the order in which they arrived.
     pub(crate) iommus: Option<Vec<String>>,
-    /// What each of several instances has; one that is not named here may have anything.
+    /// What each of several instances translates; an instance that is not listed is not compared.
     #[serde(default)]
     pub(crate) translated: BTreeMap<String, Translated>,
     /// For each expected finding or error, words that are all in it. A finding of severity warning or
@@ -123,7 +123,7 @@ pub(crate) struct ExpectedRun {
     pub(crate) cpus: Option<u32>,
     /// RAM that firmware describes, in MiB.
     pub(crate) memory_mib: Option<u64>,
-    /// Names of devices that must be there, in a group or not: a host bridge's says where its ECAM is.
+    /// Names of devices that must exist, in a group or not; the name of a host bridge contains the address of its ECAM.
     #[serde(default)]
     pub(crate) devices: Vec<String>,
 }

@@ -67,7 +67,7 @@ impl Expectation {
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or it is neither a report nor a topology; it says where.
+    /// The file cannot be read, or it is neither a report nor a topology; the error contains the place.
     pub(crate) fn of_options(options: &QemuArgs, start: &Start) -> Result<Option<Self>, Stop> {
         let groups = options.expect_groups.map(|groups| groups as usize);
         let file = options.expect.as_deref().map(|path| File::read(path, start)).transpose()?;
@@ -147,7 +147,7 @@ impl File {
     }
 }
 
-/// Whether a file has expectations alone: each topology says what it probes.
+/// Whether a file contains only expectations: a topology has the key `probes`.
 fn is_alone(text: &str) -> bool {
     toml::from_str::<toml::Table>(text).is_ok_and(|table| !table.contains_key("probes"))
 }

@@ -24,7 +24,7 @@ use crate::scenarios::{self, Named};
 
 mod figures;
 
-/// Runs the command; the kind says whether everything is as expected.
+/// Runs the command; the kind is a failure if a result is not as expected.
 ///
 /// # Errors
 ///
@@ -130,7 +130,7 @@ fn differences(scenario: &Scenario, found: &Exploration) -> Vec<String> {
     differences
 }
 
-/// A counterexample as a file that can be replayed. It was replayed: it breaks what it says.
+/// A counterexample as a file that can be replayed. It has been replayed, and violates the invariant.
 ///
 /// # Errors
 ///
@@ -161,7 +161,7 @@ fn remarks(plan: &Rc<Plan>, path: Path) -> Vec<String> {
     let mut world = World::new(plan, path);
     let remark = |step| {
         let remark = scenarios::piece(&world, step).to_owned();
-        // What is not possible says so when it is replayed.
+        // A step that is not possible is an error of the replay.
         let _ = world.take(step);
         remark
     };
@@ -200,7 +200,7 @@ fn partitions(found: &Exploration) -> String {
 /// So many are shown of a path.
 const PARTITIONS_SHOWN: usize = 10;
 
-/// Where a counterexample goes if nothing else is said.
+/// The default file of a counterexample.
 fn place(name: &str, path: Path, id: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     output::workspace().join(target).join("counterexamples").join(format!("{name}-{path}-{id}.toml"))

@@ -63,7 +63,7 @@ impl Binary {
 /// The arguments of the cargo command that builds the kernel, but for the binary.
 const BUILD: [&str; 6] = ["rustc", "--release", "--package", "kernel", "--target", TARGET];
 
-/// One of the messages by which cargo says what it built.
+/// A message of cargo about an artifact.
 #[derive(Deserialize)]
 struct Message {
     reason: String,

@@ -61,7 +61,7 @@ impl From<Verdict> for Kind {
     }
 }
 
-/// The end of a run, with the kernel's report or one that says why there is none.
+/// The end of a run, with the kernel's report or one with the reason why there is none.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) kind: Kind,
@@ -88,7 +88,7 @@ pub(crate) struct Compared {
     pub(crate) differences: Vec<String>,
 }
 
-/// What a command line asks to be run; what it leaves open, or says in a way that makes no sense, is missing.
+/// What a command line asks for. What it leaves open, or what cannot be parsed, is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Asked {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,7 @@ pub(crate) struct Asked {
     pub(crate) qemu: Option<String>,
 }
 
-/// What is in the line that says that a map leads a requester ID nowhere (Linux: `of_map_id`).
+/// A part of the line about a requester ID that a map does not translate (Linux: `of_map_id`).
 pub(crate) const UNTRANSLATED: &str = "no iommu-map translation for id";
 
 impl Outcome {
@@ -116,8 +116,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of what was asked for. A kernel that did not report has not said how it was started: then the report
-    /// says what was asked.
+    /// The outcome of what was asked for. If the kernel did not report, the report contains what was asked for.
     #[must_use]
     pub(crate) fn for_asked(mut self, asked: Asked) -> Self {
         let run = &mut self.report.run;

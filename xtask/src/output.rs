@@ -20,7 +20,7 @@ pub(crate) fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Shows a text on standard output. Whoever has closed it wants no more, which is no error.
+/// Writes a text to standard output. A reader that has closed it is not an error.
 pub(crate) fn show(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -20,7 +20,7 @@ use crate::topology::{Deviation, Topology};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Paths {
-    /// Machines that are booted on every path of Linux by way of UEFI firmware too, which is slow.
+    /// Machines that are booted on every path of Linux through UEFI firmware too, which is slow.
     uefi_acpi: Vec<String>,
     #[serde(flatten, deserialize_with = "choices::table")]
     of: BTreeMap<probe::Path, Rules>,

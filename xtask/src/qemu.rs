@@ -22,7 +22,7 @@ pub(crate) const DISK: &str = "disk";
 /// and the file in it.
 pub(crate) const DISK_FOLDER: &str = "disk/EFI/BOOT";
 pub(crate) const DISK_IMAGE: &str = "disk/EFI/BOOT/BOOTAA64.EFI";
-/// The kernel's command line on the disk, as nobody gives it load options there.
+/// The kernel's command line on the disk, where firmware starts it without load options.
 pub(crate) const DISK_COMMAND_LINE: &str = "disk/iogroups.txt";
 
 /// What cannot be left to a topology, and what a topology leaves out.
@@ -120,7 +120,7 @@ impl Start {
         let tables: Vec<String> = (0..self.tables).map(table_file).collect();
         let tables = format!("tables={}", tables.join(","));
         let mut words: Vec<&str> = self.append.iter().map(String::as_str).collect();
-        // Of a word that is there twice, the kernel takes the last: without these, there is no report.
+        // The kernel uses the last occurrence of a word. Without these words, there is no report.
         words.extend([form.as_str(), &console]);
         let path = format!("path={}", self.path.word());
         if self.path != probe::Path::default() {
@@ -138,7 +138,7 @@ impl Start {
             .race
             .map(|Rounds { rounds, seed }| format!("race={SCENARIO_FILE} rounds={rounds} seed={seed}"));
         words.extend(race.as_deref());
-        // On the other routes, what started the kernel says which they are.
+        // On the other routes, the kernel knows the source from how it was started.
         let firmware = format!("{}={}", Firmware::NAME, self.firmware.word());
         if self.firmware == Firmware::Acpi {
             words.push(&firmware);
@@ -229,7 +229,7 @@ impl Machine {
         words
     }
 
-    /// Devices, and a disk for each drive that they name and nobody made.
+    /// Devices, and a disk for each drive that they refer to and that no argument defines.
     fn add_devices(&self, words: &mut Vec<String>) {
         for drive in self.missing_drives() {
             let option = match drive.starts_with(test_disk::NAME) {

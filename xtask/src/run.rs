@@ -48,7 +48,7 @@ pub(crate) enum Log {
     Hidden,
     /// To standard error while it comes.
     Shown,
-    /// To this file; what QEMU says is in it too.
+    /// To this file, together with the output of QEMU.
     Kept(PathBuf),
 }
 
@@ -117,7 +117,7 @@ impl Run<'_> {
         self.judge(end, &traces, written.as_deref().or(traces.report.as_deref()))
     }
 
-    /// Runs to the end and says how long it took. What it reports does not matter, a status of 0 does.
+    /// Runs to the end and returns how long it took. The exit status must be 0; the report is not read.
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ impl Run<'_> {
         }
     }
 
-    /// Starts QEMU, reads what it says and waits for its end.
+    /// Starts QEMU, reads its output and waits for its end.
     fn watch(&self) -> Result<(End, Traces), Stop> {
         let [program, arguments @ ..] = self.words else {
             return Err(Stop::usage("there is nothing to run"));
@@ -285,7 +285,7 @@ impl Traces {
     }
 }
 
-/// Whether QEMU says that a network card leads nowhere. No machine has a network here, and no driver uses one; the
+/// Whether this is QEMU's warning about a network card without a peer. No machine has a network here, and no driver uses one; the
 /// other backends of every QEMU would open sockets on the host.
 pub(crate) fn is_about_missing_peer(line: &str) -> bool {
     line.split_once(": warning: nic ").is_some_and(|(_, rest)| rest.ends_with(" has no peer"))

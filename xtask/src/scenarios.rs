@@ -25,7 +25,7 @@ impl Named {
     ///
     /// # Errors
     ///
-    /// There is no such scenario or file, or it is malformed; the error says where.
+    /// There is no such scenario or file, or it is malformed; the error contains the place.
     pub(crate) fn find(name: &str) -> Result<Self, Stop> {
         let ours = directory().join(format!("{name}.toml"));
         let file = if !name.contains('/') && ours.is_file() { ours } else { PathBuf::from(name) };
@@ -56,7 +56,7 @@ impl Named {
     ///
     /// # Errors
     ///
-    /// It cannot be read, or is malformed; the error says where.
+    /// It cannot be read, or is malformed; the error contains the place.
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let scenario = parse(&text).with_context(|| format!("{} is malformed", file.display()))?;
@@ -77,7 +77,7 @@ impl Named {
 ///
 /// # Errors
 ///
-/// The text is no scenario, or a name in it does not exist; the error names the line.
+/// The text is not a scenario, or a name in it does not exist; the error contains the line.
 pub(crate) fn parse(text: &str) -> Result<Scenario> {
     let scenario: Scenario = toml::from_str(text)?;
     Plan::new(scenario.clone()).map_err(|error| match line_of(text, &error) {

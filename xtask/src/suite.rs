@@ -26,7 +26,7 @@ use selection::{Selection, list, of_malformed, wanted};
 use session::Session;
 use special::{SPECIAL_CHECKS, SpecialCheck};
 
-/// Runs what was asked for; the kind says how it went as a whole.
+/// Runs the selected checks; the kind is the overall result.
 ///
 /// # Errors
 ///

@@ -41,7 +41,7 @@ pub(crate) struct Topology {
     pub(crate) path: probe::Path,
     /// Options of `-M virt`, as `K=V[,K=V]`.
     pub(crate) machine: Option<String>,
-    /// What the machine requires of QEMU beside all that its arguments name. A QEMU that says that it does not have
+    /// What the machine requires of QEMU in addition to what its arguments show. A QEMU that reports that it does not have
     /// it skips the boot, visibly.
     #[serde(default)]
     pub(crate) needs: Vec<Requirement>,

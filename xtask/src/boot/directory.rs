@@ -35,7 +35,7 @@ impl Boot {
         })
     }
 
-    /// Runs QEMU once and says how long that took, from its start to its end.
+    /// Runs QEMU once and returns the time from its start to its end.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl Boot {
 
     /// Puts all that QEMU and the kernel will look for into `directory`, apart from a patched Image and a disk.
     pub(crate) fn fill(&self, directory: &Path) -> Result<()> {
-        // Semihosting may never open it, and then an empty one says the same.
+        // Semihosting may never open it; an empty file means the same.
         fs::write(directory.join(REPORT_FILE), "")?;
         for (number, (_, bytes)) in self.tables.iter().enumerate() {
             fs::write(directory.join(qemu::table_file(number)), bytes).context("cannot write a table")?;

@@ -1,4 +1,4 @@
-//! What can still be told from a command line that makes no sense: where its JSON form goes, and what it asks for.
+//! What can be read from a command line that cannot be parsed: where its JSON goes, and what it asks for.
 //!
 //! `clap` ends at the first word that it does not know (with `ignore_errors` too), and knows nothing of what follows.
 

@@ -11,7 +11,7 @@ use super::verdict::Verdict;
 use crate::cli::DamageArgs;
 use crate::output;
 
-/// Failures that are named at the end, and changes without a finding.
+/// The number of failures, and of changes without a finding, that are listed at the end.
 const NAMED: usize = 20;
 
 /// What all boots came to.

@@ -33,7 +33,7 @@ pub(super) fn one_of<'a, T>(rng: &mut Rng, all: &'a [T]) -> Option<&'a T> {
     (!all.is_empty()).then(|| &all[rng.usize(..all.len())])
 }
 
-/// Replaces one byte of `bytes` in `range`, and says which.
+/// Replaces one byte of `bytes` in `range`, and returns which.
 pub(super) fn byte(rng: &mut Rng, bytes: &mut [u8], range: std::ops::Range<usize>) -> Option<String> {
     let range = range.start..range.end.min(bytes.len());
     if range.is_empty() {
@@ -45,7 +45,7 @@ pub(super) fn byte(rng: &mut Rng, bytes: &mut [u8], range: std::ops::Range<usize
     Some(format!("byte {at:#x}: {old:#04x} becomes {new:#04x}"))
 }
 
-/// Cuts `bytes` off somewhere, and says where.
+/// Cuts `bytes` off at a random offset, and returns it.
 pub(super) fn cut(rng: &mut Rng, bytes: &mut Vec<u8>) -> Option<String> {
     if bytes.is_empty() {
         return None;

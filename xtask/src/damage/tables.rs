@@ -57,7 +57,7 @@ fn signature(table: &[u8]) -> String {
     String::from_utf8_lossy(table.get(..4).unwrap_or_default()).into_owned()
 }
 
-/// Damages `files` once, and says how; none if the kind that was drawn does not apply.
+/// Damages `files` once, and returns how; `None` if the kind that was drawn does not apply.
 ///
 /// The script adds the checksums after the damage, so that they are right where it still does.
 pub(super) fn damage(rng: &mut Rng, files: &mut Files) -> Option<String> {

@@ -162,7 +162,7 @@ pub(super) fn normalise(blob: &mut Vec<u8>) {
     set_word(blob, TOTAL_SIZE, total);
 }
 
-/// Damages `blob` once, and says how; none if the kind that was drawn does not apply.
+/// Damages `blob` once, and returns how; `None` if the kind that was drawn does not apply.
 pub(super) fn damage(rng: &mut Rng, blob: &mut Vec<u8>) -> Option<String> {
     let parts = Parts::of(blob);
     match rng.u8(0..28) {

@@ -5,7 +5,7 @@ use crate::outcome::{Kind, Outcome};
 /// What became of a boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// A report, which a finding, a warning or the verdict tells apart from that of the machine as it was.
+    /// A report that differs from that of the undamaged machine in a finding, a warning or the verdict.
     Noted,
     /// A report of the same groups and devices.
     Same,

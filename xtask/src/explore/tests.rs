@@ -1,4 +1,4 @@
-//! Explorations: counterexamples break again what they broke, and what is not as expected is said.
+//! Explorations: counterexamples violate the same invariant again, and unmet expectations are reported.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn what_an_exploration_should_not_find_is_said() {
     let said = differences(&named.scenario, &found).join("\n");
     assert!(said.contains("some order violates: expected I4, found I3"), "{said}");
     assert!(said.contains("partitions: expected 7, found 1"), "{said}");
-    // On `fixed` nothing may break, whatever the file says.
+    // On `fixed`, no invariant may be violated, whatever the file expects.
     found.path = Path::Fixed;
     named.scenario.expect.clear();
     let said = differences(&named.scenario, &found).join("\n");

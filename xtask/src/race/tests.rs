@@ -1,4 +1,4 @@
-//! The rules by which two CPUs share a scenario, without CPUs: a shuffle says whose turn it is.
+//! The rules by which two CPUs share a scenario, without CPUs: a shuffled list determines which of them continues.
 
 use probe::Path;
 use scenario::{Race, Results, Scenario, TurnOutcome};

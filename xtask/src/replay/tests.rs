@@ -1,4 +1,4 @@
-//! Replays: what is expected and does not come is said, for each kind of expectation.
+//! Replays: each kind of unmet expectation is reported.
 
 use super::*;
 
@@ -101,7 +101,7 @@ fn a_step_that_a_path_cannot_take_is_said_and_a_piece_that_it_has_not_is_passed_
     let function =
         named.scenario.steps.iter().rev().find(|step| matches!(step, Step::Add(_))).unwrap().clone();
     let Step::Add(name) = &function else { unreachable!("it was found as an addition") };
-    // Of a bridge without a driver there are no functions.
+    // A bridge without a driver has no functions.
     named.scenario.steps.retain(|step| matches!(step, Step::Add(_)));
     named.scenario.steps.push(Step::Go(name.clone(), 0));
     let replay = Replay::run(&named.plan(), Path::Legacy);

@@ -1,4 +1,4 @@
-//! Files of scenarios: what is written is read back, and what is wrong says where.
+//! Files of scenarios: what is written is read back, and errors contain their place.
 
 use scenario::Expect;
 

@@ -194,7 +194,7 @@ impl Boots {
         let run = &outcome.report.run;
         found.extend(run_difference("firmware", case.firmware.word(), &run.firmware));
         found.extend(run_difference("path", case.path.word(), &run.path));
-        // A kernel that does not understand an order says so instead.
+        // A kernel that cannot parse an order reports that instead.
         if run.order != case.order && expect.result != Kind::Error {
             let [expected, is] = [&case.order, &run.order].map(|order| order.as_deref().unwrap_or("Linux's"));
             found.push(format!("order: expected {expected}, is {is}"));

@@ -119,7 +119,7 @@ impl HostCheck {
         let started = Instant::now();
         let mut cargo = Command::new(output::cargo());
         cargo.args(self.arguments).current_dir(output::workspace()).env("RUSTDOCFLAGS", STRICT);
-        // What is said is kept, and colours are for terminals.
+        // The output is kept; colours are for terminals.
         cargo.env("CARGO_TERM_COLOR", "never").env("TERM", "dumb");
         output::announce(&cargo);
         let done = cargo.output().context("cargo cannot be started")?;

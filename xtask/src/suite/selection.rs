@@ -30,7 +30,7 @@ impl<'a> Selection<'a> {
         Ok(Self { options, failed })
     }
 
-    /// Whether a check that is no boot of a topology runs. It has neither a route nor a path.
+    /// Whether a check other than the boot of a topology runs. It has neither a route nor a path.
     pub(super) fn has_check(&self, name: &str) -> bool {
         let TestArgs { firmware, path, .. } = self.options;
         self.has_boot_named(name) && firmware.is_empty() && path.is_empty()

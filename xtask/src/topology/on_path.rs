@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What a topology says of one path.
+/// The settings of a topology for one path.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OnPath {
