@@ -8,8 +8,7 @@ use probe::{Finding, FwNode};
 
 /// The machine as firmware describes it.
 ///
-/// What follows the parser knows only this: nothing in it says whether it came from a device tree
-/// or from ACPI.
+/// The rest of the kernel knows only this; it does not contain whether it came from a device tree or from ACPI.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// RAM, sorted, without overlaps, not empty.
@@ -18,7 +17,7 @@ pub struct Description {
     pub reserved: Vec<Range<PhysAddr>>,
     /// Kernel command line that firmware hands over; empty if none.
     pub command_line: String,
-    /// The console that firmware names.
+    /// The console in firmware's description.
     pub console: Option<Console>,
     /// How to call the firmware for power management.
     pub psci: Option<PsciConduit>,
@@ -33,11 +32,11 @@ pub struct Description {
     pub requests_acs: bool,
     /// Devices that Linux would add without asking a bus, in Linux's order.
     pub platform_devices: Vec<PlatformDevice>,
-    /// What is odd, and was worked around.
+    /// What is malformed or unusual, and was worked around.
     pub findings: Vec<Finding>,
 }
 
-/// The serial port that firmware names as the console.
+/// The serial port that firmware describes as the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
     /// An ARM PL011 with these registers.
@@ -56,7 +55,7 @@ pub enum PsciConduit {
 /// A PCI host bridge with ECAM.
 #[derive(Clone, Debug)]
 pub struct HostBridge {
-    /// Its node, whose map says where its functions' requests go.
+    /// Its node, whose map applies to the requests of its functions.
     pub node: FwNode,
     /// Linux's name of the platform device: `4010000000.pcie`.
     pub name: String,
@@ -72,11 +71,11 @@ pub struct HostBridge {
     pub windows: Vec<PciWindow>,
     /// Nodes that firmware has for functions on the bridge's buses.
     pub functions: Vec<FunctionNode>,
-    /// How Linux takes it, where it takes it otherwise; a finding says why.
+    /// Linux's view of it, if that differs; a finding has the reason.
     pub in_linux: LinuxView,
 }
 
-/// How Linux takes a [`HostBridge`] whose description is malformed in a way that costs it more than the entry.
+/// Linux's view of a [`HostBridge`] whose description is malformed in a way that affects more than the entry there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinuxView {
     /// As it is described here.
@@ -96,20 +95,20 @@ pub struct FunctionNode {
     pub place: DeviceFunction,
     /// The node.
     pub node: FwNode,
-    /// False if firmware says that the function must not be used (`status`).
+    /// False if firmware disables the function (`status`).
     pub enabled: bool,
-    /// Whether firmware says that the function is an IOMMU.
+    /// Whether firmware describes the function as an IOMMU.
     pub is_iommu: bool,
-    /// Whether firmware says that this port leads out of the machine (`external-facing`).
+    /// Whether firmware describes this port as leading out of the machine (`external-facing`).
     pub external_facing: bool,
 }
 
-/// How firmware tells the bus of a [`FunctionNode`].
+/// How firmware identifies the bus of a [`FunctionNode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FunctionBus {
     /// By its number.
     Number(u8),
-    /// It is behind the bridge whose node this is; what number it has is for the enumeration to say.
+    /// It is behind the bridge with this node; the enumeration determines its number.
     Behind(FwNode),
 }
 

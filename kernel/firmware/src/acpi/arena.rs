@@ -28,7 +28,7 @@ const CHECKSUM: usize = offset_of!(Header, checksum);
 /// Where a table's header has the OEM's names for itself and for the table.
 const OEM_NAMES: Range<usize> = offset_of!(Header, oem_id)..offset_of!(Header, oem_revision);
 
-/// Copies of tables that the `acpi` crate may read; whoever does reads nothing else.
+/// Copies of tables that the `acpi` crate may read; it reads nothing else.
 #[derive(Clone, Debug)]
 pub struct Arena {
     bytes: Vec<u8>,

@@ -40,7 +40,7 @@ pub enum DirectoryError {
         /// The count.
         count: u32,
     },
-    /// A name that is no text of at most 55 bytes.
+    /// A name that is not a text of at most 55 bytes.
     #[error(
         "fw_cfg directory: entry {entry}, byte {at:#x}: the name does not end within 56 bytes, is empty or is not text"
     )]
@@ -81,7 +81,7 @@ pub fn directory_size(start: &[u8]) -> Result<usize, DirectoryError> {
 ///
 /// # Errors
 ///
-/// The directory is cut, says more files than there can be, or has a name that is none.
+/// The directory is cut, has an impossible number of files, or an invalid name.
 pub fn directory(bytes: &[u8]) -> Result<Vec<File>, DirectoryError> {
     let expected = directory_size(bytes)?;
     let whole = bytes.get(..expected);

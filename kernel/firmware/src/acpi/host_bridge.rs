@@ -217,7 +217,7 @@ fn spaces(device: &AmlDevice) -> impl Iterator<Item = &AddressSpace> {
 
 /// Memory and I/O space that the bridge hands on.
 ///
-/// What it keeps for itself is no window (`acpi_pci_probe_root_resources`).
+/// Resources that it keeps for itself are not windows (`acpi_pci_probe_root_resources`).
 fn windows(device: &AmlDevice, complain: &mut dyn FnMut(&str)) -> Vec<PciWindow> {
     let mut windows = Vec::new();
     for space in spaces(device).filter(|space| space.producer) {

@@ -1,9 +1,10 @@
 //! ACPI tables, made into one [`Description`] and one map of IOMMUs.
 //!
-//! Without firmware, [`table_loader`] makes tables of what QEMU's fw_cfg ([`fw_cfg`]) offers; with firmware
-//! they are in memory. [`Tables::gather`] is the gate: it copies and checks them; behind it, the `acpi` crate reads
-//! tables of fixed layout ([`Arena`]), [`aml`] the devices of the definition blocks, and the other modules read the meaning, one subject each. A broken root is an
-//! error, with its place. A fault in one table, node or device costs that one, and is a finding.
+//! Without firmware, [`table_loader`] makes tables from what QEMU offers through fw_cfg ([`fw_cfg`]); with firmware
+//! they are in memory. [`Tables::gather`] is the gate: it copies and checks them. Behind it, the `acpi` crate reads
+//! tables of fixed layout ([`Arena`]), [`aml`] reads the devices of the definition blocks, and each other module reads
+//! one kind of content. A broken root is an error, with its place. A defect in one table, node or device leaves out
+//! that one, and is a finding.
 //!
 //! Read are `DSDT`, `SSDT`, `FACP`, `APIC` (how many CPUs), `MCFG`, `SPCR`, `IORT` and `VIOT`; see
 //! [`is_read`]. Deliberately missing: `GTDT`, `PPTT`, `SRAT`, `DBG2` and all others.
@@ -55,7 +56,7 @@ pub fn is_read(signature: [u8; 4]) -> bool {
     READ.contains(&&signature)
 }
 
-/// What ACPI tables do not say, and whoever starts a kernel does.
+/// Data that ACPI tables do not contain, from whatever started the kernel.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// RAM; from the EFI memory map, or from fw_cfg. Neither sorted nor merged.

@@ -8,7 +8,7 @@ use addr::{CpuAffinity, PhysAddr};
 use super::bytes::Bytes;
 use super::spec::small::{Fadt, GICC, GICC_ENABLED, Gicc, GiccWithMpidr, Madt, MadtEntry, OldFadt};
 
-/// Where the FADT says that the DSDT is (ACPI 6.5, section 5.2.9): the 64-bit field if it is there.
+/// The address of the DSDT in the FADT (ACPI 6.5, section 5.2.9): the 64-bit field if there is one.
 pub(super) fn dsdt(fadt: &[u8]) -> Option<PhysAddr> {
     let fadt = Bytes::new(fadt);
     let narrow = fadt.read::<OldFadt>(0).map(|fadt| u64::from(fadt.dsdt));

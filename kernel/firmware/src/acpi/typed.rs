@@ -37,7 +37,7 @@ pub(super) struct Typed {
 }
 
 impl Typed {
-    /// Reads the tables; one that is not there says nothing.
+    /// Reads the tables; an absent one adds nothing.
     pub(super) fn read<H: AcpiHandler>(tables: &AcpiTables<H>) -> Self {
         let psci = tables.find_table::<Fadt>().ok().and_then(|fadt| {
             let flags = fadt.arm_boot_arch;

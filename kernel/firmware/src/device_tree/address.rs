@@ -50,7 +50,7 @@ pub(super) enum AddressError {
 const MAX_CELLS: usize = 4;
 
 impl Cells {
-    /// Linux's, where neither a bus nor any around it says how many (`OF_ROOT_NODE_ADDR_CELLS_DEFAULT`).
+    /// Linux's default, where neither a bus nor any bus above it specifies them (`OF_ROOT_NODE_ADDR_CELLS_DEFAULT`).
     const DEFAULT: Self = Self { address: 1, size: 1 };
 
     /// Whether addresses of so many cells can be translated (Linux: `OF_CHECK_COUNTS`).
@@ -91,7 +91,7 @@ pub(super) struct Reg {
     pub(super) size: u128,
 }
 
-/// What `reg` says of `node`, as the CPU sees it, entry by entry; no entries without a `reg`.
+/// The entries of `reg` of `node`, as CPU addresses; empty without a `reg`.
 pub(super) fn registers(
     tree: &Tree,
     node: NodeIndex,

@@ -24,7 +24,7 @@ pub struct Early {
 
 /// Reads what is readable of `blob`, however broken it is: the tree up to its first fault.
 ///
-/// For the road on which [`describe`](super::describe) has failed and someone has to be told.
+/// For a run whose [`describe`](super::describe) has failed, so that its error can be reported.
 #[must_use]
 pub fn early(blob: &[u8]) -> Early {
     let Ok(tree) = gate::read(blob, Mode::Salvage) else {

@@ -29,7 +29,7 @@ const MAX_RESERVATIONS: usize = 1_024;
 ///
 /// # Errors
 ///
-/// `blob` is no device tree, or one that breaks the rules of its format; the error says where.
+/// `blob` is not a device tree, or violates the rules of its format; the error contains the place.
 pub(super) fn read(blob: &[u8], mode: Mode) -> Result<Tree<'_>, DeviceTreeError> {
     let blocks = Blocks::find(blob, mode)?;
     let reservations = reservations(blob, &blocks, mode)?;

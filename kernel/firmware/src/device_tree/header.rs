@@ -16,7 +16,7 @@ pub(super) fn word(bytes: &[u8], offset: usize) -> Option<u32> {
 ///
 /// # Errors
 ///
-/// The bytes are no header of a device tree, or claim a length that cannot be.
+/// The bytes are not a header of a device tree, or contain an impossible length.
 pub fn total_size(header: &[u8]) -> Result<usize, DeviceTreeError> {
     let fields = header
         .get(..HEADER_SIZE)

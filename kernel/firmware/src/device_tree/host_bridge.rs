@@ -97,7 +97,7 @@ pub(super) fn all(
 struct Claims(Vec<Range<PhysAddr>>);
 
 impl Claims {
-    /// Claims what Linux claims for a host bridge; says what of it is taken already.
+    /// Claims what Linux claims for a host bridge; returns what of it is claimed already.
     fn conflict(&mut self, bridge: &HostBridge) -> Option<Range<PhysAddr>> {
         let windows = match &bridge.in_linux {
             LinuxView::Same => &bridge.windows,

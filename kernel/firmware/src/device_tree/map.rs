@@ -16,7 +16,7 @@ use super::iommu_map::{IOMMU_CELLS, IOMMU_MAP, IOMMUS, IommuMap, Iommus, MapLook
 use super::reserved_iova;
 use super::tree::{NodeIndex, Tree, path_of, strings};
 
-/// What a device tree says about IOMMUs, and the names of its nodes.
+/// The IOMMUs in a device tree, and the names of its nodes.
 ///
 /// It owns all that it needs: the blob may be overwritten.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub enum MapForm {
     /// As many output cells as the target's `#iommu-cells` (Linux 7.2 and later).
     #[default]
     BySpecifier,
-    /// One output cell, whatever the target says (Linux 7.1 and older).
+    /// One output cell, whatever the target specifies (Linux 7.1 and older).
     FourCells,
 }
 

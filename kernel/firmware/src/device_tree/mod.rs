@@ -43,7 +43,7 @@ use header::Mode;
 ///
 /// # Errors
 ///
-/// The bytes are no device tree, its format is broken, or it describes no RAM.
+/// The bytes are not a device tree, its format is broken, or it does not describe RAM.
 pub fn describe(blob: &[u8]) -> Result<(Description, DeviceTreeMap), DeviceTreeError> {
     describe_with(blob, MapForm::default())
 }

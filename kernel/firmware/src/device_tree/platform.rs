@@ -66,7 +66,7 @@ impl Population<'_, '_> {
         }
     }
 
-    /// Makes a device of `node`, if Linux would; says on which bus.
+    /// Makes a device of `node` on a bus, if Linux would.
     fn add(&mut self, node: NodeIndex) -> Option<PlatformBus> {
         let tree = self.tree;
         let is_described = tree.property(node, "compatible").is_some() && !tree.is_compatible(node, &TABLES);
@@ -142,7 +142,7 @@ impl Population<'_, '_> {
     }
 }
 
-/// Whether early code has taken the node, so that it is no device.
+/// Whether early code has claimed the node, so that it does not become a device.
 fn is_taken(tree: &Tree, node: NodeIndex) -> bool {
     let has = |name| tree.property(node, name).is_some();
     let is_root_interrupt_controller =
@@ -163,7 +163,7 @@ pub(super) fn device_name(tree: &Tree, node: NodeIndex) -> String {
         let after = inner.as_ref().map_or(String::new(), |inner| String::from(":") + inner);
         if let Some(address) = first_address(tree, node) {
             let mut name = String::from(Hex::new(address).digits());
-            // Devices that share a register are told apart by their lowest bit in it.
+            // Devices that share a register are distinguished by their lowest bit in it.
             if let Some(mask) = tree.number(node, "mask") {
                 let bit = if mask == 0 { u32::MAX } else { mask.trailing_zeros() };
                 name = name + "." + Hex::new(bit.into()).digits();

@@ -52,7 +52,7 @@ pub(super) fn cpus(tree: &Tree, findings: &mut Findings) -> (u32, Vec<CpuAffinit
     (count.max(1), affinities)
 }
 
-/// The CPU that `reg` names: MPIDR_EL1's affinity fields in one cell or two, as the parent says (Linux binding
+/// The CPU in `reg`: MPIDR_EL1's affinity fields in one cell or two, as the parent specifies (Linux binding
 /// `arm/cpus.yaml`, `of_get_cpu_hwid`).
 fn affinity(tree: &Tree, node: NodeIndex) -> Option<CpuAffinity> {
     let cells = child_cells(tree, tree.parent(node)?).address;

@@ -191,7 +191,7 @@ struct Property<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// Properties of all nodes that are not what their name says, in the order of the blob.
+    /// Properties of all nodes whose value does not fit their name, in the order of the blob.
     pub(super) fn malformed(&self) -> &[Malformed] {
         &self.malformed
     }

@@ -1,8 +1,8 @@
 //! Windows of a PCI host bridge: its `ranges`.
 //!
-//! Sources: the Open Firmware PCI bus binding, and Linux's `of_pci_range_parser_one` for entries that are not
-//! as they should be. The space code of an entry tells I/O from memory, and nothing else: where a window is
-//! decides what it is good for. Juno and others call a 64-bit window 32-bit, and the other way round.
+//! Sources: the Open Firmware PCI bus binding, and Linux's `of_pci_range_parser_one` for malformed entries. The space
+//! code of an entry distinguishes only I/O and memory; the address of a window determines its use. Juno and others call
+//! a 64-bit window 32-bit, and the other way round.
 
 use alloc::format;
 use alloc::string::String;
@@ -42,8 +42,8 @@ enum WindowError {
 /// The windows that `ranges` describes, and those that Linux sees there if they are others; what cannot be one is
 /// left out with a finding.
 ///
-/// A PCI bus has 3 cells for an address and 2 for a size, whatever it says. Linux takes these numbers for its
-/// children (`of_bus_pci_count_cells`), but not for its `ranges`.
+/// A PCI bus has 3 cells for an address and 2 for a size, whatever its properties contain. Linux uses these numbers for
+/// its children (`of_bus_pci_count_cells`), but not for its `ranges`.
 pub(super) fn read(
     tree: &Tree,
     node: NodeIndex,

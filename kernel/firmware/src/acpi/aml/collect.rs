@@ -57,7 +57,7 @@ pub(super) fn devices(machine: &mut Machine<'_>) -> Vec<AmlDevice> {
     devices
 }
 
-/// Whether Linux scans an object that is no device of AML like one (`acpi_bus_check_add`).
+/// Whether Linux scans an object like a device although it is not one in AML (`acpi_bus_check_add`).
 fn is_scanned(machine: &Machine<'_>, index: usize) -> bool {
     let node = machine.tree.node(index);
     match node.kind {
@@ -300,7 +300,7 @@ impl<'a> Reader<'_, 'a> {
             self.wrong("_CRS", place, value.kind(), "a buffer");
             return Vec::new();
         };
-        // Where in a table a byte of a computed template stands cannot be said.
+        // A byte of a computed template has no place in a table.
         let step = usize::from(matches!(bytes, Cow::Borrowed(_)));
         let (path, findings) = (&self.path, &mut self.machine.findings);
         template::read(&bytes, |offset, remark| {

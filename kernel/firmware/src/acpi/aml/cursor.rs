@@ -226,7 +226,7 @@ impl<'a> Cursor<'a> {
 
     /// Goes behind one term: a constant, a name, or an operator with all its operands.
     ///
-    /// `visit` is told each name, and whether it is written to; it returns how many terms follow the name as
+    /// `visit` is called with each name, and whether it is written to; it returns how many terms follow the name as
     /// arguments.
     pub(super) fn skip_term(
         &mut self,

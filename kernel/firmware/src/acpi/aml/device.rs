@@ -67,7 +67,7 @@ impl AmlDevice {
 /// Bits of `_STA` of which one is enough (ACPI 6.5, section 6.3.7).
 pub(super) const PRESENT_OR_FUNCTIONAL: u64 = 1 << 0 | 1 << 3;
 
-/// A `_UID`: what tells two devices with one `_HID` apart.
+/// A `_UID`, which distinguishes devices with the same `_HID`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Uid {
     /// A number.

@@ -92,7 +92,7 @@ impl Namespace {
 /// Reads the definition blocks `tables`: the DSDT, then the SSDTs in the order of the XSDT.
 ///
 /// Each begins with its header, of which signature, length and revision are read; a table may go on behind
-/// its length. The checksum is the caller's to check. What is no definition block, or is cut, is a finding.
+/// its length. The caller checks the checksum. A table that is not a definition block, or is cut, is a finding.
 #[must_use]
 pub fn read(tables: &[&[u8]]) -> Namespace {
     let names = (0..).zip(tables.iter().take(MAX_TABLES)).map(|(index, table)| table_name(index, table));

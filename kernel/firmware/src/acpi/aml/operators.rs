@@ -52,7 +52,7 @@ pub(super) fn matches(comparison: u8, number: u64, with: u64) -> bool {
 }
 
 impl Machine<'_> {
-    /// The result of an operator; it has as many operands as [`form`] says.
+    /// The result of an operator; [`form`] has its number of operands.
     pub(super) fn compute(
         &mut self,
         opcode: u16,

@@ -1,4 +1,4 @@
-//! What `\_OSI` says yes to.
+//! The strings that `\_OSI` accepts.
 
 /// What Linux 7.3 answers with "yes": the versions of Windows that ACPICA lists (`acpi_default_supported_interfaces`),
 /// and the features that Linux adds (`osi_setup_entries`). "Linux" is not among them.

@@ -1,4 +1,4 @@
-//! What a `_CRS` says, as values whose ranges hold (ACPI 6.5, section 6.4).
+//! The content of a `_CRS`, as values with valid ranges (ACPI 6.5, section 6.4).
 
 use alloc::vec::Vec;
 

@@ -14,7 +14,7 @@ use super::resource::{AddressSpace, Caching, GenericRegister, Interrupts, Resour
 /// Last I/O port that the 16-bit descriptors can name.
 const LAST_PORT: u64 = 0xffff;
 
-/// Reads a template; `remark` is told what is odd, and where in `bytes`.
+/// Reads a template; `remark` is called with what is malformed, and where in `bytes`.
 pub(super) fn read(bytes: &[u8], mut remark: impl FnMut(usize, Remark)) -> Vec<Resource> {
     let mut resources = Vec::new();
     let mut at = 0;

@@ -17,7 +17,7 @@ const RSDP_SIZE: usize = size_of::<Rsdp>();
 /// Most bytes of an RSDP that a later specification may make longer.
 const RSDP_MAX_SIZE: usize = 256;
 
-/// Where the RSDP says that root tables are.
+/// The addresses of root tables in the RSDP.
 pub(super) struct Roots {
     pub(super) xsdt: Option<PhysAddr>,
     pub(super) rsdt: Option<PhysAddr>,

@@ -42,7 +42,7 @@ pub(super) fn length_of(header: &[u8]) -> u32 {
     Bytes::new(header).read::<Start>(0).map_or(0, |start| start.length.get())
 }
 
-/// Checks the bytes of a table, of which there may be more than its length says.
+/// Checks the bytes of a table; there may be more of them than its length.
 pub(super) fn complete_table(at: PhysAddr, bytes: &[u8]) -> Result<Table, TableFault> {
     let start = Bytes::new(bytes).read::<Start>(0).ok_or(TableFault::Unreadable(HEADER_SIZE))?;
     let (signature, length) = (start.signature, start.length.get());

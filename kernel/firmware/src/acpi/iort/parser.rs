@@ -85,7 +85,7 @@ fn read_node(
     let count = usize::try_from(header.mapping_count.get()).unwrap_or(usize::MAX);
     let first = usize::try_from(header.mapping_offset.get()).unwrap_or(usize::MAX);
     let mut mappings = Vec::new();
-    // No offset is Linux's sign for no mappings, whatever the count says.
+    // Linux reads an offset of 0 as no mappings, whatever the count is.
     if count > 0 && first > 0 {
         let bytes = count.checked_mul(MAPPING_SIZE).filter(|_| count <= *mappings_left);
         let list = bytes.and_then(|bytes| node.part(first, bytes)).and_then(|part| part.list());

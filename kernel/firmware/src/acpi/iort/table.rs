@@ -1,4 +1,4 @@
-//! What an IORT says, and the way from a device to its IOMMU.
+//! The content of an IORT, and the way from a device to its IOMMU.
 
 use alloc::vec::Vec;
 
@@ -18,7 +18,7 @@ pub(in crate::acpi) enum Way {
     Broken { offset: usize, fault: &'static str },
 }
 
-/// What an IORT says.
+/// The content of an IORT.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::acpi) struct Iort {
     /// By offset, rising.

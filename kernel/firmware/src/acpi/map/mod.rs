@@ -29,10 +29,10 @@ use crate::{FunctionBus, FunctionNode, HostBridge};
 
 use record::{Record, device_at, records};
 
-/// What ACPI says about IOMMUs, and the names of its nodes.
+/// The IOMMUs in ACPI tables, and the names of their nodes.
 ///
 /// It owns all that it needs: the tables may be overwritten. Nodes are numbered: first the devices of the
-/// namespace in its order, then IOMMUs that are no such devices.
+/// namespace in its order, then IOMMUs that are not such devices.
 #[derive(Clone, Debug)]
 pub struct AcpiMap {
     devices: Vec<Record>,
@@ -45,7 +45,7 @@ pub struct AcpiMap {
     iort_nodes: BTreeMap<usize, FwNode>,
 }
 
-/// An IOMMU that is no device of the namespace.
+/// An IOMMU that is not a device of the namespace.
 #[derive(Clone, Debug)]
 struct Iommu {
     name: String,
@@ -173,7 +173,7 @@ impl AcpiMap {
         self.devices.get(at.0 as usize)
     }
 
-    /// Whether there is a VIOT, whatever it says, or an IORT that leads a host bridge to an SMMU.
+    /// Whether there is a VIOT, whatever it contains, or an IORT that leads a host bridge to an SMMU.
     pub(super) fn requests_acs(&self) -> bool {
         self.viot.is_some() || self.iort.as_ref().is_some_and(Iort::leads_pci_to_an_iommu)
     }

@@ -19,7 +19,7 @@ use super::record::Record;
 const IORT: &str = "iort";
 const VIOT: &str = "viot";
 
-/// What one table says of one device.
+/// The result of one table for one device.
 enum TableLookup {
     Endpoints(Vec<Reference>),
     Nothing,

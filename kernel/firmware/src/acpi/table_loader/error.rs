@@ -11,7 +11,7 @@ use super::limits::{MAX_ALIGNMENT, MAX_RECORDS, RECORD_SIZE, SCRIPT_FILE};
 /// A script that cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoaderError {
-    /// The script is no list of records.
+    /// The script is not a list of records.
     #[error("{SCRIPT_FILE}: {given:#x} bytes, expected 1 to {MAX_RECORDS} records of {RECORD_SIZE} bytes")]
     Length {
         /// Its length.

@@ -1,4 +1,4 @@
-//! What a VIOT says, and where it leads a device.
+//! The content of a VIOT, and the way from a device to its IOMMU.
 
 use alloc::format;
 use alloc::string::String;
@@ -82,7 +82,7 @@ impl PciRange {
     }
 }
 
-/// A device that is no PCI function, and its endpoint ID.
+/// A device other than a PCI function, and its endpoint ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::acpi) struct MmioEndpoint {
     /// Offset of the node from the start of the table.
@@ -94,7 +94,7 @@ pub(in crate::acpi) struct MmioEndpoint {
     pub(in crate::acpi) iommu: usize,
 }
 
-/// What a VIOT says.
+/// The content of a VIOT.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::acpi) struct Viot {
     /// IOMMUs by offset: those among the nodes, and those to which a node leads.

@@ -1,4 +1,4 @@
-//! `iommus`: the endpoints of a device that says them itself.
+//! `iommus`: the endpoints of a device in its own node.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,7 @@ use super::cursor::{Cursor, get};
 use super::property::{IOMMU_CELLS, IOMMUS, MAX_ENTRIES};
 use super::stop::{Stop, StopCause};
 
-/// What a device itself says of its IOMMUs: `iommus`.
+/// The IOMMUs in a device's own node: `iommus`.
 #[derive(Clone, Debug)]
 pub(in crate::device_tree) struct Iommus {
     /// IOMMU and endpoint, duplicates kept.

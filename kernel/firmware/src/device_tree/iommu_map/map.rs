@@ -8,7 +8,7 @@ use super::cursor::{Cell, Cursor, get};
 use super::property::{IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, MAX_ENTRIES, MAX_SPECIFIER_CELLS};
 use super::stop::{Stop, StopCause};
 
-/// What a node says of the IOMMUs of the devices on its bus: `iommu-map`.
+/// The IOMMUs of the devices on a node's bus: `iommu-map`.
 #[derive(Clone, Debug)]
 pub(in crate::device_tree) struct IommuMap {
     /// Which bits of a requester ID count.
@@ -164,7 +164,7 @@ impl IommuMap {
     }
 }
 
-/// Cells of a specifier of `target`, if it says so.
+/// Cells of a specifier of `target`, if it specifies them.
 fn specifier_cells(tree: &Tree, target: NodeIndex) -> Result<Option<usize>, StopCause> {
     match tree.number(target, IOMMU_CELLS) {
         None => Ok(None),

@@ -18,7 +18,7 @@ pub(in crate::device_tree) struct Stop {
 /// What is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::device_tree) enum StopCause {
-    /// The property is no whole number of cells.
+    /// The property is not a whole number of cells.
     Cells(usize),
     /// The property is not a whole number of entries of four cells; it has this many bytes.
     NotFourCells(usize),
