@@ -45,7 +45,7 @@ const FORBIDDEN: [&str; 5] = ["ACPI0009", "ACPI000A", "PNP0000", "PNP0100", "PNP
 /// The same if the device has resources (`ACPI_ALLOW_WO_RESOURCES`): an SMBus in AML.
 const FORBIDDEN_WITH_RESOURCES: &str = "SMB0001";
 
-/// Whether other code in Linux claims the device, or it is disabled.
+/// Whether other code in Linux claims the device, or Linux never makes a platform device of it.
 fn is_taken(device: &AmlDevice) -> bool {
     let has_id = |ids: &[&str]| ids.iter().any(|id| device.has_id(id));
     let is_pnp = device.ids().any(|own| PNP.iter().any(|id| id.eq_ignore_ascii_case(own)));
