@@ -30,7 +30,7 @@ impl Capabilities {
 
     /// Why QEMU does not meet a requirement; nothing if it does, or if it is not known.
     pub(crate) fn lacks(&self, requirement: &Requirement) -> Option<String> {
-        let Release { major, minor } = self.release;
+        let Release { major, minor, .. } = self.release;
         let is = format!("QEMU {major}.{minor}");
         match requirement {
             Requirement::AtLeast(least) => {
@@ -68,7 +68,7 @@ impl Capabilities {
             }
         });
         Some(Self {
-            release: Release { major, minor },
+            release: Release { major, minor, micro },
             version: format!("{major}.{minor}.{micro}{package}"),
             types: about_types.collect(),
         })

@@ -24,6 +24,7 @@ mod fixture;
 mod growth;
 mod image;
 mod judge;
+mod known_deviations;
 mod linux;
 
 mod one_boot;

@@ -1,5 +1,6 @@
 //! `cargo xtask qemu`: boots once, on the machine that the options describe.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -13,6 +14,7 @@ use crate::choices::Iommu;
 use crate::cli::QemuArgs;
 use crate::expectation::Expectation;
 use crate::image;
+use crate::known_deviations::KnownDeviations;
 use crate::outcome::{Asked, Outcome, Stop};
 use crate::output;
 use crate::program;
@@ -59,7 +61,7 @@ pub(crate) fn command(options: &QemuArgs) -> Result<Option<(Outcome, Form)>, Sto
 /// As [`command`].
 pub(crate) fn run(options: &QemuArgs, log: &Log) -> Result<Option<(Outcome, Form)>, Stop> {
     let program = program::qemu(options.common.qemu.as_deref());
-    let boot = boot_of(options, &program)?;
+    let mut boot = boot_of(options, &program)?;
     let expectation = Expectation::of_options(options, &boot.start)?;
     if options.dry_run {
         boot.shell_lines(&image::expected(boot.start.binary())).iter().for_each(|line| println!("{line}"));
@@ -69,6 +71,13 @@ pub(crate) fn run(options: &QemuArgs, log: &Log) -> Result<Option<(Outcome, Form
     let needs = [Need::Target, Need::Qemu, Need::Firmware];
     setup::provide(&needs[..if firmware.is_uefi() { 3 } else { 2 }], &options.common)?;
     let kernel = image::build(boot.start.binary(), options.common.verbose)?;
+    let known = if boot.start.has_suite() {
+        let (known, qemu) = (KnownDeviations::read()?, Capabilities::ask(&program, &BTreeSet::new())?);
+        boot.start.append.extend(known.hazards_word(&boot.start, &qemu));
+        Some((known, qemu))
+    } else {
+        None
+    };
     if options.common.verbose {
         boot.shell_lines(&kernel).iter().for_each(|line| eprintln!("+ {line}"));
     } else {
@@ -86,6 +95,9 @@ pub(crate) fn run(options: &QemuArgs, log: &Log) -> Result<Option<(Outcome, Form
         .map(|one| one.resolve(&boot.start, |types| Capabilities::ask(&program, types), || boot.own_tree()));
     let expectation = expectation.transpose()?;
     let mut outcome = boot.run(&kernel, deadline, log)?;
+    if let Some((known, qemu)) = &known {
+        known.judge(&boot.start, &mut outcome, qemu);
+    }
     if let Some(expectation) = expectation {
         expectation.apply(&mut outcome);
     }
@@ -124,6 +136,7 @@ fn boot_of(options: &QemuArgs, program: &str) -> Result<Boot, Stop> {
         _ => (),
     }
     boot.start.append.extend(options.dma.then(|| "dma=on".to_owned()));
+    boot.start.append.extend(options.suite.as_ref().map(|suite| format!("suite={suite}")));
     boot.start.append.extend(words.kernel);
     boot.start.gdb = options.gdb;
     boot.start.console = agreed("console", options.console, words.console)?.unwrap_or(boot.start.console);

@@ -108,6 +108,11 @@ impl Start {
         if self.race.is_some() || self.append.iter().any(needs_full) { Binary::Full } else { Binary::Main }
     }
 
+    /// Whether it runs suites in the guest.
+    pub(crate) fn has_suite(&self) -> bool {
+        self.append.iter().any(|word| word.starts_with("suite="))
+    }
+
     /// The kernel's command line.
     pub(crate) fn command_line(&self, report: ReportTo) -> String {
         let form = match report {

@@ -24,11 +24,13 @@ pub(crate) enum Requirement {
     Before(Release),
 }
 
-/// A release of QEMU, without the number of its bug fixes.
+/// A release of QEMU, with the number of its bug fixes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Release {
     pub(crate) major: u32,
     pub(crate) minor: u32,
+    /// 0 where a requirement does not say.
+    pub(crate) micro: u32,
 }
 
 /// Keys of a device's argument that are not properties of the device.
@@ -117,16 +119,19 @@ impl TryFrom<String> for Requirement {
 }
 
 impl Release {
-    /// `8`, `8.2`
+    /// `8`, `8.2`, `8.2.1`
     fn parse(text: &str) -> Option<Self> {
-        let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
-        Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
+        let mut numbers = text.splitn(3, '.').map(|number| number.parse().ok());
+        let major = numbers.next()??;
+        let [minor, micro] = [numbers.next(), numbers.next()].map(|number| number.unwrap_or(Some(0)));
+        Some(Self { major, minor: minor?, micro: micro? })
     }
 }
 
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
+        write!(f, "{}.{}", self.major, self.minor)?;
+        if self.micro > 0 { write!(f, ".{}", self.micro) } else { Ok(()) }
     }
 }
 
@@ -150,8 +155,10 @@ mod tests {
             parse("machine.default_bus_bypass_iommu"),
             Ok(property(MACHINE_TYPE, "default-bus-bypass-iommu"))
         );
-        assert_eq!(parse("qemu >= 8.2"), Ok(Requirement::AtLeast(Release { major: 8, minor: 2 })));
-        assert_eq!(parse("qemu < 11"), Ok(Requirement::Before(Release { major: 11, minor: 0 })));
+        assert_eq!(parse("qemu >= 8.2"), Ok(Requirement::AtLeast(Release { major: 8, minor: 2, micro: 0 })));
+        let with_fixes = Release { major: 8, minor: 2, micro: 13 };
+        assert_eq!(parse("qemu >= 8.2.13"), Ok(Requirement::AtLeast(with_fixes)));
+        assert_eq!(parse("qemu < 11"), Ok(Requirement::Before(Release { major: 11, minor: 0, micro: 0 })));
         for text in ["", "qemu", "qemu = 8", "qemu >= new", ".x", "x.", "a b"] {
             let is_type = text == "qemu";
             assert_eq!(parse(text).is_ok(), is_type, "{text}");

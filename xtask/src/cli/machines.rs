@@ -75,6 +75,9 @@ pub(crate) struct QemuArgs {
     /// Lets the devices transfer data, and reports what they were refused.
     #[arg(long)]
     pub(crate) dma: bool,
+    /// Tests of the machine's devices, run in the guest after the groups have been reported [default: none].
+    #[arg(long, value_name = "WHICH", value_parser = ["protocol", "isolation", "all"])]
+    pub(crate) suite: Option<String>,
     /// Prints the QEMU command and does nothing else.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -20,6 +20,7 @@ use crate::cli::{Common, TestArgs};
 use crate::expect::Expect;
 use crate::image::{Binary, Kernel};
 use crate::judge;
+use crate::known_deviations::KnownDeviations;
 use crate::outcome::Kind;
 use crate::output;
 use crate::paths::Paths;
@@ -44,6 +45,8 @@ pub(super) struct Boots {
     /// Changes of what is expected that every topology is subject to.
     changes: Vec<When>,
     paths: Paths,
+    /// What suites in the guest are compared with.
+    known: KnownDeviations,
     deadline: Duration,
     /// Where every report is kept.
     reports: Option<PathBuf>,
@@ -85,7 +88,17 @@ impl Boots {
                 .with_context(|| format!("cannot create {}", directory.display()))?;
         }
         let (deadline, jobs) = (Duration::from_secs(options.timeout), jobs(options));
-        Ok(Self { program, changes, paths: paths.clone(), deadline, reports, logs, jobs, qemu })
+        Ok(Self {
+            program,
+            changes,
+            paths: paths.clone(),
+            known: KnownDeviations::read()?,
+            deadline,
+            reports,
+            logs,
+            jobs,
+            qemu,
+        })
     }
 
     /// The version of QEMU.
@@ -138,7 +151,10 @@ impl Boots {
     /// The boot of a case, or the failed check that it is if a file of its topology cannot be used.
     pub(super) fn ready(&self, case: Case) -> Result<Ready, Checked> {
         match Boot::of_case(&case, &self.program) {
-            Ok(boot) => Ok(Ready { case, boot }),
+            Ok(mut boot) => {
+                boot.start.append.extend(self.known.hazards_word(&boot.start, &self.qemu));
+                Ok(Ready { case, boot })
+            }
             Err(error) => Err(Checked {
                 name: case.id,
                 layer: Layer::Boot,
@@ -183,7 +199,10 @@ impl Boots {
         let answers = case.answers(&expect, &self.paths).map_err(|error| format!("{error:#}"))?;
         let deadline = case.topology.timeout.map_or(self.deadline, Duration::from_secs);
         let outcome = boot.run(kernel, Some(deadline), &self.log_of(&case.id));
-        let outcome = outcome.map_err(|stop| format!("{}: {}", stop.kind.word(), stop.message))?;
+        let mut outcome = outcome.map_err(|stop| format!("{}: {}", stop.kind.word(), stop.message))?;
+        if boot.start.has_suite() {
+            self.known.judge(&boot.start, &mut outcome, &self.qemu);
+        }
         if let Some(directory) = &self.reports {
             let file = directory.join(file_name(&case.id, "json"));
             let written =

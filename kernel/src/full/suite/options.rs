@@ -10,6 +10,8 @@ use crate::value_error::ValueError;
 pub(crate) enum Suite {
     /// Protocol cases for each virtio-iommu.
     Protocol,
+    /// Accesses of devices that do DMA.
+    Isolation,
 }
 
 /// Which suites to run.
@@ -23,7 +25,7 @@ pub(crate) struct SuiteOptions {
 
 impl Suite {
     /// All suites, by the value of the word.
-    const ALL: [(&str, Self); 1] = [("protocol", Self::Protocol)];
+    const ALL: [(&str, Self); 2] = [("protocol", Self::Protocol), ("isolation", Self::Isolation)];
 }
 
 impl SuiteOptions {
