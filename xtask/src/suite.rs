@@ -15,6 +15,7 @@ use crate::topology::{self, Topology};
 mod boots;
 mod checked;
 mod host;
+mod linux_kernels;
 mod selection;
 mod session;
 mod special;

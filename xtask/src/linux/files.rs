@@ -13,6 +13,8 @@ mod rpm;
 
 /// How a package of Debian begins: it is an `ar` archive.
 const DEB: &[u8] = b"!<arch>\n";
+/// How the names of packages end.
+const PACKAGES: [&str; 2] = [".deb", ".rpm"];
 /// Deepest directory that is looked into.
 const DEPTH_LIMIT: usize = 24;
 
@@ -50,7 +52,7 @@ pub(super) fn is_package(bytes: &[u8]) -> bool {
 }
 
 impl Files {
-    /// The kernels and modules below a directory, or in a package.
+    /// The kernels and modules below a directory, those in packages there too, or in a package.
     ///
     /// # Errors
     ///
@@ -87,6 +89,9 @@ impl Files {
             let kind = entry.file_type()?;
             if kind.is_dir() && depth > 0 {
                 self.add_directory(&entry.path(), &format!("{path}/"), depth - 1)?;
+            } else if entry.path().is_file() && PACKAGES.iter().any(|ending| path.ends_with(ending)) {
+                let bytes = fs::read(entry.path()).with_context(|| format!("cannot read {path}"))?;
+                self.add_package(&bytes).with_context(|| format!("{path} is malformed"))?;
             } else if !kind.is_dir() && is_of_kernel(&path) && entry.path().is_file() {
                 self.0.insert(path, Content::At(entry.path()));
             }

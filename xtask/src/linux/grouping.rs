@@ -1,7 +1,6 @@
 //! Who is in a group with whom: a listing of Linux, a report of ours or a saved answer, in one form to compare.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use report::{GroupType, Report};
 use serde::Serialize;
@@ -59,6 +58,9 @@ pub(super) struct Move {
     /// The same in what it is compared with.
     pub(super) expected: Option<BTreeSet<String>>,
 }
+
+/// The members of a device's group on one of the two sides.
+type Side = fn(&Move) -> &Option<BTreeSet<String>>;
 
 /// How one grouping differs from another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,26 +170,44 @@ impl Differences {
         *self == Self::default()
     }
 
+    /// With whom a device is on one side, so that the devices with the same words can be named together: in one group,
+    /// if its members are all in the same place on the other side too.
+    fn company(&self, one: &Move, members: Option<&BTreeSet<String>>, side: Side) -> String {
+        let Some(members) = members else { return "without a group".into() };
+        if members.len() == 1 {
+            return "alone".into();
+        }
+        let moved = |name: &String| {
+            self.moves.iter().any(|other| other.device == *name && side(other).as_ref() == Some(members))
+        };
+        if members.iter().all(moved) {
+            return format!("in one group of {}", members.len());
+        }
+        let others: Vec<&str> =
+            members.iter().filter(|other| **other != one.device).map(String::as_str).collect();
+        format!("with {}", others.join(" and "))
+    }
+
     /// A line for each kind of difference; `expected` is what the other grouping is called.
     pub(super) fn lines(&self, expected: &str) -> Vec<String> {
         let mut together: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
         for one in &self.moves {
-            let [here, there] =
-                [&one.here, &one.expected].map(|members| company(&one.device, members.as_ref()));
+            let here = self.company(one, one.here.as_ref(), |other| &other.here);
+            let there = self.company(one, one.expected.as_ref(), |other| &other.expected);
             together.entry((here, there)).or_default().push(&one.device);
         }
         let mut lines: Vec<String> = together
             .iter()
-            .map(|((here, there), devices)| format!("{here}, on {expected} {there}: {}", devices.join(", ")))
+            .map(|((here, there), devices)| format!("{}: {here}, on {expected} {there}", devices.join(", ")))
             .collect();
         for (devices, what) in [
-            (&self.late, "grouped only when its driver bound (late probe)".to_owned()),
-            (&self.not_late, format!("on {expected} grouped late, here in time or never")),
-            (&self.extra, format!("not there on {expected}")),
-            (&self.absent, format!("only there on {expected}")),
+            (&self.late, "grouped only when the driver bound (late probe)".to_owned()),
+            (&self.not_late, format!("grouped late on {expected}, here in time or never")),
+            (&self.extra, format!("not in the machine of {expected}")),
+            (&self.absent, format!("not here, but in the machine of {expected}")),
         ] {
             if !devices.is_empty() {
-                lines.push(format!("{what}: {}", devices.join(", ")));
+                lines.push(format!("{}: {what}", devices.join(", ")));
             }
         }
         lines.extend(self.properties.iter().cloned());
@@ -195,17 +215,5 @@ impl Differences {
     }
 }
 
-/// With whom a device is.
-fn company(device: &str, members: Option<&BTreeSet<String>>) -> String {
-    let Some(members) = members else { return "without a group".into() };
-    let mut text = String::new();
-    for other in members.iter().filter(|other| *other != device) {
-        let start = if text.is_empty() { "with " } else { " and " };
-        // Writing to a text does not fail.
-        let _ = write!(text, "{start}{other}");
-    }
-    if text.is_empty() { "alone".into() } else { text }
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -60,6 +60,11 @@ impl Status {
     }
 }
 
+/// An invariant's name; they are sorted by their numbers.
+pub(super) fn number_of(id: &str) -> u32 {
+    id.trim_start_matches('I').parse().unwrap_or(u32::MAX)
+}
+
 /// The references of one machine.
 pub(super) struct Comparison {
     /// What `--like` names: one grouping, or several that all count.
@@ -89,7 +94,7 @@ pub(super) struct Judged {
     pub(super) remarks: Vec<String>,
     pub(super) release: Option<String>,
     pub(super) qemu: Vec<String>,
-    /// The listing of the first run that has one.
+    /// The listing of the run that has most devices in groups.
     pub(super) listing: Option<Listing>,
 }
 
@@ -124,7 +129,11 @@ impl Judged {
                 End::Listed(listing) => {
                     judged.add_listing(subject, &listing);
                     groupings.push(Grouping::of_listing(&listing));
-                    judged.listing.get_or_insert(*listing);
+                    let grouped =
+                        |one: &Listing| one.groups.values().map(|group| group.members.len()).sum::<usize>();
+                    if judged.listing.as_ref().is_none_or(|before| grouped(before) < grouped(&listing)) {
+                        judged.listing = Some(*listing);
+                    }
                 }
                 End::Panics { why } => judged.fail(Status::Panics, why),
                 End::Hangs { after, stage } => {

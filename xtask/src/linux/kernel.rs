@@ -21,8 +21,6 @@ const ZBOOT: &[u8] = b"zimg";
 /// A kernel that can be booted.
 #[derive(Debug)]
 pub(super) struct UserKernel {
-    /// As the command line names it.
-    pub(super) file: PathBuf,
     /// A plain arm64 Image.
     pub(super) image: Vec<u8>,
     pub(super) modules: Modules,
@@ -41,7 +39,7 @@ impl UserKernel {
             files = Files::read(file)?;
             image_in(&files)
         } else {
-            let bytes = fs::read(file).context("cannot be read")?;
+            let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
             if files::is_package(&bytes) {
                 files = Files::of_package(&bytes).context("the package is malformed")?;
                 image_in(&files)
@@ -55,7 +53,7 @@ impl UserKernel {
         for place in &places {
             files.add(Files::read(place)?);
         }
-        Ok(Self { file: file.into(), image, modules: Modules::of(files) })
+        Ok(Self { image, modules: Modules::of(files) })
     }
 }
 

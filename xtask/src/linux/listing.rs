@@ -151,4 +151,4 @@ fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

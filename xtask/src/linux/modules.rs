@@ -7,9 +7,9 @@ use object::{Object as _, ObjectSection as _};
 
 use super::files::Files;
 
-/// What is loaded unless the command line says otherwise: the virtio-iommu first, then the drivers of the devices that
-/// topologies have, in the order in which our own kernel registers them.
-pub(crate) const USUAL: [&str; 12] = [
+/// What is loaded for every machine unless the command line says otherwise: the virtio-iommu first, then the drivers of
+/// devices that many topologies have, in the order in which our own kernel registers them.
+const USUAL: [&str; 12] = [
     "virtio_pci",
     "virtio_mmio",
     "virtio_iommu",
@@ -23,6 +23,47 @@ pub(crate) const USUAL: [&str; 12] = [
     "igbvf",
     "shpchp",
 ];
+
+/// What is loaded after these if a machine has a device of a type that begins so, in this order.
+const FOR_DEVICES: [(&str, &str); 29] = [
+    ("qemu-xhci", "xhci_pci"),
+    ("nec-usb-xhci", "xhci_pci"),
+    ("usb-ehci", "ehci_pci"),
+    ("pci-ohci", "ohci_pci"),
+    ("ich9-ahci", "ahci"),
+    ("rtl8139", "8139cp"),
+    ("ne2k_pci", "ne2k_pci"),
+    ("pcnet", "pcnet32"),
+    ("tulip", "tulip"),
+    ("i8255", "e100"),
+    ("i82562", "e100"),
+    ("i82801", "e100"),
+    ("vmxnet3", "vmxnet3"),
+    ("kvaser_pci", "kvaser_pci"),
+    ("lsi53c", "sym53c8xx"),
+    ("megasas", "megaraid_sas"),
+    ("mptsas", "mptsas"),
+    ("ufs", "ufshcd_pci"),
+    ("sdhci-pci", "sdhci_pci"),
+    ("cxl-type3", "cxl_pci"),
+    ("intel-hda", "snd_hda_intel"),
+    ("ich9-intel-hda", "snd_hda_intel"),
+    ("bochs-display", "bochs"),
+    ("cirrus-vga", "cirrus_qemu"),
+    // Its name in Linux 6.12.
+    ("cirrus-vga", "cirrus"),
+    ("i6300esb", "i6300esb"),
+    ("vmware-svga", "vmwgfx"),
+    ("ati-vga", "amdgpu"),
+    ("virtio-balloon", "virtio_balloon"),
+];
+
+/// The modules to load where these words of QEMU command lines make the machines, in order.
+pub(super) fn usual<'a>(words: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
+    let has = |device: &str| words.clone().any(|word| word.starts_with(device));
+    let further = FOR_DEVICES.iter().filter(|(device, _)| has(device)).map(|(_, module)| *module);
+    USUAL.into_iter().chain(further).collect()
+}
 
 /// Longest chain of dependencies.
 const DEPTH_LIMIT: usize = 32;

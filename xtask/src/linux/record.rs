@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::config_space;
 use super::listing::{Function, Listing};
@@ -107,20 +106,27 @@ struct Group<'a> {
     id: u32,
     r#type: &'a str,
     reserved_regions: &'a [String],
-    devices: Vec<Value>,
+    devices: Vec<Member<'a>>,
 }
 
 impl<'a> Group<'a> {
-    fn of(id: u32, group: &'a super::listing::Group, listing: &Listing) -> Self {
+    fn of(id: u32, group: &'a super::listing::Group, listing: &'a Listing) -> Self {
         let mut members: Vec<&(String, String)> = group.members.iter().collect();
         members.sort();
-        let device = |(name, bus): &(String, String)| match listing.functions.get(name) {
-            Some(function) => serde_json::to_value(Device::of(name, function, listing)),
-            None => serde_json::to_value(BTreeMap::from([("name", name), ("bus", bus)])),
-        };
-        let devices = members.into_iter().map(|member| device(member).expect("these types have a JSON form"));
+
+        let devices = members.into_iter().map(|(name, bus)| match listing.functions.get(name) {
+            Some(function) => Member::Function(Box::new(Device::of(name, function, listing))),
+            None => Member::Other { name, bus },
+        });
         Self { id, r#type: &group.kind, reserved_regions: &group.regions, devices: devices.collect() }
     }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Member<'a> {
+    Function(Box<Device<'a>>),
+    Other { name: &'a str, bus: &'a str },
 }
 
 /// A PCI function. What it does not have is left out.
@@ -237,15 +243,26 @@ fn order(listing: &Listing) -> Vec<String> {
 }
 
 /// The lines of the log that matter here: those of the virtio-iommu driver, late probes and the warning with its place,
-/// maps that lead nowhere, and devices that were not waited for any longer.
-fn lines(listing: &Listing) -> Vec<&String> {
-    let is_wanted = |line: &&String| {
+/// maps that lead nowhere, and devices that were not waited for any longer. A warning is there once, without the number of
+/// the process, which varies.
+fn lines(listing: &Listing) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in &listing.log {
         let has = |words: &str| line.contains(words);
-        let is_iommu_warning = line.starts_with("WARNING: ") && has("iommu");
+        let warning = line.strip_prefix("WARNING: ").filter(|_| has("drivers/iommu/"));
+        if let Some((_, place)) = warning.and_then(|warning| warning.split_once(" at ")) {
+            let line = format!("WARNING: {place}");
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+            continue;
+        }
         let is_driver = line.starts_with("virtio_iommu ") && !has(GROUPED);
-        is_driver || is_iommu_warning || has(LATE_PROBE) || has(UNTRANSLATED) || has("deferred probe timeout")
-    };
-    listing.log.iter().filter(is_wanted).collect()
+        if is_driver || has(LATE_PROBE) || has(UNTRANSLATED) || has("deferred probe timeout") {
+            lines.push(line.clone());
+        }
+    }
+    lines
 }
 
 #[cfg(test)]

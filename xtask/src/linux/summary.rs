@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::judgement::{Judged, Status};
+use super::judgement::{Judged, Status, number_of};
 use crate::outcome::Kind;
 
 /// Most lines of differences for one machine, unless all are asked for.
@@ -26,7 +26,8 @@ pub(super) fn of_machine(judged: &Judged, expected: &str, width: usize, all: boo
         } else {
             format!("like {}", paths.join(" and "))
         });
-        let broken: Vec<&str> = judged.breaks.keys().map(String::as_str).collect();
+        let mut broken: Vec<&str> = judged.breaks.keys().map(String::as_str).collect();
+        broken.sort_by_key(|id| number_of(id));
         if !broken.is_empty() {
             words.push(format!("violates {}", broken.join(", ")));
         }
@@ -131,7 +132,9 @@ impl Summary<'_> {
                 line(format!("  not on: {}", some_of(&unlike)));
             }
         }
-        for (id, machines) in self.breaks() {
+        let mut breaks: Vec<(&str, Vec<&str>)> = self.breaks().into_iter().collect();
+        breaks.sort_by_key(|(id, _)| number_of(id));
+        for (id, machines) in breaks {
             line(format!(
                 "violates {id} on {} of {compared} machines: {}",
                 machines.len(),

@@ -15,6 +15,7 @@ use crate::speed::budget;
 
 use super::boots::jobs;
 use super::checked::{Checked, Layer, Verdict};
+use super::linux_kernels;
 
 /// One such check.
 pub(super) struct SpecialCheck {
@@ -52,6 +53,12 @@ pub(super) const SPECIAL_CHECKS: [SpecialCheck; 4] = [
         about: "the picture in the README is that of a boot",
         command: "cargo xtask draw --topology switch --out xtask/pictures/switch.svg; git diff",
         verdict: compare_picture,
+    },
+    SpecialCheck {
+        name: "linux-kernels",
+        about: "kernels of Linux that are in the cache are named by the paths that model them",
+        command: "cargo xtask linux --topology pcie-pci-bridge --kernel KERNEL",
+        verdict: linux_kernels::verdict,
     },
 ];
 

@@ -1,1 +1,58 @@
+use serde_json::Value;
 
+use super::*;
+use crate::answer::Answer;
+use crate::linux::listing::tests::listing;
+
+fn text(varies: Option<Varies>) -> String {
+    let about =
+        About { topology: "port", by_tables: true, linux: version("7.3.4+deb13-arm64"), qemu: "7.2.22" };
+    of_listing(&about, &listing(), varies)
+}
+
+#[test]
+fn an_answer_has_the_form_of_the_files() {
+    assert_eq!(
+        text(None),
+        r#"{"topology":"port",
+"boot":"acpi",
+"linux":"7.3.4",
+"qemu":"7.2.22",
+"acpi_tables":["VIOT"],
+"groups":[
+{"id":0,"type":"DMA","reserved_regions":["0x0000000008020000 0x0000000008020fff msi"],"devices":[{"bdf":"0000:00:02.0","id":"1b36:000c","class":"0x060400","driver":"pcieport","kind":"root-port","acs_cap":"0x005f","acs_ctrl":"0x001d","iommu":"0000:00:01.0"}]},
+{"id":1,"type":"DMA","reserved_regions":["0x0000000008020000 0x0000000008020fff msi"],"devices":[{"bdf":"0000:01:00.0","id":"1af4:1041","class":"0x020000","driver":"virtio-pci","kind":"conventional","behind":"0000:00:02.0","iommu":"0000:00:01.0"}]}
+],
+"without_group":[
+{"bdf":"0000:00:01.0","id":"1af4:1057","class":"0x00ff00","driver":"virtio-pci","kind":"conventional","access_platform":false}
+],
+"iommus":[
+{"name":"0000:00:01.0","at":"0000:00:01.0","devices":["0000:00:02.0","0000:01:00.0"]}
+],
+"order":["0000:00:02.0=0","0000:01:00.0=1"],
+"dmesg":["virtio_iommu virtio0: page mask: 0xfffffffffffff000"]}
+"#
+    );
+}
+
+#[test]
+fn it_is_read_back_as_an_answer() {
+    let answer: Answer = serde_json::from_str(&text(None)).unwrap();
+    assert_eq!((answer.groups.len(), answer.without_group.len()), (2, 1));
+    let one_of = vec![vec![vec!["0000:00:02.0".to_owned()]], vec![]];
+    let varying: Answer = serde_json::from_str(&text(Some(Varies { why: "chance".into(), one_of }))).unwrap();
+    assert_eq!(varying.alternatives().len(), 2);
+}
+
+#[test]
+fn a_failure_has_its_reason() {
+    let about = About { topology: "port", by_tables: false, linux: "7.3.4", qemu: "7.2.22" };
+    let json: Value = serde_json::from_str(&of_failure(&about, "panics: no root")).unwrap();
+    assert_eq!((json["boot"].as_str(), json["error"].as_str()), (Some("dt"), Some("panics: no root")));
+}
+
+#[test]
+fn an_iommu_is_the_function_or_the_platform_device_in_its_path() {
+    assert_eq!(place("../../devices/pci0000:00/0000:00:01.0/iommu/0000:00:01.0"), "0000:00:01.0");
+    assert_eq!(place("../../devices/platform/a003e00.virtio_mmio/virtio0/iommu/x"), "a003e00.virtio_mmio");
+}
