@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser as _;
 
 use super::checked::Verdict;
-use crate::cli::{Cli, Command, TestArgs};
+use crate::cli::{Cli, Command, Common, TestArgs};
 use crate::linux;
 use crate::outcome::Stop;
 use crate::paths::Paths;
@@ -37,7 +37,7 @@ fn place() -> Option<PathBuf> {
 }
 
 /// Boots them.
-pub(super) fn verdict(options: &TestArgs) -> Result<Verdict, Stop> {
+pub(super) fn verdict(_: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
     let (place, paths) = (place().unwrap_or_default(), Paths::read()?);
     let kernels = kernels(&place, &paths);
     if kernels.is_empty() {
@@ -45,19 +45,19 @@ pub(super) fn verdict(options: &TestArgs) -> Result<Verdict, Stop> {
         let cure = format!("scripts/fetch-linux gets them, {VARIABLE} names another directory");
         return Ok(Verdict::Skipped(format!("{} {found}; {cure}", place.display())));
     }
-    let differences = kernels.iter().filter_map(|(path, folder)| difference(options, *path, folder));
+    let differences = kernels.iter().filter_map(|(path, folder)| difference(common, *path, folder));
     Ok(Verdict::of(differences.collect()))
 }
 
 /// What a kernel is like instead of the path that models it.
-fn difference(options: &TestArgs, path: probe::Path, folder: &Path) -> Option<String> {
+fn difference(common: &Common, path: probe::Path, folder: &Path) -> Option<String> {
     let kernel = folder.display().to_string();
     let words = ["xtask", "linux", "--kernel", &kernel, "--topology", MACHINE, "--no-setup"];
     let mut command = match Cli::try_parse_from(words).map(|cli| cli.command) {
         Ok(Command::Linux(command)) => command,
         other => return Some(format!("the command line is not understood: {other:?}")),
     };
-    command.common = options.common.clone();
+    command.common = common.clone();
     match linux::paths_of(&command) {
         Ok(paths) if paths == [path] => None,
         Ok(paths) => {

@@ -29,7 +29,7 @@ pub(super) struct SpecialCheck {
 }
 
 /// All of them, in the order in which they run.
-pub(super) const SPECIAL_CHECKS: [SpecialCheck; 4] = [
+pub(super) const SPECIAL_CHECKS: [SpecialCheck; 5] = [
     SpecialCheck {
         name: "damaged-descriptions",
         about: "150 boots with damaged trees and tables end with a report or an error",
