@@ -94,7 +94,7 @@ pub(crate) fn all(
         Box::new(virtio::VirtioPci::new(hardware.clone(), claims.clone())),
         Box::new(virtio::VirtioMmio::new(hardware.clone(), claims.clone())),
     ];
-    let iommu = Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone()));
+    let iommu = Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone(), path));
     match Sequence::of(path) {
         Sequence::IommuFirst => drivers.insert(0, iommu),
         Sequence::Linux => drivers.push(iommu),

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use addr::hex;
-use probe::{BindError, DmaClaim, Driver, Provides};
+use probe::{BindError, DmaClaim, Driver, Path, Provides};
 use viommu::Viommu;
 
 use super::failed;
@@ -37,11 +37,12 @@ pub type Iommus = Rc<RefCell<Vec<Bound>>>;
 pub(crate) struct VirtioIommu {
     hardware: Rc<Hardware>,
     bound: Iommus,
+    path: Path,
 }
 
 impl VirtioIommu {
-    pub(crate) fn new(hardware: Rc<Hardware>, bound: Iommus) -> Self {
-        Self { hardware, bound }
+    pub(crate) fn new(hardware: Rc<Hardware>, bound: Iommus, path: Path) -> Self {
+        Self { hardware, bound, path }
     }
 }
 
@@ -56,7 +57,10 @@ impl Driver<Handle> for VirtioIommu {
 
     fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         let transport = self.hardware.virtio_transport(*device).map_err(failed)?;
-        let iommu = Viommu::start(transport, MachineClock).map_err(failed)?;
+        let mut iommu = Viommu::start(transport, MachineClock).map_err(failed)?;
+        if self.path != Path::Fixed {
+            iommu.refuse_granules_above_page();
+        }
         let name = self.hardware.name(*device);
         log!("virtio_iommu {name}: input address: {} bits", iommu.config().input_bits());
         let mut mask = *b"0x################";

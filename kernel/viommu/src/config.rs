@@ -8,9 +8,6 @@ use crate::limits::MAX_PROBE_SIZE;
 use crate::start_error::StartError;
 use crate::wire::config_offset as offset;
 
-/// The page size of the CPU, in bytes; a granule above it cannot map single pages.
-pub const CPU_PAGE_SIZE: u64 = 4096;
-
 /// How often the configuration is read again because the device changed it meanwhile.
 const MAX_CONFIG_READS: u32 = 16;
 

@@ -56,7 +56,7 @@ mod wire;
 mod tests;
 
 pub use clock::{Clock, REQUEST_DEADLINE_US, RESET_DEADLINE_US};
-pub use config::{CPU_PAGE_SIZE, Config};
+pub use config::Config;
 pub use death::Death;
 pub use driver::{Counters, Viommu};
 pub use event::{Event, EventError};

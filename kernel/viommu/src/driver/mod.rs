@@ -13,12 +13,12 @@ use alloc::vec::Vec;
 
 use addr::EndpointId;
 use probe::{DomainHandle, Refusal, RefusalCause, ReservedRegion};
-use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
+use virtio_drivers::{Hal, PAGE_SIZE};
 
 use crate::by_endpoint::ByEndpoint;
 use crate::clock::Clock;
-use crate::config::{self, CPU_PAGE_SIZE, Config};
+use crate::config::{self, Config};
 use crate::death::Death;
 use crate::domain::Domains;
 use crate::features::Features;
@@ -45,6 +45,8 @@ pub struct Viommu<H: Hal, T: Transport, C: Clock> {
     pub(crate) domains: Domains,
     /// The answer to PROBE, for each endpoint that was probed.
     pub(crate) reserved: ByEndpoint<Vec<ReservedRegion>>,
+    /// The largest granule with which paging domains are made; `None`: any.
+    largest_granule: Option<u64>,
     /// The number of event buffers that the device is given.
     event_buffers: usize,
     events_lost: bool,
@@ -69,10 +71,11 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
             Ok((offered, features, config)) => Ok(Self {
                 link,
                 domains: Domains::new(config.domain_range, features.contains(Features::BYPASS_CONFIG)),
-                remarks: start_remarks(offered, &config),
+                remarks: start_remarks(offered),
                 config,
                 features,
                 reserved: ByEndpoint::default(),
+                largest_granule: None,
                 event_buffers: EVENT_BUFFERS,
                 events_lost: false,
                 counters: Counters::default(),
@@ -136,6 +139,14 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
             Ok(_) => Err(refuse(RefusalCause::Io, "the device did not accept the value")),
             Err(error) => Err(refuse(RefusalCause::Io, &error.to_string())),
         }
+    }
+
+    /// Refuses paging domains from now on if the granule is larger than the CPU's page, as Linux does
+    /// (`viommu_domain_alloc_paging`, 7.3).
+    ///
+    /// Nothing in the device requires it: mappings of larger granules only need larger buffers.
+    pub fn refuse_granules_above_page(&mut self) {
+        self.largest_granule = Some(PAGE_SIZE as u64);
     }
 
     /// Why the device has been given up, if it has.
@@ -210,18 +221,13 @@ fn request_memory(probe_size: u32) -> usize {
 }
 
 /// Violations of the specification that do not stop the driver.
-fn start_remarks(offered: u64, config: &Config) -> Vec<String> {
+fn start_remarks(offered: u64) -> Vec<String> {
     let offered = Features::from_bits_truncate(offered);
     let mut remarks = Vec::new();
     if offered.contains(Features::BYPASS | Features::BYPASS_CONFIG) {
         remarks.push(
             "offers both BYPASS and BYPASS_CONFIG, expected at most one; BYPASS is not used".to_string(),
         );
-    }
-    if config.granule() > CPU_PAGE_SIZE {
-        let granule = config.granule();
-        remarks
-            .push(format!("granule {granule:#x} exceeds the CPU page size; paging domains are not possible"));
     }
     remarks
 }

@@ -14,7 +14,6 @@ use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
 
 use crate::clock::Clock;
-use crate::config::CPU_PAGE_SIZE;
 use crate::domain::Translation;
 use crate::features::Features;
 use crate::property;
@@ -164,13 +163,11 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         Ok(())
     }
 
-    /// Why the device does not support paging domains, if it does not. Linux fails
-    /// `viommu_domain_alloc_paging` likewise.
+    /// Why paging domains are refused, if they are.
     fn cannot_page(&self) -> Option<String> {
-        let granule = self.config.granule();
-        (granule > CPU_PAGE_SIZE).then(|| {
-            format!("the granule is {granule:#x} bytes, larger than the CPU page of {CPU_PAGE_SIZE:#x}")
-        })
+        let (granule, limit) = (self.config.granule(), self.largest_granule?);
+        (granule > limit)
+            .then(|| format!("the granule is {granule:#x} bytes, larger than the CPU page of {limit:#x}"))
     }
 
     fn dead_refusal(&self, what: &str) -> Option<Refusal> {

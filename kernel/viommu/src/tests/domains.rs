@@ -364,13 +364,58 @@ fn without_a_bypass_flag_identity_is_mapped_around_the_reserved_regions() {
 }
 
 #[test]
-fn a_granule_above_the_cpus_page_allows_no_paging_domain() {
+fn a_large_granule_is_refused_only_as_on_linux() {
     let device = device();
-    device.borrow_mut().set_u64(0, 0x1_0000);
+    device.borrow_mut().set_u64(0, 0xffff_ffff_ffff_0000);
     let mut viommu = start(&device).unwrap();
+    viommu.alloc_domain(DomainKind::Paging).unwrap();
+    viommu.refuse_granules_above_page();
     let refusal = viommu.alloc_domain(DomainKind::Paging).unwrap_err();
     assert_eq!(refusal.cause, RefusalCause::Unsupported);
     assert!(refusal.detail.contains("granule is 0x10000 bytes"), "{refusal}");
     let identity = viommu.alloc_domain(DomainKind::Identity).unwrap();
     viommu.attach(identity, A).unwrap();
+}
+
+#[test]
+fn mappings_are_multiples_of_any_granule() {
+    for (granule, mask) in [(0x4000, 0x0200_4000), (0x1_0000, 0xffff_ffff_ffff_0000), (1 << 21, 1 << 21)] {
+        let device = device();
+        device.borrow_mut().set_u64(0, mask);
+        let mut viommu = start(&device).unwrap();
+        assert_eq!(viommu.granule(), granule);
+        let domain = viommu.alloc_domain(DomainKind::Paging).unwrap();
+        viommu.attach(domain, A).unwrap();
+        let blocks = |first, count| Range::from_size(Iova(first * granule), count * granule).unwrap();
+        viommu.map(domain, blocks(3, 2), PhysAddr(7 * granule), RW).unwrap();
+        assert_eq!(mapped(&device, 1), [(3 * granule, 5 * granule - 1)]);
+        let half = granule / 2;
+        let cut = Range::from_size(Iova(8 * granule), half).unwrap();
+        let shifted = Range::from_size(Iova(8 * granule + half), granule).unwrap();
+        for (iova, phys) in [(cut, 0), (shifted, 0), (blocks(8, 1), half)] {
+            let refusal = viommu.map(domain, iova, PhysAddr(phys), RW).unwrap_err();
+            assert_eq!(refusal.cause, RefusalCause::Range);
+            assert!(refusal.detail.contains("not a multiple of the granule"), "{refusal}");
+        }
+        viommu.unmap(domain, blocks(3, 2)).unwrap();
+        assert!(mapped(&device, 1).is_empty());
+    }
+}
+
+#[test]
+fn mapped_identity_is_cut_to_the_granule_and_to_a_narrow_aperture() {
+    let mut model = Device::new(&[1, 2]);
+    model.offered &= !(1 << 6);
+    model.set_u64(0, 0xffff_ffff_ffff_0000);
+    model.set_u64(8, 0x1_1000);
+    model.set_u64(16, 0xffff_ffff);
+    model.properties.insert(1, resv_mem(1, 0x0802_0000, 0x0802_0fff));
+    model.reserved.insert(1, [(0x0802_0000, 0x0802_0fff)].into());
+    let device = RefCell::new(model);
+    let mut viommu = start(&device).unwrap();
+    viommu.probe_device(&[A]).unwrap();
+    let identity = viommu.alloc_domain(DomainKind::Identity).unwrap();
+    viommu.attach(identity, A).unwrap();
+    assert_eq!(mapped(&device, 0), [(0x2_0000, 0x0801_ffff), (0x0803_0000, 0xffff_ffff)]);
+    assert_eq!(device.borrow().notifications[0], 3, "PROBE, ATTACH, and both MAPs with one");
 }

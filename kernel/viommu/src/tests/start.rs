@@ -198,8 +198,7 @@ fn bypass_can_be_read_and_changed_and_a_change_that_does_not_stick_is_refused() 
 fn deviations_at_start_are_remarks() {
     let device = RefCell::new(Device::new(&[8]));
     device.borrow_mut().offered |= 1 << 3;
-    device.borrow_mut().set_u64(0, 0x1_0000);
     let viommu = start(&device).unwrap();
     let remarks: Vec<_> = viommu.remarks().to_vec();
-    assert!(remarks[0].contains("BYPASS") && remarks[1].contains("granule 0x10000"), "{remarks:?}");
+    assert!(remarks.len() == 1 && remarks[0].contains("BYPASS"), "{remarks:?}");
 }
