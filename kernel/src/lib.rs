@@ -33,6 +33,6 @@ pub use machine::console::write_log;
 pub use machine::failure::exception as report_exception;
 pub use machine::power::park;
 pub use output::{event_log, summary};
-pub use probing::{BootStep, Probing};
+pub use probing::{BootStep, LiveDomain, Probing};
 pub use random::Random;
 pub use run::Run;

@@ -26,6 +26,7 @@ impl Report {
             dma: Vec::new(),
             explained: Vec::new(),
             suites: Vec::new(),
+            map_speed: None,
             timing_us: Timing::default(),
             result: Verdict::Error,
             failed_because: Vec::new(),

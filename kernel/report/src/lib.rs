@@ -14,6 +14,7 @@ mod explained;
 mod fixture;
 mod json;
 mod ktap;
+mod map_speed;
 mod operation;
 mod suite;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod words;
 pub use dma::{DeviceDma, Refused, Transfer};
 pub use explained::{AcsOf, Explained, Reference, RequesterOf};
 pub use ktap::Ktap;
+pub use map_speed::{MapRate, MapSpeed};
 pub use operation::Operation;
 pub use suite::{CaseOutcome, SuiteCase, SuiteReport};
 pub use text::Verbose;

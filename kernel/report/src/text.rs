@@ -56,6 +56,9 @@ impl Report {
         for suite in &self.suites {
             write!(f, "{suite}")?;
         }
+        if let Some(speed) = &self.map_speed {
+            write!(f, "{speed}")?;
+        }
         if let Some(race) = &self.race {
             write!(f, "{race}")?;
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dma::DeviceDma;
 use crate::explained::Explained;
+use crate::map_speed::MapSpeed;
 use crate::operation::Operation;
 use crate::suite::SuiteReport;
 
@@ -52,6 +53,9 @@ pub struct Report {
     /// The suites that ran in the guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suites: Vec<SuiteReport>,
+    /// How fast mappings are made and removed, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_speed: Option<MapSpeed>,
     /// Where the time went.
     pub timing_us: Timing,
     /// The verdict.

@@ -5,8 +5,9 @@ use alloc::string::{String, ToString};
 use crate::{Ktap, Report, Verbose};
 
 /// Names of words that only the full image, `iogroups-full`, supports. A boot with one of them uses that image.
-pub const FULL_IMAGE_WORDS: [&str; 11] =
-    ["explain", "smp-test", "binds", "race", "rounds", "seed", "dma", "mutate", "suite", "hazards", "then"];
+pub const FULL_IMAGE_WORDS: [&str; 12] = [
+    "explain", "smp-test", "binds", "race", "rounds", "seed", "dma", "mutate", "suite", "hazards", "then", "map-speed",
+];
 
 /// Form of the report (`report=`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Why a run of this image cannot be completed.
 
+use crate::map_speed::MapSpeedError;
 use crate::operations::error::OperationError;
 use crate::two_cpus::error::TwoCpuError;
 
@@ -18,4 +19,7 @@ pub(crate) enum FullError {
     /// A group has a domain that nothing can be mapped in.
     #[error(transparent)]
     Dma(#[from] dma::SpaceError),
+    /// In a measurement.
+    #[error(transparent)]
+    MapSpeed(#[from] MapSpeedError),
 }

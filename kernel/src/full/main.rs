@@ -4,7 +4,8 @@
 //! runs a scenario on both (`race=`). The second CPU is started when the first of these needs it, never by default.
 //!
 //! `operations` changes devices and groups after the boot (`then=`). `dma` transfers data with the devices of the machine
-//! after that (`dma=on`). `suite` tests devices of the machine after the groups have been reported (`suite=`).
+//! after that (`dma=on`), and `map_speed` measures mappings (`map-speed=`). `suite` tests devices of the machine after
+//! the groups have been reported (`suite=`).
 
 #![no_std]
 #![no_main]
@@ -14,6 +15,7 @@ extern crate alloc;
 mod dma;
 mod error;
 mod explain;
+mod map_speed;
 mod operations;
 mod options;
 mod suite;
@@ -64,6 +66,9 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     }
     if options.dma {
         dma::run::run(&probing, options.mutation, &mut run.report)?;
+    }
+    if let Some(pairs) = options.map_speed {
+        run.report.map_speed = Some(map_speed::run(&probing, pairs)?);
     }
     let explained = explain::facts(&probing, &options.explain, &mut run.report.warnings);
     probing.add_result(&mut run.report);

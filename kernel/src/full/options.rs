@@ -24,7 +24,12 @@ pub(crate) struct FullOptions {
     pub(crate) mutation: Option<Mutation>,
     /// Which suites to run.
     pub(crate) suite: SuiteOptions,
+    /// The number of mappings to make and remove in a measurement (`map-speed=`).
+    pub(crate) map_speed: Option<u64>,
 }
+
+/// Maximum number of mappings in a measurement: some minutes.
+const MAP_SPEED_LIMIT: u64 = 10_000_000;
 
 impl FullOptions {
     /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
@@ -36,6 +41,7 @@ impl FullOptions {
             dma: false,
             mutation: None,
             suite: SuiteOptions::default(),
+            map_speed: None,
         };
         for word in words {
             if let Err(why) = options.read(word) {
@@ -59,6 +65,10 @@ impl FullOptions {
                 self.mutation = Some(Mutation::from_word(word).ok_or(ValueError::Unknown)?);
             }
             ("suite" | "hazards", _) => self.suite.read(name, value)?,
+            ("map-speed", number) => match number.parse() {
+                Ok(pairs @ 1..=MAP_SPEED_LIMIT) => self.map_speed = Some(pairs),
+                _ => return Err(ValueError::NotUpTo(MAP_SPEED_LIMIT)),
+            },
             ("then", list) => self.operations = Some(list.to_string()),
             _ => self.two_cpus.read(name, value)?,
         }

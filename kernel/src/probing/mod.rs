@@ -2,6 +2,7 @@
 
 mod devices;
 mod driver_choice;
+mod live_domain;
 mod pending;
 mod step;
 
@@ -14,6 +15,7 @@ use probe::{Core, Driver, LinuxFirmware};
 use report::Report;
 
 use self::devices::Devices;
+pub use self::live_domain::LiveDomain;
 use self::pending::PendingSteps;
 pub use self::step::BootStep;
 use crate::drivers::{self, Claims, Iommus};

@@ -24,6 +24,7 @@ pub(super) fn report(json: &mut Writer, report: &Report) {
         dma,
         explained,
         suites,
+        map_speed,
         timing_us,
         result,
         failed_because,
@@ -43,6 +44,7 @@ pub(super) fn report(json: &mut Writer, report: &Report) {
     json.rare("dma", Some(dma).filter(|dma| !dma.is_empty()));
     json.rare("explained", Some(explained).filter(|explained| !explained.is_empty()));
     json.rare("suites", Some(suites).filter(|suites| !suites.is_empty()));
+    json.rare("map_speed", map_speed.as_ref());
     json.inner("timing_us", timing_us, |json, Timing { total }| json.number("total", *total));
     json.text(
         "result",
