@@ -5,10 +5,10 @@ use core::fmt;
 
 use addr::{EndpointId, Iova, PhysAddr, Range};
 use probe::{Refusal, RefusalCause};
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::IntoBytes;
 
 use crate::death::Death;
-use crate::wire::{self, MAX_REQUEST_SIZE, TAIL_SIZE, request_type};
+use crate::wire::{self, TAIL_SIZE, request_type};
 
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,43 +21,58 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// The device-readable part.
-    pub(crate) fn bytes(&self) -> RequestBytes {
+    /// Calls `send` with the device-readable part.
+    pub(crate) fn with_bytes<A>(&self, send: impl FnOnce(&[u8]) -> A) -> A {
         let head = |kind| wire::Head { kind, reserved: [0; 3] };
         match *self {
-            Self::Attach { domain, endpoint, bypass } => RequestBytes::of(&wire::Attach {
-                head: head(request_type::ATTACH),
-                domain: domain.into(),
-                endpoint: endpoint.0.into(),
-                flags: if bypass { wire::ATTACH_FLAG_BYPASS } else { 0 }.into(),
-                reserved: [0; 4],
-            }),
-            Self::Detach { domain, endpoint } => RequestBytes::of(&wire::Detach {
-                head: head(request_type::DETACH),
-                domain: domain.into(),
-                endpoint: endpoint.0.into(),
-                reserved: [0; 8],
-            }),
-            Self::Map { domain, iova, phys, flags } => RequestBytes::of(&wire::Map {
-                head: head(request_type::MAP),
-                domain: domain.into(),
-                virt_start: iova.start().0.into(),
-                virt_end: iova.end().0.into(),
-                phys_start: phys.0.into(),
-                flags: flags.into(),
-            }),
-            Self::Unmap { domain, iova } => RequestBytes::of(&wire::Unmap {
-                head: head(request_type::UNMAP),
-                domain: domain.into(),
-                virt_start: iova.start().0.into(),
-                virt_end: iova.end().0.into(),
-                reserved: [0; 4],
-            }),
-            Self::Probe { endpoint } => RequestBytes::of(&wire::Probe {
-                head: head(request_type::PROBE),
-                endpoint: endpoint.0.into(),
-                reserved: [0; 64],
-            }),
+            Self::Attach { domain, endpoint, bypass } => send(
+                wire::Attach {
+                    head: head(request_type::ATTACH),
+                    domain: domain.into(),
+                    endpoint: endpoint.0.into(),
+                    flags: if bypass { wire::ATTACH_FLAG_BYPASS } else { 0 }.into(),
+                    reserved: [0; 4],
+                }
+                .as_bytes(),
+            ),
+            Self::Detach { domain, endpoint } => send(
+                wire::Detach {
+                    head: head(request_type::DETACH),
+                    domain: domain.into(),
+                    endpoint: endpoint.0.into(),
+                    reserved: [0; 8],
+                }
+                .as_bytes(),
+            ),
+            Self::Map { domain, iova, phys, flags } => send(
+                wire::Map {
+                    head: head(request_type::MAP),
+                    domain: domain.into(),
+                    virt_start: iova.start().0.into(),
+                    virt_end: iova.end().0.into(),
+                    phys_start: phys.0.into(),
+                    flags: flags.into(),
+                }
+                .as_bytes(),
+            ),
+            Self::Unmap { domain, iova } => send(
+                wire::Unmap {
+                    head: head(request_type::UNMAP),
+                    domain: domain.into(),
+                    virt_start: iova.start().0.into(),
+                    virt_end: iova.end().0.into(),
+                    reserved: [0; 4],
+                }
+                .as_bytes(),
+            ),
+            Self::Probe { endpoint } => send(
+                wire::Probe {
+                    head: head(request_type::PROBE),
+                    endpoint: endpoint.0.into(),
+                    reserved: [0; 64],
+                }
+                .as_bytes(),
+            ),
         }
     }
 
@@ -93,26 +108,6 @@ impl fmt::Display for Request {
             Self::Unmap { domain, iova } => write!(f, "UNMAP of {iova} in domain {domain}"),
             Self::Probe { endpoint } => write!(f, "PROBE of endpoint {endpoint}"),
         }
-    }
-}
-
-/// The device-readable part of a request.
-pub(crate) struct RequestBytes {
-    bytes: [u8; MAX_REQUEST_SIZE],
-    len: usize,
-}
-
-impl RequestBytes {
-    fn of(request: &(impl IntoBytes + Immutable)) -> Self {
-        let (mut bytes, request) = ([0; MAX_REQUEST_SIZE], request.as_bytes());
-        bytes[..request.len()].copy_from_slice(request);
-        Self { bytes, len: request.len() }
-    }
-}
-
-impl AsRef<[u8]> for RequestBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..self.len]
     }
 }
 

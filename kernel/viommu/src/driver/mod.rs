@@ -184,7 +184,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         if self.link.death().is_none() {
             self.counters.requests += 1;
         }
-        let used = self.link.exchange(request.bytes().as_ref(), answer).map_err(Failure::Dead)?;
+        let used = request.with_bytes(|bytes| self.link.exchange(bytes, answer)).map_err(Failure::Dead)?;
         let outcome = judge(used, answer);
         self.counters.count(outcome);
         outcome
@@ -202,12 +202,11 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         if self.link.death().is_none() {
             counters.requests += count as u64;
         }
-        let exchanged =
-            self.link.exchange_all(requests.map(|request| request.bytes()), |index, used, answer| {
-                let outcome = judge(used, answer);
-                counters.count(outcome);
-                outcomes[index] = Some(outcome);
-            });
+        let exchanged = self.link.exchange_all(requests, |index, used, answer| {
+            let outcome = judge(used, answer);
+            counters.count(outcome);
+            outcomes[index] = Some(outcome);
+        });
         let unanswered = exchanged.map_err(Failure::Dead);
         outcomes.into_iter().map(|outcome| outcome.unwrap_or(unanswered)).collect()
     }

@@ -29,6 +29,7 @@ use crate::clock::{Clock, REQUEST_DEADLINE_US, wait_until};
 use crate::death::Death;
 use crate::event::{Event, EventError};
 use crate::limits::{EVENT_BUFFERS, QUEUE_SIZE};
+use crate::request::Request;
 use crate::start::{FEATURES_AGREED, reset};
 use crate::start_error::StartError;
 use crate::wire::{EVENT_QUEUE, REQUEST_QUEUE, TAIL_SIZE};
@@ -151,20 +152,23 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
     ///
     /// # Panics
     ///
-    /// If a request is empty or larger than [`open`](Self::open) was told.
-    pub(crate) fn exchange_all<R: AsRef<[u8]>>(
+    /// If a request is larger than [`open`](Self::open) was told.
+    pub(crate) fn exchange_all(
         &mut self,
-        requests: impl Iterator<Item = R>,
+        requests: impl Iterator<Item = Request>,
         mut answered: impl FnMut(usize, u32, &[u8]),
     ) -> Result<(), Death> {
-        let mut requests = requests.enumerate().peekable();
+        let mut requests = requests.enumerate();
+        let mut next = requests.next();
         self.unless_dead(|link| {
-            while requests.peek().is_some() {
+            while next.is_some() {
                 let queue = link.idle_queue()?;
-                while let Some((tag, request)) = requests.peek()
-                    && queue.post(*tag, request.as_ref(), TAIL_SIZE).map_err(Death::QueueBroken)?
-                {
-                    requests.next();
+                while let Some((tag, request)) = &next {
+                    let posted = request.with_bytes(|bytes| queue.post(*tag, bytes, TAIL_SIZE));
+                    if !posted.map_err(Death::QueueBroken)? {
+                        break;
+                    }
+                    next = requests.next();
                 }
                 assert!(queue.count() > 0, "a request fits the empty queue");
                 link.notify_requests();
