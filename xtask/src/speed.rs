@@ -25,6 +25,7 @@ use crate::setup::{self, Need};
 use crate::topology::Topology;
 
 pub(crate) mod budget;
+mod map;
 mod work;
 
 use work::Work;
@@ -63,6 +64,9 @@ impl Times {
 ///
 /// Something is missing, or a boot does not end as it must.
 pub(crate) fn command(options: &SpeedArgs) -> Result<(), Stop> {
+    if options.map {
+        return map::command(options);
+    }
     let program = program::qemu(options.common.qemu.as_deref());
     let topology = Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
     setup::provide(&[Need::Target, Need::Qemu, Need::Firmware], &options.common)?;

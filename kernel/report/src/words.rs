@@ -6,7 +6,18 @@ use crate::{Ktap, Report, Verbose};
 
 /// Names of words that only the full image, `iogroups-full`, supports. A boot with one of them uses that image.
 pub const FULL_IMAGE_WORDS: [&str; 12] = [
-    "explain", "smp-test", "binds", "race", "rounds", "seed", "dma", "mutate", "suite", "hazards", "then", "map-speed",
+    "explain",
+    "smp-test",
+    "binds",
+    "race",
+    "rounds",
+    "seed",
+    "dma",
+    "mutate",
+    "suite",
+    "hazards",
+    "then",
+    "map-speed",
 ];
 
 /// Form of the report (`report=`).

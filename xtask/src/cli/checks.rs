@@ -125,6 +125,9 @@ pub(crate) struct GrowthArgs {
 pub(crate) struct SpeedArgs {
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Measures how fast the IOMMU makes and removes mappings, one by one and batched, instead of boots.
+    #[arg(long)]
+    pub(crate) map: bool,
     /// Topology of the machine, by name or file.
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub(crate) topology: String,

@@ -1,0 +1,197 @@
+//! `cargo xtask speed --map`: how fast the IOMMU makes and removes mappings.
+//!
+//! The kernel measures: it sends each mapping on its own, and then many with one notification. Its driver counts
+//! requests and notifications. A second, short boot shows whether QEMU counts the same: QEMU writes a line for
+//! each request and for each notification (`-trace`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use report::MapSpeed;
+use serde_json::json;
+
+use crate::boot::Boot;
+use crate::cli::SpeedArgs;
+use crate::image::{self, Binary, Kernel};
+use crate::outcome::{Kind, Stop};
+use crate::program;
+use crate::run::Log;
+use crate::setup::{self, Need};
+use crate::topology::Topology;
+
+/// Mappings of the measurement: some tenths of a second each way.
+const PAIRS: u64 = 200_000;
+
+/// Mappings of the boot whose requests QEMU counts.
+const COUNTED_PAIRS: u64 = 2_560;
+
+/// What QEMU counts.
+const TRACED: [&str; 3] = ["virtio_iommu_map", "virtio_iommu_unmap", "virtio_queue_notify"];
+
+/// Requests of an IOMMU that QEMU saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// MAP requests.
+    maps: u64,
+    /// UNMAP requests.
+    unmaps: u64,
+    /// Notifications of the queue that they came through, from that of the first request on.
+    notifications: u64,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+///
+/// Something is missing, a boot does not pass, or QEMU counts something else than the kernel.
+pub(super) fn command(options: &SpeedArgs) -> Result<(), Stop> {
+    let program = program::qemu(options.common.qemu.as_deref());
+    let topology = Topology::find(&options.topology).map_err(|error| Stop::usage(format!("{error:#}")))?;
+    setup::provide(&[Need::Target, Need::Qemu], &options.common)?;
+    let kernel = image::build(Binary::Full, options.common.verbose)?;
+    let boot = Boot::of_topology(&topology, &program)?;
+    let deadline = Duration::from_secs(options.timeout);
+    let speed = measured(&boot, PAIRS, &[], &kernel, deadline)?;
+    let place = tempfile::tempdir().context("no directory for QEMU's log")?;
+    let log = place.path().join("trace.log");
+    let log_name = log.display().to_string();
+    let mut traced: Vec<&str> = TRACED.iter().flat_map(|event| ["-trace", event]).collect();
+    traced.extend(["-D", &log_name]);
+    let counted = measured(&boot, COUNTED_PAIRS, &traced, &kernel, deadline)?;
+    let text = fs::read_to_string(&log).with_context(|| format!("QEMU wrote no log to {log_name}"))?;
+    let seen = Seen::of_the_busiest(&text);
+    compare(&counted, seen)?;
+
+    let line = json!({
+        "schema": "iogroups-map-speed/1",
+        "topology": topology.name,
+        "map_speed": speed,
+        "gain": speed.gain_in_tenths() as f64 / 10.0,
+        "exit_status": Kind::Pass.exit_status(),
+    });
+    if options.json.as_deref() == Some(Path::new("-")) {
+        println!("{line}");
+        return Ok(());
+    }
+    print!("{speed}");
+    println!(
+        "QEMU counts the same in a boot with {} mappings: {} MAPs, {} UNMAPs, {} notifications",
+        2 * COUNTED_PAIRS,
+        seen.maps,
+        seen.unmaps,
+        seen.notifications
+    );
+    match &options.json {
+        Some(file) => fs::write(file, format!("{line}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))
+            .map_err(Stop::from),
+        None => Ok(()),
+    }
+}
+
+/// What the kernel measures with `pairs` mappings each way.
+fn measured(
+    boot: &Boot,
+    pairs: u64,
+    arguments: &[&str],
+    kernel: &Kernel,
+    deadline: Duration,
+) -> Result<MapSpeed, Stop> {
+    let mut boot = boot.clone();
+    boot.start.append.push(format!("map-speed={pairs}"));
+    boot.machine.devices.extend(arguments.iter().map(|&argument| argument.to_owned()));
+    let outcome = boot.run(kernel, Some(deadline), &Log::Hidden)?;
+    match outcome.report.map_speed {
+        Some(speed) if outcome.kind == Kind::Pass => Ok(speed),
+        _ => Err(Stop { kind: outcome.kind, message: outcome.report.to_string() }),
+    }
+}
+
+/// Fails if QEMU saw other requests, or other notifications, than the driver counted.
+fn compare(counted: &MapSpeed, seen: Seen) -> Result<(), Stop> {
+    let rates = [counted.one_by_one, counted.batched];
+    let pairs: u64 = rates.iter().map(|rate| rate.pairs).sum();
+    let notifications = rates.iter().map(|rate| rate.notifications).sum();
+    if seen == (Seen { maps: pairs, unmaps: pairs, notifications }) {
+        return Ok(());
+    }
+    Err(Stop {
+        kind: Kind::Fail,
+        message: format!(
+            "QEMU counts {} MAPs, {} UNMAPs and {} notifications, the kernel {pairs}, {pairs} and {notifications}",
+            seen.maps, seen.unmaps, seen.notifications
+        ),
+    })
+}
+
+impl Seen {
+    /// Counts the requests in QEMU's log, and the notifications of the queue that most requests followed.
+    ///
+    /// The log does not contain the device of a request. A device is notified right before its requests.
+    fn of_the_busiest(log: &str) -> Self {
+        let mut seen = Self::default();
+        // For each queue: its notifications so far, and how many of them requests followed.
+        let mut queues: BTreeMap<&str, (u64, u64, u64)> = BTreeMap::new();
+        let mut last: Option<&str> = None;
+        for line in log.lines() {
+            let event = line.split_once(':').map_or(line, |(before, after)| {
+                // With timestamps a line begins with `PID@TIME:`.
+                if before.contains('@') { after } else { line }
+            });
+            let request = if event.starts_with("virtio_iommu_unmap ") {
+                &mut seen.unmaps
+            } else if event.starts_with("virtio_iommu_map ") {
+                &mut seen.maps
+            } else {
+                if let Some(queue) = event.strip_prefix("virtio_queue_notify ") {
+                    queues.entry(queue).or_default().0 += 1;
+                    last = Some(queue);
+                }
+                continue;
+            };
+            *request += 1;
+            if let Some((notified, first, followed)) = last.and_then(|queue| queues.get_mut(queue)) {
+                *followed += 1;
+                if *followed == 1 {
+                    *first = *notified;
+                }
+            }
+        }
+        let busiest = queues.values().max_by_key(|(_, _, followed)| *followed);
+        seen.notifications = busiest.map_or(0, |(notified, first, _)| notified + 1 - (*first).max(1));
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_and_the_notifications_of_their_queue_from_the_first_on() {
+        let log = "virtio_queue_notify vdev 0x1 n 0 vq 0x10\n\
+                   virtio_queue_notify vdev 0x2 n 0 vq 0x20\n\
+                   virtio_queue_notify vdev 0x1 n 0 vq 0x10\n\
+                   virtio_iommu_map domain=1 virt_start=0x0 virt_end=0xfff phys_start=0x0 flags=1\n\
+                   virtio_iommu_map domain=1 virt_start=0x1000 virt_end=0x1fff phys_start=0x0 flags=1\n\
+                   virtio_queue_notify vdev 0x2 n 1 vq 0x21\n\
+                   7@12.5:virtio_queue_notify vdev 0x1 n 0 vq 0x10\n\
+                   7@12.6:virtio_iommu_unmap domain=1 virt_start=0x0 virt_end=0xfff\n\
+                   virtio_iommu_unmap_done domain=1\n";
+        assert_eq!(Seen::of_the_busiest(log), Seen { maps: 2, unmaps: 1, notifications: 2 });
+        assert_eq!(Seen::of_the_busiest(""), Seen::default());
+    }
+
+    #[test]
+    fn another_count_is_a_failure() {
+        let mut counted = MapSpeed::default();
+        counted.batched.pairs = 3;
+        counted.batched.notifications = 1;
+        assert!(compare(&counted, Seen { maps: 3, unmaps: 3, notifications: 1 }).is_ok());
+        assert!(compare(&counted, Seen { maps: 3, unmaps: 3, notifications: 2 }).is_err());
+        assert!(compare(&counted, Seen { maps: 3, unmaps: 2, notifications: 1 }).is_err());
+    }
+}
