@@ -57,6 +57,9 @@ pub(crate) struct Expect {
     /// What each device that transferred data did, by its name.
     #[serde(default)]
     pub(crate) dma: BTreeMap<String, ExpectedDma>,
+    /// Number of cases of each suite that ran in the guest, by the suite's name.
+    #[serde(default)]
+    pub(crate) suites: BTreeMap<String, ExpectedSuite>,
     /// IOMMU instances, in the order in which they arrived.
     pub(crate) iommus: Option<Vec<String>>,
     /// What each of several instances translates; an instance that is not listed is not compared.
@@ -96,6 +99,14 @@ pub(crate) struct Translated {
     /// Reserved regions of the groups behind it, as Linux lists them, if they are not those of every group.
     #[serde(default)]
     pub(crate) reserved: Vec<String>,
+}
+
+/// How the cases of a suite must have ended; none may have failed if the run passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectedSuite {
+    pub(crate) passed: usize,
+    pub(crate) skipped: usize,
 }
 
 /// What a device must have transferred.

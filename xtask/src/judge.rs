@@ -18,6 +18,7 @@ mod operations;
 mod race;
 pub(crate) mod regions;
 mod run;
+mod suites;
 mod ungrouped;
 mod verdict;
 mod warnings;
@@ -54,6 +55,7 @@ fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Ve
     found.extend(iommus::differences(report, expect, linux));
     found.extend(devices::differences(report, expect, linux));
     found.extend(dma::differences(report, expect));
+    found.extend(suites::differences(report, expect));
     found.extend(operations::differences(report, expect));
     found.extend(linux.iter().flat_map(|answer| log::differences(outcome, answer)));
     found.extend(findings::differences(report, expect));

@@ -62,6 +62,12 @@ impl IovaAllocator {
         Self { limits, zones: BTreeMap::new(), taken: BTreeMap::new() }
     }
 
+    /// An allocator with the same limits and no allocation.
+    #[must_use]
+    pub fn unused(&self) -> Self {
+        Self::new(self.limits.clone())
+    }
+
     /// The size in bytes of which every allocation is a multiple.
     #[must_use]
     pub fn unit(&self) -> u64 {

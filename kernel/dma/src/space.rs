@@ -221,9 +221,9 @@ impl<T: Translate> AddressSpace<T> {
         self.remove(&waiting)
     }
 
-    /// The domain, for a caller that examines it.
-    pub fn domain(&self) -> &T {
-        &self.domain
+    /// An allocator of the same addresses, of which none is allocated, for a caller that examines what is handed out.
+    pub fn unused_addresses(&self) -> IovaAllocator {
+        self.allocator.unused()
     }
 
     fn remove(&mut self, ranges: &[Range<Iova>]) -> Result<(), UnmapError> {

@@ -50,7 +50,7 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     let mut second_cpu = OnDemand::new(&described.description);
     let hardware = run.enumerate(&described);
     let mut probing = run.prepare(&hardware, described.map)?;
-    if options.dma {
+    if options.dma || options.suite.has_isolation() {
         dma::drivers::all(&hardware, &probing.claims.clone()).for_each(|driver| probing.add_driver(driver));
     }
     if two_cpus.binds_on_second_cpu {
@@ -73,7 +73,7 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     let explained = explain::facts(&probing, &options.explain, &mut run.report.warnings);
     probing.add_result(&mut run.report);
     explain::add(&mut run.report, explained);
-    suite::run(&options.suite, &mut probing, &mut run.report);
+    suite::run(&options.suite, options.mutation, &mut probing, &mut run.report)?;
     // As in `Probing::finish`.
     mem::forget(probing);
 

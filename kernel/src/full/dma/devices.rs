@@ -44,6 +44,8 @@ pub(crate) struct DmaDevice {
     pub(crate) name: String,
     pub(crate) engine: Engine,
     pub(crate) memory: DeviceMemory,
+    /// The group that translates it, if one does.
+    pub(crate) group: Option<GroupId>,
     /// Type of the group's default domain.
     pub(crate) domain_type: Option<DomainType>,
     /// Why nothing translates it.
@@ -127,6 +129,7 @@ impl Spaces {
             name: probing.hardware.name(handle),
             engine,
             memory: DeviceMemory { route: Route::Direct, mask: engine.mask() },
+            group: domain.as_ref().map(|domain| domain.group()),
             domain_type: domain.as_ref().map(|domain| domain.domain_type()),
             direct_because: device.and_then(|device| core.no_group(device)).map(|why| why.to_string()),
             endpoints: Vec::new(),

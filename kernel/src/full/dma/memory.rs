@@ -69,9 +69,31 @@ impl DeviceMemory {
     ///
     /// See [`ShareError`].
     pub(crate) fn share(&self, bytes: usize, direction: Direction) -> Result<Buffer, ShareError> {
-        let unit = self.unit();
-        let pages = DmaPages::new(bytes, unit).ok_or(ShareError::OutOfMemory(bytes))?;
+        let pages = DmaPages::new(bytes, self.unit()).ok_or(ShareError::OutOfMemory(bytes))?;
         let phys = pages.phys();
+        self.share_pages(pages, phys, bytes, direction)
+    }
+
+    /// Shares `bytes` bytes, which are whole units, at the beginning of memory that is one unit longer.
+    ///
+    /// # Errors
+    ///
+    /// See [`ShareError`].
+    pub(crate) fn share_beginning(&self, bytes: usize, direction: Direction) -> Result<Buffer, ShareError> {
+        let more = bytes.saturating_add(self.unit() as usize);
+        let pages = DmaPages::new(more, self.unit()).ok_or(ShareError::OutOfMemory(more))?;
+        let phys = Range::from_size(pages.phys().start(), bytes as u64).unwrap_or(pages.phys());
+        self.share_pages(pages, phys, bytes, direction)
+    }
+
+    /// Shares the part `phys` of memory.
+    fn share_pages(
+        &self,
+        pages: DmaPages,
+        phys: Range<PhysAddr>,
+        bytes: usize,
+        direction: Direction,
+    ) -> Result<Buffer, ShareError> {
         let mapping = match &self.route {
             Route::Translated(space) => Some(space.borrow_mut().map(phys, direction, self.mask)?),
             Route::Direct if phys.end().0 > self.mask.last_address() => {

@@ -15,8 +15,8 @@ use super::deadline::wait_until;
 use super::memory::{Buffer, DeviceMemory, ShareError};
 use super::transport::{Negotiation, PlatformTransport};
 
-/// Number of descriptors, which is that of the device's ring too.
-const SIZE: u16 = 16;
+/// Number of descriptors, and of entries in the rings: `virtio-rng` has room for 8 (QEMU 11.1 insists).
+const SIZE: u16 = 8;
 
 /// Where the parts of the queue are in its page, aligned as virtio 1.2, section 2.7 wants it.
 const DRIVER_AREA: usize = 0x400;
@@ -127,8 +127,11 @@ impl RawQueue {
         self.transport.notify(self.number);
     }
 
-    /// Whether the device has returned the last chain.
+    /// Whether the device has returned the last chain, or given up (virtio 1.2, section 2.1.2).
     pub(super) fn is_done(&self) -> bool {
+        if self.transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET) {
+            return true;
+        }
         let Some(ring) = &self.ring else { return false };
         let mut index = [0; 2];
         ring.pages().read(DEVICE_AREA + 2, &mut index);

@@ -179,7 +179,7 @@ impl Clients<'_> {
         let memory = &device.memory;
         Ok(Some(match device.engine {
             Engine::Block => Box::new(BlkEngine::start(hardware, device.handle, memory, true)?),
-            Engine::Entropy => Box::new(RngEngine::start(hardware, device.handle, memory)?),
+            Engine::Entropy => Box::new(RngEngine::start(hardware, device.handle, memory, true)?),
             Engine::Edu => Box::new(EduEngine::start(drivers::edu(hardware, device.handle)?, memory)?),
             Engine::TestDevice => Box::new(TestDeviceEngine(drivers::test_device(hardware, device.handle)?)),
             Engine::Net => return Ok(None),

@@ -7,15 +7,31 @@ pub(crate) mod options;
 mod protocol;
 mod raw_iommu;
 
+use dma::SpaceError;
 use kernel::Probing;
 use report::Report;
 
 use self::options::{Suite, SuiteOptions};
+use crate::dma::isolation;
+use crate::dma::mutation::Mutation;
 
 /// Runs the suites that `options` select, and adds them to the report. Afterwards the machine is in no state to be used.
-pub(crate) fn run(options: &SuiteOptions, probing: &mut Probing, report: &mut Report) {
+///
+/// # Errors
+///
+/// The domain of a group cannot be used.
+pub(crate) fn run(
+    options: &SuiteOptions,
+    mutation: Option<Mutation>,
+    probing: &mut Probing,
+    report: &mut Report,
+) -> Result<(), SpaceError> {
+    if options.has_isolation() {
+        report.suites.push(isolation::run(probing, mutation)?);
+    }
     // The last one, because it takes the IOMMUs away from everything else.
     if options.suites.contains(&Suite::Protocol) {
         report.suites.extend(protocol::run(probing, &options.hazards));
     }
+    Ok(())
 }

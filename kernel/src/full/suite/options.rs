@@ -29,6 +29,11 @@ impl Suite {
 }
 
 impl SuiteOptions {
+    /// Whether devices try to reach what they must not.
+    pub(crate) fn has_isolation(&self) -> bool {
+        self.suites.contains(&Suite::Isolation)
+    }
+
     /// Reads one word, `name=value`.
     ///
     /// # Errors

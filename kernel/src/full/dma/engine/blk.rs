@@ -1,11 +1,11 @@
-//! `virtio-blk`: reads a sector to any address.
+//! `virtio-blk`: reads a sector to any address, and writes one from any address.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use addr::Iova;
 use dma::Direction;
-use dma::test_disk::SECTOR_SIZE;
+use dma::test_disk::{MAGIC, SCRATCH, SECTOR_SIZE};
 use kernel::{Handle, Hardware};
 
 use super::{Engine, EngineError, raw_transport};
@@ -16,6 +16,7 @@ use crate::dma::raw_queue::{RawQueue, Segment};
 
 /// Request types (virtio 1.2, section 5.2.6).
 const IN: u32 = 0;
+const OUT: u32 = 1;
 
 /// The sector whose content is written to memory.
 const SOURCE: usize = 1;
@@ -32,6 +33,8 @@ pub(crate) struct BlkEngine {
     memory: DeviceMemory,
     /// What the device writes.
     source: Vec<u8>,
+    /// Whether the disk is ours to write to.
+    is_test_disk: bool,
 }
 
 impl BlkEngine {
@@ -49,7 +52,9 @@ impl BlkEngine {
         let queue = RawQueue::start(raw_transport(hardware, device, accepts_platform)?, 0, memory)?;
         let control = memory.share(DATA + SECTOR_SIZE, Direction::Both)?;
         let (memory, source) = (memory.clone(), Vec::new());
-        let mut engine = Self { queue, control, memory, source };
+        let mut engine = Self { queue, control, memory, source, is_test_disk: false };
+        let first = engine.read_sector(0)?;
+        engine.is_test_disk = first.starts_with(MAGIC);
         engine.source = engine.read_sector(SOURCE)?;
         Ok(engine)
     }
@@ -96,9 +101,31 @@ impl BlkEngine {
 }
 
 impl Engine for BlkEngine {
-    fn store(&mut self, address: Iova, bytes: usize) -> Result<Option<Vec<u8>>, EngineError> {
-        self.request(IN, SOURCE, address, bytes)?;
-        Ok(Some(self.source[..bytes].to_vec()))
+    fn limit(&self) -> usize {
+        SECTOR_SIZE
+    }
+
+    fn begin_store(&mut self, address: Iova, bytes: usize) {
+        let chain = self.chain(IN, SOURCE, address, bytes);
+        self.queue.submit(&chain);
+    }
+
+    fn is_done(&self) -> bool {
+        self.queue.is_done()
+    }
+
+    fn content(&self, bytes: usize) -> Option<Vec<u8>> {
+        self.source.get(..bytes).map(<[u8]>::to_vec)
+    }
+
+    fn load(&mut self, address: Iova, bytes: usize) -> Result<Vec<u8>, EngineError> {
+        if !self.is_test_disk {
+            return Err(EngineError::Unable("write to a disk that is not the test's"));
+        }
+        self.request(OUT, SCRATCH, address, bytes)?;
+        let mut read = self.read_sector(SCRATCH)?;
+        read.truncate(bytes);
+        Ok(read)
     }
 
     fn stop(self: Box<Self>) -> Result<(), SessionError> {

@@ -14,6 +14,7 @@ use crate::dma::hal::SessionError;
 use crate::dma::memory::{Buffer, DeviceMemory};
 
 /// Registers in BAR 0.
+const LIVENESS: u64 = 0x04;
 const SOURCE: u64 = 0x80;
 const DESTINATION: u64 = 0x88;
 const COUNT: u64 = 0x90;
@@ -27,9 +28,6 @@ const BUFFER_SIZE: usize = 2048;
 /// Bits of the command.
 const RUN: u64 = 1;
 const TO_MEMORY: u64 = 2;
-
-/// What the buffer contains when an engine has started.
-const FILL: u8 = 0xe5;
 
 /// The registers of one `edu`.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +58,16 @@ impl EduRegisters {
     pub(crate) fn is_idle(self) -> bool {
         self.0.read64(COMMAND) & RUN == 0
     }
+
+    /// A register that inverts what is written to it, at the offset that a device which writes to the BAR must use.
+    pub(crate) fn liveness(self) -> (u64, u32) {
+        (LIVENESS, self.0.read32(LIVENESS))
+    }
+
+    /// Sets that register.
+    pub(crate) fn set_liveness(self, value: u32) {
+        self.0.write32(LIVENESS, value);
+    }
 }
 
 /// `edu` with a page of its own to look at what it has read.
@@ -70,18 +78,14 @@ pub(crate) struct EduEngine {
 }
 
 impl EduEngine {
-    /// Fills the device's buffer from memory that the device may read.
+    /// Shares the page. The device's own buffer stays as it is, because filling it takes 100 ms.
     ///
     /// # Errors
     ///
-    /// Memory cannot be shared with it, or it does not finish.
+    /// Memory cannot be shared with it.
     pub(crate) fn start(registers: EduRegisters, memory: &DeviceMemory) -> Result<Self, EngineError> {
         let window = memory.share(BUFFER_SIZE, Direction::Both)?;
-        window.pages().write(0, &[FILL; BUFFER_SIZE]);
-        let engine = Self { registers, window, memory: memory.clone() };
-        registers.begin_load(engine.window.address(), BUFFER_SIZE);
-        engine.wait()?;
-        Ok(engine)
+        Ok(Self { registers, window, memory: memory.clone() })
     }
 
     fn wait(&self) -> Result<(), EngineError> {
@@ -93,10 +97,30 @@ impl EduEngine {
 }
 
 impl Engine for EduEngine {
-    fn store(&mut self, address: Iova, bytes: usize) -> Result<Option<Vec<u8>>, EngineError> {
+    fn limit(&self) -> usize {
+        BUFFER_SIZE
+    }
+
+    fn begin_store(&mut self, address: Iova, bytes: usize) {
         self.registers.begin_store(address, bytes);
+    }
+
+    fn is_done(&self) -> bool {
+        self.registers.is_idle()
+    }
+
+    fn content(&self, _: usize) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn load(&mut self, address: Iova, bytes: usize) -> Result<Vec<u8>, EngineError> {
+        self.registers.begin_load(address, bytes);
         self.wait()?;
-        Ok(Some(alloc::vec![FILL; bytes]))
+        self.registers.begin_store(self.window.address(), bytes);
+        self.wait()?;
+        let mut read = alloc::vec![0; bytes];
+        self.window.pages().read(0, &mut read);
+        Ok(read)
     }
 
     fn stop(self: Box<Self>) -> Result<(), SessionError> {

@@ -15,6 +15,7 @@ pub(crate) use self::blk::BlkEngine;
 pub(crate) use self::edu::{EduEngine, EduRegisters};
 pub(crate) use self::rng::RngEngine;
 pub(crate) use self::test_device::{TestDevice, TestDeviceEngine};
+use super::deadline::{DEVICE_DEADLINE_US, wait_until};
 use super::hal::SessionError;
 use super::memory::ShareError;
 use super::raw_queue::QueueError;
@@ -35,17 +36,45 @@ pub(crate) enum EngineError {
     /// The device did not answer.
     #[error("the device does not finish within {0} us")]
     Late(u64),
+    /// The device cannot do this kind of access.
+    #[error("the device cannot {0}")]
+    Unable(&'static str),
 }
 
 /// A device that accesses addresses of the caller's choice. A refused access is not an error: the caller looks at the
 /// memory and at the faults.
 pub(crate) trait Engine {
-    /// Makes the device write `bytes` bytes to `address`; returns what it writes, if that is known.
+    /// The most bytes of one access.
+    fn limit(&self) -> usize;
+
+    /// Tells the device to write `bytes` bytes to `address`.
+    fn begin_store(&mut self, address: Iova, bytes: usize);
+
+    /// Whether the device has ended what it was told, whatever came of it.
+    fn is_done(&self) -> bool;
+
+    /// The bytes that the device writes, if they are known.
+    fn content(&self, bytes: usize) -> Option<Vec<u8>>;
+
+    /// Makes the device write, and waits for the end.
     ///
     /// # Errors
     ///
-    /// The device did not try.
-    fn store(&mut self, address: Iova, bytes: usize) -> Result<Option<Vec<u8>>, EngineError>;
+    /// The device does not finish.
+    fn store(&mut self, address: Iova, bytes: usize) -> Result<(), EngineError> {
+        self.begin_store(address, bytes);
+        match wait_until(DEVICE_DEADLINE_US, || self.is_done()) {
+            true => Ok(()),
+            false => Err(EngineError::Late(DEVICE_DEADLINE_US)),
+        }
+    }
+
+    /// Makes the device read `bytes` bytes from `address`; returns what it read.
+    ///
+    /// # Errors
+    ///
+    /// The device did not try, or cannot show what it read.
+    fn load(&mut self, address: Iova, bytes: usize) -> Result<Vec<u8>, EngineError>;
 
     /// Stops the device and gives its memory back.
     ///

@@ -7,7 +7,6 @@ use addr::Iova;
 use kernel::{Handle, Hardware};
 
 use super::{Engine, EngineError, raw_transport};
-use crate::dma::deadline::DEVICE_DEADLINE_US;
 use crate::dma::hal::SessionError;
 use crate::dma::memory::DeviceMemory;
 use crate::dma::raw_queue::{RawQueue, Segment};
@@ -25,18 +24,31 @@ impl RngEngine {
         hardware: &Hardware,
         device: Handle,
         memory: &DeviceMemory,
+        accepts_platform: bool,
     ) -> Result<Self, EngineError> {
-        Ok(Self(RawQueue::start(raw_transport(hardware, device, true)?, 0, memory)?))
+        Ok(Self(RawQueue::start(raw_transport(hardware, device, accepts_platform)?, 0, memory)?))
     }
 }
 
 impl Engine for RngEngine {
-    fn store(&mut self, address: Iova, bytes: usize) -> Result<Option<Vec<u8>>, EngineError> {
-        let chain = [Segment { address, bytes: bytes as u32, is_written: true }];
-        match self.0.run(&chain, DEVICE_DEADLINE_US) {
-            true => Ok(None),
-            false => Err(EngineError::Late(DEVICE_DEADLINE_US)),
-        }
+    fn limit(&self) -> usize {
+        64
+    }
+
+    fn begin_store(&mut self, address: Iova, bytes: usize) {
+        self.0.submit(&[Segment { address, bytes: bytes as u32, is_written: true }]);
+    }
+
+    fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+
+    fn content(&self, _: usize) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn load(&mut self, _: Iova, _: usize) -> Result<Vec<u8>, EngineError> {
+        Err(EngineError::Unable("read"))
     }
 
     fn stop(self: Box<Self>) -> Result<(), SessionError> {

@@ -60,10 +60,25 @@ impl TestDevice {
 pub(crate) struct TestDeviceEngine(pub(crate) TestDevice);
 
 impl Engine for TestDeviceEngine {
-    fn store(&mut self, address: Iova, bytes: usize) -> Result<Option<Vec<u8>>, EngineError> {
+    fn limit(&self) -> usize {
+        LIMIT
+    }
+
+    fn begin_store(&mut self, address: Iova, bytes: usize) {
         // Where it reads back from only decides the result, which is not looked at.
         self.0.write(address, PhysAddr(0), bytes);
-        Ok(Some(TestDevice::pattern(bytes)))
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+
+    fn content(&self, bytes: usize) -> Option<Vec<u8>> {
+        Some(TestDevice::pattern(bytes))
+    }
+
+    fn load(&mut self, _: Iova, _: usize) -> Result<Vec<u8>, EngineError> {
+        Err(EngineError::Unable("read"))
     }
 
     fn stop(self: Box<Self>) -> Result<(), SessionError> {
