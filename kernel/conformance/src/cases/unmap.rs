@@ -70,7 +70,7 @@ pub(super) const CASES: &[Case] = &[
         "a status",
         of_inverted,
     )
-    .hazard("QEMU 7.2 to 11.1 does not return from this UNMAP: it finds the mapping again and again"),
+    .hazard("QEMU 7.2 and 10.0 do not return from this UNMAP: they find the mapping again and again"),
     Case::new(
         "unmap.other-domain",
         "UNMAP of a range that is mapped in two domains.",
