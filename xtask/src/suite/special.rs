@@ -67,7 +67,7 @@ const DAMAGED_BOOTS: u64 = 150;
 
 /// Topologies all of whose functions are explained: ports without ACS, slots with several functions, bridges that replace
 /// requester IDs.
-const EXPLAINED: [&str; 5] = ["default", "switch", "bridge-chain", "mf-conventional", "mixed-acs"];
+const EXPLAINED: [&str; 5] = ["default", "switch", "bridge-chain", "mf-conventional", "mf-switch-ports"];
 
 /// The topology whose picture is in the README.
 const DRAWN: &str = "switch";
