@@ -2,7 +2,7 @@
 //! kernel behaves like.
 //!
 //! [`kernel`] and [`modules`] make a bootable kernel of what the user has, [`initramfs`] puts our init beside it,
-//! [`console`] runs it, [`listing`] reads what init printed. [`grouping`] compares that with a [`reference`], and
+//! [`console`] runs it, [`listing`] reads what init printed. [`grouping`] compares that with a [`mod@reference`], and
 //! [`judgement`] and [`summary`] say what it means. [`recording`] writes answers for later.
 
 use std::collections::{BTreeMap, BTreeSet};
