@@ -1,6 +1,6 @@
 //! A device tree blob, made into one [`Description`] and one map of IOMMUs.
 //!
-//! Bytes become tokens, checked one by one, and these one table of nodes ([`gate`]); the other modules
+//! Bytes become tokens, checked one by one, and these one table of nodes (`gate`); the other modules
 //! read the meaning of it, one subject each. A fault in the format of the blob is an error, with its place. A fault in what a
 //! node says costs that node, and is a finding.
 
