@@ -16,15 +16,15 @@ mod boots;
 mod checked;
 mod host;
 mod linux_kernels;
+mod progress;
 mod selection;
-mod session;
 mod special;
 
 use boots::Boots;
 use checked::{Checked, Layer, Verdict};
 use host::{HOST_CHECKS, HostCheck};
+use progress::Progress;
 use selection::{Selection, list, of_malformed, wanted};
-use session::Session;
 use special::{SPECIAL_CHECKS, SpecialCheck};
 
 /// Runs the selected checks; the kind is the overall result.
@@ -61,45 +61,45 @@ pub(crate) fn command(options: &TestArgs) -> Result<Kind, Stop> {
         setup::provide(&setup::EVERYTHING[..needs], &options.common(*qemu))?;
     }
     let boots = cases.len() + special.len();
-    let mut session = Session::new(options, host.len() + malformed.len() + qemus.len() * boots);
+    let mut progress = Progress::new(options, host.len() + malformed.len() + qemus.len() * boots);
     for check in host {
-        if session.is_over() {
+        if progress.is_over() {
             break;
         }
-        session.keep(check.run()?);
+        progress.keep(check.run()?);
     }
     for checked in malformed.into_iter().map(of_malformed) {
-        session.keep(checked);
+        progress.keep(checked);
     }
     let mut versions = Vec::new();
     for qemu in qemus.iter().filter(|_| with_boots) {
-        if session.is_over() {
+        if progress.is_over() {
             break;
         }
         let common = options.common(*qemu);
         let boots = Boots::ask(options, &common, &cases, &paths)?;
-        session.on_qemu(boots.version(), qemus.len() > 1);
+        progress.on_qemu(boots.version(), qemus.len() > 1);
         versions.push(boots.version().to_owned());
-        boot_cases(&boots, &cases, &common, &mut session);
+        boot_cases(&boots, &cases, &common, &mut progress);
         for check in &special {
-            if session.is_over() {
+            if progress.is_over() {
                 break;
             }
-            session.keep(check.run(options, &common));
+            progress.keep(check.run(options, &common));
         }
     }
-    session.end(options, &versions)
+    progress.end(options, &versions)
 }
 
 /// Boots the cases that this QEMU can make.
-fn boot_cases(boots: &Boots, cases: &[Case], common: &Common, session: &mut Session) {
+fn boot_cases(boots: &Boots, cases: &[Case], common: &Common, progress: &mut Progress) {
     let mut ready = Vec::new();
     for case in cases {
         match boots.lacks(case) {
-            Some(reason) => session.keep(Checked::skipped(case.id.clone(), reason)),
+            Some(reason) => progress.keep(Checked::skipped(case.id.clone(), reason)),
             None => match boots.ready(case.clone()) {
                 Ok(boot) => ready.push(boot),
-                Err(checked) => session.keep(checked),
+                Err(checked) => progress.keep(checked),
             },
         }
     }
@@ -109,8 +109,8 @@ fn boot_cases(boots: &Boots, cases: &[Case], common: &Common, session: &mut Sess
     let started = Instant::now();
     let binaries = ready.iter().map(|ready| ready.boot.start.binary()).collect();
     match image::build_all(&binaries, common.verbose) {
-        Ok(kernels) => boots.boot_all(&ready, &kernels, session),
-        Err(error) => session.keep(Checked {
+        Ok(kernels) => boots.boot_all(&ready, &kernels, progress),
+        Err(error) => progress.keep(Checked {
             name: "image".into(),
             layer: Layer::Boot,
             took: started.elapsed(),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::checked::{Checked, Layer, Verdict};
-use super::session::Session;
+use super::progress::Progress;
 use crate::boot::Boot;
 use crate::capabilities::Capabilities;
 use crate::case::Case;
@@ -111,11 +111,11 @@ impl Boots {
         case.topology.requirements().iter().find_map(|requirement| self.qemu.lacks(requirement))
     }
 
-    /// Does every boot, some at a time, as long as the session goes on.
-    pub(super) fn boot_all(&self, boots: &[Ready], kernels: &Kernels, session: &mut Session) {
+    /// Does every boot, some at a time, as long as the progress goes on.
+    pub(super) fn boot_all(&self, boots: &[Ready], kernels: &Kernels, progress: &mut Progress) {
         let (alone, together): (Vec<_>, Vec<_>) = boots.iter().partition(|ready| ready.case.topology.alone);
-        self.boot_at_a_time(self.jobs, &together, kernels, session);
-        self.boot_at_a_time(1, &alone, kernels, session);
+        self.boot_at_a_time(self.jobs, &together, kernels, progress);
+        self.boot_at_a_time(1, &alone, kernels, progress);
     }
 
     /// Where the log of a boot goes.
@@ -123,9 +123,9 @@ impl Boots {
         Log::Kept(self.logs.join(file_name(id, "log")))
     }
 
-    fn boot_at_a_time(&self, at_a_time: usize, boots: &[&Ready], kernels: &Kernels, session: &mut Session) {
+    fn boot_at_a_time(&self, at_a_time: usize, boots: &[&Ready], kernels: &Kernels, progress: &mut Progress) {
         let next = AtomicUsize::new(0);
-        let is_over = AtomicBool::new(session.is_over());
+        let is_over = AtomicBool::new(progress.is_over());
         let (sender, results) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..at_a_time {
@@ -142,8 +142,8 @@ impl Boots {
             }
             drop(sender);
             for checked in results {
-                session.keep(checked);
-                is_over.store(session.is_over(), Ordering::Relaxed);
+                progress.keep(checked);
+                is_over.store(progress.is_over(), Ordering::Relaxed);
             }
         });
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::checked::{Checked, Layer, Verdict};
 use super::host::HostCheck;
-use super::session::failed_last_time;
+use super::progress::failed_last_time;
 use crate::case::{Case, cases};
 use crate::cli::TestArgs;
 use crate::outcome::Stop;

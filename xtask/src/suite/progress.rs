@@ -14,7 +14,7 @@ use crate::output;
 use crate::run;
 
 /// The results of a run so far.
-pub(super) struct Session {
+pub(super) struct Progress {
     results: Vec<Checked>,
     /// On a terminal: how far the run is.
     bar: Option<ProgressBar>,
@@ -26,7 +26,7 @@ pub(super) struct Session {
     on: String,
 }
 
-impl Session {
+impl Progress {
     /// A run of `total` checks.
     pub(super) fn new(options: &TestArgs, total: usize) -> Self {
         let template = "{bar:30} {pos} of {len}, {elapsed} elapsed, {eta} left{msg}";
