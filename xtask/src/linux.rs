@@ -21,6 +21,7 @@ use crate::program;
 use crate::requirement::Requirement;
 use crate::setup::{self, Need};
 
+mod boots;
 mod compression;
 mod config_space;
 mod console;
@@ -37,15 +38,14 @@ mod recording;
 mod reference;
 mod repeat;
 mod selection;
-mod session;
 mod summary;
 
+use boots::{Boots, Files, KEPT};
 use judgement::Judged;
 use kernel::UserKernel;
 use machines::Subject;
 use reference::{Like, References};
 use selection::Selection;
-use session::{Files, KEPT, Session};
 use summary::Summary;
 
 /// Runs what was asked for; the kind says how it went as a whole.
@@ -129,7 +129,7 @@ fn examine(
     let directory =
         tempfile::Builder::new().prefix("iogroups-linux-").tempdir().context("no run directory")?;
     let like = Like::of_word(&options.like);
-    let session = Session {
+    let boots = Boots {
         options,
         like: &like,
         references: References { program: &program, kernels: &kernels, paths: &paths },
@@ -137,7 +137,7 @@ fn examine(
         directory: directory.path(),
     };
     let width = selection.subjects.iter().map(|subject| subject.id.len()).max().unwrap_or_default();
-    let judged = session.judge_all(&selection.subjects, |one| {
+    let judged = boots.judge_all(&selection.subjects, |one| {
         say(&summary::of_machine(one, &like.name(), width, options.common.verbose));
     })?;
     Ok(Examined { qemu: qemu.version().to_owned(), judged })

@@ -50,7 +50,7 @@ impl Files {
 pub(super) const KEPT: &str = "target/linux";
 
 /// All that the boots of one command share.
-pub(super) struct Session<'a> {
+pub(super) struct Boots<'a> {
     pub(super) options: &'a LinuxArgs,
     pub(super) like: &'a Like,
     pub(super) references: References<'a>,
@@ -59,7 +59,7 @@ pub(super) struct Session<'a> {
     pub(super) directory: &'a Path,
 }
 
-impl Session<'_> {
+impl Boots<'_> {
     /// Boots every machine, some at a time; results are in the order of the machines.
     pub(super) fn judge_all(
         &self,
