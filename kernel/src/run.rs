@@ -13,7 +13,7 @@ use probe::LinuxFirmware;
 use report::{Firmware, Report, Run as RunRecord};
 
 use crate::error::Error;
-use crate::hardware::Hardware;
+use crate::hardware::{self, Hardware};
 use crate::input::described::Described;
 use crate::input::description;
 use crate::input::handover::{self, HandedOver};
@@ -92,7 +92,7 @@ impl Run {
             virtual_functions: *virtual_functions,
             ..EnumerationPolicy::default()
         };
-        let hardware = Hardware::enumerate(description, &**map, &buses, config_acs, *path);
+        let hardware = hardware::enumerate(description, &**map, &buses, config_acs, *path);
         summary::add_hardware(&mut self.report, &hardware);
         self.windows.add_functions(&hardware.topology);
         hardware

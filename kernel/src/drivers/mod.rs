@@ -3,6 +3,8 @@
 //! To add one that does something: a file here that implements [`probe::Driver`], and a line in
 //! [`all`]. To add one that only binds: a line in [`nominal`].
 
+mod bind_error;
+mod claims;
 mod host_bridge;
 mod nominal;
 mod pcieport;
@@ -13,47 +15,16 @@ mod virtio_legacy;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::RefCell;
-use core::fmt::Display;
 
-use probe::{BindError, DmaClaim, Driver, Path};
+use probe::{Driver, Path};
 
 use self::nominal::Nominal;
 use crate::hardware::{Handle, Hardware};
 
+pub use claims::Claims;
 pub use virtio_iommu::{Bound, Instance, Iommus};
-
-/// The claims of drivers that have queues or a DMA engine, in the order of their binds. Each driver keeps its own claim
-/// while it is bound.
-#[derive(Clone, Debug, Default)]
-pub struct Claims(Rc<RefCell<Vec<(Handle, DmaClaim)>>>);
-
-impl Claims {
-    /// Keeps the claim with which a driver has bound a device.
-    pub fn keep(&self, device: Handle, claim: DmaClaim) {
-        self.0.borrow_mut().push((device, claim));
-    }
-
-    /// Drops the claim of a device whose driver unbinds.
-    pub fn drop_of(&self, device: Handle) {
-        self.0.borrow_mut().retain(|(owner, _)| *owner != device);
-    }
-
-    /// The devices that have a claim.
-    #[must_use]
-    pub fn devices(&self) -> Vec<Handle> {
-        self.0.borrow().iter().map(|(device, _)| *device).collect()
-    }
-
-    /// What `use_claim` makes of the claim of a device; none if it does not have one.
-    pub fn with<T>(&self, device: Handle, use_claim: impl FnOnce(&DmaClaim) -> T) -> Option<T> {
-        let claims = self.0.borrow();
-        claims.iter().find(|(owner, _)| *owner == device).map(|(_, claim)| use_claim(claim))
-    }
-}
 
 /// The order in which drivers are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +76,4 @@ pub(crate) fn all(
         drivers.push(Box::new(nominal::OnRequest(name)));
     }
     drivers
-}
-
-/// A driver's error in the form that the core expects.
-fn failed(error: impl Display) -> BindError {
-    BindError::Failed(error.to_string())
 }

@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use pci::{Command, FunctionKind};
 use probe::{BindError, DmaClaim, Driver, Provides};
 
-use super::failed;
+use super::bind_error::failed;
 use crate::hardware::{Handle, Hardware};
 
 /// Class of a bridge that forwards the addresses in its windows.

@@ -11,7 +11,9 @@ use probe::{BindError, DmaClaim, Driver, Provides};
 use viommu::{Clock, RESET_DEADLINE_US};
 use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport as _};
 
-use super::{Claims, failed, virtio_legacy};
+use super::bind_error::failed;
+use super::claims::Claims;
+use super::virtio_legacy;
 use crate::hardware::virtio::{Transport, TransportError};
 use crate::hardware::{Handle, Hardware, VIRTIO_VENDOR};
 use crate::machine::clock::MachineClock;

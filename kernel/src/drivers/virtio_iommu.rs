@@ -9,7 +9,7 @@ use addr::hex;
 use probe::{BindError, DmaClaim, Driver, Path, Provides};
 use viommu::Viommu;
 
-use super::failed;
+use super::bind_error::failed;
 use crate::hardware::virtio::Transport;
 use crate::hardware::{Handle, Hardware};
 use crate::log;

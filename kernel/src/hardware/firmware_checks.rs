@@ -9,7 +9,7 @@ use firmware::{FunctionBus, FunctionNode, HostBridge, PlatformDevice};
 use pci::FunctionIndex;
 use probe::{Finding, FirmwareMap, InputIds, Severity, Translation, Untranslated};
 
-use crate::hardware::{Handle, Hardware, IOMMU_TYPE};
+use super::devices::{Handle, Hardware, IOMMU_TYPE};
 use crate::machine::registers::RegistersError;
 
 /// A host bridge whose configuration space is not at the address in `reg` of its node: all its

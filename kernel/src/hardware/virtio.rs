@@ -13,7 +13,8 @@ use pci::{
 use virtio_drivers::transport::mmio::{MmioError, MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::VirtioPciError;
 
-use crate::hardware::{Handle, Hardware, first_registers};
+use super::devices::{Handle, Hardware};
+use super::virtio_slot::first_registers;
 use crate::machine::registers::{self, RegistersError};
 use crate::machine::virtio_pci::VirtioPci;
 use crate::machine::virtio_transport::VirtioTransport;

@@ -1,0 +1,129 @@
+//! From firmware's description to the hardware: reads configuration space, assigns addresses, sets ACS.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use firmware::{Description, HostBridge, LinuxView};
+use pci::{ConfigAcs, EnumerationPolicy, Topology};
+use probe::{InputIds, LinuxFirmware, LinuxQuirks, Path, Translation};
+
+use super::config_space::ConfigSpace;
+use super::devices::Hardware;
+use super::{firmware_checks, root_buses, virtio_slot};
+
+/// Numbers all buses, reads all functions and assigns addresses as `policy` says, sets ACS as
+/// `config_acs` says, and enables ACS elsewhere if the path does not do that itself.
+///
+/// If a host bridge or slot is not at the address that firmware gives, only this one is left
+/// out, with a finding.
+pub(crate) fn enumerate(
+    description: &Description,
+    map: &dyn LinuxFirmware,
+    policy: &EnumerationPolicy,
+    config_acs: &ConfigAcs,
+    path: Path,
+) -> Rc<Hardware> {
+    let mut findings = Vec::new();
+    let mut config = ConfigSpace::default();
+    let mut host_bridges = Vec::new();
+    for bridge in description.host_bridges.iter().filter_map(|bridge| as_seen_by(path, bridge)) {
+        match config.add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus) {
+            Ok(()) => host_bridges.push(bridge),
+            Err(error) => findings.push(firmware_checks::ecam(&bridge.name, &map.name(bridge.node), error)),
+        }
+    }
+    let (roots, unusable) = root_buses::root_buses(description, &host_bridges, map);
+    findings.extend(unusable);
+    let topology = pci::enumerate_with(&mut config, &roots, policy);
+
+    let mut virtio_mmio = Vec::new();
+    for device in &description.platform_devices {
+        virtio_mmio.push(virtio_slot::device_type(device).unwrap_or_else(|error| {
+            findings.push(firmware_checks::registers(&device.name, &map.name(device.node), error));
+            None
+        }));
+    }
+    let mut hardware = Hardware {
+        config: RefCell::new(config),
+        topology: Rc::new(topology),
+        waiting_bridges: waiting_bridges(&host_bridges, map),
+        bridge_nodes: host_bridges.iter().map(|bridge| map.name(bridge.node)).collect(),
+        host_bridges,
+        platform: description.platform_devices.clone(),
+        virtio_mmio,
+        findings,
+    };
+    mark_ports_that_lead_out(&mut hardware, path);
+    let topology = unshared(&mut hardware.topology);
+    let unused = pci::config_acs(hardware.config.get_mut(), topology, config_acs);
+    hardware.findings.extend(unused.iter().map(|entry| firmware_checks::config_acs(entry)));
+    // This precedes all grouping: a port's isolation is read from its control register.
+    if description.requests_acs && path == Path::Fixed {
+        pci::enable_acs(hardware.config.get_mut(), topology);
+    }
+    let of_bridges = firmware_checks::of_host_bridges(&hardware, map);
+    let of_slots = firmware_checks::of_slots(&hardware, map);
+    let of_buses = firmware_checks::of_buses(&hardware, map);
+    for mut found in [of_bridges, of_slots, of_buses] {
+        hardware.findings.append(&mut found);
+    }
+    Rc::new(hardware)
+}
+
+/// Marks the external-facing ports in the topology, as firmware describes them and if the path
+/// knows them when it enables ACS.
+///
+/// Observed with `external-facing` in a tree: Linux 7.3.4 sets TB in the port, and devices
+/// behind it are trusted. 6.16.3 and 6.12.95 enable ACS when the port is found, before its bus
+/// is there and the property is read.
+fn mark_ports_that_lead_out(hardware: &mut Hardware, path: Path) {
+    if matches!(path, Path::Regressed | Path::Legacy) {
+        return;
+    }
+    let mut external = Vec::new();
+    for (index, _) in hardware.topology.indexed() {
+        if hardware.node_of(index).is_some_and(|node| node.external_facing) {
+            external.push(index);
+        }
+    }
+    let topology = unshared(&mut hardware.topology);
+    topology.mark_external_facing(&external);
+    if path == Path::Fixed {
+        topology.mark_untrusted();
+    }
+}
+
+/// The host bridges of a device tree whose own DMA is behind an IOMMU (`iommus`). With ACPI tables
+/// there are none: Linux does not set up DMA for a host bridge there.
+fn waiting_bridges(bridges: &[HostBridge], map: &dyn LinuxFirmware) -> Vec<usize> {
+    if map.linux_quirks() != LinuxQuirks::DEVICE_TREE {
+        return Vec::new();
+    }
+    let waits = |bridge: &HostBridge| {
+        matches!(map.translate(bridge.node, &InputIds::Node), Ok(Translation::Endpoints(_)))
+    };
+    let mut waiting = Vec::new();
+    for (root, bridge) in bridges.iter().enumerate() {
+        if waits(bridge) {
+            waiting.push(root);
+        }
+    }
+    waiting
+}
+
+/// The topology while it is being read and set up.
+fn unshared(topology: &mut Rc<Topology>) -> &mut Topology {
+    Rc::get_mut(topology).expect("the core gets the topology when it is complete")
+}
+
+/// A host bridge as on Linux's paths, or on `fixed`.
+fn as_seen_by(path: Path, bridge: &HostBridge) -> Option<HostBridge> {
+    match &bridge.in_linux {
+        LinuxView::Absent if path != Path::Fixed => None,
+        LinuxView::Windows(windows) if path != Path::Fixed => {
+            Some(HostBridge { windows: windows.clone(), ..bridge.clone() })
+        }
+        _ => Some(bridge.clone()),
+    }
+}
