@@ -5,7 +5,7 @@ use uefi::proto::media::file::{File, FileAttribute, FileHandle, FileMode};
 use uefi::proto::media::fs::SimpleFileSystem;
 use uefi::{CStr16, Handle, boot};
 
-use super::{COMMAND_FILE, COMMAND_FILE_LIMIT};
+use super::limits::{COMMAND_FILE, COMMAND_FILE_LIMIT};
 
 /// Reads the file on `volume` to the start of `place`; returns the number of bytes read and whether
 /// the file is longer.

@@ -7,6 +7,9 @@ use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE};
 
 use crate::start_error::StartError;
 
+/// Content of a buffer before the device writes: not a status, a valid property or a valid record.
+pub(super) const POISON: u8 = 0xff;
+
 /// Zeroed memory that the device can access. Leaked unless freed explicitly.
 pub(super) struct Buffers<H: Hal> {
     paddr: u64,

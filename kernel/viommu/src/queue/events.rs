@@ -13,8 +13,8 @@ use crate::limits::QUEUE_SIZE;
 use crate::start_error::StartError;
 use crate::wire::{EVENT_QUEUE, FAULT_SIZE};
 
-use super::buffers::Buffers;
-use super::{POISON, open_queue};
+use super::buffers::{Buffers, POISON};
+use super::open::open_queue;
 
 /// The event queue and its buffers, numbered in the order of their addresses.
 ///

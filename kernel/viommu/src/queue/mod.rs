@@ -4,7 +4,7 @@
 //! neither freed nor used for anything else before the device has returned it or confirmed a reset,
 //! whatever the device does and in whatever order the methods are called. To guarantee this, the
 //! module owns the transport and keeps everything that the claim depends on private:
-//! - buffers are [`Buffers`], which are only freed after a confirmed reset;
+//! - buffers are [`Buffers`](buffers::Buffers), which are only freed after a confirmed reset;
 //! - a part of them that is in flight is not accessed and not handed out again ([`Requests`], [`Events`]);
 //! - a request that is not answered in time makes the link dead for good, and it stays in flight;
 //! - an index from the used ring is compared with what is in flight before it is used for anything;
@@ -12,16 +12,15 @@
 
 mod buffers;
 mod events;
+mod open;
 mod requests;
 mod split;
 
-use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{Ordering, fence};
 
-use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::{DeviceStatus, Transport};
 use virtio_drivers::{Error, Hal};
 
@@ -33,15 +32,12 @@ use crate::request::Request;
 use crate::start::{FEATURES_AGREED, reset};
 use crate::start_error::StartError;
 use crate::wire::{EVENT_QUEUE, REQUEST_QUEUE, TAIL_SIZE};
-use buffers::Buffers;
 use events::Events;
+use open::queue_error;
 use requests::{Requests, Returned};
 
 pub(crate) use split::Parts;
 pub use split::SplitAnswer;
-
-/// Content of a buffer before the device writes: not a status, a valid property or a valid record.
-const POISON: u8 = 0xff;
 
 /// A started device: its transport, its queues and the memory it may write to.
 pub(crate) struct Link<H: Hal, T: Transport, C: Clock> {
@@ -340,28 +336,3 @@ impl<H: Hal, T: Transport, C: Clock> Drop for Link<H, T, C> {
 
 /// Why a request fails that is sent before the queues are open.
 const NOT_OPEN: Death = Death::QueueBroken(Error::NotReady);
-
-/// Sets a queue up, with `bytes` of memory for its chains.
-fn open_queue<H: Hal, T: Transport>(
-    transport: &mut T,
-    index: u16,
-    bytes: usize,
-) -> Result<(Box<VirtQueue<H, QUEUE_SIZE>>, Buffers<H>), StartError> {
-    let buffers = Buffers::new(bytes)?;
-    // Neither indirect descriptors nor event indices: they were not negotiated.
-    match VirtQueue::new(transport, index, false, false) {
-        Ok(mut queue) => {
-            queue.set_dev_notify(false);
-            Ok((Box::new(queue), buffers))
-        }
-        Err(error) => {
-            // SAFETY: The device has never been told of this memory.
-            unsafe { buffers.free() };
-            Err(queue_error(index, transport.max_queue_size(index), error))
-        }
-    }
-}
-
-fn queue_error(queue: u16, available: u32, error: Error) -> StartError {
-    StartError::Queue { queue, available, needed: QUEUE_SIZE as u32, error }
-}

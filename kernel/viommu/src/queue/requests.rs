@@ -13,8 +13,8 @@ use crate::limits::QUEUE_SIZE;
 use crate::start_error::StartError;
 use crate::wire::REQUEST_QUEUE;
 
-use super::buffers::Buffers;
-use super::{POISON, open_queue};
+use super::buffers::{Buffers, POISON};
+use super::open::open_queue;
 
 /// Each part begins at a multiple of this many bytes.
 const ALIGNMENT: usize = 8;

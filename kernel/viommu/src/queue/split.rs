@@ -7,7 +7,7 @@ use virtio_drivers::{Error, Hal};
 
 use crate::death::Death;
 
-use super::POISON;
+use super::buffers::POISON;
 use super::requests::Requests;
 
 /// The parts of one request: what the device reads, and the sizes of what it can write.
