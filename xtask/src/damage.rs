@@ -27,10 +27,11 @@ use self::verdict::{Verdict, judge};
 use crate::boot::Boot;
 use crate::cli::DamageArgs;
 use crate::image::{self, Binary, Kernel};
+use crate::interrupt;
 use crate::outcome::{Kind, Outcome, Stop};
 use crate::output;
 use crate::program;
-use crate::run::{self, Log};
+use crate::run::Log;
 use crate::setup::{self, Need};
 use crate::topology::Topology;
 
@@ -116,7 +117,7 @@ fn run_all(options: &DamageArgs, kernel: &Kernel) -> Result<Figures, Stop> {
             scope.spawn(move || {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= boots || run::interrupted() {
+                    if number >= boots || interrupt::is_pending() {
                         break;
                     }
                     if sender.send(boot_one(options, subjects, number, kernel)).is_err() {
@@ -137,7 +138,7 @@ fn run_all(options: &DamageArgs, kernel: &Kernel) -> Result<Figures, Stop> {
             }
         }
     });
-    if run::interrupted() {
+    if interrupt::is_pending() {
         return Err(Stop::unable("interrupted"));
     }
     figures.failures.sort_by_key(|done| done.number);

@@ -13,10 +13,11 @@ use serde_json::json;
 use crate::boot::Boot;
 use crate::cli::GrowthArgs;
 use crate::image::{self, Binary, Kernel};
+use crate::interrupt;
 use crate::outcome::{Kind, Stop};
 use crate::output;
 use crate::program;
-use crate::run::{self, Log};
+use crate::run::Log;
 use crate::setup::{self, Need};
 use crate::topology::Topology;
 
@@ -124,7 +125,7 @@ pub(crate) fn command(options: &GrowthArgs) -> Result<Kind, Stop> {
             }
             Err(stop) => return Err(stop),
         }
-        if run::interrupted() {
+        if interrupt::is_pending() {
             return Err(Stop::unable("interrupted"));
         }
     }

@@ -23,6 +23,7 @@ mod firmware;
 mod fixture;
 mod growth;
 mod image;
+mod interrupt;
 mod judge;
 mod known_deviations;
 mod linux;
@@ -31,6 +32,7 @@ mod one_boot;
 mod outcome;
 mod output;
 mod paths;
+mod process;
 mod program;
 mod qemu;
 mod race;
@@ -63,7 +65,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    run::catch_interrupts();
+    interrupt::catch();
     let mut asked = None;
     let (json, ended) = match &cli.command {
         Command::Setup => (None, setup::command().map(|()| None)),

@@ -1,45 +1,25 @@
-//! One run of QEMU: its own directory, a guard that ends it, a deadline, and what it left behind.
+//! One run of QEMU with our kernel: its deadline, its log, its report, and what to think of how it ended.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::convert::Infallible;
 use std::fs;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use report::Report;
 
 use crate::outcome::{Kind, Outcome, Stop, UNTRANSLATED};
+use crate::process::{self, Next, Source};
 use crate::qemu::REPORT_FILE;
 
 /// How a report begins, wherever it is written.
 const REPORT_START: &str = "{\"schema\":";
 /// As many last lines of the log are shown when a run went wrong.
 const LAST_LINES: usize = 24;
-/// Longest line that is read; a report of 4,096 functions is about a megabyte.
-const LINE_LIMIT: u64 = 16 << 20;
 /// Largest report file that is read.
 const REPORT_LIMIT: u64 = 64 << 20;
-/// How often a waiting run looks whether it has been interrupted.
-pub(crate) const INTERRUPT_CHECK: Duration = Duration::from_millis(100);
-
-/// Set by the interrupt handler; every run then ends its QEMU and stops.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Makes an interrupt (Ctrl-C), SIGTERM and SIGHUP end the runs instead of us alone.
-pub(crate) fn catch_interrupts() {
-    // A second handler cannot be there, and without one an interrupt ends us as it always did.
-    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
-}
-
-/// Whether there was an interrupt.
-pub(crate) fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::Relaxed)
-}
 
 /// Where the log of a run goes, beside its last lines in an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,30 +47,8 @@ pub(crate) struct Run<'a> {
     pub(crate) log: &'a Log,
 }
 
-/// A QEMU that does not outlive its run.
-pub(crate) struct Guarded(pub(crate) Child);
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        // Both fail only if it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Exited(ExitStatus),
-    Deadline(Duration),
-}
-
-/// Where a line came from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
-    Guest,
-    Qemu,
-}
+/// How a run ended; its lines never end it.
+type End = process::End<Infallible>;
 
 /// What a run left behind.
 #[derive(Default)]
@@ -134,27 +92,6 @@ impl Run<'_> {
 
     /// Starts QEMU, reads its output and waits for its end.
     fn watch(&self) -> Result<(End, Traces), Stop> {
-        let [program, arguments @ ..] = self.words else {
-            return Err(Stop::usage("there is nothing to run"));
-        };
-        let started = Instant::now();
-        let child = Command::new(program)
-            .args(arguments)
-            .current_dir(self.directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| Stop::unable(format!("{program} cannot be started: {error}")))?;
-        let mut child = Guarded(child);
-        let (sender, lines) = mpsc::channel();
-        if let Some(output) = child.0.stdout.take() {
-            forward(output, Source::Guest, sender.clone());
-        }
-        if let Some(errors) = child.0.stderr.take() {
-            forward(errors, Source::Qemu, sender.clone());
-        }
-        drop(sender);
         let mut traces = Traces::default();
         let mut kept = match self.log {
             Log::Kept(path) => {
@@ -162,28 +99,14 @@ impl Run<'_> {
             }
             Log::Hidden | Log::Shown => None,
         };
-        loop {
-            if interrupted() {
-                return Err(Stop::unable("interrupted"));
+        let end = process::run(self.words, self.directory, self.deadline, |source, line| {
+            if let (Log::Kept(path), Some(file)) = (self.log, &mut kept) {
+                writeln!(file, "{line}").map_err(|error| unwritten(path, &error))?;
             }
-            let left = self.deadline.map(|deadline| deadline.saturating_sub(started.elapsed()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok((End::Deadline(started.elapsed()), traces));
-            }
-            match lines.recv_timeout(left.unwrap_or(INTERRUPT_CHECK).min(INTERRUPT_CHECK)) {
-                Ok((source, line)) => {
-                    if let (Log::Kept(path), Some(file)) = (self.log, &mut kept) {
-                        writeln!(file, "{line}").map_err(|error| unwritten(path, &error))?;
-                    }
-                    traces.add(source, line, *self.log == Log::Shown);
-                }
-                Err(RecvTimeoutError::Timeout) => (),
-                // Both its outputs are closed: QEMU is at its end.
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        let status = child.0.wait().map_err(|error| Stop::unable(format!("{program} is lost: {error}")))?;
-        Ok((End::Exited(status), traces))
+            traces.add(source, line, *self.log == Log::Shown);
+            Ok(Next::Read)
+        })?;
+        Ok((end, traces))
     }
 
     /// The last line in the report file that looks like a report.
@@ -263,9 +186,6 @@ impl Traces {
     }
 
     fn add(&mut self, source: Source, line: String, live: bool) {
-        if source == Source::Qemu && is_about_missing_peer(&line) {
-            return;
-        }
         self.guest_spoke |= source == Source::Guest;
         if source == Source::Guest && line.starts_with(REPORT_START) {
             self.report = Some(line);
@@ -285,12 +205,6 @@ impl Traces {
     }
 }
 
-/// Whether this is QEMU's warning about a network card without a peer. No machine has a network here, and no driver uses one; the
-/// other backends of every QEMU would open sockets on the host.
-pub(crate) fn is_about_missing_peer(line: &str) -> bool {
-    line.split_once(": warning: nic ").is_some_and(|(_, rest)| rest.ends_with(" has no peer"))
-}
-
 impl std::fmt::Display for Traces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.last.is_empty() {
@@ -299,28 +213,6 @@ impl std::fmt::Display for Traces {
         f.write_str("; its last lines:")?;
         self.last.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
-}
-
-/// Reads lines on a thread of its own until the other side closes. Control characters but the tab
-/// are shown as `?`: a guest must not drive the terminal.
-pub(crate) fn forward(
-    stream: impl Read + Send + 'static,
-    source: Source,
-    lines: mpsc::Sender<(Source, String)>,
-) {
-    thread::spawn(move || {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while let Ok(1..) = reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line) {
-            let text = String::from_utf8_lossy(&line);
-            let is_odd = |c: char| c.is_control() && c != '\t';
-            let text = text.trim_end_matches(['\r', '\n']).replace(is_odd, "?");
-            if lines.send((source, text)).is_err() {
-                break;
-            }
-            line.clear();
-        }
-    });
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::Capabilities;
+use crate::process::Guarded;
 use crate::requirement::MACHINE_TYPE;
-use crate::run::Guarded;
 
 /// QEMU answers all questions in some hundredths of a second.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -15,10 +15,10 @@ use super::judgement::{Comparison, Judged};
 use super::machines::Subject;
 use super::reference::{self, Like, References};
 use crate::cli::LinuxArgs;
+use crate::interrupt;
 use crate::outcome::Stop;
 use crate::output;
 use crate::qemu::LinuxStart;
-use crate::run;
 
 /// The files that QEMU reads.
 pub(super) struct Files {
@@ -91,7 +91,7 @@ impl Boots<'_> {
                 });
             }
         });
-        if run::interrupted() {
+        if interrupt::is_pending() {
             return Err(Stop::unable("interrupted"));
         }
         match first_stop.into_inner().expect("all threads have ended") {

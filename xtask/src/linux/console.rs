@@ -1,13 +1,11 @@
 //! One run of a Linux: its console, read until our init has listed everything, or until it becomes clear why not.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::listing::Listing;
 use crate::outcome::Stop;
-use crate::run::{self, Guarded, INTERRUPT_CHECK, Source};
+use crate::process::{self, Next, Source};
 
 /// How our init's lines begin.
 const MARK: &str = "@@ ";
@@ -63,59 +61,25 @@ pub(super) struct Finished {
 ///
 /// QEMU cannot be started, refuses the machine, or the run was interrupted.
 pub(super) fn run(words: &[String], directory: &Path, deadline: Duration) -> Result<Finished, Stop> {
-    let [program, arguments @ ..] = words else { return Err(Stop::usage("there is nothing to run")) };
     let started = Instant::now();
-    let child = Command::new(program)
-        .args(arguments)
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| Stop::unable(format!("{program} cannot be started: {error}")))?;
-    let mut child = Guarded(child);
-    let (sender, lines) = mpsc::channel();
-    if let Some(output) = child.0.stdout.take() {
-        run::forward(output, Source::Guest, sender.clone());
-    }
-    if let Some(errors) = child.0.stderr.take() {
-        run::forward(errors, Source::Qemu, sender.clone());
-    }
-    drop(sender);
     let mut console = Console::default();
-    let mut until = deadline;
-    let end = loop {
-        if run::interrupted() {
-            return Err(Stop::unable("interrupted"));
-        }
-        let left = until.saturating_sub(started.elapsed());
-        if left.is_zero() || console.lines.len() >= LINE_LIMIT {
-            break console.given_up(started.elapsed());
-        }
-        match lines.recv_timeout(left.min(INTERRUPT_CHECK)) {
-            Ok((Source::Qemu, line)) if run::is_about_missing_peer(&line) => (),
-            Ok((Source::Qemu, line)) => console.qemu.push(line),
-            Ok((Source::Guest, line)) => {
-                let had_panicked = console.panic.is_some();
-                if console.add(line) {
-                    // With some devices behind an IOMMU, powering off takes Linux a minute.
-                    break End::Listed(Box::new(Listing::parse(&console.lines)));
-                }
-                if console.panic.is_some() && !had_panicked {
-                    until = until.min(started.elapsed() + PANIC_GRACE);
-                }
+    let end = process::run(words, directory, Some(deadline), |source, line| {
+        Ok(match source {
+            Source::Guest => console.add(line, started),
+            Source::Qemu => {
+                console.qemu.push(line);
+                Next::Read
             }
-            Err(RecvTimeoutError::Timeout) => (),
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = child.0.wait();
-                let status = status.map_err(|error| Stop::unable(format!("{program} is lost: {error}")))?;
-                if console.stage == Stage::Silent && !status.success() {
-                    let said = console.qemu.join("\n  ");
-                    return Err(Stop::unable(format!("QEMU did not start ({status}): {said}")));
-                }
-                break console.ended(status.to_string());
-            }
+        })
+    })?;
+    let end = match end {
+        process::End::Stopped(end) => end,
+        process::End::Deadline(after) => console.given_up(after),
+        process::End::Exited(status) if console.stage == Stage::Silent && !status.success() => {
+            let said = console.qemu.join("\n  ");
+            return Err(Stop::unable(format!("QEMU did not start ({status}): {said}")));
         }
+        process::End::Exited(status) => console.ended(status.to_string()),
     };
     Ok(Finished { end, took: started.elapsed(), console: console.lines, qemu: console.qemu })
 }
@@ -129,8 +93,9 @@ struct Console {
 }
 
 impl Console {
-    /// Adds a line; whether it is the last one of a listing.
-    fn add(&mut self, line: String) -> bool {
+    /// Adds a line of the guest.
+    fn add(&mut self, line: String, started: Instant) -> Next<End> {
+        let mut next = Next::Read;
         let mut is_last = false;
         if let Some(text) = line.strip_prefix(MARK) {
             self.stage = match text.split_once(' ') {
@@ -144,13 +109,21 @@ impl Console {
                 && self.panic.is_none()
             {
                 self.panic = Some(why.to_owned());
+                next = Next::ReadFor(PANIC_GRACE);
             }
             if matches!(self.stage, Stage::Silent | Stage::Kernel(_)) && !line.trim().is_empty() {
                 self.stage = Stage::Kernel(line.clone());
             }
         }
         self.lines.push(line);
-        is_last
+        if is_last {
+            // With some devices behind an IOMMU, powering off takes Linux a minute.
+            return Next::Stop(End::Listed(Box::new(Listing::parse(&self.lines))));
+        }
+        if self.lines.len() >= LINE_LIMIT {
+            return Next::Stop(self.given_up(started.elapsed()));
+        }
+        next
     }
 
     fn given_up(&mut self, after: Duration) -> End {

@@ -19,6 +19,7 @@ use crate::case::Case;
 use crate::cli::{Common, TestArgs};
 use crate::expect::Expect;
 use crate::image::{Binary, Kernel};
+use crate::interrupt;
 use crate::judge;
 use crate::known_deviations::KnownDeviations;
 use crate::outcome::Kind;
@@ -26,7 +27,7 @@ use crate::output;
 use crate::paths::Paths;
 use crate::program;
 use crate::requirement::Requirement;
-use crate::run::{self, Log};
+use crate::run::Log;
 use crate::when::When;
 
 /// The binaries that the boots of a run need.
@@ -133,7 +134,7 @@ impl Boots {
                 scope.spawn(|| {
                     let sender = sender;
                     while let Some(ready) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let is_over = is_over.load(Ordering::Relaxed) || run::interrupted();
+                        let is_over = is_over.load(Ordering::Relaxed) || interrupt::is_pending();
                         if is_over || sender.send(self.boot_one(ready, kernels)).is_err() {
                             break;
                         }

@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::checked::{self, Checked, Counts, Verdict};
 use crate::cli::TestArgs;
+use crate::interrupt;
 use crate::outcome::{Kind, Stop};
 use crate::output;
-use crate::run;
 
 /// The results of a run so far.
 pub(super) struct Progress {
@@ -71,7 +71,7 @@ impl Progress {
 
     /// Whether nothing else is to run.
     pub(super) fn is_over(&self) -> bool {
-        run::interrupted() || self.fail_fast && self.failed > 0
+        interrupt::is_pending() || self.fail_fast && self.failed > 0
     }
 
     /// Writes the results where they are wanted, and gives the verdict.
@@ -83,7 +83,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        if run::interrupted() {
+        if interrupt::is_pending() {
             return Err(Stop::unable("interrupted"));
         }
         let counts = Counts::of(&self.results);
