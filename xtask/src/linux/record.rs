@@ -1,6 +1,6 @@
 //! A listing in the form of the files in `xtask/linux/expected`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -242,27 +242,25 @@ fn order(listing: &Listing) -> Vec<String> {
     grouped.map(|(device, number)| format!("{}={}", name(device), number.trim())).collect()
 }
 
-/// The lines of the log that matter here: those of the virtio-iommu driver, late probes and the warning with its place,
-/// maps that lead nowhere, and devices that were not waited for any longer. A warning is there once, without the number of
-/// the process, which varies.
+/// The lines of the log that matter here, each once: those of the virtio-iommu driver, late probes, warnings of the
+/// IOMMU core with their place, maps that lead nowhere, and devices that were not waited for any longer. How often Linux
+/// repeats one depends on how often it probes the device again, and the numbers of the CPU and of the process in a
+/// warning vary from run to run.
 fn lines(listing: &Listing) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for line in &listing.log {
-        let has = |words: &str| line.contains(words);
-        let warning = line.strip_prefix("WARNING: ").filter(|_| has("drivers/iommu/"));
-        if let Some((_, place)) = warning.and_then(|warning| warning.split_once(" at ")) {
-            let line = format!("WARNING: {place}");
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
-            continue;
-        }
-        let is_driver = line.starts_with("virtio_iommu ") && !has(GROUPED);
-        if is_driver || has(LATE_PROBE) || has(UNTRANSLATED) || has("deferred probe timeout") {
-            lines.push(line.clone());
-        }
+    let mut seen = BTreeSet::new();
+    let lines = listing.log.iter().filter_map(|line| line_that_matters(line));
+    lines.filter(|line| seen.insert(line.clone())).collect()
+}
+
+fn line_that_matters(line: &str) -> Option<String> {
+    let has = |words: &str| line.contains(words);
+    if let Some(warning) = line.strip_prefix("WARNING: ").filter(|_| has("drivers/iommu/")) {
+        let (_, place) = warning.split_once(" at ")?;
+        return Some(format!("WARNING: {place}"));
     }
-    lines
+    let is_driver = line.starts_with("virtio_iommu ") && !has(GROUPED);
+    (is_driver || has(LATE_PROBE) || has(UNTRANSLATED) || has("deferred probe timeout"))
+        .then(|| line.to_owned())
 }
 
 #[cfg(test)]

@@ -56,3 +56,27 @@ fn an_iommu_is_the_function_or_the_platform_device_in_its_path() {
     assert_eq!(place("../../devices/pci0000:00/0000:00:01.0/iommu/0000:00:01.0"), "0000:00:01.0");
     assert_eq!(place("../../devices/platform/a003e00.virtio_mmio/virtio0/iommu/x"), "a003e00.virtio_mmio");
 }
+
+#[test]
+fn a_line_of_the_log_is_recorded_once_and_a_warning_without_its_cpu_and_process() {
+    let log = [
+        "virtio_iommu virtio0: page mask: 0xfff",
+        "OF: /pcie@10000000: no iommu-map translation for id 0x8 on (null)",
+        "WARNING: CPU: 0 PID: 11 at drivers/iommu/iommu.c:2999 iommu_setup_default_domain+0x458/0x580",
+        "WARNING: CPU: 1 PID: 12 at drivers/iommu/iommu.c:2999 iommu_setup_default_domain+0x458/0x580",
+        "WARNING: CPU: 0 PID: 12 at drivers/gpu/drm/drm.c:1 drm_x+0x1/0x2",
+        "OF: /pcie@10000000: no iommu-map translation for id 0x8 on (null)",
+        "OF: /pcie@10000000: no iommu-map translation for id 0x10 on (null)",
+        "virtio_iommu virtio0: Adding to iommu group 0",
+    ];
+    let listing = Listing { log: log.map(String::from).into(), ..Listing::default() };
+    assert_eq!(
+        lines(&listing),
+        [
+            "virtio_iommu virtio0: page mask: 0xfff",
+            "OF: /pcie@10000000: no iommu-map translation for id 0x8 on (null)",
+            "WARNING: drivers/iommu/iommu.c:2999 iommu_setup_default_domain+0x458/0x580",
+            "OF: /pcie@10000000: no iommu-map translation for id 0x10 on (null)",
+        ]
+    );
+}
