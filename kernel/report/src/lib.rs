@@ -12,6 +12,7 @@ mod dma;
 mod explained;
 #[cfg(test)]
 mod fixture;
+mod group_type;
 mod json;
 mod ktap;
 mod map_speed;
@@ -28,6 +29,7 @@ mod words;
 
 pub use dma::{DeviceDma, Refused, Transfer};
 pub use explained::{AcsOf, Explained, Reference, RequesterOf};
+pub use group_type::GroupType;
 pub use ktap::Ktap;
 pub use map_speed::{MapRate, MapSpeed};
 pub use operation::Operation;

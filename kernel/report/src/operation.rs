@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::GroupType;
+use crate::group_type::GroupType;
 
 /// One operation, and the state of the device and its group after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{
-    BrokenInRace, Device, Finding, Group, GroupType, Race, ReachedInRace, Report, ReservedRegion, Severity,
-};
+use crate::{BrokenInRace, Device, Finding, Group, Race, ReachedInRace, Report, ReservedRegion, Severity};
 
 /// This many devices that differ only in their names are shown in one line.
 const FOLD_FROM: usize = 4;
@@ -264,23 +262,6 @@ impl fmt::Display for Finding {
 impl fmt::Display for ReservedRegion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}-{}", self.kind, self.start, self.end)
-    }
-}
-
-impl GroupType {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Dma => "DMA",
-            Self::DmaFq => "DMA-FQ",
-            Self::Identity => "identity",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for GroupType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dma::DeviceDma;
 use crate::explained::Explained;
+use crate::group_type::GroupType;
 use crate::map_speed::MapSpeed;
 use crate::operation::Operation;
 use crate::suite::SuiteReport;
@@ -205,23 +206,6 @@ pub struct Group {
     pub reserved_regions: Vec<ReservedRegion>,
     /// Members in the order in which they joined.
     pub devices: Vec<String>,
-}
-
-/// The words of Linux's `/sys/kernel/iommu_groups/N/type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GroupType {
-    /// Translated, invalidations flushed at once.
-    #[serde(rename = "DMA")]
-    Dma,
-    /// Translated, invalidations flushed late.
-    #[serde(rename = "DMA-FQ")]
-    DmaFq,
-    /// Untranslated.
-    #[serde(rename = "identity")]
-    Identity,
-    /// No default domain.
-    #[serde(rename = "unknown")]
-    Unknown,
 }
 
 /// One reserved region, both ends included.
