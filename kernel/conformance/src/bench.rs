@@ -1,36 +1,27 @@
 //! A device on which one case runs, and what the case can do with it.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use addr::EndpointId;
 
-use crate::case::Need;
 use crate::config::Config;
+use crate::deviation::{Check, Deviation, deviates, ensure};
 use crate::device::{Answer, Device, Request};
+use crate::machine::Machine;
 use crate::message::{Interval, MAP_READ, Message};
+use crate::need::Need;
 use crate::property::{self, Region};
-use crate::script::Pages;
-use crate::suite::Machine;
 use crate::wanted::{OK, Wanted, answer_words};
-
-/// What a step of a case results in. A case ends at its first deviation.
-pub(crate) type Check<T = ()> = Result<T, Deviation>;
-
-/// The device did otherwise than the specification wants.
-#[derive(Debug)]
-pub(crate) struct Deviation {
-    /// What is wanted.
-    pub(crate) expected: String,
-    /// What the device did.
-    pub(crate) answer: String,
-}
 
 /// The page that a case's page 0 is: for every granule up to 64 KiB, below 4 GiB and clear of QEMU's MSI windows.
 const FIRST_PAGE: u64 = 0x1000;
 /// The physical page that page 0 is mapped to. Nothing accesses it.
 const FIRST_PHYSICAL_PAGE: u64 = 0x5_0000;
+
+/// First and last page, both included.
+pub(crate) type Pages = (u64, u64);
 
 /// Limit of polls of the event queue in one case.
 const MAX_EVENTS: usize = 64;
@@ -238,16 +229,6 @@ impl<'a> Bench<'a> {
         }
         self.regions(self.endpoint()).first().map(|region| region.interval)
     }
-}
-
-/// A deviation in words.
-pub(crate) fn deviates(what: &str, expected: &str, answer: &str) -> Deviation {
-    Deviation { expected: format!("{what}: {expected}"), answer: format!("{what}: {answer}") }
-}
-
-/// Fails with a deviation unless `holds`.
-pub(crate) fn ensure(holds: bool, what: &str, expected: &str, answer: &str) -> Check {
-    if holds { Ok(()) } else { Err(deviates(what, expected, answer)) }
 }
 
 fn judge(message: &Message, answer: &Answer, wanted: Wanted) -> Check {

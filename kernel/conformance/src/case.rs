@@ -1,7 +1,9 @@
-//! A protocol case, and what it needs of device and machine.
+//! A protocol case.
 
-use crate::bench::{Bench, Check};
+use crate::bench::Bench;
 use crate::clause::Clause;
+use crate::deviation::Check;
+use crate::need::Need;
 use crate::script::Script;
 
 /// One protocol case.
@@ -35,23 +37,6 @@ pub struct Hazard {
 pub(crate) enum Body {
     Function(fn(&mut Bench<'_>) -> Check),
     Script(&'static Script),
-}
-
-/// What a case needs of device and machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// Two endpoints.
-    TwoEndpoints,
-    /// A feature is offered.
-    Feature(u64, &'static str),
-    /// The granule is larger than a byte.
-    Granule,
-    /// The input range ends before 2^64 - 1.
-    NarrowInputRange,
-    /// The first endpoint has a reserved region.
-    ReservedRegion,
-    /// The first endpoint has no reserved region.
-    NoReservedRegion,
 }
 
 impl Case {

@@ -2,9 +2,6 @@
 
 use crate::device::{Device, feature};
 
-/// Bytes of the configuration space.
-pub const CONFIG_SIZE: usize = 40;
-
 /// The page after the last one that a case maps, except at the ends of the address space.
 const LAST_PAGE: u64 = 0x2000;
 

@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::config::CONFIG_SIZE;
+/// Bytes of the configuration space (virtio 1.2, section 5.13.4).
+pub const CONFIG_SIZE: usize = 40;
 
 /// Content of device-writable memory before a request is sent.
 pub const POISON: u8 = 0xff;

@@ -1,7 +1,8 @@
 //! Cases about intervals: mappings of one domain, in pages of the device's granule.
 
-use crate::bench::{Bench, Check};
+use crate::bench::{Bench, Pages};
 use crate::clause::Clause;
+use crate::deviation::Check;
 use crate::wanted::{INVAL, OK, Wanted};
 
 /// A case that maps and unmaps in one domain.
@@ -12,9 +13,6 @@ pub(crate) struct Script {
     pub(crate) expected: &'static str,
     pub(crate) steps: &'static [Step],
 }
-
-/// First and last page, both included.
-pub(crate) type Pages = (u64, u64);
 
 /// One step of a [`Script`].
 #[derive(Clone, Copy)]

@@ -6,25 +6,18 @@ use alloc::vec::Vec;
 
 use addr::EndpointId;
 
-use crate::bench::{Bench, Check, Deviation};
+use crate::bench::Bench;
 use crate::case::{Body, Case};
 use crate::cases;
 use crate::config::Config;
+use crate::deviation::{Check, Deviation};
 use crate::device::Device;
+use crate::machine::Machine;
 use crate::message::Message;
 use crate::script;
 
 /// A domain that no case uses, counted from the first one.
 const SPARE_DOMAIN: u32 = 7;
-
-/// What is around the device.
-#[derive(Clone, Debug)]
-pub struct Machine {
-    /// Endpoints that the device translates; at least one.
-    pub endpoints: Vec<EndpointId>,
-    /// An endpoint that does not exist.
-    pub unknown_endpoint: EndpointId,
-}
 
 /// What a case resulted in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,11 +109,6 @@ fn leave_domains(device: &mut dyn Device, endpoints: &[EndpointId]) {
             let _ = device.exchange(&[message.request()]);
         }
     }
-}
-
-/// An endpoint ID that differs above bit 15, which is where QEMU stops to look.
-pub(crate) fn with_high_bit(endpoint: EndpointId) -> EndpointId {
-    EndpointId(endpoint.0 | 1 << 16)
 }
 
 fn run_one(case: &Case, bench: &mut Bench<'_>) -> Outcome {

@@ -2,15 +2,17 @@
 
 use addr::EndpointId;
 
-use crate::bench::{Bench, Check};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{
     ATTACH_ATTACHES, ATTACH_CREATES, ATTACH_FLAGS, ATTACH_KIND, ATTACH_NOENT, ATTACH_RESERVED, DOMAIN_RANGE,
     HEAD_RESERVED, STATUS_OK,
 };
+use crate::deviation::Check;
 use crate::device::feature;
+use crate::machine::with_high_bit;
 use crate::message::{self, ATTACH_BYPASS, ATTACH_FLAGS_AT, Message};
-use crate::suite::with_high_bit;
+use crate::need::Need;
 use crate::wanted::{INVAL, NOENT, OK, Wanted};
 
 const BYPASS_CONFIG: Need = Need::Feature(feature::BYPASS_CONFIG, "BYPASS_CONFIG");

@@ -1,10 +1,12 @@
 //! ATTACH of an endpoint that has a domain, and several endpoints in one domain.
 
-use crate::bench::{Bench, Check};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{ATTACH_ATTACHES, ATTACH_MOVES, ATTACH_ONE_DOMAIN, ATTACH_SHARED, DETACH_ENDS_DOMAIN};
+use crate::deviation::Check;
 use crate::device::feature;
 use crate::message::Message;
+use crate::need::Need;
 use crate::status::Status;
 use crate::wanted::{INVAL, NOENT, OK, Wanted};
 

@@ -1,10 +1,12 @@
 //! The field `bypass`: who may write it, and what keeps it.
 
-use crate::bench::{Bench, Check, ensure};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{BYPASS_KEPT, BYPASS_VALUE, BYPASS_WRITABLE};
+use crate::deviation::{Check, ensure};
 use crate::device::feature;
 use crate::message::Message;
+use crate::need::Need;
 use crate::wanted::OK;
 
 const BYPASS_CONFIG: &[Need] = &[Need::Feature(feature::BYPASS_CONFIG, "BYPASS_CONFIG")];

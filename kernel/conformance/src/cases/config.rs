@@ -1,10 +1,11 @@
 //! What the device offers and presents before any request.
 
-use crate::bench::{Bench, Check, ensure};
+use crate::bench::Bench;
 use crate::case::Case;
 use crate::clause::{
     BYPASS_VALUE, DOMAIN_RANGE, EVENTS, INPUT_RANGE, NO_OLD_BYPASS, OFFERS_MAP_UNMAP, PAGE_SIZE_MASK,
 };
+use crate::deviation::{Check, ensure};
 use crate::device::feature;
 
 pub(super) const CASES: &[Case] = &[

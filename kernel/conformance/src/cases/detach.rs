@@ -2,14 +2,16 @@
 
 use addr::EndpointId;
 
-use crate::bench::{Bench, Check};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{
     DETACH_ELSEWHERE, DETACH_ENDS_DOMAIN, DETACH_NOENT, DETACH_RESERVED, HEAD_RESERVED, STATUS_OK,
 };
+use crate::deviation::Check;
 use crate::device::feature;
+use crate::machine::with_high_bit;
 use crate::message::{self, Message};
-use crate::suite::with_high_bit;
+use crate::need::Need;
 use crate::wanted::{INVAL, NOENT, OK, Wanted};
 
 const TWO: &[Need] = &[Need::TwoEndpoints];

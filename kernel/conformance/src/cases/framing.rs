@@ -1,10 +1,12 @@
 //! Requests whose parts are spread over several descriptors.
 
-use crate::bench::{Bench, Check};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::FRAMING;
+use crate::deviation::{Check, ensure};
 use crate::device::feature;
 use crate::message::Message;
+use crate::need::Need;
 use crate::wanted::OK;
 
 const PROBE: &[Need] = &[Need::Feature(feature::PROBE, "PROBE")];
@@ -98,5 +100,5 @@ fn probe(bench: &mut Bench<'_>, readable: &[usize], tail_apart: bool) -> Check {
     let request = message.in_pieces(readable, &[writable]);
     bench.expect_framed(&message, &request, OK)?;
     let pieces = bench.send(&message, &request, "OK")?;
-    crate::bench::ensure(pieces == whole, message.name, "the same answer", "another answer")
+    ensure(pieces == whole, message.name, "the same answer", "another answer")
 }

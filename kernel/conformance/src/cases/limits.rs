@@ -1,9 +1,11 @@
 //! The ends of the address space, and the input range.
 
-use crate::bench::{Bench, Check};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{INPUT_RANGE, MAP_OVERLAP, MAP_RANGE, UNMAP_COVERED, UNMAP_HOLES};
+use crate::deviation::Check;
 use crate::message::{Interval, MAP_READ, Message};
+use crate::need::Need;
 use crate::wanted::{INVAL, OK, Wanted};
 
 const NARROW: &[Need] = &[Need::NarrowInputRange];

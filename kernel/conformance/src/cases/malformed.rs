@@ -1,10 +1,12 @@
 //! Requests that a device cannot parse: too short, without a tail, of an unknown type.
 
-use crate::bench::{Bench, Check};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{UNKNOWN_TYPE, UNPARSED};
+use crate::deviation::Check;
 use crate::device::{Request, feature};
 use crate::message::Message;
+use crate::need::Need;
 use crate::wanted::{OK, Wanted};
 
 const PROBE: &[Need] = &[Need::Feature(feature::PROBE, "PROBE")];

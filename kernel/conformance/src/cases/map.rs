@@ -1,13 +1,15 @@
 //! MAP: flags, alignment, domains.
 
-use crate::bench::{Bench, Check};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{
     HEAD_RESERVED, MAP_ALIGNED, MAP_BYPASS, MAP_DRIVER, MAP_FLAGS, MAP_FLAGS_OPEN, MAP_NOENT, MAP_RANGE,
     STATUS_OK,
 };
+use crate::deviation::Check;
 use crate::device::feature;
 use crate::message::{self, MAP_MMIO, MAP_READ, MAP_WRITE, Message};
+use crate::need::Need;
 use crate::wanted::{INVAL, NOENT, OK, RANGE, Wanted};
 
 const MMIO: &[Need] = &[Need::Feature(feature::MMIO, "MMIO")];

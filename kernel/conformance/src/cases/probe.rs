@@ -4,16 +4,18 @@ use alloc::vec::Vec;
 
 use addr::EndpointId;
 
-use crate::bench::{Bench, Check, ensure};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{
     HEAD_RESERVED, PROBE_LENGTH, PROBE_NOENT, PROBE_PROPERTY_RESERVED, PROBE_RESERVED, PROBE_SMALL,
     PROBE_ZEROES, RESV_MEM, RESV_MEM_DISJOINT, RESV_MEM_ONE_MSI, RESV_MEM_RESERVED, STATUS_OK,
 };
+use crate::deviation::{Check, ensure};
 use crate::device::{POISON, Request, feature};
+use crate::machine::with_high_bit;
 use crate::message::{self, Message, TAIL_SIZE};
+use crate::need::Need;
 use crate::property::{self, Property, RESV_MEM as RESV_MEM_TYPE, RESV_MEM_SIZE, SUBTYPE_MSI};
-use crate::suite::with_high_bit;
 use crate::wanted::{INVAL, NOENT, OK, answer_words};
 
 const PROBE: &[Need] = &[Need::Feature(feature::PROBE, "PROBE")];

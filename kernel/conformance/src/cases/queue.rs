@@ -2,11 +2,13 @@
 
 use alloc::vec::Vec;
 
-use crate::bench::{Bench, Check, ensure};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{EVENTS, STATUS_OK, TAIL_RESERVED, USED_LENGTH, USED_RING};
+use crate::deviation::{Check, ensure};
 use crate::device::{POISON, Request, feature};
 use crate::message::{Message, TAIL_SIZE};
+use crate::need::Need;
 use crate::wanted::{INVAL, NOENT, OK, Wanted};
 
 const PROBE: &[Need] = &[Need::Feature(feature::PROBE, "PROBE")];

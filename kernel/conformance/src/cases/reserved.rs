@@ -1,10 +1,12 @@
 //! Reserved regions: MAP over one is rejected, MAP beside it is not.
 
-use crate::bench::{Bench, Check, deviates};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{MAP_RANGE, RESV_MEM_MAP, UNMAP_HOLES};
+use crate::deviation::{Check, deviates};
 use crate::device::feature;
 use crate::message::{Interval, MAP_READ, Message};
+use crate::need::Need;
 use crate::wanted::{OK, Wanted};
 
 const REGION: &[Need] = &[Need::Feature(feature::PROBE, "PROBE"), Need::ReservedRegion];

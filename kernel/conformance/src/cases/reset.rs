@@ -1,10 +1,12 @@
 //! What a device reset ends, and what it does not change.
 
-use crate::bench::{Bench, Check, ensure};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{RESET, RESET_DETACHES};
+use crate::deviation::{Check, ensure};
 use crate::device::feature;
 use crate::message::Message;
+use crate::need::Need;
 use crate::wanted::{NOENT, OK, Wanted};
 
 const BYPASS_CONFIG: Need = Need::Feature(feature::BYPASS_CONFIG, "BYPASS_CONFIG");

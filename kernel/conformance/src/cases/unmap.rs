@@ -1,13 +1,15 @@
 //! UNMAP: domains, reserved fields, ranges that are not pages. What happens to mappings is in `split`.
 
-use crate::bench::{Bench, Check};
-use crate::case::{Case, Need};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::clause::{
     HEAD_RESERVED, MAP_DRIVER, UNMAP_BYPASS, UNMAP_COVERED, UNMAP_HOLES, UNMAP_NOENT, UNMAP_RESERVED,
     UNMAP_SPLIT,
 };
+use crate::deviation::Check;
 use crate::device::feature;
 use crate::message::{self, MAP_READ, Message};
+use crate::need::Need;
 use crate::status::Status;
 use crate::wanted::{INVAL, NOENT, OK, RANGE, Wanted};
 
