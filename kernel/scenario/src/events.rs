@@ -17,10 +17,16 @@ impl World {
     }
 
     /// Reads the events of the core since the last call.
-    pub(crate) fn read_events(&mut self) {
+    fn read_events(&mut self) {
         let events = self.core.take_events();
         let words: Vec<String> = events.iter().filter_map(|event| self.word(event)).collect();
         self.happened.extend(words);
+    }
+
+    /// Adds an event that the core does not have, behind those of the core so far.
+    pub(crate) fn note(&mut self, word: &str, place: usize) {
+        self.read_events();
+        self.happened.push(format!("{word} {}", self.plan.scenario.devices[place].name));
     }
 
     fn word(&self, event: &Event) -> Option<String> {

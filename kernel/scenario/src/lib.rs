@@ -13,6 +13,7 @@
 extern crate alloc;
 
 mod choice;
+mod choices;
 mod config;
 mod copied;
 mod error;
@@ -24,10 +25,12 @@ mod model;
 mod names;
 mod order;
 mod ownership;
+mod pieces;
 mod plan;
 mod race;
 mod spec;
 mod step;
+mod steps;
 mod two_cpus;
 mod world;
 

@@ -1,70 +1,78 @@
-//! Steps about the DMA of groups: claims, releases, changes of type. A step that the core refuses is an event.
+//! Steps about the DMA of groups: claims, releases, changes of type. Each returns the word of its event; a step that the
+//! core refuses is an event, too.
 
-use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
 use probe::{Core, DeviceId, DmaState, OwnedGroup, Owner, TypeRequest};
 
 use crate::model::Handle;
-use crate::world::World;
 
 /// A claim that was made through a device, and not released.
-pub(crate) struct Claim {
+struct Claim {
     place: usize,
     owner: String,
     owned: OwnedGroup,
 }
 
-impl Claim {
-    /// The same claim in a copy of the machine.
-    pub(crate) fn forked(&self, core: &Core<Handle>) -> Self {
-        let owned = core.forked_claim(&self.owned);
-        Self { place: self.place, owner: self.owner.clone(), owned }
-    }
+/// The claims that were not released, in the order in which they were made.
+#[derive(Default)]
+pub(crate) struct Claims(Vec<Claim>);
 
-    /// Hashes what a release of it would change.
-    pub(crate) fn hash(&self, core: &Core<Handle>, state: &mut impl Hasher) {
-        (self.place, &self.owner, core.owned_groups(&self.owned).is_empty()).hash(state);
-    }
-}
-
-impl World {
+impl Claims {
     /// The owner claims the group of a device, unless the core refuses.
-    pub(crate) fn claim(&mut self, id: DeviceId, place: usize, owner: &str) {
-        match self.core.claim_device(id, Owner(owner.to_string())) {
+    pub(crate) fn claim(
+        &mut self,
+        core: &mut Core<Handle>,
+        id: DeviceId,
+        place: usize,
+        owner: &str,
+    ) -> &'static str {
+        match core.claim_device(id, Owner(owner.to_string())) {
             Ok(owned) => {
-                self.owned.push(Claim { place, owner: owner.to_string(), owned });
-                self.note("claimed", place);
+                self.0.push(Claim { place, owner: owner.to_string(), owned });
+                "claimed"
             }
-            Err(_) => self.note("claim-refused", place),
+            Err(_) => "claim-refused",
         }
     }
 
     /// Releases the last claim that was made through a device.
-    pub(crate) fn release(&mut self, place: usize) {
-        let Some(last) = self.owned.iter().rposition(|claim| claim.place == place) else {
-            return self.note("nothing-to-release", place);
+    pub(crate) fn release(&mut self, core: &mut Core<Handle>, place: usize) -> &'static str {
+        let Some(last) = self.0.iter().rposition(|claim| claim.place == place) else {
+            return "nothing-to-release";
         };
-        let released = self.core.release(self.owned.remove(last).owned);
-        self.note(if released.is_ok() { "released" } else { "release-failed" }, place);
+        let released = core.release(self.0.remove(last).owned);
+        if released.is_ok() { "released" } else { "release-failed" }
     }
 
-    /// Changes the type of the default domain of a device's group, unless the core refuses.
-    pub(crate) fn change_type(&mut self, id: DeviceId, place: usize, request: TypeRequest) {
-        let changed = match self.core.device(id).dma() {
-            DmaState::Grouped(membership) => {
-                let group = membership.group();
-                self.core.change_type(group, request).is_ok()
-            }
-            DmaState::Ungrouped(_) => false,
+    /// The same claims in a copy of the machine.
+    pub(crate) fn forked(&self, core: &Core<Handle>) -> Self {
+        let forked = |claim: &Claim| Claim {
+            place: claim.place,
+            owner: claim.owner.clone(),
+            owned: core.forked_claim(&claim.owned),
         };
-        self.note(if changed { "type-changed" } else { "type-refused" }, place);
+        Self(self.0.iter().map(forked).collect())
     }
 
-    /// Adds an event that the core does not have, behind those of the core so far.
-    fn note(&mut self, word: &str, place: usize) {
-        self.read_events();
-        self.happened.push(format!("{word} {}", self.plan.scenario.devices[place].name));
+    /// Hashes what releases of them would change.
+    pub(crate) fn hash(&self, core: &Core<Handle>, state: &mut impl Hasher) {
+        for claim in &self.0 {
+            (claim.place, &claim.owner, core.owned_groups(&claim.owned).is_empty()).hash(state);
+        }
     }
+}
+
+/// Changes the type of the default domain of a device's group, unless the core refuses.
+pub(crate) fn change_type(core: &mut Core<Handle>, id: DeviceId, request: TypeRequest) -> &'static str {
+    let changed = match core.device(id).dma() {
+        DmaState::Grouped(membership) => {
+            let group = membership.group();
+            core.change_type(group, request).is_ok()
+        }
+        DmaState::Ungrouped(_) => false,
+    };
+    if changed { "type-changed" } else { "type-refused" }
 }

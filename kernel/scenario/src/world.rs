@@ -8,16 +8,12 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
 use pci::{LinuxPciBus, Topology};
-use probe::{
-    Activity, BusId, Core, DeviceId, DmaState, DomainPolicy, InstanceState, NewDevice, Path, Unit, Verdict,
-};
+use probe::{Activity, BusId, Core, DeviceId, DmaState, DomainPolicy, InstanceState, Path, Verdict};
 
 use crate::copied::{SharedPci, WorldModels};
-use crate::error::{ScenarioError, StepError};
-use crate::firmware::{ScenarioMap, node};
+use crate::firmware::ScenarioMap;
 use crate::model::{Handle, Platform};
-use crate::order;
-use crate::ownership::Claim;
+use crate::ownership::Claims;
 use crate::plan::Plan;
 use crate::spec::{Device, Grain};
 use crate::step::Step;
@@ -29,8 +25,8 @@ pub type Partition = BTreeSet<BTreeSet<String>>;
 pub struct World {
     pub(crate) plan: Rc<Plan>,
     pub(crate) core: Core<Handle>,
-    platform: BusId,
-    pci: BusId,
+    pub(crate) platform: BusId,
+    pub(crate) pci: BusId,
     linux_pci: SharedPci,
     /// The device in the core, for each device of the scenario that is present.
     pub(crate) present: Vec<Option<DeviceId>>,
@@ -38,8 +34,7 @@ pub struct World {
     pub(crate) gone: Option<(DeviceId, usize)>,
     /// Activities in progress.
     pub(crate) running: Vec<Activity>,
-    /// Claims that were not released, in the order in which they were made.
-    pub(crate) owned: Vec<Claim>,
+    pub(crate) claims: Claims,
     /// Events that were read from the core, and those of the world itself.
     pub(crate) happened: Vec<String>,
     /// Number of pieces of walks that were done without a choice of another activity.
@@ -49,9 +44,8 @@ pub struct World {
 }
 
 impl World {
-    /// A machine that has booted, on a path. Without boot steps it has no device and no driver.
-    #[must_use]
-    pub fn new(plan: &Rc<Plan>, path: Path) -> Self {
+    /// A machine without a device and without a driver, on a path.
+    pub(crate) fn bare(plan: &Rc<Plan>, path: Path) -> Self {
         let mut core = Core::new(path, DomainPolicy::default(), Box::new(ScenarioMap(plan.firmware.clone())));
         let platform = core.add_bus(Box::new(Platform));
         let pci = core.add_bus(Box::new(plan.pci.clone()));
@@ -64,8 +58,7 @@ impl World {
             matches!(step, Step::Unbind(_) | Step::Remove(_)) && step.device().is_some_and(is_iommu)
         };
         let walks_can_repeat = plan.scenario.steps.iter().any(repeats);
-        let running = Vec::new();
-        let mut world = Self {
+        Self {
             plan: plan.clone(),
             core,
             platform,
@@ -73,136 +66,12 @@ impl World {
             linux_pci,
             present,
             gone: None,
-            running,
-            owned: Vec::new(),
+            running: Vec::new(),
+            claims: Claims::default(),
             happened: Vec::new(),
             idle_pieces: 0,
             walks_can_repeat,
-        };
-        for step in &plan.scenario.boot {
-            // The plan has checked that each is possible once those before it are finished.
-            let _ = world.begin(step);
-            world.rest();
         }
-        world
-    }
-
-    /// Takes a step of the scenario as written: unless the scenario is stepwise, all consequences
-    /// of the step are completed before the next one.
-    ///
-    /// # Errors
-    ///
-    /// The step is not possible now.
-    pub fn take(&mut self, step: &Step) -> Result<(), ScenarioError> {
-        self.begin(step)?;
-        if !self.plan.scenario.stepwise {
-            self.rest();
-        }
-        Ok(())
-    }
-
-    /// Takes a step, and leaves its consequences in progress or queued.
-    ///
-    /// # Errors
-    ///
-    /// The step is not possible now.
-    pub fn begin(&mut self, step: &Step) -> Result<(), ScenarioError> {
-        match step {
-            Step::Add(name)
-            | Step::Remove(name)
-            | Step::Unbind(name)
-            | Step::Rebind(name)
-            | Step::Override(name, _)
-            | Step::Type(name, _)
-            | Step::Claim(name, _)
-            | Step::Release(name)
-            | Step::Go(name, _) => {
-                let place = self.plan.place(name)?;
-                return self.begin_at(step, place);
-            }
-            Step::Register(name) => {
-                let drivers = &self.plan.scenario.drivers;
-                let slot = drivers.iter().position(|driver| driver.name == *name);
-                let Some(slot) = slot else { return Err(ScenarioError::UnknownDriver(name.clone())) };
-                self.core.register_driver(Box::new(self.plan.model(slot)));
-            }
-            Step::Expire => self.core.expire_deferrals(),
-            Step::Rest => self.rest(),
-        }
-        Ok(())
-    }
-
-    fn begin_at(&mut self, step: &Step, place: usize) -> Result<(), ScenarioError> {
-        let impossible = |why| Err(ScenarioError::Impossible(step.to_string(), why));
-        let Some(id) = self.present[place] else {
-            if let Step::Add(_) = step {
-                if !self.is_host_bound(place) {
-                    return impossible(StepError::HostBridgeNotBound);
-                }
-                self.add(place);
-                return Ok(());
-            }
-            return impossible(StepError::NotPresent);
-        };
-        match step {
-            Step::Add(_) => return impossible(StepError::AlreadyPresent),
-            Step::Go(_, nth) if self.go(id, *nth) => {}
-            Step::Go(..) => return impossible(StepError::NothingInProgress),
-            _ if self.core.linux().is_busy(id) => return impossible(StepError::Busy),
-            Step::Remove(_) => {
-                self.core.remove_device(id);
-                self.present[place] = None;
-                self.gone = Some((id, place));
-            }
-            Step::Unbind(_) => self.core.unbind(id),
-            Step::Rebind(_) => self.core.rebind(id),
-            Step::Override(_, driver) => self.core.override_driver(id, driver.as_deref()),
-            Step::Type(_, request) => self.change_type(id, place, *request),
-            Step::Claim(_, owner) => self.claim(id, place, owner),
-            Step::Release(_) => self.release(place),
-            Step::Register(_) | Step::Expire | Step::Rest => return impossible(StepError::NoDevice),
-        }
-        Ok(())
-    }
-
-    /// Whether the host bridge of a function is bound, if it is a device of the scenario.
-    pub(crate) fn is_host_bound(&self, place: usize) -> bool {
-        let devices = &self.plan.scenario.devices;
-        let mut hosts = (0..devices.len()).filter(|host| order::is_host_of(&devices[*host], &devices[place]));
-        hosts.all(|host| self.present[host].is_some_and(|id| self.core.device(id).driver().is_some()))
-    }
-
-    fn add(&mut self, place: usize) {
-        let device: &Device = &self.plan.scenario.devices[place];
-        let (bus, unit) = match self.plan.addresses[place] {
-            Some(at) => {
-                let function = self.plan.topology.find(at).expect("the plan has found every function");
-                (self.pci, function.into())
-            }
-            None => (self.platform, Unit(node(place).0)),
-        };
-        let iommu = device.iommu.as_ref();
-        let has_node = iommu.is_none_or(|iommu| !iommu.without_node);
-        let new = NewDevice {
-            unit,
-            name: device.name.clone(),
-            node: has_node.then(|| node(place)),
-            enabled: iommu.is_none_or(|iommu| !iommu.disabled),
-            handle: place,
-        };
-        let (id, activity) = self.core.begin_add_device(bus, new);
-        self.present[place] = Some(id);
-        let rest = match self.plan.scenario.grain {
-            Grain::Walk => activity.and_then(|activity| self.advance(activity)),
-            Grain::Piece => activity,
-        };
-        self.running.extend(rest);
-    }
-
-    /// Does one piece of an activity of a device that is in progress or queued; of the first such
-    /// activity if `nth` is 0.
-    fn go(&mut self, id: DeviceId, nth: usize) -> bool {
-        self.pieces_of(id).get(nth).is_some_and(|choice| self.follow(*choice))
     }
 
     /// Takes the activity that the last step has begun, for a caller that continues it by
@@ -266,7 +135,7 @@ impl World {
         let core = self.core.fork(&WorldModels { plan: &self.plan, linux_pci: &linux_pci });
         Self {
             plan: self.plan.clone(),
-            owned: self.owned.iter().map(|claim| claim.forked(&core)).collect(),
+            claims: self.claims.forked(&core),
             happened: self.happened.clone(),
             core,
             platform: self.platform,
@@ -284,7 +153,7 @@ impl World {
     pub fn hash_state(&self, state: &mut impl Hasher) {
         self.linux_pci.isolation().hash(state);
         self.core.hash_state(&self.running, self.may_walk(), state);
-        self.owned.iter().for_each(|claim| claim.hash(&self.core, state));
+        self.claims.hash(&self.core, state);
     }
 
     /// Whether an IOMMU walks the buses, or may do so later.
