@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use report::Form;
 
 use crate::case::Case;
+use crate::choices::Iommu;
 use crate::image::{Kernel, Patch};
 use crate::qemu::{Machine, Rounds, Start};
 use crate::scenarios::Named;
@@ -72,6 +73,9 @@ impl Boot {
         boot.start.firmware = case.firmware;
         boot.start.path = case.path;
         boot.start.order.clone_from(&case.order);
+        if case.iommu == Iommu::Off {
+            boot.machine.remove_iommu();
+        }
         Ok(boot)
     }
 

@@ -6,9 +6,14 @@ use anyhow::Result;
 use report::Firmware;
 
 use crate::answer::Answer;
+use crate::choices::{Choice as _, Iommu};
 use crate::expect::Expect;
+use crate::outcome::Kind;
 use crate::paths::Paths;
+use crate::requirement::Requirement;
+use crate::results::BootFacts;
 use crate::topology::Topology;
+use crate::when::When;
 
 /// One boot of a topology, and what it must give.
 #[derive(Clone, Debug)]
@@ -21,11 +26,16 @@ pub(crate) struct Case {
     pub(crate) firmware: Firmware,
     /// Which probe path the kernel takes.
     pub(crate) path: probe::Path,
+    /// Whether the machine has a virtio-iommu.
+    pub(crate) iommu: Iommu,
     /// The order of devices and drivers, if it is not Linux's.
     pub(crate) order: Option<String>,
     /// What it must give on every QEMU.
     pub(crate) expect: Expect,
 }
+
+/// Why a device has no group where nothing translates.
+const NO_IOMMU: &str = "no IOMMU in this machine";
 
 /// Every boot of a topology.
 pub(crate) fn cases(topology: Topology, paths: &Paths) -> Vec<Case> {
@@ -36,7 +46,8 @@ pub(crate) fn cases(topology: Topology, paths: &Paths) -> Vec<Case> {
         answered.into_iter().map(|(path, firmware)| usual.on_path(path, firmware, paths)).collect();
     let mut all: Vec<Case> = std::iter::once(usual).chain(further).collect();
     let shuffled: Vec<Case> = all.iter().flat_map(Case::in_all_orders).collect();
-    all.extend(shuffled.into_iter().chain(of_linux));
+    let without_iommu: Vec<Case> = all.iter().filter_map(Case::without_iommu).collect();
+    all.extend(shuffled.into_iter().chain(of_linux).chain(without_iommu));
     all
 }
 
@@ -51,8 +62,10 @@ fn further_routes(topology: &Topology) -> impl Iterator<Item = Firmware> + use<>
 impl Case {
     /// The boot that the file describes.
     pub(crate) fn usual(topology: Topology) -> Self {
+        let has_iommu = topology.machine("").has_iommu();
         Self {
             id: topology.name.clone(),
+            iommu: if has_iommu { Iommu::On } else { Iommu::Off },
             firmware: topology.firmware,
             path: topology.path,
             order: topology.order.clone(),
@@ -96,6 +109,61 @@ impl Case {
         Self { id, firmware, path, expect, ..self.clone() }
     }
 
+    /// The same machine without its virtio-iommu: no device has a group. None if firmware makes the boot slow, or if the
+    /// topology says more of its boot than groups.
+    fn without_iommu(&self) -> Option<Self> {
+        let Topology { tables, patch, race, append, .. } = &*self.topology;
+        let is_plain = tables.is_empty() && patch.is_empty() && race.is_none() && append.is_empty();
+        let is_quiet = self.expect.result == Kind::Pass && self.expect.findings.is_empty();
+        let has_one = self.iommu == Iommu::On && !self.topology.has_own_tree();
+        let is_quick = !self.firmware.is_uefi();
+        (has_one && is_plain && is_quiet && is_quick && self.path == probe::Path::Fixed).then(|| Self {
+            id: format!("{}@no-iommu", self.id),
+            iommu: Iommu::Off,
+            expect: Expect {
+                iommus: Some(Vec::new()),
+                without_others: Some(NO_IOMMU),
+                warnings: self.expect.warnings.clone(),
+                ..Expect::default()
+            },
+            ..self.clone()
+        })
+    }
+
+    /// Whether it is the machine of its topology without the IOMMU that the topology gives it.
+    fn has_lost_its_iommu(&self) -> bool {
+        self.iommu == Iommu::Off && self.topology.machine("").has_iommu()
+    }
+
+    /// All that the machine requires of QEMU.
+    pub(crate) fn requirements(&self) -> Vec<Requirement> {
+        let mut machine = self.topology.machine("");
+        if self.has_lost_its_iommu() {
+            machine.remove_iommu();
+        }
+        self.topology.requirements_of(&machine)
+    }
+
+    /// How the topology changes what is expected on some QEMUs: what its IOMMU gives.
+    pub(crate) fn changes(&self) -> &[When] {
+        if self.has_lost_its_iommu() { &[] } else { &self.topology.when }
+    }
+
+    /// Where it is in the matrix. What is kept of it is not known yet.
+    pub(crate) fn facts(&self) -> BootFacts {
+        BootFacts {
+            topology: self.topology.name.clone(),
+            probes: self.topology.probes.clone(),
+            firmware: self.firmware.word().into(),
+            path: self.path.word().into(),
+            iommu: self.iommu.word().into(),
+            order: self.order.clone(),
+            qemu_seconds: 0.0,
+            log: None,
+            report: None,
+        }
+    }
+
     /// What Linux answers for the machine: several answers if it varies, and our own path must not. Empty if it is not
     /// compared.
     ///
@@ -129,5 +197,27 @@ mod tests {
         assert_eq!(names, [&["x", "x@acpi", "x@uefi-acpi"][..], &shuffled].concat());
         assert_eq!(routes[4].order.as_deref(), Some("*,virtio-iommu"));
         assert!(routes[4].expect.any_numbers && !routes[1].expect.any_numbers);
+    }
+    #[test]
+    fn a_plain_machine_is_booted_without_its_iommu_too_and_then_no_device_has_a_group() {
+        let off = |text: &str| {
+            let topology = Topology::parse("x", &format!("probes = \"\"\n{text}")).unwrap();
+            let mut all = cases(topology, &Paths::read().unwrap());
+            all.retain(|case| case.iommu == Iommu::Off);
+            all
+        };
+        let args = "args = \"-device virtio-iommu-pci,aw-bits=32 -device e1000e\"\n";
+        let plain = off(&format!("{args}also = [\"acpi\", \"uefi-acpi\"]\n[expect]\ngroups = [[\"a\"]]\n"));
+        let names: Vec<&str> = plain.iter().map(|case| case.id.as_str()).collect();
+        assert_eq!(names, ["x@no-iommu", "x@acpi@no-iommu"]);
+        assert!(plain[0].expect.groups.is_empty() && plain[0].expect.without_others == Some(NO_IOMMU));
+        let boot = crate::boot::Boot::of_case(&plain[0], "qemu").unwrap();
+        assert_eq!(boot.machine.devices, ["-device", "e1000e"]);
+        let types: Vec<_> = plain[0].requirements();
+        assert!(!format!("{types:?}").contains("aw-bits"), "{types:?}");
+        assert_eq!(off(&format!("{args}append = \"dma=on\"\n")).len(), 0);
+        // It never had one: the boot of the file is the one without.
+        let [usual] = &off("args = \"-device e1000e\"\n")[..] else { panic!() };
+        assert_eq!(usual.id, "x");
     }
 }

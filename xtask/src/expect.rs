@@ -45,6 +45,9 @@ pub(crate) struct Expect {
     /// Devices without a group, and how the reason begins.
     #[serde(default)]
     pub(crate) without: BTreeMap<String, String>,
+    /// How the reason of every other PCI function begins, which then may be without a group too.
+    #[serde(skip)]
+    pub(crate) without_others: Option<&'static str>,
     /// Drivers of devices, by their names; `-` for none. Of others, nothing is expected.
     #[serde(default)]
     pub(crate) drivers: BTreeMap<String, String>,

@@ -1,6 +1,7 @@
 //! A report to break in tests: one IOMMU, and the groups behind it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use report::{Device, Group, GroupType, Invariant, Iommu, IommuState, Report, ReservedRegion, Run};
 
@@ -73,5 +74,12 @@ pub(crate) fn report_of(groups: &[&[&str]]) -> Report {
 
 /// A boot that ended with this report and logged nothing.
 pub(crate) fn outcome(report: Report) -> Outcome {
-    Outcome { kind: report.result.into(), report, log: BTreeSet::new(), compared: None, asked: None }
+    Outcome {
+        kind: report.result.into(),
+        report,
+        log: BTreeSet::new(),
+        compared: None,
+        asked: None,
+        took: Duration::ZERO,
+    }
 }

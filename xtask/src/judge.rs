@@ -14,6 +14,7 @@ mod groups;
 mod invariants;
 mod iommus;
 mod log;
+mod moves;
 mod operations;
 mod race;
 pub(crate) mod regions;

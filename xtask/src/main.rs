@@ -39,6 +39,7 @@ mod race;
 mod replay;
 mod report_source;
 mod requirement;
+mod results;
 mod run;
 mod scenarios;
 mod setup;

@@ -1,6 +1,7 @@
 //! How a command ends: one kind, one exit status, and a report in every case.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use report::{Report, Verdict};
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,8 @@ pub(crate) struct Outcome {
     pub(crate) compared: Option<Compared>,
     /// What was asked for, whether it ran or not.
     pub(crate) asked: Option<Asked>,
+    /// From QEMU's start to its end.
+    pub(crate) took: Duration,
 }
 
 /// How a boot differs from what was wanted of it; a part of the JSON form.
@@ -113,6 +116,7 @@ impl Outcome {
             log: BTreeSet::new(),
             compared: None,
             asked: None,
+            took: Duration::ZERO,
         }
     }
 

@@ -70,9 +70,12 @@ impl Run<'_> {
     ///
     /// QEMU cannot be started or refuses its arguments, or the run was interrupted.
     pub(crate) fn outcome(&self) -> Result<Outcome, Stop> {
+        let started = Instant::now();
         let (end, traces) = self.watch()?;
+        let took = started.elapsed();
         let written = self.written_report();
-        self.judge(end, &traces, written.as_deref().or(traces.report.as_deref()))
+        let outcome = self.judge(end, &traces, written.as_deref().or(traces.report.as_deref()))?;
+        Ok(Outcome { took, ..outcome })
     }
 
     /// Runs to the end and returns how long it took. The exit status must be 0; the report is not read.
@@ -166,6 +169,7 @@ impl Run<'_> {
             log: traces.as_linux.clone(),
             compared: None,
             asked: None,
+            took: Duration::ZERO,
         })
     }
 }

@@ -96,10 +96,10 @@ fn boot_cases(boots: &Boots, cases: &[Case], common: &Common, progress: &mut Pro
     let mut ready = Vec::new();
     for case in cases {
         match boots.lacks(case) {
-            Some(reason) => progress.keep(Checked::skipped(case.id.clone(), reason)),
+            Some(reason) => progress.keep(Checked::skipped(case.id.clone(), case.facts(), reason)),
             None => match boots.ready(case.clone()) {
                 Ok(boot) => ready.push(boot),
-                Err(checked) => progress.keep(checked),
+                Err(checked) => progress.keep(*checked),
             },
         }
     }
@@ -110,13 +110,11 @@ fn boot_cases(boots: &Boots, cases: &[Case], common: &Common, progress: &mut Pro
     let binaries = ready.iter().map(|ready| ready.boot.start.binary()).collect();
     match image::build_all(&binaries, common.verbose) {
         Ok(kernels) => boots.boot_all(&ready, &kernels, progress),
-        Err(error) => progress.keep(Checked {
-            name: "image".into(),
-            layer: Layer::Boot,
-            took: started.elapsed(),
-            command: image::command_line(&binaries),
-            verdict: Verdict::Failed(vec![format!("{error:#}, so that nothing could be booted")]),
-        }),
+        Err(error) => {
+            let verdict = Verdict::Failed(vec![format!("{error:#}, so that nothing could be booted")]);
+            let checked = Checked::of("image", Layer::Boot, image::command_line(&binaries), verdict);
+            progress.keep(Checked { took: started.elapsed(), ..checked });
+        }
     }
 }
 

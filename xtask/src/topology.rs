@@ -257,7 +257,12 @@ impl Topology {
 
     /// All that the machine requires of QEMU.
     pub(crate) fn requirements(&self) -> Vec<Requirement> {
-        let derived = Requirement::of_machine(&self.machine(""));
+        self.requirements_of(&self.machine(""))
+    }
+
+    /// All that the topology requires of QEMU if this is its machine.
+    pub(crate) fn requirements_of(&self, machine: &Machine) -> Vec<Requirement> {
+        let derived = Requirement::of_machine(machine);
         self.needs.iter().cloned().chain(derived).collect()
     }
 

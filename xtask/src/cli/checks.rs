@@ -6,7 +6,7 @@ use clap::Args;
 use report::Firmware;
 
 use super::Common;
-use crate::choices;
+use crate::choices::{self, Iommu};
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TestArgs {
@@ -25,10 +25,16 @@ pub(crate) struct TestArgs {
     /// Runs only boots with this source of the machine description; may be repeated [default: all].
     #[arg(long, value_name = "WHERE", value_parser = choices::parser::<Firmware>())]
     pub(crate) firmware: Vec<Firmware>,
+    /// With --exact, a filter is the whole name of a boot.
+    #[arg(long, requires = "filters")]
+    pub(crate) exact: bool,
     /// Runs only boots on this probe path; may be repeated [default: all].
     #[arg(long, value_name = "PATH", value_parser = choices::parser::<probe::Path>())]
     pub(crate) path: Vec<probe::Path>,
-    /// Runs only the tests that failed in the last run.
+    /// Runs only boots of machines with or without a virtio-iommu [default: both].
+    #[arg(long, value_name = "WHETHER", value_parser = choices::parser::<Iommu>())]
+    pub(crate) iommu: Option<Iommu>,
+    /// Runs only the tests that failed when they last ran.
     #[arg(long, conflicts_with_all = ["filters", "host_only"])]
     pub(crate) failed: bool,
     /// Prints the names of the tests and runs none.
@@ -55,10 +61,11 @@ pub(crate) struct TestArgs {
     /// Results as KTAP [default: none].
     #[arg(long, value_name = "FILE")]
     pub(crate) ktap: Option<PathBuf>,
-    /// Keeps the report of every boot as DIR/NAME.json; the directory is created [default: none].
+    /// Keeps the report of every boot as DIR/NAME.json; the directory is created [default: that of the logs].
     #[arg(long, value_name = "DIR")]
     pub(crate) reports: Option<PathBuf>,
-    /// Keeps the console log of every boot as DIR/NAME.log; the directory is created [default: target/test-logs].
+    /// Keeps the console log of every boot as DIR/NAME.log, and the results as DIR/results.json; the directory is
+    /// created [default: target/test-logs].
     #[arg(long, value_name = "DIR")]
     pub(crate) logs: Option<PathBuf>,
     /// Stops a boot that takes longer.

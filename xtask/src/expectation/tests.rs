@@ -101,7 +101,7 @@ fn what_differs_from_a_saved_report_is_a_reason_to_fail() {
             "{words}: {reasons:?}"
         );
     };
-    seen("missing group 0 {0000:00:02.0}", |is| *is = refused());
+    seen("0000:00:02.0: expected in group 0 {0000:00:02.0}, is in no group", |is| *is = refused());
     seen("expected type DMA, is identity", |is| is.groups[0].kind = GroupType::Identity);
     seen("expected reserved regions", |is| is.groups[0].reserved_regions.clear());
     seen("driver of 0000:00:02.0: expected virtio-pci, is -", |is| is.devices[1].driver = None);

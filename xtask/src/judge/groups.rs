@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use report::{Group, GroupType, Report};
 
+use super::moves::moves;
 use super::regions::{Region, linux_region, region, regions_in_words, without_enclosed};
 use super::words::set;
 use crate::answer::Answer;
@@ -35,6 +36,11 @@ pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answe
     let (expected, mut found) = expected_groups(expect, linux);
     found.extend(compared(report, &expected, expect.any_numbers));
     found
+}
+
+/// Names of the devices that are expected to have a group.
+pub(super) fn grouped(expect: &Expect, linux: Option<&Answer>) -> BTreeSet<String> {
+    expected_groups(expect, linux).0.into_iter().flat_map(|group| group.members).collect()
 }
 
 fn expected_groups(expect: &Expect, linux: Option<&Answer>) -> (Vec<ExpectedGroup>, Vec<String>) {
@@ -94,14 +100,11 @@ fn of_instances(expect: &Expect, members: &[String]) -> Option<Vec<String>> {
 }
 
 fn compared(report: &Report, expected: &[ExpectedGroup], any_numbers: bool) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found = moves(report, &expected.iter().map(|wanted| &wanted.members).collect::<Vec<_>>());
     let members: Vec<BTreeSet<String>> =
         report.groups.iter().map(|group| group.devices.iter().cloned().collect()).collect();
     for (number, wanted) in expected.iter().enumerate() {
-        let Some(at) = members.iter().position(|members| *members == wanted.members) else {
-            found.push(format!("missing group {number} {}", set(&wanted.members)));
-            continue;
-        };
+        let Some(at) = members.iter().position(|members| *members == wanted.members) else { continue };
         let group = &report.groups[at];
         if group.id as usize != number && !any_numbers {
             found.push(format!(
@@ -124,11 +127,6 @@ fn compared(report: &Report, expected: &[ExpectedGroup], any_numbers: bool) -> V
                 regions_in_words(reserved),
                 set(&lines)
             ));
-        }
-    }
-    for (group, members) in report.groups.iter().zip(&members) {
-        if !expected.iter().any(|wanted| wanted.members == *members) {
-            found.push(format!("unexpected group {} {}", group.id, set(members)));
         }
     }
     found

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use report::{Report, Verdict};
 
+use super::groups;
 use crate::answer::Answer;
 use crate::expect::Expect;
 
@@ -33,6 +34,8 @@ pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answe
     wanted.extend(expect.without.iter().map(|(name, why)| (name.as_str(), why.as_str())));
     let of_linux: &[&str] =
         if report.run.path == probe::Path::Fixed.word() { &[] } else { &REASONS_OF_LINUX };
+    // That these have none is a difference of the groups.
+    let grouped = groups::grouped(expect, linux);
     for device in report.ungrouped() {
         if !REASONS.iter().chain(of_linux).any(|reason| device.why.starts_with(reason)) {
             found.push(format!("{}: the reason {:?} is not one of the closed set", device.name, device.why));
@@ -42,6 +45,8 @@ pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answe
                 "{} without a group: expected the reason {why:?}, is {:?}",
                 device.name, device.why
             )),
+            None if grouped.contains(&device.name) => (),
+            None if expect.without_others.is_some_and(|why| device.why.starts_with(why)) => (),
             None if device.bus == "pci" && report.result != Verdict::Error => {
                 found.push(format!("{} is unexpectedly without a group: {}", device.name, device.why));
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::checked::{Checked, Layer, Verdict};
-use super::progress::Progress;
+use super::progress::{self, Progress};
 use crate::boot::Boot;
 use crate::capabilities::Capabilities;
 use crate::case::Case;
@@ -27,6 +27,7 @@ use crate::output;
 use crate::paths::Paths;
 use crate::program;
 use crate::requirement::Requirement;
+use crate::results::{BootFacts, BootTimes};
 use crate::run::Log;
 use crate::when::When;
 
@@ -50,9 +51,13 @@ pub(super) struct Boots {
     known: KnownDeviations,
     deadline: Duration,
     /// Where every report is kept.
-    reports: Option<PathBuf>,
+    reports: PathBuf,
     /// Where every log is kept.
     logs: PathBuf,
+    /// Where the results of the run are kept: what is below it is named from there.
+    results: PathBuf,
+    /// Words of the command line that select this QEMU.
+    of_qemu: Vec<String>,
     /// Boots at a time.
     jobs: usize,
 }
@@ -73,7 +78,7 @@ impl Boots {
         let changes = When::of_all()?;
         let of_changes = changes.iter().chain(cases.iter().flat_map(|case| &case.topology.when));
         let stated: Vec<&Requirement> = of_changes.flat_map(When::requirements).collect();
-        let needed: Vec<Requirement> = cases.iter().flat_map(|case| case.topology.requirements()).collect();
+        let needed: Vec<Requirement> = cases.iter().flat_map(Case::requirements).collect();
         let types = stated.into_iter().chain(&needed).filter_map(Requirement::type_name);
         let qemu = Capabilities::ask(&program, &types.collect::<BTreeSet<_>>())?;
         // Several QEMUs run the same boots.
@@ -81,22 +86,24 @@ impl Boots {
             0 | 1 => directory,
             _ => directory.join(qemu.version().split(' ').next().unwrap_or_default()),
         };
-        let reports = options.reports.clone().map(of_qemu);
-        let usual = || output::workspace().join("target/test-logs");
-        let logs = of_qemu(options.logs.clone().unwrap_or_else(usual));
-        for directory in reports.iter().chain([&logs]) {
+        let results = progress::logs(options);
+        let logs = of_qemu(results.clone());
+        let reports = options.reports.clone().map_or_else(|| logs.clone(), of_qemu);
+        for directory in [&reports, &logs] {
             fs::create_dir_all(directory)
                 .with_context(|| format!("cannot create {}", directory.display()))?;
         }
         let (deadline, jobs) = (Duration::from_secs(options.timeout), jobs(options));
         Ok(Self {
-            program,
             changes,
             paths: paths.clone(),
             known: KnownDeviations::read()?,
             deadline,
             reports,
             logs,
+            results,
+            of_qemu: options.qemu.first().map_or(Vec::new(), |_| vec!["--qemu".into(), program.clone()]),
+            program,
             jobs,
             qemu,
         })
@@ -109,7 +116,7 @@ impl Boots {
 
     /// Why this QEMU cannot make the machine of a boot.
     pub(super) fn lacks(&self, case: &Case) -> Option<String> {
-        case.topology.requirements().iter().find_map(|requirement| self.qemu.lacks(requirement))
+        case.requirements().iter().find_map(|requirement| self.qemu.lacks(requirement))
     }
 
     /// Does every boot, some at a time, as long as the progress goes on.
@@ -119,12 +126,9 @@ impl Boots {
         self.boot_at_a_time(1, &alone, kernels, progress);
     }
 
-    /// Where the log of a boot goes.
-    fn log_of(&self, id: &str) -> Log {
-        Log::Kept(self.logs.join(file_name(id, "log")))
-    }
-
     fn boot_at_a_time(&self, at_a_time: usize, boots: &[&Ready], kernels: &Kernels, progress: &mut Progress) {
+        let started = Instant::now();
+        let mut times = OfBatch::default();
         let next = AtomicUsize::new(0);
         let is_over = AtomicBool::new(progress.is_over());
         let (sender, results) = mpsc::channel();
@@ -143,40 +147,49 @@ impl Boots {
             }
             drop(sender);
             for checked in results {
+                times.add(&checked);
                 progress.keep(checked);
                 is_over.store(progress.is_over(), Ordering::Relaxed);
             }
         });
+        progress.booted(times.boot_times(started.elapsed(), at_a_time));
     }
 
     /// The boot of a case, or the failed check that it is if a file of its topology cannot be used.
-    pub(super) fn ready(&self, case: Case) -> Result<Ready, Checked> {
+    pub(super) fn ready(&self, case: Case) -> Result<Ready, Box<Checked>> {
         match Boot::of_case(&case, &self.program) {
             Ok(mut boot) => {
                 boot.start.append.extend(self.known.hazards_word(&boot.start, &self.qemu));
                 Ok(Ready { case, boot })
             }
-            Err(error) => Err(Checked {
-                name: case.id,
-                layer: Layer::Boot,
-                took: Duration::ZERO,
-                command: format!("cargo xtask qemu --topology {}", case.topology.name),
-                verdict: Verdict::Failed(vec![format!("{error:#}")]),
-            }),
+            Err(error) => {
+                let verdict = Verdict::Failed(vec![format!("{error:#}")]);
+                let checked = Checked::of(case.id.clone(), Layer::Boot, self.repeat(&case), verdict);
+                Err(Box::new(Checked { boot: Some(case.facts()), ..checked }))
+            }
         }
     }
 
     fn boot_one(&self, Ready { case, boot }: &Ready, kernels: &Kernels) -> Checked {
         let started = Instant::now();
         let kernel = &kernels[&boot.start.binary()];
-        let differences = self.differences(case, boot, kernel).unwrap_or_else(|error| vec![error]);
-        Checked {
-            name: case.id.clone(),
-            layer: Layer::Boot,
-            took: started.elapsed(),
-            command: boot.shell_lines(kernel).join("\n"),
-            verdict: Verdict::of(differences),
-        }
+        let mut facts = case.facts();
+        let differences =
+            self.differences(case, boot, kernel, &mut facts).unwrap_or_else(|error| vec![error]);
+        let command = boot.shell_lines(kernel).join("\n");
+        let checked = Checked::of(case.id.clone(), Layer::Boot, command, Verdict::of(differences));
+        Checked { repeat: self.repeat(case), boot: Some(facts), took: started.elapsed(), ..checked }
+    }
+
+    /// The command that boots a case and judges it again.
+    fn repeat(&self, case: &Case) -> String {
+        let words = ["cargo", "xtask", "test", "--boot-only", "--exact"].map(String::from);
+        output::shell_line(words.iter().chain([&case.id]).chain(&self.of_qemu))
+    }
+
+    /// A file that is kept, named from where the results are.
+    fn kept(&self, file: &Path) -> PathBuf {
+        file.strip_prefix(&self.results).map_or_else(|_| absolute(file), Path::to_owned)
     }
 
     /// What is expected on this QEMU, and why that is not what is expected on every one.
@@ -190,26 +203,34 @@ impl Boots {
             let added = expect.findings.split_off(case.expect.findings.len());
             expect.tolerated.extend(added);
         }
-        let (expect, own) = When::expected(&case.topology.when, expect, route, &self.qemu, tree)?;
+        let (expect, own) = When::expected(case.changes(), expect, route, &self.qemu, tree)?;
         Ok((expect, [of_all, own].concat()))
     }
 
     /// Boots once; what differs from what is expected, or why there is nothing to compare.
-    fn differences(&self, case: &Case, boot: &Boot, kernel: &Kernel) -> Result<Vec<String>, String> {
+    fn differences(
+        &self,
+        case: &Case,
+        boot: &Boot,
+        kernel: &Kernel,
+        facts: &mut BootFacts,
+    ) -> Result<Vec<String>, String> {
         let (expect, reasons) = self.expected(case, boot).map_err(|error| format!("{error:#}"))?;
         let answers = case.answers(&expect, &self.paths).map_err(|error| format!("{error:#}"))?;
         let deadline = case.topology.timeout.map_or(self.deadline, Duration::from_secs);
-        let outcome = boot.run(kernel, Some(deadline), &self.log_of(&case.id));
+        let log = self.logs.join(file_name(&case.id, "log"));
+        let outcome = boot.run(kernel, Some(deadline), &Log::Kept(log.clone()));
+        facts.log = Some(self.kept(&log)).filter(|_| log.is_file());
         let mut outcome = outcome.map_err(|stop| format!("{}: {}", stop.kind.word(), stop.message))?;
         if boot.start.has_suite() {
             self.known.judge(&boot.start, &mut outcome, &self.qemu);
         }
-        if let Some(directory) = &self.reports {
-            let file = directory.join(file_name(&case.id, "json"));
-            let written =
-                outcome.to_json().map_err(io::Error::from).and_then(|text| fs::write(&file, text + "\n"));
-            written.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        }
+        facts.qemu_seconds = outcome.took.as_secs_f64();
+        let file = self.reports.join(file_name(&case.id, "json"));
+        let written =
+            outcome.to_json().map_err(io::Error::from).and_then(|text| fs::write(&file, text + "\n"));
+        written.map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        facts.report = Some(self.kept(&file));
         let mut found = judge::differences_from_any(&outcome, &expect, &answers);
         let run = &outcome.report.run;
         found.extend(run_difference("firmware", case.firmware.word(), &run.firmware));
@@ -220,13 +241,47 @@ impl Boots {
             found.push(format!("order: expected {expected}, is {is}"));
         }
         if !found.is_empty() {
-            if let Log::Kept(file) = self.log_of(&case.id) {
-                found.push(format!("the log is in {}", file.display()));
-            }
+            found.push(format!("the log is in {}", log.display()));
             found.extend(reasons.iter().map(|why| format!("the expectation is that for this QEMU: {why}")));
         }
         Ok(found)
     }
+}
+
+/// What boots that ran some at a time took.
+#[derive(Default)]
+struct OfBatch {
+    count: usize,
+    checks: Duration,
+    /// In seconds, each and the longest.
+    qemu: f64,
+    longest: f64,
+}
+
+impl OfBatch {
+    fn add(&mut self, checked: &Checked) {
+        let qemu = checked.boot.as_ref().map_or(0.0, |boot| boot.qemu_seconds);
+        self.count += 1;
+        self.checks += checked.took;
+        self.qemu += qemu;
+        self.longest = self.longest.max(qemu);
+    }
+
+    fn boot_times(&self, wall: Duration, at_a_time: usize) -> BootTimes {
+        let at_a_time = u16::try_from(at_a_time.max(1)).map_or(1.0, f64::from);
+        let count = u32::try_from(self.count).map_or(f64::MAX, f64::from).max(1.0);
+        BootTimes {
+            count: self.count,
+            seconds: wall.as_secs_f64(),
+            qemu_seconds: (self.qemu / at_a_time).max(self.longest),
+            overhead_ms: (self.checks.as_secs_f64() - self.qemu) * 1e3 / count,
+        }
+    }
+}
+
+/// A path that means the same everywhere.
+fn absolute(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
 }
 
 /// Boots at a time. More than there are CPUs make each one slower, and a deadline is in wall-clock time.

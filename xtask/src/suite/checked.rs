@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
-use serde_json::{Value, json};
 
-use crate::outcome::Kind;
+use crate::results::{BootFacts, Ending, Test};
 
 /// The result of one check.
 pub(super) struct Checked {
@@ -19,7 +18,13 @@ pub(super) struct Checked {
     pub(super) took: Duration,
     /// What to paste to get the same.
     pub(super) command: String,
+    /// The command that checks it again.
+    pub(super) repeat: String,
     pub(super) verdict: Verdict,
+    /// Version of the QEMU; none if it needs none.
+    pub(super) qemu: Option<String>,
+    /// The boot that it was, if it was one of a topology.
+    pub(super) boot: Option<BootFacts>,
 }
 
 /// What a check runs on.
@@ -56,10 +61,16 @@ impl Layer {
 }
 
 impl Checked {
+    /// A check that one command repeats, and that nothing more is known of.
+    pub(super) fn of(name: impl Into<String>, layer: Layer, command: String, verdict: Verdict) -> Self {
+        let (name, repeat, took) = (name.into(), command.clone(), Duration::ZERO);
+        Self { name, layer, took, command, repeat, verdict, qemu: None, boot: None }
+    }
+
     /// A boot that QEMU cannot do.
-    pub(super) fn skipped(name: String, reason: String) -> Self {
-        let (layer, took, command) = (Layer::Boot, Duration::ZERO, String::new());
-        Self { name, layer, took, command, verdict: Verdict::Skipped(reason) }
+    pub(super) fn skipped(name: String, boot: BootFacts, reason: String) -> Self {
+        let verdict = Verdict::Skipped(reason);
+        Self { boot: Some(boot), ..Self::of(name, Layer::Boot, String::new(), verdict) }
     }
 
     /// The name without that of a QEMU.
@@ -75,7 +86,9 @@ impl Checked {
             Verdict::Skipped(reason) => format!("skipped {layer} {name}: {reason}"),
             Verdict::Failed(differences) => {
                 let mut text = format!("FAILED {layer} {name} ({seconds:.1} s)");
-                for line in differences.iter().chain([&self.command]) {
+                let by_hand = (self.command != self.repeat).then(|| format!("by hand: {}", self.command));
+                let again = format!("again: {}", self.repeat);
+                for line in differences.iter().chain([&again]).chain(&by_hand) {
                     // Writing to a text does not fail.
                     let _ = write!(text, "\n       {}", line.replace('\n', "\n       "));
                 }
@@ -84,21 +97,25 @@ impl Checked {
         }
     }
 
-    fn to_json(&self) -> Value {
+    /// What is kept.
+    pub(super) fn to_test(&self) -> Test {
         let (result, differences, reason) = match &self.verdict {
-            Verdict::Passed => ("pass", &[][..], None),
-            Verdict::Failed(differences) => ("fail", differences.as_slice(), None),
-            Verdict::Skipped(reason) => ("skip", &[][..], Some(reason)),
+            Verdict::Passed => (Ending::Pass, Vec::new(), None),
+            Verdict::Failed(differences) => (Ending::Fail, differences.clone(), None),
+            Verdict::Skipped(reason) => (Ending::Skip, Vec::new(), Some(reason.clone())),
         };
-        json!({
-            "name": self.name,
-            "layer": self.layer.word(),
-            "result": result,
-            "seconds": self.took.as_secs_f32(),
-            "command": self.command,
-            "differences": differences,
-            "reason": reason,
-        })
+        Test {
+            name: self.name.clone(),
+            layer: self.layer.word().into(),
+            result,
+            seconds: self.took.as_secs_f64(),
+            command: self.command.clone(),
+            repeat: self.repeat.clone(),
+            differences,
+            reason,
+            qemu: self.qemu.clone(),
+            boot: self.boot.clone(),
+        }
     }
 
     fn to_junit(&self) -> TestCase {
@@ -128,7 +145,7 @@ pub(super) struct Counts {
     pub(super) passed: usize,
     pub(super) failed: usize,
     /// By their reason.
-    skipped: BTreeMap<String, usize>,
+    pub(super) skipped: BTreeMap<String, usize>,
 }
 
 impl Counts {
@@ -159,23 +176,6 @@ impl Counts {
     }
 }
 
-/// Results for scripts.
-pub(super) fn summary(results: &[Checked], qemus: &[String], kind: Kind) -> Value {
-    let counts = Counts::of(results);
-    json!({
-        "schema": "iogroups-test/1",
-        "result": kind.word(),
-        "exit_status": kind.exit_status(),
-        "qemu": qemus.first(),
-        "qemus": qemus,
-        "passed": counts.passed,
-        "failed": counts.failed,
-        "skipped": counts.skipped.values().sum::<usize>(),
-        "skipped_reasons": counts.skipped,
-        "tests": results.iter().map(Checked::to_json).collect::<Vec<_>>(),
-    })
-}
-
 /// Results in the format of Linux's test harnesses (Documentation/dev-tools/ktap.rst, version 1).
 pub(super) fn ktap(results: &[Checked]) -> String {
     let mut text = format!("KTAP version 1\n1..{}\n", results.len());
@@ -189,7 +189,8 @@ pub(super) fn ktap(results: &[Checked]) -> String {
                 writeln!(text, "ok {number} {name} # SKIP {}", reason.replace('\n', " "))
             }
             Verdict::Failed(differences) => {
-                for line in differences.iter().chain([&checked.command]).flat_map(|text| text.lines()) {
+                let again = format!("again: {}", checked.repeat);
+                for line in differences.iter().chain([&again]).flat_map(|text| text.lines()) {
                     let _ = writeln!(text, "# {line}");
                 }
                 writeln!(text, "not ok {number} {name}")

@@ -130,12 +130,8 @@ impl HostCheck {
             .collect();
         let strict =
             if self.arguments[0] == "doc" { format!("RUSTDOCFLAGS={STRICT} ") } else { String::new() };
-        Ok(Checked {
-            name: self.name.into(),
-            layer: Layer::Host,
-            took: started.elapsed(),
-            command: format!("{strict}cargo {}", output::shell_line(self.arguments)),
-            verdict: Verdict::of(differences),
-        })
+        let command = format!("{strict}cargo {}", output::shell_line(self.arguments));
+        let checked = Checked::of(self.name, Layer::Host, command, Verdict::of(differences));
+        Ok(Checked { took: started.elapsed(), ..checked })
     }
 }

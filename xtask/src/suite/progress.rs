@@ -1,8 +1,10 @@
 //! A run of the suite while it goes on: what has been checked, and what people see of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,6 +14,7 @@ use crate::cli::TestArgs;
 use crate::interrupt;
 use crate::outcome::{Kind, Stop};
 use crate::output;
+use crate::results::{self, BootTimes, Results};
 
 /// The results of a run so far.
 pub(super) struct Progress {
@@ -22,8 +25,13 @@ pub(super) struct Progress {
     only_json: bool,
     fail_fast: bool,
     failed: usize,
-    /// Added to the name of each boot, where several QEMUs run it.
-    on: String,
+    /// Version of the QEMU that runs the next boots; none before the first.
+    qemu: Option<String>,
+    /// Whether the names of the boots contain it.
+    is_one_of_several: bool,
+    began: SystemTime,
+    started: Instant,
+    boots: BootTimes,
 }
 
 impl Progress {
@@ -43,20 +51,32 @@ impl Progress {
             only_json: output::is_only_json(options.json.as_deref()),
             fail_fast: options.fail_fast,
             failed: 0,
-            on: String::new(),
+            qemu: None,
+            is_one_of_several: false,
+            began: SystemTime::now(),
+            started: Instant::now(),
+            boots: BootTimes::default(),
         }
     }
 
     /// The next boots run on this QEMU, and are named after it if there are several.
     pub(super) fn on_qemu(&mut self, version: &str, is_one_of_several: bool) {
         self.say(&format!("QEMU {version}"));
-        let version = version.split(' ').next().unwrap_or(version);
-        self.on = if is_one_of_several { format!(" (QEMU {version})") } else { String::new() };
+        self.qemu = version.split(' ').next().map(String::from);
+        self.is_one_of_several = is_one_of_several;
+    }
+
+    /// Boots took so long.
+    pub(super) fn booted(&mut self, times: BootTimes) {
+        self.boots.add(times);
     }
 
     /// Keeps a result and shows it.
     pub(super) fn keep(&mut self, mut checked: Checked) {
-        checked.name += &self.on;
+        if let Some(qemu) = self.qemu.as_ref().filter(|_| self.is_one_of_several) {
+            checked.name += &format!(" (QEMU {qemu})");
+        }
+        checked.qemu.clone_from(&self.qemu);
         self.say(&checked.text());
         self.failed += usize::from(matches!(checked.verdict, Verdict::Failed(_)));
         if let Some(bar) = &self.bar {
@@ -83,15 +103,16 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+        let counts = Counts::of(&self.results);
+        remember_failed(&self.results, !self.is_over() && selects_everything(options))?;
         if interrupt::is_pending() {
+            eprintln!("{}", counts.text());
             return Err(Stop::unable("interrupted"));
         }
-        let counts = Counts::of(&self.results);
         if counts.passed + counts.failed == 0 {
             return Err(Stop::unable(format!("nothing was left to run{}", counts.reasons_text())));
         }
         let kind = if counts.failed == 0 { Kind::Pass } else { Kind::Fail };
-        remember_failed(&self.results)?;
         if let Some(file) = &options.junit {
             checked::write_junit(file, &self.results)?;
         }
@@ -99,12 +120,35 @@ impl Progress {
             fs::write(file, checked::ktap(&self.results))
                 .with_context(|| format!("cannot write {}", file.display()))?;
         }
-        let form = checked::summary(&self.results, qemus, kind);
-        output::results(&(counts.text() + "\n"), &form, options.json.as_deref())?;
+        let kept = self.kept(qemus, &counts, kind);
+        let logs = logs(options);
+        write_results(&logs, &kept)?;
+        let times = kept.boots.map_or(String::new(), |boots| times_text(&boots) + "\n");
+        let text = format!("{times}{}", counts.text());
+        output::results(&(text.clone() + "\n"), &kept, options.json.as_deref())?;
         if self.only_json {
-            eprintln!("{}", counts.text());
+            eprintln!("{text}");
         }
         Ok(kind)
+    }
+
+    /// What is kept of the run.
+    fn kept(&self, qemus: &[String], counts: &Counts, kind: Kind) -> Results {
+        Results {
+            schema: results::SCHEMA.into(),
+            result: kind.word().into(),
+            exit_status: kind.exit_status(),
+            qemu: qemus.first().cloned(),
+            qemus: qemus.to_vec(),
+            passed: counts.passed,
+            failed: counts.failed,
+            skipped: counts.skipped.values().sum(),
+            skipped_reasons: counts.skipped.clone(),
+            began: self.began.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            seconds: self.started.elapsed().as_secs_f64(),
+            boots: (self.boots.count > 0).then_some(self.boots),
+            tests: self.results.iter().map(Checked::to_test).collect(),
+        }
     }
 
     fn say(&self, text: &str) {
@@ -116,24 +160,63 @@ impl Progress {
     }
 }
 
-/// The file with the names of the checks that failed in the last run, a line each.
+/// The file with the names of the checks that failed when they last ran, a line each.
 fn memory() -> PathBuf {
     output::workspace().join("target/failed-tests")
 }
 
-fn remember_failed(results: &[Checked]) -> Result<(), Stop> {
-    let failed = results.iter().filter(|checked| matches!(checked.verdict, Verdict::Failed(_)));
-    let names: String = failed.map(|checked| checked.base_name().to_owned() + "\n").collect();
+/// Where the logs, the reports and the results go.
+pub(super) fn logs(options: &TestArgs) -> PathBuf {
+    options.logs.clone().unwrap_or_else(results::usual_directory)
+}
+
+fn write_results(directory: &Path, results: &Results) -> anyhow::Result<()> {
+    let file = directory.join(results::FILE);
+    let line = serde_json::to_string(results).context("the results cannot be written as JSON")?;
+    let written = fs::create_dir_all(directory).and_then(|()| fs::write(&file, line + "\n"));
+    written.with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// What the boots took, in one line.
+fn times_text(boots: &BootTimes) -> String {
+    let BootTimes { count, seconds, qemu_seconds, overhead_ms } = boots;
+    format!(
+        "{count} boots in {seconds:.1} s, {:.2} times the {qemu_seconds:.1} s of their QEMUs; {overhead_ms:.0} ms beside \
+         QEMU for each",
+        boots.ratio()
+    )
+}
+
+/// Whether the options leave out no check, or only those that did not fail.
+fn selects_everything(options: &TestArgs) -> bool {
+    let TestArgs { filters, firmware, path, iommu, boot_only, host_only, .. } = options;
+    let has_axis = !firmware.is_empty() || !path.is_empty() || iommu.is_some();
+    filters.is_empty() && !has_axis && !boot_only && !host_only
+}
+
+/// Keeps the names for `--failed`.
+fn remember_failed(results: &[Checked], everything: bool) -> Result<(), Stop> {
     let file = memory();
+    let before = fs::read_to_string(&file).unwrap_or_default();
+    let names: String =
+        still_failed(&before, results, everything).into_iter().map(|name| name + "\n").collect();
     let written = fs::create_dir_all(file.with_file_name("")).and_then(|()| fs::write(&file, names));
     Ok(written.with_context(|| format!("cannot write {}", file.display()))?)
 }
 
-/// Names of the checks that failed in the last run.
+/// Names of the checks that failed, and, unless everything ran, of those that failed before and did not run.
+pub(super) fn still_failed(before: &str, results: &[Checked], everything: bool) -> BTreeSet<String> {
+    let ran: BTreeSet<&str> = results.iter().map(Checked::base_name).collect();
+    let not_run = before.lines().filter(|name| !everything && !ran.contains(name));
+    let failed = results.iter().filter(|checked| matches!(checked.verdict, Verdict::Failed(_)));
+    failed.map(Checked::base_name).chain(not_run).map(String::from).collect()
+}
+
+/// Names of the checks that failed when they last ran.
 ///
 /// # Errors
 ///
-/// There was none, or none failed.
+/// None did.
 pub(super) fn failed_last_time() -> Result<Vec<String>, Stop> {
     let text = fs::read_to_string(memory()).unwrap_or_default();
     let names: Vec<String> = text.lines().map(String::from).collect();

@@ -1,7 +1,5 @@
 //! Which checks the options ask for.
 
-use std::time::Duration;
-
 use super::checked::{Checked, Layer, Verdict};
 use super::host::HostCheck;
 use super::progress::failed_last_time;
@@ -32,31 +30,38 @@ impl<'a> Selection<'a> {
 
     /// Whether a check other than the boot of a topology runs. It has neither a route nor a path.
     pub(super) fn has_check(&self, name: &str) -> bool {
-        let TestArgs { firmware, path, .. } = self.options;
-        self.has_boot_named(name) && firmware.is_empty() && path.is_empty()
+        self.has_boot_named(name) && !self.has_axis()
     }
 
     /// Whether a check of the host runs.
     pub(super) fn has_host_check(&self, name: &str) -> bool {
-        let TestArgs { filters, boot_only, firmware, path, .. } = self.options;
+        let TestArgs { filters, boot_only, .. } = self.options;
         match &self.failed {
             Some(failed) => !boot_only && failed.iter().any(|one| one == name),
-            None => filters.is_empty() && !boot_only && firmware.is_empty() && path.is_empty(),
+            None => filters.is_empty() && !boot_only && !self.has_axis(),
         }
     }
 
+    /// Whether the boots are selected by what only the boot of a topology has.
+    fn has_axis(&self) -> bool {
+        let TestArgs { firmware, path, iommu, .. } = self.options;
+        !firmware.is_empty() || !path.is_empty() || iommu.is_some()
+    }
+
     fn has_case(&self, case: &Case) -> bool {
-        let TestArgs { firmware, path, .. } = self.options;
+        let TestArgs { firmware, path, iommu, .. } = self.options;
         self.has_boot_named(&case.id)
+            && iommu.is_none_or(|iommu| iommu == case.iommu)
             && (firmware.is_empty() || firmware.contains(&case.firmware))
             && (path.is_empty() || path.contains(&case.path))
     }
 
     fn has_boot_named(&self, name: &str) -> bool {
-        let TestArgs { filters, host_only, .. } = self.options;
+        let TestArgs { filters, exact, host_only, .. } = self.options;
+        let is_like = |word: &String| if *exact { name == word } else { name.contains(word) };
         let is_named = match &self.failed {
             Some(failed) => failed.iter().any(|one| one == name),
-            None => filters.is_empty() || filters.iter().any(|word| name.contains(word)),
+            None => filters.is_empty() || filters.iter().any(is_like),
         };
         is_named && !host_only
     }
@@ -83,13 +88,8 @@ pub(super) fn wanted(
 
 /// The failed check that a malformed file is.
 pub(super) fn of_malformed(malformed: Malformed) -> Checked {
-    Checked {
-        command: format!("cargo xtask qemu --topology {}", malformed.name),
-        name: malformed.name,
-        layer: Layer::Boot,
-        took: Duration::ZERO,
-        verdict: Verdict::Failed(vec![malformed.why]),
-    }
+    let command = output::shell_line(["cargo", "xtask", "qemu", "--topology", &malformed.name]);
+    Checked::of(malformed.name, Layer::Boot, command, Verdict::Failed(vec![malformed.why]))
 }
 
 /// Prints a line for each check.

@@ -78,13 +78,8 @@ impl SpecialCheck {
         let started = Instant::now();
         let verdict = (self.verdict)(options, common)
             .unwrap_or_else(|stop| Verdict::Failed(vec![format!("{}: {}", stop.kind.word(), stop.message)]));
-        Checked {
-            name: self.name.into(),
-            layer: Layer::Boot,
-            took: started.elapsed(),
-            command: self.command.into(),
-            verdict,
-        }
+        let checked = Checked::of(self.name, Layer::Boot, self.command.into(), verdict);
+        Checked { took: started.elapsed(), ..checked }
     }
 }
 

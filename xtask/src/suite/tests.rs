@@ -3,28 +3,29 @@ use std::time::Duration;
 
 use super::boots::run_difference;
 use super::*;
+use crate::case::Case;
+use crate::results::BootTimes;
 use crate::topology::Malformed;
 
 fn checked(differences: &[&str]) -> Checked {
-    Checked {
-        name: "simple".into(),
-        layer: Layer::Boot,
-        took: Duration::from_millis(1200),
-        command: "qemu -M virt".into(),
-        verdict: Verdict::of(differences.iter().map(|&text| text.into()).collect()),
-    }
+    let verdict = Verdict::of(differences.iter().map(|&text| text.into()).collect());
+    let checked = Checked::of("simple", Layer::Boot, "qemu -M virt".into(), verdict);
+    let repeat = "cargo xtask test --exact simple".into();
+    Checked { took: Duration::from_millis(1200), repeat, ..checked }
 }
 
 fn skipped(reason: &str) -> Checked {
-    Checked::skipped("rocker".into(), reason.into())
+    let rocker = Case::usual(Topology::parse("rocker", "probes = \"x\"").unwrap());
+    Checked::skipped("rocker".into(), rocker.facts(), reason.into())
 }
 
 #[test]
-fn a_failure_shows_what_differs_and_the_command() {
+fn a_failure_shows_what_differs_and_the_commands() {
     assert_eq!(checked(&[]).text(), "ok     boot simple (1.2 s)");
     assert_eq!(
         checked(&["missing group 1\nof two"]).text(),
-        "FAILED boot simple (1.2 s)\n       missing group 1\n       of two\n       qemu -M virt"
+        "FAILED boot simple (1.2 s)\n       missing group 1\n       of two\n       again: cargo xtask test --exact simple\n\
+         \x20      by hand: qemu -M virt"
     );
 }
 
@@ -36,18 +37,6 @@ fn the_summary_counts_each_kind_and_each_reason() {
         checked::Counts::of(&results).text(),
         "1 skipped: no a\n2 skipped: no b\n2 passed, 1 failed, 3 skipped"
     );
-    let summary = checked::summary(&results, &["9.1.0".to_owned()], Kind::Fail);
-    assert_eq!(summary["qemu"], "9.1.0");
-    assert_eq!(summary["skipped"], 3);
-    assert_eq!(summary["skipped_reasons"]["no b"], 2);
-    assert_eq!(
-        (&summary["tests"][3]["result"], &summary["tests"][3]["reason"]),
-        (&"skip".into(), &"no a".into())
-    );
-    assert_eq!(summary["passed"], 2);
-    assert_eq!(summary["failed"], 1);
-    assert_eq!(summary["exit_status"], 1);
-    assert_eq!(summary["tests"][1]["differences"][0], "x");
 }
 
 #[test]
@@ -112,6 +101,13 @@ fn boots_are_selected_by_name_route_and_path() {
     assert!(by_tables.iter().all(|case| case.id.ends_with("@legacy-acpi")));
     let (several, ..) = named("xtask test --firmware acpi --firmware uefi-acpi");
     assert!(several.len() > by_tables.len() && several.iter().all(|case| case.firmware.is_acpi()));
+    let (off, with_check, with_host) = named("xtask test --iommu off");
+    assert!(off.len() == 2 && !with_check && !with_host);
+    assert!(off.iter().all(|case| case.id.ends_with("@no-iommu")));
+    let (on, ..) = named("xtask test --iommu on");
+    assert_eq!(on.len() + off.len(), all.len());
+    let (one, with_check, _) = named("xtask test --exact switch@acpi");
+    assert!(one.len() == 1 && one[0].id == "switch@acpi" && !with_check);
     let (_, with_check, with_host) = named("xtask test --boot-only budget");
     assert!(with_check && !with_host);
 }
@@ -123,7 +119,7 @@ fn ktap_has_a_line_for_each_check_and_diagnostics_before_a_failure() {
     let text = checked::ktap(&[checked(&[]), odd, skipped("no rocker")]);
     assert_eq!(
         text,
-        "KTAP version 1\n1..3\nok 1 boot simple\n# one\n# two\n# qemu -M virt\nnot ok 2 boot a_b\n\
+        "KTAP version 1\n1..3\nok 1 boot simple\n# one\n# two\n# again: cargo xtask test --exact simple\nnot ok 2 boot a_b\n\
          ok 3 boot rocker # SKIP no rocker\n"
     );
 }
@@ -134,4 +130,24 @@ fn a_check_that_failed_on_one_of_several_qemus_is_repeated_by_its_own_name() {
     on_qemu.name += " (QEMU 10.0.2)";
     assert_eq!(on_qemu.base_name(), "simple");
     assert_eq!(checked(&[]).base_name(), "simple");
+}
+
+#[test]
+fn what_failed_and_did_not_run_again_stays_failed() {
+    let results = [checked(&["x"]), skipped("no rocker")];
+    let names = |everything| {
+        let names = progress::still_failed("rocker\nother\n", &results, everything);
+        names.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(names(false), ["other", "simple"]);
+    assert_eq!(names(true), ["simple"]);
+}
+
+#[test]
+fn the_boots_are_compared_with_their_qemus_alone() {
+    let mut times = BootTimes::default();
+    times.add(BootTimes { count: 2, seconds: 3.0, qemu_seconds: 2.0, overhead_ms: 10.0 });
+    times.add(BootTimes { count: 1, seconds: 1.0, qemu_seconds: 2.0, overhead_ms: 40.0 });
+    assert_eq!(times, BootTimes { count: 3, seconds: 4.0, qemu_seconds: 4.0, overhead_ms: 20.0 });
+    assert!((times.ratio() - 1.0).abs() < 1e-9);
 }

@@ -11,7 +11,9 @@ fn the_order_of_members_does_not_matter() {
 
 #[test]
 fn a_missing_group_is_seen() {
-    seen(&["missing group 1 {0000:00:02.0, 0000:00:02.1}"], |report| {
+    let words =
+        ["0000:00:02.0, 0000:00:02.1: expected in group 1 {0000:00:02.0, 0000:00:02.1}, is in no group: own"];
+    seen(&words, |report| {
         report.groups.pop();
         report.iommus[0].devices.truncate(1);
         report.devices[2].group = None;
@@ -21,7 +23,7 @@ fn a_missing_group_is_seen() {
 
 #[test]
 fn an_extra_group_is_seen() {
-    seen(&["unexpected group 2 {0000:00:03.0}"], |report| {
+    seen(&["0000:00:03.0: expected in no group, is in group 2 {0000:00:03.0}: own group"], |report| {
         report.groups.push(group(2, &["0000:00:03.0"]));
         report.devices.push(device("0000:00:03.0", Some(2), "own group"));
     });
@@ -29,8 +31,41 @@ fn an_extra_group_is_seen() {
 
 #[test]
 fn an_extra_member_and_a_missing_one_are_seen() {
-    seen(&["unexpected group 0 {0000:00:00.0, 0000:00:02.1}"], |report| moved(report, "0000:00:02.1", 0));
-    seen(&["missing group 1"], |report| moved(report, "0000:00:02.1", 0));
+    let words = ["0000:00:02.1: expected in group 1 {", "is in group 0 {0000:00:00.0, 0000:00:02.1}: shares"];
+    seen(&words, |report| {
+        moved(report, "0000:00:02.1", 0);
+        report.devices[3].why = "shares the group of 0000:00:00.0".into();
+    });
+    seen(&["0000:00:02.0: expected in group 1", "is in group 1 {0000:00:02.0}: own group"], |report| {
+        moved(report, "0000:00:02.1", 0);
+    });
+}
+
+#[test]
+fn devices_that_went_the_same_way_are_one_difference_with_each_rule_once() {
+    let mut report = right();
+    moved(&mut report, "0000:00:02.0", 0);
+    moved(&mut report, "0000:00:02.1", 0);
+    report.groups.pop();
+    report.devices[3].why = "function of a device without ACS".into();
+    let found = judge_with(EXPECT, report);
+    let lines: Vec<&String> = found.iter().filter(|line| line.starts_with("0000:00:02")).collect();
+    assert_eq!(
+        lines,
+        [
+            "0000:00:02.0, 0000:00:02.1: expected in group 1 {0000:00:02.0, 0000:00:02.1}, is in group 0 {0000:00:00.0, \
+          0000:00:02.0, 0000:00:02.1}: own group (0000:00:02.0); function of a device without ACS (0000:00:02.1)"
+        ]
+    );
+}
+
+#[test]
+fn long_groups_are_shortened() {
+    let names: Vec<String> = (0..20).map(|number| format!("0000:00:{number:02x}.0")).collect();
+    let members: Vec<&str> = names.iter().map(String::as_str).collect();
+    let report = report_of(&[&members[..]]);
+    let found = judge_with(EXPECT, report);
+    assert!(found.iter().any(|line| line.contains("0000:00:0b.0 and 8 more}")), "{found:#?}");
 }
 
 #[test]
