@@ -20,6 +20,8 @@ use crate::paths::Paths;
 use crate::program;
 use crate::requirement::Requirement;
 use crate::setup::{self, Need};
+use crate::topology::Topology;
+use crate::when::When;
 
 mod boots;
 mod compression;
@@ -157,16 +159,21 @@ fn bootable(options: &LinuxArgs, selection: &Selection) -> Result<(UserKernel, V
     Ok((kernel, initramfs))
 }
 
-/// Asks QEMU about all that the machines require of it, and leaves out those that it cannot make.
+/// Asks QEMU about all that the machines, and the names of their recorded answers, depend on. Leaves out the machines
+/// that it cannot make.
 fn ask(selection: &mut Selection, program: &str) -> Result<Capabilities> {
-    let needed: Vec<Requirement> =
-        selection.subjects.iter().flat_map(|subject| subject.topology.requirements()).collect();
-    let types: BTreeSet<&str> = needed.iter().filter_map(Requirement::type_name).collect();
+    let topologies = selection.subjects.iter().map(|subject| &subject.topology);
+    let needed: Vec<Requirement> = topologies.clone().flat_map(Topology::requirements).collect();
+    let of_answers = topologies.flat_map(|topology| &topology.when).flat_map(When::requirements);
+    let types = needed.iter().chain(of_answers).filter_map(Requirement::type_name).collect();
     let qemu = Capabilities::ask(program, &types)?;
     selection.keep(|subject| match subject.topology.requirements().iter().find_map(|one| qemu.lacks(one)) {
         Some(reason) => Err(reason),
         None => Ok(()),
     });
+    for subject in &mut selection.subjects {
+        subject.find_recorded(&qemu)?;
+    }
     Ok(qemu)
 }
 

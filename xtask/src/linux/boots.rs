@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use super::console;
 use super::judgement::{Comparison, Judged};
 use super::machines::Subject;
+use super::record;
 use super::reference::{self, Like, References};
 use crate::cli::LinuxArgs;
 use crate::interrupt;
@@ -101,10 +102,6 @@ impl Boots<'_> {
     }
 
     fn judge(&self, subject: &Subject) -> Result<Judged, Stop> {
-        let comparison = match self.comparison(subject) {
-            Ok(comparison) => comparison,
-            Err(error) => return Ok(Judged::unknown(subject, format!("nothing to compare with: {error:#}"))),
-        };
         let words = self.files.words(subject);
         if self.options.common.verbose {
             eprintln!("+ {}", output::shell_line(&words));
@@ -117,11 +114,11 @@ impl Boots<'_> {
             keep_log(&name, &finished.console)?;
             runs.push(finished);
         }
-        Ok(Judged::of(subject, runs, &comparison))
+        Ok(Judged::of(subject, runs, |release| self.comparison(subject, record::version(release))))
     }
 
-    /// Our kernel's answers on a machine, on every path.
-    fn comparison(&self, subject: &Subject) -> Result<Comparison> {
+    /// Our kernel's answers on a machine, on every path, and what a Linux of this version must be like.
+    fn comparison(&self, subject: &Subject, version: &str) -> Result<Comparison> {
         let mut paths = Vec::new();
         for path in probe::Path::ALL {
             paths.push((
@@ -134,7 +131,7 @@ impl Boots<'_> {
         };
         let expected = match self.like {
             Like::Path(path) => of(*path).map(|reference| reference.groupings.clone()).unwrap_or_default(),
-            Like::Saved(place) => vec![reference::saved(place, subject)?],
+            Like::Saved(place) => reference::saved(place, subject, version)?,
         };
         let fixed = of(probe::Path::Fixed).and_then(|reference| reference.groupings.first().cloned());
         Ok(Comparison { expected, fixed, paths })

@@ -99,13 +99,13 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    /// Of a machine that could not be tried.
-    pub(super) fn unknown(subject: &Subject, why: String) -> Self {
+    /// Before the first run.
+    pub(super) fn untried(subject: &Subject) -> Self {
         Self {
             id: subject.id.clone(),
-            status: Status::Unknown,
+            status: Status::Ok,
             took: Duration::ZERO,
-            why: Some(why),
+            why: None,
             differences: Differences::default(),
             paths: Vec::new(),
             breaks: BTreeMap::new(),
@@ -117,10 +117,14 @@ impl Judged {
         }
     }
 
-    /// Judges the runs on one machine; there is at least one.
-    pub(super) fn of(subject: &Subject, runs: Vec<Finished>, comparison: &Comparison) -> Self {
-        let mut judged = Self::unknown(subject, String::new());
-        (judged.status, judged.why) = (Status::Ok, None);
+    /// Judges the runs on one machine; there is at least one. `comparison` gets the kernel's release, and is not asked
+    /// if the kernel did not list its groups.
+    pub(super) fn of(
+        subject: &Subject,
+        runs: Vec<Finished>,
+        comparison: impl FnOnce(&str) -> anyhow::Result<Comparison>,
+    ) -> Self {
+        let mut judged = Self::untried(subject);
         judged.took = runs.iter().map(|run| run.took).max().unwrap_or_default();
         let mut groupings = Vec::new();
         for run in runs {
@@ -146,7 +150,10 @@ impl Judged {
             }
         }
         if judged.status == Status::Ok {
-            judged.compare(&groupings, comparison);
+            match comparison(judged.release.as_deref().unwrap_or_default()) {
+                Ok(comparison) => judged.compare(&groupings, &comparison),
+                Err(error) => judged.fail(Status::Unknown, format!("nothing to compare with: {error:#}")),
+            }
         }
         judged
     }

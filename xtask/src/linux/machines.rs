@@ -1,9 +1,13 @@
 //! Which machines a Linux can be booted on, and with which command line.
 
+use anyhow::Result;
 use report::Firmware;
 
+use crate::boot::Boot;
+use crate::capabilities::Capabilities;
 use crate::qemu::Machine;
 use crate::topology::Topology;
+use crate::when::When;
 
 /// Words for every kernel: a console; the log as it comes, so that a kernel that hangs shows where; an end instead of a
 /// reset after a panic; the kernel's choices of configuration that decide about groups' types.
@@ -26,6 +30,8 @@ pub(super) struct Subject {
     pub(super) machine: Machine,
     /// The kernel's command line.
     pub(super) command_line: String,
+    /// The name under which answers of Linux are recorded: the topology's, if it does not have another one for this QEMU.
+    pub(super) recorded_as: String,
 }
 
 impl Subject {
@@ -75,7 +81,31 @@ impl Subject {
         } else {
             format!("{}@{}", topology.name, firmware.word())
         };
-        Ok(Self { id, topology: topology.clone(), firmware, machine, command_line })
+        let recorded_as = topology.name.clone();
+        Ok(Self { id, topology: topology.clone(), firmware, machine, command_line, recorded_as })
+    }
+
+    /// Asks the topology about the name of recorded answers on this QEMU.
+    ///
+    /// # Errors
+    ///
+    /// QEMU does not give its device tree, which this may depend on.
+    pub(super) fn find_recorded(&mut self, qemu: &Capabilities) -> Result<()> {
+        let usual = self.topology.expected_by(self.firmware);
+        // A path of Linux: for `fixed` there may be an expectation of its own in place of an answer.
+        let on = (self.firmware, probe::Path::Upstream);
+        let tree = || Boot::of_topology(&self.topology, &self.machine.program)?.own_tree();
+        let (here, _) = When::expected(&self.topology.when, usual.clone(), on, qemu, tree)?;
+        if let Some(name) = here.linux.filter(|name| Some(name) != usual.linux.as_ref()) {
+            self.recorded_as = name;
+        }
+        Ok(())
+    }
+
+    /// How the names of files with its recorded answers begin; the version of Linux follows.
+    pub(super) fn recorded_prefix(&self) -> String {
+        let description = if self.firmware.is_acpi() { "acpi" } else { "dt" };
+        format!("{}.{description}.", self.recorded_as)
     }
 }
 

@@ -30,9 +30,8 @@ pub(super) fn write(place: &Path, judged: &[Judged], subjects: &[Subject], qemu:
     let qemu = qemu.split_whitespace().next().unwrap_or(qemu);
     for (one, subject) in judged.iter().zip(subjects).filter(|(one, _)| !one.status.is_unable()) {
         let by_tables = subject.firmware.is_acpi();
-        let about = About { topology: &subject.topology.name, by_tables, linux, qemu };
-        let description = if by_tables { "acpi" } else { "dt" };
-        let file = place.join(format!("{}.{description}.{linux}.json", about.topology));
+        let about = About { topology: &subject.recorded_as, by_tables, linux, qemu };
+        let file = place.join(format!("{}{linux}.json", subject.recorded_prefix()));
         let text = match &one.listing {
             Some(listing) => record::of_listing(&about, listing, varies(one, &file)),
             None => record::of_failure(&about, &failure(one)),

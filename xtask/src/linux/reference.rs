@@ -90,18 +90,19 @@ impl References<'_> {
     /// The recorded answers of the Linux that a path models, where they vary.
     fn variants(&self, subject: &Subject, path: probe::Path) -> Vec<Answer> {
         let by_tables = subject.firmware.is_acpi();
-        let answer = Answer::read(&subject.topology.name, by_tables, self.paths.linux(path));
+        let answer = Answer::read(&subject.recorded_as, by_tables, self.paths.linux(path));
         let alternatives = answer.map(Answer::alternatives).unwrap_or_default();
         if path == probe::Path::Fixed || alternatives.len() < 2 { Vec::new() } else { alternatives }
     }
 }
 
-/// What a saved report or answer says, or the one for this machine in a directory of them.
+/// The groups in a saved report or answer, or in the one for this machine in a directory of them. Where the directory has
+/// answers of several versions of Linux, that of `version` counts.
 ///
 /// # Errors
 ///
 /// There is none, or it is malformed.
-pub(super) fn saved(place: &Path, subject: &Subject) -> Result<Grouping> {
+pub(super) fn saved(place: &Path, subject: &Subject, version: &str) -> Result<Vec<Grouping>> {
     if !place.is_dir() {
         return read(place);
     }
@@ -109,9 +110,12 @@ pub(super) fn saved(place: &Path, subject: &Subject) -> Result<Grouping> {
     if ours.is_file() {
         return read(&ours);
     }
-    // As `--record` names them: machine, description, version.
-    let description = if subject.firmware.is_acpi() { "acpi" } else { "dt" };
-    let prefix = format!("{}.{description}.", subject.topology.name);
+    // As `--record` names them.
+    let prefix = subject.recorded_prefix();
+    let of_version = place.join(format!("{prefix}{version}.json"));
+    if of_version.is_file() {
+        return read(&of_version);
+    }
     let entries = fs::read_dir(place).with_context(|| format!("cannot read {}", place.display()))?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let fitting: Vec<String> = names.filter(|name| name.starts_with(&prefix)).collect();
@@ -122,17 +126,23 @@ pub(super) fn saved(place: &Path, subject: &Subject) -> Result<Grouping> {
     }
 }
 
-fn read(file: &Path) -> Result<Grouping> {
+/// The groups of a file, or all that a Linux gives there in one run or another.
+fn read(file: &Path) -> Result<Vec<Grouping>> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let json: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
     if json.get("schema").is_some() {
         let report = Report::from_json(&text);
-        return Ok(Grouping::of_report(
-            &report.with_context(|| format!("{} is not a report", file.display()))?,
-        ));
+        let report = report.with_context(|| format!("{} is not a report", file.display()))?;
+        return Ok(vec![Grouping::of_report(&report)]);
+    }
+    if let Some(error) = json.get("error") {
+        bail!("{} does not have an answer, but an error: {error}", file.display());
     }
     let answer: Answer = serde_json::from_value(json)
         .with_context(|| format!("{} is neither a report nor an answer of Linux", file.display()))?;
-    Ok(Grouping::of_answer(&answer))
+    Ok(answer.alternatives().iter().map(Grouping::of_answer).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,3 +42,21 @@ fn many_of_our_topologies_are_for_linux_too() {
     let count = subjects.count();
     assert!(count > 60, "{count}");
 }
+
+#[test]
+fn answers_are_recorded_under_the_name_that_the_topology_has_for_this_qemu() {
+    let text = |condition: &str| {
+        format!(
+            "[expect]\nlinux = \"y\"\n[[when]]\n{condition} = [\"qemu < 8\"]\nwhy = \"x\"\nexpect = {{ linux = \"x-old\" }}"
+        )
+    };
+    let prefix = |text: &str, firmware| {
+        let mut subject = subject(text, firmware).unwrap();
+        // A QEMU of no version is older than all.
+        subject.find_recorded(&Capabilities::default()).unwrap();
+        subject.recorded_prefix()
+    };
+    assert_eq!(prefix(&text("lacks"), Firmware::Dt), "x.dt.");
+    assert_eq!(prefix(&text("lacks"), Firmware::UefiAcpi), "x.acpi.");
+    assert_eq!(prefix(&text("has"), Firmware::UefiAcpi), "x-old.acpi.");
+}

@@ -5,7 +5,7 @@ use crate::topology::Topology;
 fn judged(name: &str, status: Status, paths: &[probe::Path], breaks: &[&str]) -> Judged {
     let topology = Topology::parse(name, "probes = \"x\"").unwrap();
     let subject = Subject::of(&topology, report::Firmware::Dt, "qemu", "").unwrap();
-    let mut judged = Judged::unknown(&subject, String::new());
+    let mut judged = Judged::untried(&subject);
     (judged.status, judged.why, judged.paths) = (status, None, paths.into());
     judged.breaks.extend(breaks.iter().map(|id| ((*id).to_owned(), String::new())));
     judged
