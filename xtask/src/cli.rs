@@ -1,10 +1,9 @@
 //! The commands and their options.
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 mod checks;
+mod common;
 mod compare;
 mod linux;
 mod machines;
@@ -12,7 +11,8 @@ mod scenarios;
 mod unreadable;
 
 pub(crate) use checks::{DamageArgs, GrowthArgs, SpeedArgs, TestArgs};
-pub(crate) use compare::{DiffArgs, DrawArgs};
+pub(crate) use common::Common;
+pub(crate) use compare::{DiffArgs, DrawArgs, Format};
 pub(crate) use linux::LinuxArgs;
 pub(crate) use machines::{ExplainArgs, QemuArgs, RaceArgs};
 pub(crate) use scenarios::{ExploreArgs, ReplayArgs};
@@ -58,20 +58,6 @@ pub(crate) enum Command {
     Linux(LinuxArgs),
     /// Counts guest instructions on machines with an increasing number of PCI functions.
     Growth(GrowthArgs),
-}
-
-/// Options of every command that builds or boots.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Common {
-    /// QEMU to run [default: qemu-system-aarch64 in PATH].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) qemu: Option<PathBuf>,
-    /// Installs nothing; if something is missing, prints the install command and stops.
-    #[arg(long)]
-    pub(crate) no_setup: bool,
-    /// Prints every command before it runs, and every device of a report on its own line.
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
 }
 
 #[cfg(test)]

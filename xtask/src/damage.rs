@@ -4,6 +4,7 @@
 //! missing or contradicts the exit status, and a broken invariant are failures; each is kept with the command that
 //! repeats it. What a boot does follows from the seed, its number, and the machines that are damaged.
 
+mod boot;
 mod figures;
 mod machines;
 mod qtest;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use report::Firmware;
 
+use self::boot::DamagedBoot;
 use self::figures::{Figures, repeat};
 use self::machines::{Subject, USUAL};
 use self::verdict::{Verdict, judge};
@@ -37,15 +39,6 @@ use crate::topology::Topology;
 
 /// Boots between two lines about how far it is.
 const PROGRESS: u64 = 500;
-
-/// One boot with damage.
-struct Done {
-    number: u64,
-    machine: String,
-    how: Vec<String>,
-    took: Duration,
-    verdict: Verdict,
-}
 
 /// `cargo xtask damage`.
 ///
@@ -146,7 +139,7 @@ fn run_all(options: &DamageArgs, kernel: &Kernel) -> Result<Figures, Stop> {
     Ok(figures)
 }
 
-fn boot_one(options: &DamageArgs, subjects: &[Subject], number: u64, kernel: &Kernel) -> Done {
+fn boot_one(options: &DamageArgs, subjects: &[Subject], number: u64, kernel: &Kernel) -> DamagedBoot {
     let mut rng = random::of_boot(options.seed, number);
     let subject = &subjects[rng.usize(..subjects.len())];
     let (boot, how) = subject.damaged(&mut rng);
@@ -158,7 +151,7 @@ fn boot_one(options: &DamageArgs, subjects: &[Subject], number: u64, kernel: &Ke
         Ok(outcome) => judge(outcome, &subject.whole),
         Err(stop) => Verdict::Failed(stop.kind, stop.message.clone()),
     };
-    let done = Done { number, machine: subject.name.clone(), how, took, verdict };
+    let done = DamagedBoot { number, machine: subject.name.clone(), how, took, verdict };
     let is_kept = done.verdict.is_failure() || options.only.is_some();
     if is_kept && let Err(error) = keep(options, &done, &boot, outcome.ok().as_ref(), kernel) {
         eprintln!("boot {number} is not kept: {error:#}");
@@ -174,7 +167,7 @@ fn place(options: &DamageArgs, number: u64) -> PathBuf {
 /// Keeps what a boot was given, how it ended, and how to repeat it with and without us.
 fn keep(
     options: &DamageArgs,
-    done: &Done,
+    done: &DamagedBoot,
     boot: &Boot,
     outcome: Option<&Outcome>,
     kernel: &Kernel,

@@ -10,25 +10,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use clap::ValueEnum;
 
-use crate::cli::DrawArgs;
+use crate::cli::{DrawArgs, Format};
 use crate::outcome::{Kind, Stop};
 use crate::output;
 use crate::report_source::{self, Defaults};
 
 use picture::Picture;
-
-/// Languages of pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For browsers, and for Markdown.
-    Svg,
-    /// For Graphviz.
-    Dot,
-    /// For Markdown that renders Mermaid.
-    Mermaid,
-}
 
 /// Runs the command. The verdict of the run does not decide its exit status: it is drawn.
 ///

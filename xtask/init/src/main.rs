@@ -15,6 +15,8 @@ mod kernel_log;
 mod modules;
 mod path;
 mod settle;
+#[expect(unsafe_code, reason = "the entry point")]
+mod start;
 mod sysfs;
 #[expect(unsafe_code, reason = "system calls")]
 mod system;

@@ -1,6 +1,6 @@
 //! System calls of arm64 Linux, by the numbers of `include/uapi/asm-generic/unistd.h`: the only unsafe code.
 
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 use core::ffi::CStr;
 use core::fmt;
 
@@ -26,17 +26,6 @@ const WORKING_DIRECTORY: usize = -100_isize as usize;
 pub(crate) const READ_ONLY: usize = 0;
 pub(crate) const WRITE_ONLY: usize = 1;
 pub(crate) const NON_BLOCKING: usize = 0o4000;
-
-// The kernel enters with the arguments on the stack, which are not needed, and the stack pointer aligned.
-global_asm!(
-    ".globl _start",
-    "_start:",
-    "mov x29, xzr",
-    "mov x30, xzr",
-    "bl {main}",
-    "brk #1",
-    main = sym crate::main,
-);
 
 /// What a system call failed with (`include/uapi/asm-generic/errno.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

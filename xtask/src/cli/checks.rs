@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use report::Firmware;
 
-use super::Common;
+use super::common::Common;
 use crate::choices::{self, Iommu};
 
 #[derive(Clone, Debug, Args)]
@@ -115,7 +115,7 @@ pub(crate) struct GrowthArgs {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Number of PCI functions of the largest machine.
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(32..=crate::growth::MOST as u64))]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(32..=crate::growth::devices::MOST as u64))]
     pub(crate) functions: usize,
     /// Source of the machine description.
     #[arg(long, value_name = "WHERE", default_value = "dt", value_parser = choices::parser::<Firmware>())]

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::Common;
-use crate::draw::Format;
+use super::common::Common;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DiffArgs {
@@ -42,4 +41,15 @@ pub(crate) struct DrawArgs {
     /// File of the picture [default: standard output].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Languages of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For browsers, and for Markdown.
+    Svg,
+    /// For Graphviz.
+    Dot,
+    /// For Markdown that renders Mermaid.
+    Mermaid,
 }

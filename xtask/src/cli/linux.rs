@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use report::Firmware;
 
-use super::Common;
+use super::common::Common;
 use crate::choices;
 
 #[derive(Clone, Debug, Args)]

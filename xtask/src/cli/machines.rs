@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use report::{Console, Firmware};
 
-use super::Common;
+use super::common::Common;
 use crate::choices::{self, Iommu};
 
 #[derive(Clone, Debug, Args)]

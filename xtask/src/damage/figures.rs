@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Done;
+use super::boot::DamagedBoot;
 use super::verdict::Verdict;
 use crate::cli::DamageArgs;
 use crate::output;
@@ -20,7 +20,7 @@ pub(super) struct Figures {
     pub(super) boots: u64,
     /// By machine and verdict.
     counts: BTreeMap<(String, &'static str), u64>,
-    pub(super) failures: Vec<Done>,
+    pub(super) failures: Vec<DamagedBoot>,
     /// Numbers of boots with other groups or devices and no finding.
     pub(super) others: Vec<u64>,
     /// Errors without their numbers, how many there were of each, and the first boot that had it.
@@ -29,7 +29,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn add(&mut self, done: Done) {
+    pub(super) fn add(&mut self, done: DamagedBoot) {
         self.boots += 1;
         *self.counts.entry((done.machine.clone(), done.verdict.word())).or_default() += 1;
         self.slowest = self.slowest.max((done.took, done.number));

@@ -2,8 +2,24 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
 
-use super::*;
+use anyhow::{Context, Result};
+use probe::Path;
+use scenario::Limits;
+
+use super::counterexample::counterexample;
+use super::differences::differences;
+use super::files::write as write_file;
+use super::progress::bar;
+use super::row::row;
+use crate::outcome::Kind;
+use crate::output;
+use crate::replay::Replay;
+use crate::scenarios::{self, Named};
 
 /// What an exploration of one scenario on one path came to.
 struct Explored {
@@ -33,7 +49,7 @@ pub(super) fn command(limits: Limits, write: bool) -> Result<Kind> {
     let text = table(&all, &explored);
     let file = scenarios::directory().join("FIGURES.md");
     if write {
-        super::write(&file, &text)?;
+        write_file(&file, &text)?;
     } else {
         let ours = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         differences.extend(lines_that_differ(&ours, &text));
@@ -125,38 +141,4 @@ pub(super) fn lines_that_differ(ours: &str, found: &str) -> Vec<String> {
     let mut differences = only(found, ours, "figures that come out");
     differences.extend(only(ours, found, "figures in FIGURES.md"));
     differences
-}
-
-/// Path, states, transitions, orders, partitions, broken.
-pub(super) fn row(found: &Exploration) -> Vec<String> {
-    let broken: BTreeSet<&str> = found.broken.iter().map(|broken| broken.id).collect();
-    let at_least = if found.complete { "" } else { "more than " };
-    vec![
-        found.path.to_string(),
-        format!("{at_least}{}", number(found.states as u128)),
-        format!("{at_least}{}", number(found.transitions as u128)),
-        match found.orders {
-            Some(orders) => number(orders),
-            None if found.complete => "more than 3.4 × 10^38, or no end".into(),
-            None => "not all tried".into(),
-        },
-        format!("{at_least}{}", found.partitions.len()),
-        if broken.is_empty() { "-".into() } else { list(&broken) },
-    ]
-}
-
-/// A number as people read it: thousands apart, and of long ones the beginning.
-pub(super) fn number(number: u128) -> String {
-    let digits = number.to_string();
-    if digits.len() > 15 {
-        return format!("{}.{} × 10^{}", &digits[..1], &digits[1..3], digits.len() - 1);
-    }
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

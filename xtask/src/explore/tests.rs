@@ -1,6 +1,13 @@
 //! Explorations: counterexamples violate the same invariant again, and unmet expectations are reported.
 
-use super::*;
+use probe::Path;
+use scenario::{Exploration, Limits};
+
+use super::counterexample::counterexample;
+use super::differences::differences;
+use super::{figures, row};
+use crate::replay::Replay;
+use crate::scenarios::{self, Named};
 
 fn explored(name: &str, path: Path) -> (Named, Exploration) {
     let named = Named::find(name).unwrap();
@@ -65,7 +72,7 @@ fn orders_are_numbers_that_people_can_read() {
         (1_000_000_000_000_000, "1.00 × 10^15"),
         (u128::MAX, "3.40 × 10^38"),
     ] {
-        assert_eq!(figures::number(number), text);
+        assert_eq!(row::number(number), text);
     }
 }
 

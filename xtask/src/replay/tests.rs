@@ -1,5 +1,7 @@
 //! Replays: each kind of unmet expectation is reported.
 
+use scenario::{Expect, Step};
+
 use super::*;
 
 /// One late IOMMU and one device; with ACPI, `upstream` never gives it a group.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use comfy_table::{ContentArrangement, Table, presets};
 use scenario::{Scenario, Step};
 
-use super::{Replay, list};
+use super::trace::{Replay, list};
 use crate::scenarios::Named;
 
 /// A replay, and what is not as expected.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::cli::{Common, DamageArgs, TestArgs};
+use crate::cli::{Common, DamageArgs, Format, TestArgs};
 use crate::damage;
 use crate::draw;
 use crate::explain;
@@ -120,7 +120,7 @@ fn compare_explanations(_: &TestArgs, common: &Common) -> Result<Verdict, Stop> 
 
 fn compare_picture(_: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
     let file = crate::output::workspace().join("xtask/pictures").join(DRAWN).with_extension("svg");
-    let drawn = draw::of("", &Defaults { common, topology: DRAWN }, draw::Format::Svg)?;
+    let drawn = draw::of("", &Defaults { common, topology: DRAWN }, Format::Svg)?;
     let kept = fs::read_to_string(&file).unwrap_or_default();
     let differs = format!("{} is not what a boot gives now", file.display());
     Ok(Verdict::of(if kept == drawn { Vec::new() } else { vec![differs] }))
