@@ -30,6 +30,7 @@ mod console;
 mod files;
 mod grouping;
 mod initramfs;
+mod invariants;
 mod judgement;
 mod kernel;
 mod listing;
@@ -80,6 +81,7 @@ pub(crate) fn command(options: &LinuxArgs) -> Result<Kind, Stop> {
         expected: Like::of_word(&options.like).name(),
         qemu: &examined.qemu,
         judged: &examined.judged,
+        paths: &examined.paths,
         skipped: &selection.skipped,
         took: started.elapsed(),
         repeat: &repeat,
@@ -108,6 +110,7 @@ pub(crate) fn paths_of(options: &LinuxArgs) -> Result<Vec<probe::Path>, Stop> {
 
 /// What came of a kernel on all machines.
 struct Examined {
+    paths: Paths,
     qemu: String,
     judged: Vec<Judged>,
 }
@@ -142,7 +145,7 @@ fn examine(
     let judged = boots.judge_all(&selection.subjects, |one| {
         say(&summary::of_machine(one, &like.name(), width, options.common.verbose));
     })?;
-    Ok(Examined { qemu: qemu.version().to_owned(), judged })
+    Ok(Examined { paths, qemu: qemu.version().to_owned(), judged })
 }
 
 /// The kernel, and the initramfs with the modules that these machines need.

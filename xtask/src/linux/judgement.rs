@@ -60,11 +60,6 @@ impl Status {
     }
 }
 
-/// An invariant's name; they are sorted by their numbers.
-pub(super) fn number_of(id: &str) -> u32 {
-    id.trim_start_matches('I').parse().unwrap_or(u32::MAX)
-}
-
 /// The references of one machine.
 pub(super) struct Comparison {
     /// What `--like` names: one grouping, or several that all count.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::judgement::{Judged, Status, number_of};
+use super::invariants;
+use super::judgement::{Judged, Status};
 use crate::outcome::Kind;
+use crate::paths::Paths;
 
 /// Most lines of differences for one machine, unless all are asked for.
 const LINES: usize = 8;
-/// Most machines that are named in one line.
-const NAMES: usize = 6;
 
 /// The line of a machine, and below it what differs.
 pub(super) fn of_machine(judged: &Judged, expected: &str, width: usize, all: bool) -> String {
@@ -27,7 +27,7 @@ pub(super) fn of_machine(judged: &Judged, expected: &str, width: usize, all: boo
             format!("like {}", paths.join(" and "))
         });
         let mut broken: Vec<&str> = judged.breaks.keys().map(String::as_str).collect();
-        broken.sort_by_key(|id| number_of(id));
+        broken.sort_by_key(|id| invariants::number(id));
         if !broken.is_empty() {
             words.push(format!("violates {}", broken.join(", ")));
         }
@@ -63,6 +63,7 @@ pub(super) struct Summary<'a> {
     pub(super) expected: String,
     pub(super) qemu: &'a str,
     pub(super) judged: &'a [Judged],
+    pub(super) paths: &'a Paths,
     /// Reasons, and machines that were left out for them.
     pub(super) skipped: &'a BTreeMap<String, Vec<String>>,
     pub(super) took: Duration,
@@ -96,6 +97,13 @@ impl Summary<'_> {
         (best.collect(), most)
     }
 
+    /// The versions of Linux that these paths model.
+    fn linux_of(&self, paths: &[probe::Path]) -> String {
+        let of_linux = paths.iter().filter(|path| **path != probe::Path::Fixed);
+        let versions: Vec<&str> = of_linux.map(|path| self.paths.linux(*path)).collect();
+        if versions.is_empty() { String::new() } else { format!(", as Linux {}", versions.join(" or ")) }
+    }
+
     fn compared(&self) -> usize {
         self.judged.iter().filter(|one| one.status.is_compared()).count()
     }
@@ -123,23 +131,27 @@ impl Summary<'_> {
         if compared > 0 {
             line(match names[..] {
                 [] => format!("behaves like: no path ({compared} machines)"),
-                _ => format!("behaves like: {} ({machines} of {compared} machines)", names.join(" or ")),
+                _ => {
+                    let linux = self.linux_of(&paths);
+                    format!("behaves like: {}{linux} ({machines} of {compared} machines)", names.join(" or "))
+                }
             });
             let unlike = self.judged.iter().filter(|one| one.status.is_compared());
             let unlike = unlike.filter(|one| !paths.iter().any(|path| one.paths.contains(path)));
             let unlike: Vec<&str> = unlike.map(|one| one.id.as_str()).collect();
             if !names.is_empty() && !unlike.is_empty() {
-                line(format!("  not on: {}", some_of(&unlike)));
+                line(format!("  not on: {}", unlike.join(", ")));
             }
         }
         let mut breaks: Vec<(&str, Vec<&str>)> = self.breaks().into_iter().collect();
-        breaks.sort_by_key(|(id, _)| number_of(id));
+        breaks.sort_by_key(|(id, _)| invariants::number(id));
         for (id, machines) in breaks {
-            line(format!(
-                "violates {id} on {} of {compared} machines: {}",
-                machines.len(),
-                some_of(&machines)
-            ));
+            let sentence = invariants::sentence(id).map(|text| format!(" ({text})")).unwrap_or_default();
+            let machines = match machines.len() {
+                count if count == compared => format!("all {compared} machines"),
+                count => format!("{count} of {compared} machines: {}", machines.join(", ")),
+            };
+            line(format!("violates {id}{sentence} on {machines}"));
         }
         for (reason, machines) in self.skipped {
             line(format!("skipped {}: {reason}", machines.len()));
@@ -200,12 +212,6 @@ impl Summary<'_> {
             "exit_status": self.kind().exit_status(),
         })
     }
-}
-
-/// The first names of a list, and how many more there are.
-fn some_of(names: &[&str]) -> String {
-    let shown = names.iter().take(NAMES).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > NAMES { format!("{shown} and {} more", names.len() - NAMES) } else { shown }
 }
 
 #[cfg(test)]
