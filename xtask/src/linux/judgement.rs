@@ -209,8 +209,8 @@ impl Judged {
         self.look_at_invariants(groupings, comparison);
     }
 
-    /// Invariants that the listing itself shows as violated, and those that our kernel violates on the one path with the
-    /// same answer.
+    /// Invariants that the listing itself shows as violated, and those that our kernel violates on the paths with the same
+    /// answer.
     fn look_at_invariants(&mut self, groupings: &[Grouping], comparison: &Comparison) {
         for grouping in groupings {
             if let Some(fixed) = &comparison.fixed {
@@ -235,15 +235,18 @@ impl Judged {
                 self.breaks.insert("I4".into(), format!("the IOMMU {place} is in a group"));
             }
         }
-        let is_like = |path: &probe::Path| self.paths.contains(path);
-        if is_like(&probe::Path::Fixed) {
-            return;
-        }
-        if let [path] = self.paths[..] {
-            let reference = comparison.paths.iter().find(|(one, _)| *one == path);
-            for id in reference.iter().flat_map(|(_, reference)| &reference.breaks) {
-                self.breaks.entry(id.clone()).or_insert_with(|| format!("as the path {}", path.word()));
-            }
+        self.add_invariants_of_paths(&comparison.paths);
+    }
+
+    /// Invariants that every path with the same answer violates: whichever of them the kernel is like, it does too.
+    fn add_invariants_of_paths(&mut self, paths: &[(probe::Path, Reference)]) {
+        let mut alike = paths.iter().filter(|(path, _)| self.paths.contains(path));
+        let Some((_, first)) = alike.next() else { return };
+        let others: Vec<&Reference> = alike.map(|(_, reference)| reference).collect();
+        let names: Vec<&str> = self.paths.iter().map(|path| path.word()).collect();
+        let why = format!("as {}", names.join(" and "));
+        for id in first.breaks.iter().filter(|id| others.iter().all(|other| other.breaks.contains(id))) {
+            self.breaks.entry(id.clone()).or_insert_with(|| why.clone());
         }
     }
 }

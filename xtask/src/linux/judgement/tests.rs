@@ -75,10 +75,34 @@ fn each_defect_is_named_by_the_path_that_has_it() {
     let judged = judge(vec![listed(&late())]);
     assert_eq!((judged.status, &judged.paths[..]), (Status::Differs, &[probe::Path::Regressed][..]));
     assert_eq!(broken(&judged), ["I3", "I9"]);
-    assert_eq!(judged.breaks["I9"], "as the path regressed");
+    assert_eq!(judged.breaks["I9"], "as regressed");
     let judged = judge(vec![listed(&less())]);
     assert_eq!((judged.status, &judged.paths[..]), (Status::Differs, &[probe::Path::Legacy][..]));
     assert_eq!(broken(&judged), ["I2"]);
+}
+
+#[test]
+fn of_several_paths_with_the_same_answer_only_what_all_of_them_violate_counts() {
+    let alike = |breaks: [&[&str]; 2]| {
+        let mut comparison = comparison();
+        let seen = comparison.paths[2].1.groupings[0].clone();
+        let [upstream, regressed] = breaks.map(|ids| reference(&seen, ids));
+        comparison.paths[1].1 = upstream;
+        comparison.paths[2].1 = regressed;
+        Judged::of(&subject(), vec![listed(&late())], |_| Ok(comparison))
+    };
+    let judged = alike([&["I5", "I11"], &["I5", "I9"]]);
+    assert_eq!(judged.paths, [probe::Path::Upstream, probe::Path::Regressed]);
+    assert_eq!((broken(&judged), &*judged.breaks["I5"]), (vec!["I3", "I5"], "as upstream and regressed"));
+    assert_eq!(broken(&alike([&["I5"], &["I9"]])), ["I3"]);
+}
+
+#[test]
+fn a_kernel_without_anything_to_compare_with_is_not_judged() {
+    let missing = |release: &str| anyhow::bail!("nothing for {release}");
+    let judged = Judged::of(&subject(), vec![listed(CONSOLE)], missing);
+    assert_eq!((judged.status, judged.status.is_unable()), (Status::Unknown, true));
+    assert_eq!(judged.why.unwrap(), "nothing to compare with: nothing for 7.3.4+deb13-arm64");
 }
 
 #[test]
