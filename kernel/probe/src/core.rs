@@ -296,6 +296,21 @@ impl<D> Core<D> {
         &self.tables.devices[id]
     }
 
+    /// A device; none if it was removed.
+    pub fn find_device(&self, id: DeviceId) -> Option<&Device<D>> {
+        self.tables.devices.find(id)
+    }
+
+    /// Name of a device that exists, or that was removed: events refer to it.
+    pub fn device_name(&self, id: DeviceId) -> &str {
+        self.tables.devices.name_and_bus(id).0
+    }
+
+    /// Name of the bus that a device is on, or was on before it was removed.
+    pub fn bus_name_of(&self, id: DeviceId) -> &'static str {
+        self.bus_name(self.tables.devices.name_and_bus(id).1)
+    }
+
     /// An instance that exists.
     ///
     /// # Panics

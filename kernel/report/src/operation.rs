@@ -26,11 +26,17 @@ pub struct Operation {
     /// Whether a claimed group has no access to anything; false if its owner has attached a domain.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub blocked: bool,
+    /// Whether the device was removed.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub removed: bool,
 }
 
 impl fmt::Display for Operation {
     /// `type:DMA@0000:00:02.0: identity, e1000e, refused: group 1 is in use by 1 driver (EPERM)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.removed {
+            return write!(f, "{}: removed", self.operation);
+        }
         let kind = self.kind.map_or("no group", GroupType::word);
         let driver = self.driver.as_deref().unwrap_or("no driver");
         write!(f, "{}: {kind}, {driver}", self.operation)?;

@@ -3,6 +3,7 @@
 use crate::map_speed::MapSpeedError;
 use crate::operations::error::OperationError;
 use crate::two_cpus::error::TwoCpuError;
+use crate::value_error::OptionError;
 
 /// An error that ends a run. Its text is the report's `error`.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +11,9 @@ pub(crate) enum FullError {
     /// As in the main image.
     #[error(transparent)]
     Boot(#[from] kernel::Error),
+    /// On the command line.
+    #[error(transparent)]
+    Option(#[from] OptionError),
     /// In `then=`.
     #[error(transparent)]
     Operation(#[from] OperationError),

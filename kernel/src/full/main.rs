@@ -38,8 +38,8 @@ boot::entry!(kernel_main, second_cpu::main, kernel::report_exception);
 
 fn kernel_main(handover: Handover) -> ! {
     let (mut run, handed_over) = Run::begin(handover);
-    let options = FullOptions::parse(&run.options.full_words, &mut run.report.warnings);
-    let outcome = probe_machine(&mut run, handed_over, &options);
+    let options = FullOptions::parse(&run.options.full_words);
+    let outcome = options.map_err(Into::into).and_then(|options| probe_machine(&mut run, handed_over, &options));
     run.end(outcome)
 }
 

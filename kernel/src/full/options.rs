@@ -1,13 +1,12 @@
 //! The words of the command line that only this image supports.
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::dma::mutation::Mutation;
 use crate::suite::options::SuiteOptions;
 use crate::two_cpus::options::TwoCpuOptions;
-use crate::value_error::ValueError;
+use crate::value_error::{OptionError, ValueError};
 
 /// The options of this image.
 #[derive(Debug)]
@@ -32,8 +31,12 @@ pub(crate) struct FullOptions {
 const MAP_SPEED_LIMIT: u64 = 10_000_000;
 
 impl FullOptions {
-    /// Reads `words`, whose names are known; a value that cannot be used is added to `warnings`.
-    pub(crate) fn parse(words: &[String], warnings: &mut Vec<String>) -> Self {
+    /// Reads `words`, whose names are known.
+    ///
+    /// # Errors
+    ///
+    /// The value of a word cannot be used. Without the word, the run would pass without what was asked of it.
+    pub(crate) fn parse(words: &[String]) -> Result<Self, OptionError> {
         let mut options = Self {
             operations: None,
             two_cpus: TwoCpuOptions::new(),
@@ -44,11 +47,9 @@ impl FullOptions {
             map_speed: None,
         };
         for word in words {
-            if let Err(why) = options.read(word) {
-                warnings.push(format!("command line: {word}: {why}"));
-            }
+            options.read(word).map_err(|why| OptionError { word: word.clone(), why })?;
         }
-        options
+        Ok(options)
     }
 
     fn read(&mut self, word: &str) -> Result<(), ValueError> {

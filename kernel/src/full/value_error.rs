@@ -1,5 +1,17 @@
 //! Values of words that cannot be used.
 
+use alloc::string::String;
+
+/// A word of the command line whose value cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("command line: {word}: {why}")]
+pub(crate) struct OptionError {
+    /// The word, with its value.
+    pub(crate) word: String,
+    /// What is wrong with the value.
+    pub(crate) why: ValueError,
+}
+
 /// An invalid value of a word.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ValueError {

@@ -44,7 +44,7 @@ pub fn write(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<St
 }
 
 fn warning(core: &Core<Handle>, event: &Event) -> Option<String> {
-    let name = |device: &DeviceId| core.device(*device).name();
+    let name = |device: &DeviceId| core.device_name(*device);
     match event {
         Event::DependencyIgnored { device, nodes } => Some(format!(
             "{}: deferred probe timeout, ignoring dependency on {}: bound without an IOMMU",
@@ -60,7 +60,7 @@ fn warning(core: &Core<Handle>, event: &Event) -> Option<String> {
 }
 
 fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
-    let name = |device: &DeviceId| core.device(*device).name();
+    let name = |device: &DeviceId| core.device_name(*device);
     let iommu = |instance| core.device(core.instance(instance).device()).name();
     match event {
         Event::Joined { device, group, .. } => {
@@ -105,9 +105,9 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
             );
         }
         Event::Linux(event) => log!("{}", of_linux(core, event)),
-        // Events of every device at the start, expected events, and removals.
+        Event::DeviceRemoved(device) => log!("{} {}: removed", core.bus_name_of(*device), name(device)),
+        // Events of every device at the start, and expected events.
         Event::DeviceAdded(_)
-        | Event::DeviceRemoved(_)
         | Event::Waiting { .. }
         | Event::Untranslated { .. }
         | Event::DefaultDomain { .. }
@@ -154,11 +154,11 @@ fn no_translation(core: &Core<Handle>, hardware: &Hardware, device: DeviceId) {
     }
 }
 
-/// Linux's prefix of a device's lines: its driver, or its bus if it has no driver.
+/// Linux's prefix of a device's lines: its driver, or its bus if it has no driver or was removed.
 fn prefix(core: &Core<Handle>, device: DeviceId) -> &'static str {
-    let device = core.device(device);
-    let driver = device.driver().or_else(|| core.linux().driver_being_bound(device.id()));
-    driver.map_or_else(|| core.bus_name(device.bus()), |driver| core.driver_name(driver))
+    let existing = core.find_device(device);
+    let driver = existing.and_then(|device| device.driver()).or_else(|| core.linux().driver_being_bound(device));
+    driver.map_or_else(|| core.bus_name_of(device), |driver| core.driver_name(driver))
 }
 
 fn names(core: &Core<Handle>, nodes: &[FwNode]) -> String {

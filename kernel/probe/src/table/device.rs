@@ -112,16 +112,26 @@ pub(crate) struct Binding {
     pub(crate) owns: Option<GroupId>,
 }
 
+/// What remains of a removed device: events that came before its removal refer to it.
+#[derive(Clone)]
+struct RemovedDevice {
+    id: DeviceId,
+    name: String,
+    bus: BusId,
+}
+
 /// All devices, by identity.
 #[derive(Clone)]
 pub(crate) struct Devices<D> {
     /// A slot is empty once its device was removed.
     slots: Vec<Option<Device<D>>>,
+    /// At most one for each slot.
+    removed: Vec<RemovedDevice>,
 }
 
 impl<D> Default for Devices<D> {
     fn default() -> Self {
-        Self { slots: Vec::new() }
+        Self { slots: Vec::new(), removed: Vec::new() }
     }
 }
 
@@ -158,7 +168,18 @@ impl<D> Devices<D> {
     }
 
     pub(crate) fn remove(&mut self, id: DeviceId) {
-        self.slots[id.0 as usize] = None;
+        if let Some(Device { name, bus, .. }) = self.slots[id.0 as usize].take() {
+            self.removed.push(RemovedDevice { id, name, bus });
+        }
+    }
+
+    /// Name and bus of a device that exists or has existed.
+    pub(crate) fn name_and_bus(&self, id: DeviceId) -> (&str, BusId) {
+        if let Some(device) = self.find(id) {
+            return (&device.name, device.bus);
+        }
+        let removed = self.removed.iter().find(|removed| removed.id == id);
+        removed.map(|removed| (&*removed.name, removed.bus)).expect("a device ID is that of a device that was added")
     }
 
     pub(crate) fn find(&self, id: DeviceId) -> Option<&Device<D>> {

@@ -1,6 +1,7 @@
 //! The devices that can transfer data, each with the memory that it can be given.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -168,5 +169,10 @@ impl DmaDevice {
     /// Whether the domain of its group translates it.
     pub(crate) fn is_translated(&self) -> bool {
         matches!(self.memory.route, Route::Translated(_))
+    }
+
+    /// Identifier of a case of the suite for this device.
+    pub(crate) fn case_id(&self, case: &str) -> String {
+        format!("{case}/{}@{}", self.engine.name(), self.name)
     }
 }

@@ -7,8 +7,8 @@ use alloc::string::String;
 pub(crate) enum OperationError {
     /// Not an operation.
     #[error(
-        "then={0}: expected unbind, bind, override:DRIVER, type:TYPE, claim:OWNER, own-domain, block or release, \
-         then @DEVICE"
+        "then={0}: expected unbind, bind, remove, override:DRIVER, type:TYPE, claim:OWNER, own-domain, block or \
+         release, then @DEVICE"
     )]
     Unknown(String),
     /// The list is longer than this.

@@ -27,6 +27,8 @@ pub(crate) enum Verb {
     Unbind,
     /// Lets drivers bind the device (Linux: `drivers_probe`).
     Bind,
+    /// Takes the device out of the machine (Linux: `remove`).
+    Remove,
     /// Only this driver may bind the device (Linux: `driver_override`).
     Override(String),
     /// Changes the type of the default domain of its group (Linux: the group's `type` file).
@@ -68,6 +70,7 @@ impl Operation {
         let verb = match (verb, argument) {
             ("unbind", None) => Verb::Unbind,
             ("bind", None) => Verb::Bind,
+            ("remove", None) => Verb::Remove,
             ("override", Some(driver)) => Verb::Override(driver.to_string()),
             ("type", Some(word)) => Verb::Type(TypeRequest::from_word(word).ok_or_else(unknown)?),
             ("claim", Some(owner)) => Verb::Claim(owner.to_string()),

@@ -49,6 +49,7 @@ fn take(verb: &Verb, device: DeviceId, core: &mut Core<Handle>, claims: &mut Cla
     match verb {
         Verb::Unbind => core.unbind(device),
         Verb::Bind => core.rebind(device),
+        Verb::Remove => core.remove_device(device),
         Verb::Override(driver) => core.override_driver(device, Some(driver)),
         Verb::Type(request) => {
             let group = group_of(core, device).ok_or("the device is not in a group (ENODEV)")?.id();
@@ -79,20 +80,23 @@ fn not_bound(operation: &Operation, probing: &Probing, device: DeviceId) -> Opti
     if operation.verb != Verb::Bind {
         return None;
     }
-    let device = probing.core.device(device);
+    let device = probing.core.find_device(device)?;
     let why = device.last_bind_error().unwrap_or("no driver has bound it");
     device.driver().is_none().then(|| why.to_string())
 }
 
 fn group_of(core: &Core<Handle>, device: DeviceId) -> Option<&Group> {
-    let DmaState::Grouped(membership) = core.device(device).dma() else { return None };
+    let DmaState::Grouped(membership) = core.find_device(device)?.dma() else { return None };
     core.groups().find(|group| group.id() == membership.group())
 }
 
 fn add_state(record: &mut report::Operation, core: &Core<Handle>, device: DeviceId) {
+    let existing = core.find_device(device);
+    record.removed = existing.is_none();
     let group = group_of(core, device);
     record.kind = group.map(summary::group_type);
-    record.driver = core.device(device).driver().map(|driver| core.driver_name(driver).to_string());
+    let driver = existing.and_then(|device| device.driver());
+    record.driver = driver.map(|driver| core.driver_name(driver).to_string());
     if let Some(ownership) = group.and_then(|group| core.ownership(group)) {
         record.claimed_by = Some(ownership.owner().0.clone());
         record.blocked = ownership.is_blocked();

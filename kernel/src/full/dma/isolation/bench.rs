@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -58,7 +57,7 @@ impl<'a> Bench<'a> {
     /// Runs one case for a device.
     pub(super) fn case(&mut self, id: &str, which: usize, run: impl FnOnce(&mut Self, &DmaDevice) -> Seen) {
         let device = self.devices[which].clone();
-        let id = format!("{id}/{}@{}", device.engine.name(), device.name);
+        let id = device.case_id(id);
         if let Some(why) = self.broken.get(&which).cloned() {
             return self.record(id, CaseOutcome::Failed, why);
         }
@@ -75,9 +74,9 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Notes a case that this machine has nothing for.
-    pub(super) fn skip(&mut self, id: &str, why: &str) {
-        self.record(id.to_string(), CaseOutcome::Skipped, why.to_string());
+    /// Notes a case of a device that this machine has nothing for.
+    pub(super) fn skip(&mut self, id: &str, which: usize, why: &str) {
+        self.record(self.devices[which].case_id(id), CaseOutcome::Skipped, why.to_string());
     }
 
     /// Notes a result.

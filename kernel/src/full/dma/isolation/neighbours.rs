@@ -32,19 +32,19 @@ pub(super) fn run(bench: &mut Bench<'_>) {
                     neighbour_memory(bench, device, &stranger)
                 });
             }
-            None => bench.skip("other-domain", "there is one group with an engine"),
+            None => bench.skip("other-domain", which, "no other group has a device that does DMA"),
         }
         match bar(bench, which) {
             Some(target) => {
                 bench.case("neighbour-bar", which, |bench, device| neighbour_bar(bench, device, target))
             }
-            None => bench.skip("neighbour-bar", "there is no edu in another group"),
+            None => bench.skip("neighbour-bar", which, "no other group has an edu"),
         }
         match member {
             Some(member) => {
                 bench.case("same-group", which, |bench, device| same_group(bench, device, &member))
             }
-            None => bench.skip("same-group", "no other engine is in the group of this one"),
+            None => bench.skip("same-group", which, "no other member of the group does DMA"),
         }
     }
 }
