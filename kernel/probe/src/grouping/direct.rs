@@ -2,6 +2,7 @@
 //! domain, before the device is attached (Linux: `iommu_create_device_direct_mappings`).
 
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -9,6 +10,7 @@ use addr::{Iova, PhysAddr, Range};
 
 use crate::data::dma::Membership;
 use crate::data::domain::Prot;
+use crate::data::finding::{Finding, Severity};
 use crate::data::id::{DeviceId, DomainHandle, GroupId, InstanceId};
 use crate::data::refusal::Refusal;
 use crate::data::reserved::{ReservedKind, ReservedRegion};
@@ -45,7 +47,12 @@ pub(crate) fn map_direct_regions<D>(
         let mut mapped: Vec<Range<Iova>> =
             earlier.iter().filter(is_direct).filter_map(|region| whole(region.range, granule)).collect();
         for region in membership.reserved().iter().filter(is_direct) {
-            let Some(range) = whole(region.range, granule) else { continue };
+            let range = whole(region.range, granule);
+            if !range.is_some_and(|range| range.encloses(&region.range)) {
+                let found = cut(tables.devices[member].name(), region.range, range, granule);
+                tables.log.find(found);
+            }
+            let Some(range) = range else { continue };
             for piece in without(range, &mapped) {
                 map_direct(tables, fwspec.instance, domain, piece)?;
             }
@@ -53,6 +60,18 @@ pub(crate) fn map_direct_regions<D>(
         }
     }
     Ok(())
+}
+
+/// A region of which a part stays unmapped, as mappings consist of granules.
+fn cut(device: &str, region: Range<Iova>, mapped: Option<Range<Iova>>, granule: u64) -> Finding {
+    let what = match mapped {
+        Some(mapped) => format!("{mapped} only is mapped"),
+        None => "nothing is mapped".to_string(),
+    };
+    let sentence = format!(
+        "of the direct region {region}, {what}, in granules of {granule:#x}; the device does not reach the rest"
+    );
+    Finding { id: "direct-region-cut", severity: Severity::Warning, place: device.to_string(), sentence }
 }
 
 fn map_direct<D>(
@@ -69,7 +88,8 @@ fn map_direct<D>(
     })
 }
 
-/// The range in whole granules, which are a power of two: both ends rounded up, as Linux does; none if nothing is
+/// The range in whole granules, which are a power of two: both ends rounded up, as Linux does, so that the beginning of a
+/// region that does not begin with a granule is lost; none if nothing is
 /// left, or no such range is an address range.
 fn whole(range: Range<Iova>, granule: u64) -> Option<Range<Iova>> {
     let start = range.start().0.checked_next_multiple_of(granule)?;

@@ -352,6 +352,35 @@ fn a_direct_region_is_mapped_once_for_a_group_and_not_under_identity() {
 }
 
 #[test]
+fn a_direct_region_that_does_not_begin_with_a_granule_is_cut_and_reported() {
+    let region = |start, end| crate::ReservedRegion { kind: crate::ReservedKind::Direct, ..msi(start, end) };
+    let whole = region(0x4000_0000, 0x4001_ffff);
+    for (cut, mappings) in [(region(0x5000_1000, 0x5000_1fff), 1), (region(0x5000_1000, 0x5001_0fff), 2)] {
+        let mut m = machine(vec![iommu("v", 100), function("a", 1)]);
+        m.iommu("v").granule = Some(0x1_0000);
+        m.iommu("v").reserved = vec![whole, cut];
+        m.boot();
+        assert_eq!(m.iommu("v").mapped.len(), mappings);
+        assert_eq!(m.finding_ids(), ["direct-region-cut"]);
+        assert!(m.core.findings()[0].sentence.contains(&cut.range.to_string()));
+        m.assert_invariants();
+    }
+}
+
+#[test]
+fn a_removed_device_keeps_its_name_for_the_events_before_its_removal() {
+    let mut m = machine(vec![iommu("v", 100), function("a", 1)]);
+    m.boot();
+    let id = m.core.devices().find(|device| device.name() == "a").unwrap().id();
+    m.core.take_events();
+    m.act(Action::Remove("a"));
+    let events = m.core.take_events();
+    assert!(events.contains(&Event::DeviceRemoved(id)), "{events:?}");
+    assert!(m.core.find_device(id).is_none());
+    assert_eq!(m.core.device_name(id), "a");
+}
+
+#[test]
 fn a_device_that_is_refused_when_it_is_added_costs_nobody_anything() {
     let mut m = machine(vec![iommu("v", 100), function("a", 1), Spec { leader: "a", ..function("b", 2) }]);
     m.iommu("v").refuse_attach.insert(2);
