@@ -39,15 +39,16 @@ pub(crate) fn identify<T: Transport>(transport: &T) -> Result<(), StartError> {
     }
 }
 
-/// Resets the device, agrees on features with it and reads its configuration.
+/// Resets the device, agrees on features with it, of which `declined` are not accepted, and reads its configuration.
 ///
 /// On success, the device is ready for its queues and DRIVER_OK.
 pub(crate) fn negotiate<T: Transport, C: Clock>(
     transport: &mut T,
     clock: &C,
+    declined: Features,
 ) -> Result<(u64, Features, Config), StartError> {
     let (offered, accepted) = agree(transport, clock, |offered| {
-        let features = Features::from_bits_truncate(offered) & Features::ACCEPTED;
+        let features = Features::from_bits_truncate(offered) & Features::ACCEPTED.difference(declined);
         if !features.contains(Features::VERSION_1) {
             return Err(StartError::NoVersion1 { offered });
         }

@@ -61,13 +61,22 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     ///
     /// See [`StartError`]; the device is then left reset.
     pub fn start(transport: T, clock: C) -> Result<Self, StartError> {
+        Self::start_without(transport, clock, Features::empty())
+    }
+
+    /// The same, but does not accept the features `declined`, as if the device did not offer them.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_without(transport: T, clock: C, declined: Features) -> Result<Self, StartError> {
         if let Err(error) = identify(&transport) {
             // Its destructor would write to a device that this driver does not own.
             core::mem::forget(transport);
             return Err(error);
         }
         let mut link = Link::new(transport, clock);
-        match Self::bring_up(&mut link) {
+        match Self::bring_up(&mut link, declined) {
             Ok((offered, features, config)) => Ok(Self {
                 link,
                 domains: Domains::new(config.domain_range, features.contains(Features::BYPASS_CONFIG)),
@@ -87,9 +96,9 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         }
     }
 
-    fn bring_up(link: &mut Link<H, T, C>) -> Result<(u64, Features, Config), StartError> {
+    fn bring_up(link: &mut Link<H, T, C>, declined: Features) -> Result<(u64, Features, Config), StartError> {
         let (transport, clock) = link.parts();
-        let (offered, features, config) = negotiate(transport, clock)?;
+        let (offered, features, config) = negotiate(transport, clock, declined)?;
         link.open(request_memory(config.probe_size))?;
         Ok((offered, features, config))
     }

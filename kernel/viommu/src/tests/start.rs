@@ -8,7 +8,9 @@ use addr::{Iova, Range};
 use probe::RefusalCause;
 use virtio_drivers::transport::DeviceType;
 
-use crate::model::{Device, fail_allocations, live_pages, reclaim, start};
+use crate::model::{
+    Device, FakeClock, FakeTransport, TestViommu, fail_allocations, live_pages, reclaim, start,
+};
 use crate::{Features, StartError};
 
 /// Starts a device that `change` has modified; expects an error, FAILED and a reset, and all memory
@@ -50,6 +52,17 @@ fn access_platform_is_accepted_where_it_is_offered() {
     let device = RefCell::new(Device::new(&[8]));
     device.borrow_mut().offered |= 1 << 33;
     assert!(start(&device).unwrap().features().contains(Features::ACCESS_PLATFORM));
+}
+
+#[test]
+fn a_declined_feature_is_as_if_it_were_not_offered() {
+    let device = RefCell::new(Device::new(&[8]));
+    let declined = Features::BYPASS_CONFIG | Features::PROBE;
+    let (transport, clock) = (FakeTransport::new(&device), FakeClock::new(&device));
+    let viommu = TestViommu::start_without(transport, clock, declined).unwrap();
+    assert_eq!(viommu.features(), Features::ACCEPTED - Features::ACCESS_PLATFORM - declined);
+    assert_eq!((viommu.bypass(), viommu.config().probe_size), (None, 0));
+    assert_eq!(device.borrow().accepted, 0x1_0000_0027);
 }
 
 #[test]
