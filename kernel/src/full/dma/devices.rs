@@ -7,9 +7,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use addr::EndpointId;
+use addr::{EndpointId, Iova, Range};
 use dma::{AddressSpace, DmaMask, Invalidation, SpaceError};
-use kernel::{Handle, Probing};
+use kernel::{Handle, Hardware, Probing};
 use probe::{DmaState, DomainType, GroupId};
 
 use super::domain::Domain;
@@ -63,8 +63,8 @@ pub(crate) struct Spaces {
 }
 
 impl Engine {
-    fn of(probing: &Probing, device: Handle) -> Option<Self> {
-        let hardware = &probing.hardware;
+    /// The engine that a device is, if it is one.
+    pub(crate) fn of(hardware: &Hardware, device: Handle) -> Option<Self> {
         match hardware.virtio_type(device) {
             Some(NET) => Some(Self::Net),
             Some(BLOCK) => Some(Self::Block),
@@ -92,7 +92,8 @@ impl Engine {
         matches!(self, Self::Block | Self::Net | Self::Entropy)
     }
 
-    fn mask(self) -> DmaMask {
+    /// The address bits that it has.
+    pub(crate) fn mask(self) -> DmaMask {
         match self {
             Self::Edu => EduRegisters::MASK,
             _ => DmaMask::ALL,
@@ -114,7 +115,7 @@ impl Spaces {
     pub(crate) fn devices(&mut self, probing: &Probing) -> Result<Vec<DmaDevice>, SpaceError> {
         let mut devices = Vec::new();
         for handle in probing.claims.devices() {
-            if let Some(engine) = Engine::of(probing, handle) {
+            if let Some(engine) = Engine::of(&probing.hardware, handle) {
                 devices.push(self.device(probing, handle, engine)?);
             }
         }
@@ -153,7 +154,8 @@ impl Spaces {
         let Some(domain) = domain else { return Ok(this) };
         let group = domain.group();
         if !self.by_group.contains_key(&group) {
-            let domain = Domain::new(domain, self.mutation);
+            let windows = bridge_windows(probing, group);
+            let domain = Domain::new(domain, windows, self.mutation);
             let reserved = domain.reserved();
             let space = AddressSpace::new(domain, reserved, invalidation)?;
             self.by_group.insert(group, Rc::new(RefCell::new(space)));
@@ -165,10 +167,30 @@ impl Spaces {
     }
 }
 
+/// The windows of the host bridges that the members of a group are behind. Linux asks the first device of a domain only.
+pub(crate) fn bridge_windows(probing: &Probing, group: GroupId) -> Vec<Range<Iova>> {
+    let core = &probing.core;
+    let members = core.groups().find(|one| one.id() == group).map_or(&[][..], |group| group.members());
+    let mut windows: Vec<Range<Iova>> = Vec::new();
+    for member in members {
+        for window in probing.hardware.bridge_windows(*core.device(*member).handle()) {
+            if !windows.contains(&window) {
+                windows.push(window);
+            }
+        }
+    }
+    windows
+}
+
 impl DmaDevice {
     /// Whether the domain of its group translates it.
     pub(crate) fn is_translated(&self) -> bool {
         matches!(self.memory.route, Route::Translated(_))
+    }
+
+    /// The device with physical addresses instead of a domain.
+    pub(crate) fn untranslated(&self) -> Self {
+        Self { memory: DeviceMemory { route: Route::Direct, mask: self.memory.mask }, ..self.clone() }
     }
 
     /// Identifier of a case of the suite for this device.

@@ -13,21 +13,24 @@ use super::mutation::Mutation;
 #[derive(Clone)]
 pub(crate) struct Domain {
     group: GroupDomain,
+    /// Addresses that lead to registers before they lead to the IOMMU.
+    windows: Vec<Range<Iova>>,
     mutation: Option<Mutation>,
 }
 
 impl Domain {
     /// The domain with a defect, or as it is.
-    pub(crate) fn new(group: GroupDomain, mutation: Option<Mutation>) -> Self {
-        Self { group, mutation }
+    pub(crate) fn new(group: GroupDomain, windows: Vec<Range<Iova>>, mutation: Option<Mutation>) -> Self {
+        Self { group, windows, mutation }
     }
 
     /// The addresses that must not be handed out.
     pub(crate) fn reserved(&self) -> Vec<Range<Iova>> {
-        match self.mutation {
-            Some(Mutation::HandOutReserved) => Vec::new(),
-            _ => self.group.reserved().iter().map(|region| region.range).collect(),
+        if self.mutation == Some(Mutation::HandOutReserved) {
+            return Vec::new();
         }
+        let regions = self.group.reserved().iter().map(|region| region.range);
+        regions.chain(self.windows.iter().copied()).collect()
     }
 }
 
