@@ -32,6 +32,7 @@ pub use input::options::Options;
 pub use machine::console::write_log;
 pub use machine::failure::exception as report_exception;
 pub use machine::power::park;
+pub use output::event_log::Watch;
 pub use output::{event_log, summary};
 pub use probing::{BootStep, LiveDomain, Probing};
 pub use random::Random;

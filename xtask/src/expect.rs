@@ -122,6 +122,9 @@ pub(crate) struct ExpectedDma {
     pub(crate) transfers: usize,
     /// Number of accesses that were refused.
     pub(crate) refused: usize,
+    /// For how many of them the IOMMU lost faults, for want of event buffers.
+    #[serde(default)]
+    pub(crate) lost: usize,
     /// Words of the reason why nothing translates it.
     #[serde(default)]
     pub(crate) why: String,

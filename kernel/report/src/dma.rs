@@ -43,7 +43,7 @@ pub struct Transfer {
 }
 
 /// An access that did not get through.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// What it was: `write after the buffer was unmapped`.
     pub what: String,
@@ -56,6 +56,9 @@ pub struct Refused {
     pub fault: Option<String>,
     /// How many faults it reported.
     pub faults: u64,
+    /// Whether the IOMMU had no buffer left to report more of them.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub faults_lost: bool,
 }
 
 impl fmt::Display for DeviceDma {
@@ -70,9 +73,10 @@ impl fmt::Display for DeviceDma {
             let arrow = if direction == "to-device" { "<-" } else { "->" };
             writeln!(f, "\t{what}: {bytes} bytes, {iova} {arrow} RAM at {physical}")?;
         }
-        for Refused { what, iova, bytes, fault, faults } in &self.refused {
+        for Refused { what, iova, bytes, fault, faults, faults_lost } in &self.refused {
             let fault = fault.as_deref().unwrap_or("no fault reported");
-            writeln!(f, "\trefused: {what}: {bytes} bytes at {iova}: {fault} ({faults} in all)")?;
+            let lost = if *faults_lost { ", more were lost" } else { "" };
+            writeln!(f, "\trefused: {what}: {bytes} bytes at {iova}: {fault} ({faults} in all{lost})")?;
         }
         match &self.error {
             Some(error) => writeln!(f, "\tfailed: {error}"),

@@ -240,6 +240,7 @@ fn dma_says_what_was_transferred_where_and_what_was_refused() {
         bytes: 512,
         fault: Some("mapping".to_string()),
         faults: 128,
+        faults_lost: true,
     };
     let translated = DeviceDma {
         device: "0000:00:03.0".to_string(),
@@ -262,7 +263,7 @@ fn dma_says_what_was_transferred_where_and_what_was_refused() {
     for part in [
         "DMA of 0000:00:03.0 (virtio-blk): through its group's domain, DMA\n",
         "\tread sector 8: 512 bytes, 0xffffe000 -> RAM at 0x40800000\n",
-        "\trefused: write after the buffer was unmapped: 512 bytes at 0xffffe000: mapping (128 in all)\n",
+        "\trefused: write after the buffer was unmapped: 512 bytes at 0xffffe000: mapping (128 in all, more were lost)\n",
         "DMA of 0000:00:04.0 (edu): not translated, nothing is isolated: no IOMMU in this machine\n",
         "\tfailed: 0x40000000 is out of reach\n",
     ] {
@@ -373,8 +374,10 @@ fn full() -> Report {
             driver: None,
             claimed_by: Some("vfio".to_string()),
             blocked: true,
+            removed: false,
         },
-        Operation { operation: "remove@0000:00:02.0".to_string(), ..Operation::default() },
+        Operation { operation: "remove@0000:00:02.0".to_string(), removed: true, ..Operation::default() },
+        Operation { operation: "unbind@0000:00:03.0".to_string(), ..Operation::default() },
     ];
     report.failed_because = vec!["a reason".to_string()];
     report.error = Some("an error".to_string());
@@ -387,7 +390,8 @@ fn an_operation_says_what_it_led_to_and_why_it_was_refused() {
     for line in [
         "Then bind@0000:00:02.0: DMA-FQ, no driver, claimed by vfio, blocked, \
          refused: its group is claimed by vfio (EBUSY)\n",
-        "Then remove@0000:00:02.0: no group, no driver\n",
+        "Then remove@0000:00:02.0: removed\n",
+        "Then unbind@0000:00:03.0: no group, no driver\n",
     ] {
         assert!(text.contains(line), "{line:?} is not in {text}");
     }

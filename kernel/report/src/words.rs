@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use crate::{Ktap, Report, Verbose};
 
 /// Names of words that only the full image, `iogroups-full`, supports. A boot with one of them uses that image.
-pub const FULL_IMAGE_WORDS: [&str; 12] = [
+pub const FULL_IMAGE_WORDS: [&str; 13] = [
     "explain",
     "smp-test",
     "binds",
@@ -13,6 +13,7 @@ pub const FULL_IMAGE_WORDS: [&str; 12] = [
     "rounds",
     "seed",
     "dma",
+    "decline",
     "mutate",
     "suite",
     "hazards",

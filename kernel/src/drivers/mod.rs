@@ -19,6 +19,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use probe::{Driver, Path};
+use viommu::Features;
 
 use self::nominal::Nominal;
 use crate::hardware::{Handle, Hardware};
@@ -46,12 +47,14 @@ impl Sequence {
     }
 }
 
-/// All drivers, in the order in which they are to be registered.
+/// All drivers, in the order in which they are to be registered. That of virtio-iommus does not accept the features
+/// `declined`.
 pub(crate) fn all(
     hardware: &Rc<Hardware>,
     iommus: &Iommus,
     claims: &Claims,
     path: Path,
+    declined: Features,
 ) -> Vec<Box<dyn Driver<Handle>>> {
     let nominal =
         |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::new(hardware.clone(), entry, path)) };
@@ -65,7 +68,7 @@ pub(crate) fn all(
         Box::new(virtio::VirtioPci::new(hardware.clone(), claims.clone())),
         Box::new(virtio::VirtioMmio::new(hardware.clone(), claims.clone())),
     ];
-    let iommu = Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone(), path));
+    let iommu = Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone(), path, declined));
     match Sequence::of(path) {
         Sequence::IommuFirst => drivers.insert(0, iommu),
         Sequence::Linux => drivers.push(iommu),

@@ -7,7 +7,7 @@ use core::cell::RefCell;
 
 use addr::hex;
 use probe::{BindError, DmaClaim, Driver, Path, Provides};
-use viommu::Viommu;
+use viommu::{Features, Viommu};
 
 use super::bind_error::failed;
 use crate::hardware::virtio::Transport;
@@ -38,11 +38,13 @@ pub(crate) struct VirtioIommu {
     hardware: Rc<Hardware>,
     bound: Iommus,
     path: Path,
+    declined: Features,
 }
 
 impl VirtioIommu {
-    pub(crate) fn new(hardware: Rc<Hardware>, bound: Iommus, path: Path) -> Self {
-        Self { hardware, bound, path }
+    /// A driver that does not accept the features `declined`.
+    pub(crate) fn new(hardware: Rc<Hardware>, bound: Iommus, path: Path, declined: Features) -> Self {
+        Self { hardware, bound, path, declined }
     }
 }
 
@@ -57,7 +59,7 @@ impl Driver<Handle> for VirtioIommu {
 
     fn bind(&mut self, device: &Handle, _: DmaClaim) -> Result<Provides, BindError> {
         let transport = self.hardware.virtio_transport(*device).map_err(failed)?;
-        let mut iommu = Viommu::start(transport, MachineClock).map_err(failed)?;
+        let mut iommu = Viommu::start_without(transport, MachineClock, self.declined).map_err(failed)?;
         if self.path != Path::Fixed {
             iommu.refuse_granules_above_page();
         }

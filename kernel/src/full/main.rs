@@ -28,6 +28,7 @@ use core::mem;
 use boot::Handover;
 use kernel::{HandedOver, Run, summary};
 
+use self::dma::isolation::before_attach::{self, Cases};
 use self::error::FullError;
 use self::operations::operation::Operation;
 use self::options::FullOptions;
@@ -39,7 +40,8 @@ boot::entry!(kernel_main, second_cpu::main, kernel::report_exception);
 fn kernel_main(handover: Handover) -> ! {
     let (mut run, handed_over) = Run::begin(handover);
     let options = FullOptions::parse(&run.options.full_words);
-    let outcome = options.map_err(Into::into).and_then(|options| probe_machine(&mut run, handed_over, &options));
+    let outcome =
+        options.map_err(Into::into).and_then(|options| probe_machine(&mut run, handed_over, &options));
     run.end(outcome)
 }
 
@@ -49,9 +51,16 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     let described = run.describe(handed_over)?;
     let mut second_cpu = OnDemand::new(&described.description);
     let hardware = run.enumerate(&described);
+    run.options.declined = options.declined;
     let mut probing = run.prepare(&hardware, described.map)?;
-    if options.dma || options.suite.has_isolation() {
+    if options.dma.is_some() || options.suite.has_isolation() {
         dma::drivers::all(&hardware, &probing.claims.clone()).for_each(|driver| probing.add_driver(driver));
+    }
+    let mut before_attach = Cases::default();
+    if options.suite.has_isolation() {
+        let (watch, cases) = before_attach::watch(&probing, options.mutation);
+        probing.watch(Some(watch));
+        before_attach = cases;
     }
     if two_cpus.binds_on_second_cpu {
         let cpu = second_cpu.cpu("binds=second-cpu")?;
@@ -61,11 +70,12 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
         probing.take_steps(&mut run.report);
     }
     probing.take_late_steps(&mut run.report);
+    probing.watch(None);
     if let Some(list) = &options.operations {
         operations::run::run(&Operation::parse_list(list)?, &mut probing, &mut run.report)?;
     }
-    if options.dma {
-        dma::run::run(&probing, options.mutation, &mut run.report)?;
+    if let Some(dma) = options.dma {
+        dma::run::run(&probing, dma, options.mutation, &mut run.report)?;
     }
     if let Some(pairs) = options.map_speed {
         run.report.map_speed = Some(map_speed::run(&probing, pairs)?);
@@ -73,7 +83,7 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     let explained = explain::facts(&probing, &options.explain, &mut run.report.warnings);
     probing.add_result(&mut run.report);
     explain::add(&mut run.report, explained);
-    suite::run(&options.suite, options.mutation, &mut probing, &mut run.report)?;
+    suite::run(&options.suite, options.mutation, before_attach.take(), &mut probing, &mut run.report)?;
     // As in `Probing::finish`.
     mem::forget(probing);
 

@@ -3,7 +3,10 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use viommu::Features;
+
 use crate::dma::mutation::Mutation;
+use crate::dma::run::DmaRun;
 use crate::suite::options::SuiteOptions;
 use crate::two_cpus::options::TwoCpuOptions;
 use crate::value_error::{OptionError, ValueError};
@@ -17,8 +20,10 @@ pub(crate) struct FullOptions {
     pub(crate) two_cpus: TwoCpuOptions,
     /// Names of devices whose groups are explained (`explain=A,B`).
     pub(crate) explain: Vec<String>,
-    /// Whether devices transfer data (`dma=on`).
-    pub(crate) dma: bool,
+    /// Whether devices transfer data, and what else they do (`dma=on`, `dma=storm`).
+    pub(crate) dma: Option<DmaRun>,
+    /// Features of virtio-iommus that their driver does not accept (`decline=A,B`).
+    pub(crate) declined: Features,
     /// A defect that the tests must notice (`mutate=`).
     pub(crate) mutation: Option<Mutation>,
     /// Which suites to run.
@@ -41,7 +46,8 @@ impl FullOptions {
             operations: None,
             two_cpus: TwoCpuOptions::new(),
             explain: Vec::new(),
-            dma: false,
+            dma: None,
+            declined: Features::empty(),
             mutation: None,
             suite: SuiteOptions::default(),
             map_speed: None,
@@ -59,9 +65,15 @@ impl FullOptions {
                 self.explain.extend(names.split(',').map(ToString::to_string));
             }
             ("explain", _) => return Err(ValueError::Unknown),
-            ("dma", "on") => self.dma = true,
-            ("dma", "off") => self.dma = false,
+            ("dma", "on") => self.dma = Some(DmaRun::Transfers),
+            ("dma", "storm") => self.dma = Some(DmaRun::Storm),
+            ("dma", "off") => self.dma = None,
             ("dma", _) => return Err(ValueError::Unknown),
+            ("decline", names) => {
+                for name in names.split(',') {
+                    self.declined |= Features::from_name(name).ok_or(ValueError::Unknown)?;
+                }
+            }
             ("mutate", word) => {
                 self.mutation = Some(Mutation::from_word(word).ok_or(ValueError::Unknown)?);
             }

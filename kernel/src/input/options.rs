@@ -8,6 +8,7 @@ use firmware::route::{Asked, Language};
 use pci::ConfigAcs;
 use probe::{DomainPolicy, Path};
 use report::{Console, FULL_IMAGE_WORDS, Firmware, Form};
+use viommu::Features;
 
 use crate::input::driver_choice::{DriverChoice, DriverChoiceError};
 use crate::input::order::{Order, OrderError};
@@ -44,6 +45,8 @@ pub struct Options {
     pub(crate) order: Option<Order>,
     /// Drivers that are left out or late, and devices with a driver of their own (`drivers=`, `driver_override=`).
     pub(crate) drivers: DriverChoice,
+    /// Features of virtio-iommus that their driver does not accept. Only the full image has a word for it.
+    pub declined: Features,
     /// Words that only the full image supports: those of [`FULL_IMAGE_WORDS`], with their values.
     pub full_words: Vec<String>,
     /// Words that are unknown or have no effect on this machine.
@@ -118,6 +121,7 @@ impl Options {
             config_acs: ConfigAcs::default(),
             order: None,
             drivers: DriverChoice::default(),
+            declined: Features::empty(),
             full_words: Vec::new(),
             warnings: Vec::new(),
             refused: None,

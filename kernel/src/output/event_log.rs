@@ -1,5 +1,6 @@
 //! The log: one line for an event of the probe path, in Linux's words where Linux prints one.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,6 +11,9 @@ use probe::{Core, DeviceId, Event, FwNode, LinuxEvent, Path, Untranslated};
 use crate::hardware::{Handle, Hardware};
 use crate::input::options::Options;
 use crate::log;
+
+/// Sees each event when it has just happened, before the core goes on.
+pub type Watch = Box<dyn FnMut(&Core<Handle>, &Event)>;
 
 /// The lines that Linux prints before it adds the first device (`iommu_subsys_init`): the default
 /// domain type, and how invalidations are flushed.
@@ -26,9 +30,20 @@ pub(crate) fn policy(options: &Options) {
 
 /// Does everything that is queued and logs each event as it happens; adds warnings for the user to
 /// `warnings`.
-pub(crate) fn run(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
+pub(crate) fn run(
+    core: &mut Core<Handle>,
+    hardware: &Hardware,
+    warnings: &mut Vec<String>,
+    watch: &mut Option<Watch>,
+) {
     loop {
-        write(core, hardware, warnings);
+        for event in core.take_events() {
+            line(core, hardware, &event);
+            warnings.extend(warning(core, &event));
+            if let Some(watch) = watch {
+                watch(core, &event);
+            }
+        }
         if !core.step() {
             break;
         }
@@ -157,7 +172,8 @@ fn no_translation(core: &Core<Handle>, hardware: &Hardware, device: DeviceId) {
 /// Linux's prefix of a device's lines: its driver, or its bus if it has no driver or was removed.
 fn prefix(core: &Core<Handle>, device: DeviceId) -> &'static str {
     let existing = core.find_device(device);
-    let driver = existing.and_then(|device| device.driver()).or_else(|| core.linux().driver_being_bound(device));
+    let driver =
+        existing.and_then(|device| device.driver()).or_else(|| core.linux().driver_being_bound(device));
     driver.map_or_else(|| core.bus_name_of(device), |driver| core.driver_name(driver))
 }
 

@@ -23,7 +23,8 @@ use crate::error::Error;
 use crate::hardware::{Handle, Hardware};
 use crate::input::options::Options;
 use crate::log;
-use crate::output::{event_log, summary};
+use crate::output::event_log::{self, Watch};
+use crate::output::summary;
 
 /// A machine that is being probed: the core, and the remaining steps.
 pub struct Probing {
@@ -41,6 +42,7 @@ pub struct Probing {
     pending: PendingSteps,
     /// Whether the invariants are checked after each step, as if the core were at rest.
     settles_after_each_step: bool,
+    watch: Option<Watch>,
 }
 
 impl Probing {
@@ -58,7 +60,9 @@ impl Probing {
         let (mut core, devices) = devices::machine(hardware, map, options);
         let Devices { first: mut steps, mut virtual_functions } = devices;
         steps.extend(
-            drivers::all(hardware, &iommus, &claims, options.path).into_iter().map(BootStep::Register),
+            drivers::all(hardware, &iommus, &claims, options.path, options.declined)
+                .into_iter()
+                .map(BootStep::Register),
         );
         driver_choice::apply(&options.drivers, &mut steps, &mut core)?;
         if let Some(order) = &options.order {
@@ -75,12 +79,18 @@ impl Probing {
             virtual_functions,
             pending: PendingSteps::new(hardware, &options.drivers.late),
             settles_after_each_step: options.order.is_some(),
+            watch: None,
         })
     }
 
     /// Adds a driver that is registered after all others.
     pub fn add_driver(&mut self, driver: Box<dyn Driver<Handle>>) {
         self.steps.push(BootStep::Register(driver));
+    }
+
+    /// From now on, `watch` sees each event; none ends it.
+    pub fn watch(&mut self, watch: Option<Watch>) {
+        self.watch = watch;
     }
 
     /// Takes all steps that do not wait for others; after each step, does everything that is
@@ -138,7 +148,7 @@ impl Probing {
     /// Does everything that is queued, and adds the functions of host bridges that it has bound.
     fn run(&mut self, report: &mut Report) {
         loop {
-            event_log::run(&mut self.core, &self.hardware, &mut report.warnings);
+            event_log::run(&mut self.core, &self.hardware, &mut report.warnings, &mut self.watch);
             let functions = self.pending.functions(&self.core);
             if functions.is_empty() {
                 return;

@@ -13,11 +13,12 @@ pub(super) fn differences(report: &Report, expect: &Expect) -> Vec<String> {
             found.push(format!("{name} did no DMA"));
             continue;
         };
-        let is = (&*device.translation, device.transfers.len(), device.refused.len());
-        let should_be = (&*wanted.translation, wanted.transfers, wanted.refused);
+        let lost = device.refused.iter().filter(|refused| refused.faults_lost).count();
+        let is = (&*device.translation, device.transfers.len(), device.refused.len(), lost);
+        let should_be = (&*wanted.translation, wanted.transfers, wanted.refused, wanted.lost);
         if is != should_be {
             found.push(format!(
-                "DMA of {name} (translation, transfers, refused): {is:?}, expected {should_be:?}"
+                "DMA of {name} (translation, transfers, refused, with lost faults): {is:?}, expected {should_be:?}"
             ));
         }
         let why = device.untranslated_because.as_deref().unwrap_or_default();

@@ -179,7 +179,9 @@ impl<D> Devices<D> {
             return (&device.name, device.bus);
         }
         let removed = self.removed.iter().find(|removed| removed.id == id);
-        removed.map(|removed| (&*removed.name, removed.bus)).expect("a device ID is that of a device that was added")
+        removed
+            .map(|removed| (&*removed.name, removed.bus))
+            .expect("a device ID is that of a device that was added")
     }
 
     pub(crate) fn find(&self, id: DeviceId) -> Option<&Device<D>> {

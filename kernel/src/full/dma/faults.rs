@@ -21,6 +21,12 @@ pub(crate) struct SeenFaults {
 }
 
 impl SeenFaults {
+    /// Adds those of a later call.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.overflow |= later.overflow;
+        self.faults.extend(later.faults);
+    }
+
     /// The number of accesses that were blocked.
     pub(crate) fn count(&self) -> u64 {
         self.faults.iter().map(|seen| seen.fault.count).sum()

@@ -13,7 +13,7 @@ use super::clients::{ClientError, blk, edu::EduTransfer, net, rng, test_device};
 use super::devices::{DmaDevice, Engine, Spaces};
 use super::drivers;
 use super::engine::{self, BlkEngine, EduEngine, RngEngine, TestDeviceEngine};
-use super::faults::{self, SeenFault};
+use super::faults::{self, SeenFault, SeenFaults};
 use super::memory::{Route, ShareError};
 use super::mutation::Mutation;
 use super::transport::offers_access_platform;
@@ -21,8 +21,23 @@ use super::transport::offers_access_platform;
 /// Why nothing translates a virtio device that does not offer `VIRTIO_F_ACCESS_PLATFORM`.
 const BYPASSES: &str = "it does not offer VIRTIO_F_ACCESS_PLATFORM, so its DMA does not go through the IOMMU";
 
+/// How often a device in a storm uses up all event buffers.
+const STORMS: usize = 8;
+
+/// The most writes of a device for each of these: some take long.
+const STORM_WRITES: usize = 16;
+
 /// Bytes of an access that must be refused.
 const REFUSED_BYTES: usize = 64;
+
+/// What devices do in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DmaRun {
+    /// They transfer data, and are refused what they must not reach.
+    Transfers,
+    /// After that, they cause more faults than their IOMMU can report.
+    Storm,
+}
 
 /// Runs all clients and adds what they did to the report.
 ///
@@ -31,6 +46,7 @@ const REFUSED_BYTES: usize = 64;
 /// The domain of a group cannot be used.
 pub(crate) fn run(
     probing: &Probing,
+    dma: DmaRun,
     mutation: Option<Mutation>,
     report: &mut Report,
 ) -> Result<(), SpaceError> {
@@ -41,7 +57,7 @@ pub(crate) fn run(
         }
     }
     faults::expect(&probing.iommus);
-    let clients = Clients { probing, mutation };
+    let clients = Clients { probing, dma, mutation };
     // `edu` needs 100 ms for each copy: all of them copy while the other devices work.
     let copies: Vec<_> = devices.iter().map(|device| clients.begin_copy(device)).collect();
     let others: Vec<_> = devices.iter().map(|device| clients.transfers(device)).collect();
@@ -80,6 +96,7 @@ fn find_bypass(probing: &Probing, device: &mut DmaDevice) -> Option<Finding> {
 
 struct Clients<'a> {
     probing: &'a Probing,
+    dma: DmaRun,
     mutation: Option<Mutation>,
 }
 
@@ -122,19 +139,21 @@ impl Clients<'_> {
         match outcome {
             Ok(transfers) => {
                 result.transfers = transfers;
-                match self.refused(device) {
-                    Ok(refused) => result.refused.extend(refused),
-                    Err(error) => result.error = Some(error.to_string()),
-                }
+                let mut refused = || {
+                    result.refused.extend(self.refused(device)?);
+                    if self.dma == DmaRun::Storm {
+                        result.refused.extend(self.storm(device)?);
+                    }
+                    Ok::<(), ClientError>(())
+                };
+                result.error = refused().err().map(|error| error.to_string());
             }
             // Not a failure: without translation such a device has nowhere to write to.
             Err(ClientError::Share(error @ ShareError::OutOfReach { phys, .. })) => {
                 result.refused.push(Refused {
                     what: error.to_string(),
                     iova: phys.to_string(),
-                    bytes: 0,
-                    fault: None,
-                    faults: 0,
+                    ..Refused::default()
                 });
             }
             Err(error) => result.error = Some(error.to_string()),
@@ -166,6 +185,38 @@ impl Clients<'_> {
             bytes: REFUSED_BYTES as u64,
             fault: first_fault(&seen.faults, device, address),
             faults: seen.count(),
+            faults_lost: seen.overflow,
+        }))
+    }
+
+    /// Has a translated device write where nothing is mapped, and takes no fault before the IOMMU has no event buffer
+    /// left; then again, for a number of times. Every write has its deadline, and every record is counted.
+    fn storm(&self, device: &DmaDevice) -> Result<Option<Refused>, ClientError> {
+        if !device.is_translated() {
+            return Ok(None);
+        }
+        let Some(mut engine) = self.engine(device)? else { return Ok(None) };
+        let address = Iova(device.memory.unit());
+        let (mut seen, mut bytes) = (SeenFaults::default(), 0);
+        faults::take(&self.probing.iommus);
+        for _ in 0..STORMS {
+            // QEMU reports each four bytes.
+            for _ in 0..(viommu::QUEUE_SIZE * 4).div_ceil(engine.limit()).min(STORM_WRITES) + 1 {
+                engine.store(address, engine.limit())?;
+                bytes += engine.limit() as u64;
+            }
+            seen.add(faults::take(&self.probing.iommus));
+        }
+        engine.stop()?;
+        let device_faults = seen.faults.iter().filter(|seen| is_of(seen, device));
+        let faults = device_faults.map(|seen| seen.fault.count).sum();
+        Ok(Some(Refused {
+            what: format!("{STORMS} times more writes than the IOMMU can report"),
+            iova: address.to_string(),
+            bytes,
+            fault: first_fault(&seen.faults, device, address),
+            faults,
+            faults_lost: seen.overflow,
         }))
     }
 
@@ -180,7 +231,7 @@ impl Clients<'_> {
         Ok(Some(match device.engine {
             Engine::Block => Box::new(BlkEngine::start(hardware, device.handle, memory, true)?),
             Engine::Entropy => Box::new(RngEngine::start(hardware, device.handle, memory, true)?),
-            Engine::Edu => Box::new(EduEngine::start(drivers::edu(hardware, device.handle)?, memory)?),
+            Engine::Edu => Box::new(EduEngine::new(drivers::edu(hardware, device.handle)?, memory)),
             Engine::TestDevice => Box::new(TestDeviceEngine(drivers::test_device(hardware, device.handle)?)),
             Engine::Net => return Ok(None),
         }))
@@ -189,13 +240,16 @@ impl Clients<'_> {
 
 /// The first fault of one of the device's endpoints at `address`.
 fn first_fault(seen: &[SeenFault], device: &DmaDevice, address: Iova) -> Option<String> {
-    let is_ours = |seen: &&SeenFault| {
-        device.endpoints.contains(&(seen.iommu, seen.fault.endpoint)) && seen.fault.address == Some(address)
-    };
-    seen.iter().find(is_ours).map(|seen| seen.fault.to_string())
+    let is_it = |seen: &&SeenFault| is_of(seen, device) && seen.fault.address == Some(address);
+    seen.iter().find(is_it).map(|seen| seen.fault.to_string())
 }
 
-/// Failures, and refusals without a fault, as findings.
+fn is_of(seen: &SeenFault, device: &DmaDevice) -> bool {
+    device.endpoints.contains(&(seen.iommu, seen.fault.endpoint))
+}
+
+/// Failures, refusals without a fault, and faults of which some are missing without a word, as findings. QEMU (7.2 to
+/// 11.1) reports each four bytes.
 fn findings_of(result: &DeviceDma) -> Vec<Finding> {
     let failed =
         result.error.as_ref().map(|error| finding("dma-failed", result.device.clone(), error.clone()));
@@ -204,7 +258,15 @@ fn findings_of(result: &DeviceDma) -> Vec<Finding> {
         let sentence = format!("{} at {}: the IOMMU reports no fault", refused.what, refused.iova);
         finding("dma-fault-missing", result.device.clone(), sentence)
     });
-    failed.into_iter().chain(silent).collect()
+    let uncounted =
+        result.refused.iter().filter(|refused| !refused.faults_lost && refused.faults * 4 < refused.bytes);
+    let uncounted = uncounted.map(|refused| {
+        let Refused { what, bytes, faults, .. } = refused;
+        let sentence =
+            format!("{what}: {bytes} bytes, but only {faults} faults, and none is reported as lost");
+        finding("dma-faults-uncounted", result.device.clone(), sentence)
+    });
+    failed.into_iter().chain(silent).chain(uncounted).collect()
 }
 
 fn finding(id: &str, device: String, sentence: String) -> Finding {

@@ -38,12 +38,30 @@ pub(crate) struct BlkEngine {
 }
 
 impl BlkEngine {
-    /// Starts the device.
+    /// Starts the device, and reads its first sectors.
     ///
     /// # Errors
     ///
-    /// It does not start, or does not read its first sectors.
+    /// It does not start, or does not read them.
     pub(crate) fn start(
+        hardware: &Hardware,
+        device: Handle,
+        memory: &DeviceMemory,
+        accepts_platform: bool,
+    ) -> Result<Self, EngineError> {
+        let mut engine = Self::start_blind(hardware, device, memory, accepts_platform)?;
+        let first = engine.read_sector(0)?;
+        engine.is_test_disk = first.starts_with(MAGIC);
+        engine.source = engine.read_sector(SOURCE)?;
+        Ok(engine)
+    }
+
+    /// Starts the device, which may not reach any memory: what it would write is not known.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) fn start_blind(
         hardware: &Hardware,
         device: Handle,
         memory: &DeviceMemory,
@@ -51,12 +69,7 @@ impl BlkEngine {
     ) -> Result<Self, EngineError> {
         let queue = RawQueue::start(raw_transport(hardware, device, accepts_platform)?, 0, memory)?;
         let control = memory.share(DATA + SECTOR_SIZE, Direction::Both)?;
-        let (memory, source) = (memory.clone(), Vec::new());
-        let mut engine = Self { queue, control, memory, source, is_test_disk: false };
-        let first = engine.read_sector(0)?;
-        engine.is_test_disk = first.starts_with(MAGIC);
-        engine.source = engine.read_sector(SOURCE)?;
-        Ok(engine)
+        Ok(Self { queue, control, memory: memory.clone(), source: Vec::new(), is_test_disk: false })
     }
 
     /// Header, `bytes` bytes at `address`, the rest of the sector in the engine's own page, status.

@@ -70,22 +70,18 @@ impl EduRegisters {
     }
 }
 
-/// `edu` with a page of its own to look at what it has read.
+/// `edu`. The device's own buffer stays as it is, because filling it takes 100 ms.
 pub(crate) struct EduEngine {
     registers: EduRegisters,
-    window: Buffer,
+    /// Memory to look at what it has read, shared at the first read.
+    window: Option<Buffer>,
     memory: DeviceMemory,
 }
 
 impl EduEngine {
-    /// Shares the page. The device's own buffer stays as it is, because filling it takes 100 ms.
-    ///
-    /// # Errors
-    ///
-    /// Memory cannot be shared with it.
-    pub(crate) fn start(registers: EduRegisters, memory: &DeviceMemory) -> Result<Self, EngineError> {
-        let window = memory.share(BUFFER_SIZE, Direction::Both)?;
-        Ok(Self { registers, window, memory: memory.clone() })
+    /// The device needs no start.
+    pub(crate) fn new(registers: EduRegisters, memory: &DeviceMemory) -> Self {
+        Self { registers, window: None, memory: memory.clone() }
     }
 
     fn wait(&self) -> Result<(), EngineError> {
@@ -116,14 +112,24 @@ impl Engine for EduEngine {
     fn load(&mut self, address: Iova, bytes: usize) -> Result<Vec<u8>, EngineError> {
         self.registers.begin_load(address, bytes);
         self.wait()?;
-        self.registers.begin_store(self.window.address(), bytes);
+        let window = match self.window.take() {
+            Some(window) => window,
+            None => self.memory.share(BUFFER_SIZE, Direction::Both)?,
+        };
+        let window = self.window.insert(window);
+        self.registers.begin_store(window.address(), bytes);
         self.wait()?;
         let mut read = alloc::vec![0; bytes];
-        self.window.pages().read(0, &mut read);
+        if let Some(window) = &self.window {
+            window.pages().read(0, &mut read);
+        }
         Ok(read)
     }
 
     fn stop(self: Box<Self>) -> Result<(), SessionError> {
-        Ok(self.memory.take_back(self.window)?)
+        match self.window {
+            Some(window) => Ok(self.memory.take_back(window)?),
+            None => Ok(()),
+        }
     }
 }

@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 
 use addr::{EndpointId, Iova};
 use dma::SpaceError;
-use kernel::{Handle, Instance, Probing};
-use probe::{DomainHandle, IommuOps, Refusal};
+use kernel::{Handle, Hardware, Instance, Probing};
+use probe::{DeviceId, DomainHandle, IommuOps, Refusal};
 use report::{CaseOutcome, SuiteCase};
 
 use super::attempt::{Access, CaseError};
-use crate::dma::deadline::wait_until;
+use super::blind;
 use crate::dma::devices::{self, DmaDevice, Spaces};
 use crate::dma::drivers;
 use crate::dma::engine::{BlkEngine, EduEngine, Engine, EngineError, RngEngine, TestDeviceEngine};
@@ -24,22 +24,29 @@ pub(super) struct Bench<'a> {
     pub(super) probing: &'a mut Probing,
     /// Devices that are translated and can access any address.
     pub(super) devices: Vec<DmaDevice>,
+    /// Devices that can access any address, and that nothing translates.
+    pub(super) untranslated: Vec<DmaDevice>,
     pub(super) mutation: Option<Mutation>,
     cases: Vec<SuiteCase>,
-    /// Devices that do not start, with the reason: they are not tried again in each case.
-    broken: BTreeMap<usize, String>,
+    /// Names of devices that do not start, with the reason: they are not tried again in each case.
+    broken: BTreeMap<String, String>,
 }
 
 /// What a case saw, in words.
 pub(super) type Seen = Result<String, CaseError>;
 
 impl<'a> Bench<'a> {
-    /// All devices that can be engines and are translated.
-    pub(super) fn new(probing: &'a mut Probing, mutation: Option<Mutation>) -> Result<Self, SpaceError> {
+    /// All devices that can be engines, after `cases`.
+    pub(super) fn new(
+        probing: &'a mut Probing,
+        mutation: Option<Mutation>,
+        cases: Vec<SuiteCase>,
+    ) -> Result<Self, SpaceError> {
         let mut devices = Spaces::new(mutation).devices(probing)?;
-        devices.retain(|device| device.is_translated() && device.engine != devices::Engine::Net);
+        devices.retain(|device| device.engine != devices::Engine::Net);
+        let (devices, untranslated) = devices.into_iter().partition(DmaDevice::is_translated);
         faults::expect(&probing.iommus);
-        let bench = Self { probing, devices, mutation, cases: Vec::new(), broken: BTreeMap::new() };
+        let bench = Self { probing, devices, untranslated, mutation, cases, broken: BTreeMap::new() };
         if mutation == Some(Mutation::DoNotAttach) {
             for device in bench.devices.clone() {
                 // One that is detached already shares its endpoint with another device.
@@ -54,29 +61,50 @@ impl<'a> Bench<'a> {
         self.cases
     }
 
-    /// Runs one case for a device.
+    /// Runs one case for a translated device.
     pub(super) fn case(&mut self, id: &str, which: usize, run: impl FnOnce(&mut Self, &DmaDevice) -> Seen) {
         let device = self.devices[which].clone();
+        self.case_of(id, &device, run);
+    }
+
+    /// Runs one case for a device.
+    pub(super) fn case_of(
+        &mut self,
+        id: &str,
+        device: &DmaDevice,
+        run: impl FnOnce(&mut Self, &DmaDevice) -> Seen,
+    ) {
         let id = device.case_id(id);
-        if let Some(why) = self.broken.get(&which).cloned() {
+        if let Some(why) = self.broken.get(&device.name).cloned() {
             return self.record(id, CaseOutcome::Failed, why);
         }
         // What is left from before does not belong to this case.
         self.take_faults();
-        match run(self, &device) {
+        match run(self, device) {
             Ok(seen) => self.record(id, CaseOutcome::Passed, seen),
             Err(error) => {
                 if matches!(error, CaseError::Client(_)) {
-                    self.broken.insert(which, error.to_string());
+                    self.broken.insert(device.name.clone(), error.to_string());
                 }
                 self.record(id, CaseOutcome::Failed, error.to_string());
             }
         }
     }
 
-    /// Notes a case of a device that this machine has nothing for.
+    /// Notes a case of a translated device that this machine has nothing for.
     pub(super) fn skip(&mut self, id: &str, which: usize, why: &str) {
         self.record(self.devices[which].case_id(id), CaseOutcome::Skipped, why.to_string());
+    }
+
+    /// The core's identity of a device.
+    ///
+    /// # Errors
+    ///
+    /// It was removed.
+    pub(super) fn id_of(&self, device: &DmaDevice) -> Result<DeviceId, CaseError> {
+        let mut existing = self.probing.core.devices();
+        let existing = existing.find(|existing| *existing.handle() == device.handle);
+        existing.map(|device| device.id()).ok_or_else(|| CaseError::Address("the device is gone".into()))
     }
 
     /// Notes a result.
@@ -86,23 +114,16 @@ impl<'a> Bench<'a> {
 
     /// The device as an engine.
     pub(super) fn engine(&self, device: &DmaDevice) -> Result<Box<dyn Engine>, CaseError> {
-        let hardware = &self.probing.hardware;
-        let (handle, memory) = (device.handle, &device.memory);
-        let accepts = self.mutation != Some(Mutation::LeaveOutAccessPlatform);
-        Ok(match device.engine {
-            devices::Engine::Entropy => Box::new(RngEngine::start(hardware, handle, memory, accepts)?),
-            devices::Engine::Edu => {
-                let registers = drivers::edu(hardware, handle).map_err(EngineError::from)?;
-                Box::new(EduEngine::start(registers, memory)?)
-            }
-            devices::Engine::TestDevice => {
-                let registers = drivers::test_device(hardware, handle).map_err(EngineError::from)?;
-                Box::new(TestDeviceEngine(registers))
-            }
-            devices::Engine::Block | devices::Engine::Net => {
-                Box::new(BlkEngine::start(hardware, handle, memory, accepts)?)
-            }
-        })
+        Ok(engine(&self.probing.hardware, device, self.accepts_platform())?)
+    }
+
+    /// The device as an engine that may not reach any memory.
+    pub(super) fn blind_engine(&self, device: &DmaDevice) -> Result<Box<dyn Engine>, CaseError> {
+        Ok(blind::engine(&self.probing.hardware, device, self.accepts_platform())?)
+    }
+
+    fn accepts_platform(&self) -> bool {
+        self.mutation != Some(Mutation::LeaveOutAccessPlatform)
     }
 
     /// The faults since the last call.
@@ -139,19 +160,7 @@ impl<'a> Bench<'a> {
         bytes: usize,
         limit_us: u64,
     ) -> SeenFaults {
-        engine.begin_store(address, bytes);
-        let mut seen = SeenFaults::default();
-        wait_until(limit_us, || {
-            let more = self.take_faults();
-            seen.overflow |= more.overflow;
-            seen.faults.extend(more.faults);
-            engine.is_done() || seen.count() > 0
-        });
-        // The device may have ended between the two questions.
-        let more = self.take_faults();
-        seen.overflow |= more.overflow;
-        seen.faults.extend(more.faults);
-        seen
+        blind::write(engine, address, bytes, limit_us, || self.take_faults())
     }
 
     /// Detaches a device from the domain of its group, past the core, and returns what attaches it again.
@@ -206,6 +215,23 @@ impl<'a> Bench<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// A device as an engine.
+pub(super) fn engine(
+    hardware: &Hardware,
+    device: &DmaDevice,
+    accepts_platform: bool,
+) -> Result<Box<dyn Engine>, EngineError> {
+    let (handle, memory) = (device.handle, &device.memory);
+    Ok(match device.engine {
+        devices::Engine::Entropy => Box::new(RngEngine::start(hardware, handle, memory, accepts_platform)?),
+        devices::Engine::Edu => Box::new(EduEngine::new(drivers::edu(hardware, handle)?, memory)),
+        devices::Engine::TestDevice => Box::new(TestDeviceEngine(drivers::test_device(hardware, handle)?)),
+        devices::Engine::Block | devices::Engine::Net => {
+            Box::new(BlkEngine::start(hardware, handle, memory, accepts_platform)?)
+        }
+    })
 }
 
 /// An endpoint that was attached to a domain.

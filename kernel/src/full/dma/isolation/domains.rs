@@ -8,22 +8,19 @@ use viommu::{Fault, FaultReason};
 
 use super::attempt::{Access, CaseError, ExpectedFault, check_untouched, guard};
 use super::bench::{Bench, Seen};
+use super::blind::BLIND_US;
 use super::neighbours;
 use super::own_domain::{BYTES, mapping_fault, reaches};
 use crate::dma::devices::{DmaDevice, Engine};
 use crate::dma::engine::EduRegisters;
 use crate::dma::faults::{SeenFault, SeenFaults};
-use crate::dma::memory::{DeviceMemory, Route};
 
 /// Why an access without a domain is blocked: QEMU 7.2 gives the reason, 10.0 and 11.1 forget an endpoint when it is
 /// detached, and give none.
-const NO_DOMAIN: [FaultReason; 2] = [FaultReason::Domain, FaultReason::Unknown];
+pub(super) const NO_DOMAIN: [FaultReason; 2] = [FaultReason::Domain, FaultReason::Unknown];
 
 /// Accesses that cause more faults than an IOMMU has event buffers.
 const STORM: usize = 6;
-
-/// Time for a device that cannot reach its own queue to try, in microseconds; it ends at the first fault.
-const BLIND_US: u64 = 300_000;
 
 /// Time for a device that was reset to do something all the same, in microseconds.
 const RESET_US: u64 = 20_000;
@@ -73,7 +70,7 @@ fn detached(bench: &mut Bench<'_>, device: &DmaDevice) -> Seen {
     let fault = if device.engine.is_virtio() {
         // Its first access is to its queue. QEMU 7.2 then reports an offset in the queue and not the address; 10.0 and
         // 11.1 report the address.
-        of_domain(&seen, device)?
+        all_because(&seen, device, &NO_DOMAIN)?
     } else {
         let expected = mapping_fault(device, address, Access::Write);
         ExpectedFault { reasons: &NO_DOMAIN, ..expected }.check(&seen)?
@@ -81,15 +78,18 @@ fn detached(bench: &mut Bench<'_>, device: &DmaDevice) -> Seen {
     Ok(format!("write without a domain: {fault}, {} accesses; attached again, it gets through", seen.count()))
 }
 
-/// Checks that there are faults, all of the device's endpoints and because they are in no domain.
-fn of_domain(seen: &SeenFaults, device: &DmaDevice) -> Result<Fault, CaseError> {
+/// Checks that there are faults, all of the device's endpoints and for one of `reasons`.
+pub(super) fn all_because(
+    seen: &SeenFaults,
+    device: &DmaDevice,
+    reasons: &[FaultReason],
+) -> Result<Fault, CaseError> {
     let is_right = |seen: &SeenFault| {
-        device.endpoints.contains(&(seen.iommu, seen.fault.endpoint))
-            && NO_DOMAIN.contains(&seen.fault.reason)
+        device.endpoints.contains(&(seen.iommu, seen.fault.endpoint)) && reasons.contains(&seen.fault.reason)
     };
     match seen.faults.iter().find(|seen| !is_right(seen)) {
         Some(wrong) => {
-            let expected = format!("a fault of {} because of {NO_DOMAIN:?}", device.name);
+            let expected = format!("a fault of {} because of {reasons:?}", device.name);
             Err(CaseError::WrongFault { fault: wrong.fault, expected })
         }
         None => seen.faults.first().map(|seen| seen.fault).ok_or(CaseError::NoFault),
@@ -102,11 +102,7 @@ fn bypass(bench: &mut Bench<'_>, device: &DmaDevice, bar: Option<(EduRegisters, 
     let before = bypass_of(bench, device);
     bench.set_bypass(device, true)?;
     let attachments = bench.detach(device)?;
-    let direct = DmaDevice {
-        memory: DeviceMemory { route: Route::Direct, mask: device.memory.mask },
-        ..device.clone()
-    };
-    let outcome = bypassing(bench, &direct, bar);
+    let outcome = bypassing(bench, &device.untranslated(), bar);
     bench.attach(&attachments)?;
     bench.set_bypass(device, before)?;
     outcome
@@ -134,7 +130,7 @@ fn bypassing(bench: &Bench<'_>, direct: &DmaDevice, bar: Option<(EduRegisters, a
     Ok(format!("with bypass, a device without a domain reaches RAM at {phys}{also}"))
 }
 
-fn bypass_of(bench: &Bench<'_>, device: &DmaDevice) -> bool {
+pub(super) fn bypass_of(bench: &Bench<'_>, device: &DmaDevice) -> bool {
     let bound = bench.probing.iommus.borrow();
     let iommu = device.endpoints.first().map(|(iommu, _)| *iommu);
     let iommu = bound.iter().find(|bound| Some(bound.device) == iommu);
@@ -178,8 +174,7 @@ fn unbound(bench: &mut Bench<'_>, device: &DmaDevice) -> Seen {
     let buffer = device.memory.share(BYTES, Direction::Both)?;
     guard(buffer.pages(), BYTES);
     let address = buffer.address();
-    let id = bench.probing.core.devices().find(|one| *one.handle() == device.handle).map(|one| one.id());
-    let id = id.ok_or_else(|| CaseError::Address("the device is gone".into()))?;
+    let id = bench.id_of(device)?;
     // The driver takes its buffers back, and is unbound.
     let pages = device.memory.unmap(buffer)?;
     device.memory.flush()?;

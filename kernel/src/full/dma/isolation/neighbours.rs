@@ -4,7 +4,6 @@ use alloc::format;
 
 use addr::{Iova, PhysAddr};
 use dma::{Direction, DmaMask};
-use kernel::Handle;
 
 use super::attempt::{Access, CaseError, ExpectedFault, check_untouched, check_written, guard};
 use super::bench::{Bench, Seen};
@@ -60,7 +59,11 @@ fn other(bench: &Bench<'_>, which: usize, is_in_group: bool) -> Option<DmaDevice
 pub(super) fn bar(bench: &Bench<'_>, which: usize) -> Option<(EduRegisters, PhysAddr)> {
     let group = bench.devices[which].group;
     let edu = bench.devices.iter().find(|device| device.engine == Engine::Edu && device.group != group)?;
-    let Handle::Function(_) = edu.handle else { return None };
+    registers(bench, edu)
+}
+
+/// The registers of an `edu`, and their address.
+pub(super) fn registers(bench: &Bench<'_>, edu: &DmaDevice) -> Option<(EduRegisters, PhysAddr)> {
     let registers = drivers::edu(&bench.probing.hardware, edu.handle).ok()?;
     Some((registers, registers.0.range().start()))
 }
