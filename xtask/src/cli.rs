@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+mod check;
 mod checks;
 mod common;
 mod compare;
@@ -10,6 +11,7 @@ mod machines;
 mod scenarios;
 mod unreadable;
 
+pub(crate) use check::CheckArgs;
 pub(crate) use checks::{DamageArgs, GrowthArgs, SpeedArgs, TestArgs};
 pub(crate) use common::Common;
 pub(crate) use compare::{DiffArgs, DrawArgs, Format};
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Speed(SpeedArgs),
     /// Boots a Linux kernel on the same machines, compares its groups and names the probe path that it is like.
     Linux(LinuxArgs),
+    /// Reads the device tree or ACPI tables of any machine and prints which device is behind which IOMMU.
+    Check(CheckArgs),
     /// Counts guest instructions on machines with an increasing number of PCI functions.
     Growth(GrowthArgs),
 }

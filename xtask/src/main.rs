@@ -7,6 +7,7 @@ mod answer;
 mod boot;
 mod capabilities;
 mod case;
+mod check;
 mod choices;
 mod cli;
 mod damage;
@@ -113,6 +114,10 @@ fn main() -> ExitCode {
             Err(stop) => (options.json.as_deref(), Err(stop)),
         },
         Command::Linux(options) => match linux::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+        Command::Check(options) => match check::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),
         },

@@ -17,6 +17,7 @@ mod error;
 pub mod fw_cfg;
 mod gate;
 mod host_bridge;
+mod inspect;
 mod iort;
 mod limits;
 mod map;
@@ -41,8 +42,9 @@ use crate::ranges::merge;
 pub use arena::Arena;
 pub use error::AcpiError;
 pub use gate::{PhysicalMemory, Table, Tables};
+pub use inspect::{Inspection, inspect};
 pub use limits::{MAX_TABLE_SIZE, MAX_TABLES};
-pub use map::AcpiMap;
+pub use map::{AcpiMap, EntrySubject, TableEntry};
 
 use crate::findings::TABLES;
 use aml::Namespace;

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::spec::{HEADER_SIZE, MAX_TOTAL_SIZE, VERSION};
+use super::spec::{HEADER_SIZE, MAX_TOTAL_SIZE, VERSION, field};
 
 /// Why a device tree blob does not describe the machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +81,22 @@ pub enum DeviceTreeError {
         /// What was expected, and what was found.
         reason: String,
     },
+}
+
+impl DeviceTreeError {
+    /// Where in the blob the fault is, in bytes; none for a fault of the whole tree.
+    #[must_use]
+    pub fn offset(&self) -> Option<usize> {
+        match self {
+            Self::HeaderCut { given } => Some(*given),
+            Self::Magic { .. } => Some(field::MAGIC),
+            Self::TotalSize { .. } | Self::Truncated { .. } => Some(field::TOTAL_SIZE),
+            Self::Version { .. } => Some(field::VERSION),
+            Self::Block { field, .. } => Some(*field),
+            Self::Structure { offset, .. } => Some(*offset),
+            Self::NoMemory { .. } => None,
+        }
+    }
 }
 
 /// What is wrong with the structure block (Devicetree Specification 0.4, section 5.4).

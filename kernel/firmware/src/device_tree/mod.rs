@@ -12,6 +12,7 @@ mod functions;
 mod gate;
 mod header;
 mod host_bridge;
+mod inspect;
 mod iommu_map;
 mod malformed;
 mod map;
@@ -29,6 +30,7 @@ mod windows;
 pub use early::{Early, early};
 pub use error::{DeviceTreeError, StructureFault};
 pub use header::total_size;
+pub use inspect::{Inspection, IommuEntry, IommuNode, IommuProperty, Located, inspect};
 pub use map::{DeviceTreeMap, MapForm};
 
 use probe::Findings;

@@ -305,6 +305,12 @@ impl<'a> Tree<'a> {
         self.phandles.get(first).filter(|(known, _)| *known == phandle).map(|(_, node)| *node)
     }
 
+    /// Every phandle with the first node that has it, ascending.
+    pub(super) fn phandles(&self) -> impl Iterator<Item = (u32, NodeIndex)> {
+        let firsts = self.phandles.chunk_by(|one, next| one.0 == next.0);
+        firsts.filter_map(|same| same.first().copied())
+    }
+
     /// Phandles that more than one node has, with the first two of these nodes.
     pub(super) fn shared_phandles(&self) -> impl Iterator<Item = (u32, NodeIndex, NodeIndex)> {
         let pairs = self.phandles.windows(2).filter(|pair| pair[0].0 == pair[1].0);

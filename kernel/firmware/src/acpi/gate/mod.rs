@@ -85,6 +85,16 @@ impl Tables {
         Ok(Self { rsdp, root, tables, findings: findings.into_list() })
     }
 
+    /// Tables that come from files alone, each with its bytes; there is no root table that leads to them.
+    #[must_use]
+    pub fn of_files(given: &[(String, Vec<u8>)]) -> Self {
+        let nothing = || Table { signature: *b"\0\0\0\0", at: PhysAddr(0), bytes: Vec::new() };
+        let mut tables =
+            Self { rsdp: nothing(), root: nothing(), tables: Vec::new(), findings: Vec::new() };
+        tables.add(given, false);
+        tables
+    }
+
     /// Adds tables that come from elsewhere, each with its bytes alone; they get addresses that no table
     /// has. A table replaces those of its kind that came from memory (there can be several of some kinds),
     /// if `replace` is set; else it is added in front of them.

@@ -8,7 +8,9 @@ mod check;
 mod error;
 mod node;
 mod parser;
+mod ranges;
 mod table;
 
-pub(super) use node::Node;
+pub(super) use node::{Kind, Node};
+pub(super) use ranges::Budget;
 pub(super) use table::{Iort, Way};

@@ -59,18 +59,24 @@ pub(in crate::acpi) struct Node {
 
 impl Node {
     /// The next node's offset and the ID there (`iort_node_map_id`).
+    pub(super) fn step(&self, id: u32) -> Option<(u32, u32)> {
+        self.hit(id).map(|hit| (hit.reference, hit.output))
+    }
+
+    /// The mapping that decides about an ID, and where that leads.
     ///
     /// A hit on the last ID of a range of several is provisional: some firmware counts IDs instead of IDs
     /// minus one, so that a range ends where the next begins. A later range that begins there counts.
-    pub(super) fn step(&self, id: u32) -> Option<(u32, u32)> {
-        let mut provisional: Option<(u32, u32)> = None;
+    pub(super) fn hit(&self, id: u32) -> Option<Hit> {
+        let mut provisional: Option<Hit> = None;
         for (number, mapping) in self.mappings.iter().enumerate() {
             if self.own_mapping == Some(number) {
                 continue;
             }
+            let hit = |output| Hit { number, reference: mapping.reference, output };
             if mapping.is_single {
                 if self.may_be_single {
-                    return Some((mapping.reference, mapping.output));
+                    return Some(hit(mapping.output));
                 }
                 continue;
             }
@@ -81,7 +87,7 @@ impl Node {
             if provisional.is_some() && distance != 0 {
                 continue;
             }
-            let hit = (mapping.reference, mapping.output.wrapping_add(distance));
+            let hit = hit(mapping.output.wrapping_add(distance));
             if distance == 0 || distance < mapping.count {
                 return Some(hit);
             }
@@ -89,4 +95,15 @@ impl Node {
         }
         provisional
     }
+}
+
+/// What a node makes of an ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hit {
+    /// Number of the mapping.
+    pub(super) number: usize,
+    /// Offset of the next node.
+    pub(super) reference: u32,
+    /// The ID there.
+    pub(super) output: u32,
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::node::{Kind, Node};
 
 /// Longest way from a device to its IOMMU, in nodes; real ones have two or three.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// Where a way through the table ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Iort {
         }
     }
 
-    fn at(&self, reference: u32) -> Option<&Node> {
+    pub(super) fn at(&self, reference: u32) -> Option<&Node> {
         let offset = usize::try_from(reference).ok()?;
         let index = self.nodes.binary_search_by_key(&offset, |node| node.offset).ok()?;
         self.nodes.get(index)

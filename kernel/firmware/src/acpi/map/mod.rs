@@ -8,6 +8,7 @@
 //! device's state as it is when an alias has no translation. The IOMMU then refuses what it does not know.
 //! [`AcpiMap::remark`](probe::FirmwareMap::remark) names those that were left out.
 
+mod entries;
 mod record;
 mod review;
 mod translate;
@@ -27,6 +28,7 @@ use super::node::node;
 use super::viot::{IommuPlace, Viot, node_place};
 use crate::{FunctionBus, FunctionNode, HostBridge};
 
+pub use entries::{EntrySubject, TableEntry};
 use record::{Record, device_at, records};
 
 /// The IOMMUs in ACPI tables, and the names of their nodes.

@@ -16,8 +16,8 @@ use super::AcpiMap;
 use super::record::Record;
 
 /// The table that decided, as the report shows it.
-const IORT: &str = "iort";
-const VIOT: &str = "viot";
+pub(super) const IORT: &str = "iort";
+pub(super) const VIOT: &str = "viot";
 
 /// The result of one table for one device.
 enum TableLookup {

@@ -8,6 +8,9 @@ use super::cursor::{Cell, Cursor, get};
 use super::property::{IOMMU_CELLS, IOMMU_MAP, IOMMU_MAP_MASK, MAX_ENTRIES, MAX_SPECIFIER_CELLS};
 use super::stop::{Stop, StopCause};
 
+/// Cells of an entry beside its output: base, phandle, length.
+const FIXED_CELLS: usize = 3;
+
 /// The IOMMUs of the devices on a node's bus: `iommu-map`.
 #[derive(Clone, Debug)]
 pub(in crate::device_tree) struct IommuMap {
@@ -117,14 +120,13 @@ impl IommuMap {
     }
 
     fn read_entry(&self, tree: &Tree, cursor: &mut Cursor, one_cell: bool) -> Result<MapEntry, StopCause> {
-        const FIXED: usize = 3;
         let target = match cursor.cells {
             [_, phandle, ..] => tree.by_phandle(get(*phandle)).ok_or(StopCause::Dangling(get(*phandle)))?,
-            _ => return Err(StopCause::Cut { left: cursor.cells.len(), needed: FIXED, target: None }),
+            _ => return Err(StopCause::Cut { left: cursor.cells.len(), needed: FIXED_CELLS, target: None }),
         };
         let outputs = if one_cell { 1 } else { specifier_cells(tree, target)?.unwrap_or(1) };
-        let cells = cursor.take(FIXED + outputs, Some((target, outputs)))?;
-        let (base, length) = (get(cells[0]), get(cells[FIXED + outputs - 1]));
+        let cells = cursor.take(FIXED_CELLS + outputs, Some((target, outputs)))?;
+        let (base, length) = (get(cells[0]), get(cells[FIXED_CELLS + outputs - 1]));
         if base & !self.mask != 0 {
             return Err(StopCause::OutsideMask { target, base, mask: self.mask });
         }
@@ -138,6 +140,17 @@ impl IommuMap {
     pub(in crate::device_tree) fn targets(&self) -> impl Iterator<Item = NodeIndex> {
         let of_stop = self.stop.as_ref().and_then(Stop::target);
         self.entries.iter().map(|entry| entry.target).chain(of_stop)
+    }
+
+    /// How many cells each entry of `node`'s map has, in their order, as [`Self::read`] reads them.
+    pub(in crate::device_tree) fn entry_cells(&self, tree: &Tree, node: NodeIndex) -> Vec<usize> {
+        let value = tree.property(node, IOMMU_MAP).unwrap_or_default();
+        let one_cell = has_old_form(tree, value.as_chunks().0);
+        let outputs = |entry: &MapEntry| match specifier_cells(tree, entry.target) {
+            Ok(Some(cells)) if !one_cell => cells,
+            _ => 1,
+        };
+        self.entries.iter().map(|entry| FIXED_CELLS + outputs(entry)).collect()
     }
 
     /// Where `requester` leads.
