@@ -1,11 +1,12 @@
 //! `cargo xtask check`: what a device tree or ACPI tables of any machine say about IOMMUs, without QEMU.
 //!
 //! [`input`] recognises the files, [`acpidump`] reads the text form of tables, [`tree`] and [`tables`] ask the parsers of
-//! the kernel, and [`text`] shows what [`machine`] holds. `tables` is also where the `acpi` crate is let at copies.
+//! the kernel, and [`text`] shows what [`machine`] holds. [`second_reading`] compares trees with another parser, for the suite.
 
 mod acpidump;
 mod input;
 mod machine;
+mod second_reading;
 mod tables;
 mod text;
 mod tree;
@@ -18,6 +19,7 @@ use crate::output;
 
 use input::{Content, Input};
 use machine::Machine;
+pub(crate) use second_reading::SecondReading;
 
 /// What is checked, and the verdict; the JSON form of the command.
 #[derive(Debug, Serialize)]

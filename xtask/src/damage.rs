@@ -189,5 +189,16 @@ fn keep(
     Ok(())
 }
 
+/// A tree and a table with damage that follows from a seed and a number, for tests of other readers.
+#[cfg(test)]
+pub(crate) fn damaged(number: u64, tree: &[u8], table: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let (mut rng, mut tree) = (random::of_boot(1, number), tree.to_vec());
+    // Not every kind that is drawn applies.
+    let _ = [(); 2].map(|()| tree::damage(&mut rng, &mut tree));
+    let files = tables::Files { tables: Vec::new(), rsdp: Vec::new(), loader: Vec::new() };
+    let damaged = tables::damaged_table(&mut rng, Some(table.to_vec()), &files);
+    (tree, damaged.map_or_else(|| table.to_vec(), |(table, _)| table))
+}
+
 #[cfg(test)]
 mod tests;

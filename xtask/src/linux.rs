@@ -43,6 +43,8 @@ mod repeat;
 mod selection;
 mod summary;
 
+pub(crate) use files::{for_each_file, is_package};
+
 use boots::{Boots, Files, KEPT};
 use judgement::Judged;
 use kernel::UserKernel;

@@ -14,6 +14,7 @@ use crate::topology::{self, Topology};
 
 mod boots;
 mod checked;
+mod device_trees;
 mod host;
 mod linux_kernels;
 mod progress;

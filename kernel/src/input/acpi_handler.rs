@@ -2,7 +2,7 @@
 //!
 //! The crate reads memory through a handler, which requires unsafe code. The handler is therefore
 //! here, and the crate `firmware` takes tables that are already open. The tests of `firmware`
-//! include this file.
+//! and `cargo xtask check` include this file.
 
 use core::ptr::NonNull;
 

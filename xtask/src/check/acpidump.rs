@@ -18,7 +18,8 @@ pub(super) struct Dump {
 /// The name of the table that begins with a line.
 pub(super) fn table_line(line: &str) -> Option<&str> {
     let (name, address) = line.split_once(" @ 0x")?;
-    let is_address = !address.trim_end().is_empty() && address.trim_end().bytes().all(|b| b.is_ascii_hexdigit());
+    let is_address =
+        !address.trim_end().is_empty() && address.trim_end().bytes().all(|b| b.is_ascii_hexdigit());
     (is_address && (name.len() == 4 || name.starts_with("RSD PTR"))).then_some(name.trim_end())
 }
 
@@ -37,7 +38,8 @@ pub(super) fn read(text: &str) -> Dump {
             None if line.trim().is_empty() => {}
             Some((offset, more)) if offset == bytes.len() => bytes.extend(more),
             _ => {
-                let what = format!("expected bytes from {:#x} on; the rest of the table is not read", bytes.len());
+                let what =
+                    format!("expected bytes from {:#x} on; the rest of the table is not read", bytes.len());
                 dump.findings.push(Finding {
                     id: "acpidump-line",
                     severity: "error",

@@ -26,13 +26,21 @@ pub(super) fn machine(name: &str, files: &[(String, Vec<u8>)]) -> Machine {
     }
 }
 
-fn of_inspection(name: &str, files: &[(String, Vec<u8>)], tables: &Tables, inspection: Inspection) -> Machine {
+fn of_inspection(
+    name: &str,
+    files: &[(String, Vec<u8>)],
+    tables: &Tables,
+    inspection: Inspection,
+) -> Machine {
     let map = &inspection.map;
     let mut iommus: Vec<((&str, usize), Iommu)> = map
         .iommus()
         .map(|(node, table, offset)| {
             let iommu = Iommu {
-                name: node.map_or_else(|| format!("{} node at {offset:#x}", table.to_uppercase()), |node| map.name(node)),
+                name: node.map_or_else(
+                    || format!("{} node at {offset:#x}", table.to_uppercase()),
+                    |node| map.name(node),
+                ),
                 kind: vec![table.to_uppercase()],
                 file: file_of(files, table),
                 offset: Some(Offset(offset)),
@@ -57,7 +65,8 @@ fn of_inspection(name: &str, files: &[(String, Vec<u8>)], tables: &Tables, inspe
             place: "IORT".into(),
             file: file_of(files, "iort"),
             offset: None,
-            sentence: "there are more ID mappings than are followed; the list of entries is not complete".into(),
+            sentence: "there are more ID mappings than are followed; the list of entries is not complete"
+                .into(),
         });
     }
     // Files alone may be a part of a machine's tables.
@@ -119,7 +128,8 @@ fn of_linux(map: &AcpiMap, inspection: &Inspection, entry: &TableEntry) -> Strin
     };
     let answers: Vec<Result<Translation, MapError>> = match &entry.subject {
         EntrySubject::Requesters { segments, ids } => {
-            let of_segment = |bridge: &&firmware::HostBridge| (segments.0..=segments.1).contains(&bridge.segment);
+            let of_segment =
+                |bridge: &&firmware::HostBridge| (segments.0..=segments.1).contains(&bridge.segment);
             let bridges = inspection.host_bridges.iter().filter(of_segment);
             let first = bridges.filter_map(|bridge| {
                 let buses = (u32::from(bridge.first_bus) << 8, u32::from(bridge.last_bus) << 8 | 0xff);
@@ -129,7 +139,9 @@ fn of_linux(map: &AcpiMap, inspection: &Inspection, entry: &TableEntry) -> Strin
             });
             first.collect()
         }
-        EntrySubject::Device(path) => node_named(map, path).map(|node| of_node(map, node)).into_iter().collect(),
+        EntrySubject::Device(path) => {
+            node_named(map, path).map(|node| of_node(map, node)).into_iter().collect()
+        }
         EntrySubject::Registers(_) => {
             let nodes = inspection.platform_devices.iter().map(|device| device.node);
             nodes.map(|node| of_node(map, node)).filter(|answer| is_here(answer)).collect()
@@ -153,7 +165,8 @@ fn node_named(map: &AcpiMap, path: &str) -> Option<FwNode> {
 
 /// The file of the first table with this signature.
 fn file_of(files: &[(String, Vec<u8>)], signature: &str) -> Option<String> {
-    let is_it = |bytes: &[u8]| bytes.get(..4).is_some_and(|own| own.eq_ignore_ascii_case(signature.as_bytes()));
+    let is_it =
+        |bytes: &[u8]| bytes.get(..4).is_some_and(|own| own.eq_ignore_ascii_case(signature.as_bytes()));
     files.iter().find(|(_, bytes)| is_it(bytes)).map(|(name, _)| name.clone())
 }
 

@@ -127,7 +127,15 @@ fn iommu(map: &DeviceTreeMap, node: &IommuNode) -> Iommu {
         "ID"
     };
     let offset = Some(Offset(node.offset));
-    Iommu { name: map.name(node.node), kind, file: None, offset, enabled: node.is_live, id_word, entries: Vec::new() }
+    Iommu {
+        name: map.name(node.node),
+        kind,
+        file: None,
+        offset,
+        enabled: node.is_live,
+        id_word,
+        entries: Vec::new(),
+    }
 }
 
 fn of_entry(
@@ -142,10 +150,14 @@ fn of_entry(
     let first = entry.specifier.first().copied().unwrap_or_default();
     let length = entry.input.map_or(1, |(_, length)| length);
     let is_range = entry.specifier.len() == 1 || has_mask || length <= 1;
-    let last = |first: u32| if entry.specifier.is_empty() { first } else { first.wrapping_add(length.saturating_sub(1)) };
+    let last = |first: u32| {
+        if entry.specifier.is_empty() { first } else { first.wrapping_add(length.saturating_sub(1)) }
+    };
     Entry {
         device: map.name(property.node),
-        input: entry.input.map(|(base, length)| [base, base.wrapping_add(length.saturating_sub(1))].map(Number)),
+        input: entry
+            .input
+            .map(|(base, length)| [base, base.wrapping_add(length.saturating_sub(1))].map(Number)),
         ids: is_range.then(|| [first, last(first)].map(Number)),
         cells: entry.specifier.iter().copied().map(Number).collect(),
         mask: has_mask.then(|| Number(entry.specifier[1])),
@@ -170,7 +182,9 @@ fn of_linux(map: &DeviceTreeMap, property: &IommuProperty, entry: &IommuEntry) -
     };
     let first = entry.specifier.first().copied().unwrap_or_default();
     match map.translate(property.node, &ids) {
-        Ok(Translation::Endpoints(found)) if found.iter().any(|one| (one.iommu, one.endpoint.0) == (entry.iommu, first)) => {
+        Ok(Translation::Endpoints(found))
+            if found.iter().any(|one| (one.iommu, one.endpoint.0) == (entry.iommu, first)) =>
+        {
             TRANSLATED.into()
         }
         Ok(Translation::Endpoints(_)) => "not used: an earlier entry contains its first ID".into(),

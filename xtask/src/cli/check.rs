@@ -6,8 +6,8 @@ use clap::Args;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Device tree blobs, ACPI tables, the output of acpidump, or directories with any of them, such as /sys/firmware.
-    /// Each tree is one machine; tables that are named together, or are in one directory, are one machine.
+    /// Device tree blobs, ACPI tables, the output of acpidump, directories with any of them such as /sys/firmware, or a
+    /// package of a kernel (.deb, .rpm). Each tree is one machine; tables named together, or in one directory, are one.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Results as JSON, in FILE or as the only thing on standard output [default: text only].

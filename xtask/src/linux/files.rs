@@ -47,8 +47,47 @@ fn is_image(name: &str) -> bool {
 }
 
 /// Whether these bytes are a package.
-pub(super) fn is_package(bytes: &[u8]) -> bool {
+pub(crate) fn is_package(bytes: &[u8]) -> bool {
     bytes.starts_with(DEB) || bytes.starts_with(rpm::MAGIC)
+}
+
+/// Gives the files of a package whose paths are `wanted` to `keep`, with their content.
+///
+/// # Errors
+///
+/// It is malformed.
+pub(crate) fn for_each_file(
+    bytes: &[u8],
+    wanted: fn(&str) -> bool,
+    keep: &mut dyn FnMut(&str, Vec<u8>),
+) -> Result<()> {
+    if bytes.starts_with(rpm::MAGIC) {
+        return rpm::for_each_file(bytes, &mut |path, bytes| {
+            if wanted(path) {
+                keep(path, bytes.to_vec());
+            }
+        });
+    }
+    let mut archive = ar::Archive::new(bytes);
+    while let Some(entry) = archive.next_entry() {
+        let mut entry = entry?;
+        if !entry.header().identifier().starts_with(b"data.tar") {
+            continue;
+        }
+        let mut data = Vec::new();
+        entry.read_to_end(&mut data)?;
+        for file in tar::Archive::new(compression::reader(&data)?).entries()? {
+            let mut file = file?;
+            let path = file.path()?.to_string_lossy().into_owned();
+            if file.header().entry_type().is_file() && wanted(&path) {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)?;
+                keep(&path, bytes);
+            }
+        }
+        return Ok(());
+    }
+    anyhow::bail!("there is no data.tar in it")
 }
 
 impl Files {
@@ -100,37 +139,12 @@ impl Files {
     }
 
     fn add_package(&mut self, bytes: &[u8]) -> Result<()> {
-        if bytes.starts_with(rpm::MAGIC) {
-            let mut keep = |path: &str, bytes: &[u8]| self.keep(path, bytes.to_vec());
-            return rpm::for_each_file(bytes, &mut keep);
-        }
-        let mut archive = ar::Archive::new(bytes);
-        while let Some(entry) = archive.next_entry() {
-            let mut entry = entry?;
-            if !entry.header().identifier().starts_with(b"data.tar") {
-                continue;
-            }
-            let mut data = Vec::new();
-            entry.read_to_end(&mut data)?;
-            for file in tar::Archive::new(compression::reader(&data)?).entries()? {
-                let mut file = file?;
-                let path = file.path()?.to_string_lossy().into_owned();
-                if file.header().entry_type().is_file() && is_of_kernel(&path) {
-                    let mut bytes = Vec::new();
-                    file.read_to_end(&mut bytes)?;
-                    self.keep(&path, bytes);
-                }
-            }
-            return Ok(());
-        }
-        anyhow::bail!("there is no data.tar in it")
+        for_each_file(bytes, is_of_kernel, &mut |path, bytes| self.keep(path, bytes))
     }
 
     fn keep(&mut self, path: &str, bytes: Vec<u8>) {
         let path = path.trim_start_matches("./").trim_start_matches('/');
-        if is_of_kernel(path) {
-            self.0.insert(path.to_owned(), Content::Bytes(bytes));
-        }
+        self.0.insert(path.to_owned(), Content::Bytes(bytes));
     }
 
     /// Adds those of another place; a file of the same path is replaced.

@@ -14,7 +14,7 @@ use crate::outcome::Stop;
 use crate::paths::Paths;
 
 /// Names a directory with kernels: in each folder, named by its version, one kernel or its packages.
-const VARIABLE: &str = "IOGROUPS_LINUX_KERNELS";
+pub(super) const VARIABLE: &str = "IOGROUPS_LINUX_KERNELS";
 /// Where `scripts/fetch-linux` puts them, below the user's cache.
 const CACHE: &str = "iogroups/linux";
 /// The machine: every path gives other groups there.
@@ -28,7 +28,7 @@ fn kernels(place: &Path, paths: &Paths) -> Vec<(probe::Path, PathBuf)> {
 }
 
 /// Where kernels are looked for.
-fn place() -> Option<PathBuf> {
+pub(super) fn place() -> Option<PathBuf> {
     let cache = || {
         let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".cache"));
         Some(env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?.join(CACHE))

@@ -15,7 +15,7 @@ use crate::speed::budget;
 
 use super::boots::jobs;
 use super::checked::{Checked, Layer, Verdict};
-use super::linux_kernels;
+use super::{device_trees, linux_kernels};
 
 /// One such check.
 pub(super) struct SpecialCheck {
@@ -29,7 +29,7 @@ pub(super) struct SpecialCheck {
 }
 
 /// All of them, in the order in which they run.
-pub(super) const SPECIAL_CHECKS: [SpecialCheck; 5] = [
+pub(super) const SPECIAL_CHECKS: [SpecialCheck; 6] = [
     SpecialCheck {
         name: "damaged-descriptions",
         about: "150 boots with damaged trees and tables end with a report or an error",
@@ -59,6 +59,12 @@ pub(super) const SPECIAL_CHECKS: [SpecialCheck; 5] = [
         about: "kernels of Linux that are in the cache are named by the paths that model them",
         command: "cargo xtask linux --topology pcie-pci-bridge --kernel KERNEL",
         verdict: linux_kernels::verdict,
+    },
+    SpecialCheck {
+        name: "device-trees",
+        about: "every device tree of a Linux package in the cache is read as another parser reads it",
+        command: "cargo xtask check PACKAGE",
+        verdict: device_trees::verdict,
     },
 ];
 

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use ::acpi::{AcpiHandler, AcpiTables};
-use addr::{Range, PhysAddr};
+use addr::{PhysAddr, Range};
 use probe::Finding;
 
 use super::error::AcpiError;
@@ -37,10 +37,7 @@ pub struct Inspection {
 /// # Errors
 ///
 /// None is known: whatever is wrong with the tables is a finding.
-pub fn inspect<H: AcpiHandler>(
-    tables: &Tables,
-    opened: &AcpiTables<H>,
-) -> Result<Inspection, AcpiError> {
+pub fn inspect<H: AcpiHandler>(tables: &Tables, opened: &AcpiTables<H>) -> Result<Inspection, AcpiError> {
     // Tables do not describe RAM, and nothing that is read here depends on it.
     let everything = Range::from_size(PhysAddr(0), 1 << 52).into_iter().collect();
     let surroundings = Surroundings { memory: everything, ..Surroundings::default() };

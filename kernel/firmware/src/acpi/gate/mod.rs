@@ -89,8 +89,7 @@ impl Tables {
     #[must_use]
     pub fn of_files(given: &[(String, Vec<u8>)]) -> Self {
         let nothing = || Table { signature: *b"\0\0\0\0", at: PhysAddr(0), bytes: Vec::new() };
-        let mut tables =
-            Self { rsdp: nothing(), root: nothing(), tables: Vec::new(), findings: Vec::new() };
+        let mut tables = Self { rsdp: nothing(), root: nothing(), tables: Vec::new(), findings: Vec::new() };
         tables.add(given, false);
         tables
     }

@@ -93,10 +93,7 @@ impl Iort {
             let until_wrap = u32::MAX - hit.output;
             let parts = if hit.output > end.output {
                 let (middle, after) = (input.0 + until_wrap, input.0 + until_wrap + 1);
-                [
-                    Some(((input.0, middle), (hit.output, u32::MAX))),
-                    Some(((after, input.1), (0, end.output))),
-                ]
+                [Some(((input.0, middle), (hit.output, u32::MAX))), Some(((after, input.1), (0, end.output)))]
             } else {
                 [Some((input, (hit.output, end.output))), None]
             };

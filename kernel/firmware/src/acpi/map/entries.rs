@@ -8,8 +8,8 @@ use probe::FwNode;
 
 use crate::acpi::bytes::Bytes;
 use crate::acpi::gate::Tables;
-use crate::acpi::iort::{Budget, Kind};
 use crate::acpi::iort::Way;
+use crate::acpi::iort::{Budget, Kind};
 use crate::acpi::spec::iort as spec;
 
 use super::AcpiMap;
@@ -123,10 +123,11 @@ impl AcpiMap {
 
     /// The IOMMUs of both tables: node, and where in which table they are.
     pub fn iommus(&self) -> impl Iterator<Item = (Option<FwNode>, &'static str, usize)> {
-        let of_iort = self.iort.iter().flat_map(|iort| &iort.nodes).enumerate().filter_map(|(index, node)| {
-            node.kind.iommu_name()?;
-            Some((self.iort_nodes.get(&index).copied(), IORT, node.offset))
-        });
+        let of_iort =
+            self.iort.iter().flat_map(|iort| &iort.nodes).enumerate().filter_map(|(index, node)| {
+                node.kind.iommu_name()?;
+                Some((self.iort_nodes.get(&index).copied(), IORT, node.offset))
+            });
         let of_viot = self.viot.iter().flat_map(|viot| viot.iommus.iter().zip(&self.viot_nodes));
         of_iort.chain(of_viot.map(|(iommu, node)| (*node, VIOT, iommu.offset)))
     }
