@@ -14,7 +14,7 @@ mod unreadable;
 pub(crate) use check::CheckArgs;
 pub(crate) use checks::{DamageArgs, GrowthArgs, SpeedArgs, TestArgs};
 pub(crate) use common::Common;
-pub(crate) use compare::{DiffArgs, DrawArgs, Format};
+pub(crate) use compare::{DiffArgs, DrawArgs, Format, ReportArgs, WhichLogs};
 pub(crate) use linux::LinuxArgs;
 pub(crate) use machines::{ExplainArgs, QemuArgs, RaceArgs};
 pub(crate) use scenarios::{ExploreArgs, ReplayArgs};
@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Draws a report: the PCI tree, with groups as boxes.
     Draw(DrawArgs),
+    /// Writes one HTML page of the last run of `cargo xtask test`, with filters, pictures, differences and logs.
+    Report(ReportArgs),
     /// Prints what each probe path does in a scenario, step by step.
     Replay(ReplayArgs),
     /// Runs a scenario in every order of its steps and with every interleaving.

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
+use report::Report;
 
 use crate::cli::{DrawArgs, Format};
 use crate::outcome::{Kind, Stop};
@@ -32,6 +33,17 @@ pub(crate) fn command(options: &DrawArgs) -> Result<Kind, Stop> {
         Some(file) => fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?,
     }
     Ok(Kind::Pass)
+}
+
+/// The picture of a report as a part of a page with the style [`embedded_style`]; none if the report has no devices.
+pub(crate) fn embedded(name: &str, report: &Report) -> Option<String> {
+    let picture = Picture::of(name, report);
+    (!picture.rows.is_empty()).then(|| svg::embedded(&picture))
+}
+
+/// The style of embedded pictures with these groups, for elements below those that `scope` selects.
+pub(crate) fn embedded_style(scope: &str, groups: impl Iterator<Item = u32>) -> String {
+    svg::style(scope, groups)
 }
 
 /// The picture of a report that is named as [`report_source::read`] has it.

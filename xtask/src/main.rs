@@ -32,6 +32,7 @@ mod linux;
 mod one_boot;
 mod outcome;
 mod output;
+mod page;
 mod paths;
 mod process;
 mod program;
@@ -98,6 +99,10 @@ fn main() -> ExitCode {
             Err(stop) => (options.qemu.json.as_deref(), Err(stop)),
         },
         Command::Draw(options) => match draw::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (None, Err(stop)),
+        },
+        Command::Report(options) => match page::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (None, Err(stop)),
         },

@@ -1,8 +1,10 @@
 //! The results of a run of the suite as they are kept, for scripts and for the page of the run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::output;
@@ -106,6 +108,21 @@ pub(crate) struct BootFacts {
 /// Where the logs, the reports and the results of a run are kept if no other place is named.
 pub(crate) fn usual_directory() -> PathBuf {
     output::workspace().join("target/test-logs")
+}
+
+impl Results {
+    /// Reads the results in a file.
+    ///
+    /// # Errors
+    ///
+    /// There is no such file, or it is something else.
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let results: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{} does not contain results of a run", file.display()))?;
+        ensure!(results.schema == SCHEMA, "{}: schema {}, not {SCHEMA}", file.display(), results.schema);
+        Ok(results)
+    }
 }
 
 impl BootTimes {

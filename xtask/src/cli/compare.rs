@@ -1,4 +1,4 @@
-//! Options of the commands that compare and draw reports.
+//! Options of the commands that compare and draw reports, and those of a whole run.
 
 use std::path::PathBuf;
 
@@ -52,4 +52,28 @@ pub(crate) enum Format {
     Dot,
     /// For Markdown that renders Mermaid.
     Mermaid,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Directory with the results of a run: that of `cargo xtask test --logs` [default: target/test-logs].
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Whose logs the page contains; of a long log, only the end.
+    #[arg(long, value_name = "WHOSE", default_value = "failed")]
+    pub(crate) logs: WhichLogs,
+    /// File of the page; `-` is standard output [default: target/report.html].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Whose logs a page contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WhichLogs {
+    /// Those of failed boots.
+    Failed,
+    /// Those of all boots.
+    All,
+    /// None.
+    None,
 }

@@ -34,6 +34,16 @@ const HUE_STEP: u32 = 137;
 
 /// The file.
 pub(crate) fn svg(picture: &Picture) -> String {
+    drawn(picture, Some(style("", picture.groups.keys().copied())))
+}
+
+/// The picture as a part of a page that has the [`style`], as large as it is.
+pub(crate) fn embedded(picture: &Picture) -> String {
+    drawn(picture, None)
+}
+
+/// The picture; as a file, with its style.
+fn drawn(picture: &Picture, style: Option<String>) -> String {
     let columns = Columns::of(picture);
     let tops = tops(picture);
     let end = tops.last().copied().unwrap_or(TITLE);
@@ -42,11 +52,13 @@ pub(crate) fn svg(picture: &Picture) -> String {
         .set("viewBox", (0, 0, columns.width, height))
         .set("width", columns.width)
         .set("height", height)
-        .set("style", "max-width: 100%; height: auto")
         .set("role", "img")
         .set("aria-label", picture.title.as_str())
-        .add(Title::new(picture.title.as_str()))
-        .add(Style::new(style(picture)))
+        .add(Title::new(picture.title.as_str()));
+    if let Some(style) = style {
+        document = document.set("style", "max-width: 100%; height: auto").add(Style::new(style));
+    }
+    document = document
         .add(Rectangle::new().set("class", "page").set("width", "100%").set("height", "100%"))
         .add(text(MARGIN, TITLE - 12, "title", &picture.title));
     for (group, first, count) in picture.bands() {
@@ -175,24 +187,44 @@ fn text(x: usize, y: usize, class: &str, words: &str) -> Text {
     Text::new(words).set("x", x).set("y", y).set("class", class)
 }
 
-/// The style sheet, with a hue for each group.
-fn style(picture: &Picture) -> String {
-    let mut light = String::from(
-        "text{font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#1f2328}\
-         .page{fill:#fff}.title{font-size:14px;font-weight:bold}.name{font-size:13px}.small{font-size:11.5px}\
-         .label{font-size:11.5px;font-weight:bold}line{stroke:#8c959f}.band{stroke-width:1.5}\
-         .bus .name{font-weight:bold}.iommu text{font-weight:bold;fill:#0550ae}.without text{fill:#59636e}\
-         .lost text{fill:#b3261e;font-weight:bold}",
-    );
-    let mut dark = String::from(
-        "text{fill:#e6edf3}.page{fill:#0d1117}line{stroke:#656c76}.iommu text{fill:#79c0ff}\
-         .without text{fill:#9198a1}.lost text{fill:#ff8182}",
-    );
-    for group in picture.groups.keys() {
+/// What is the same for each group, in a light scheme: selectors and their declarations.
+const LIGHT: [(&str, &str); 12] = [
+    ("text", "font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#1f2328"),
+    (".page", "fill:#fff"),
+    (".title", "font-size:14px;font-weight:bold"),
+    (".name", "font-size:13px"),
+    (".small", "font-size:11.5px"),
+    (".label", "font-size:11.5px;font-weight:bold"),
+    ("line", "stroke:#8c959f"),
+    (".band", "stroke-width:1.5"),
+    (".bus .name", "font-weight:bold"),
+    (".iommu text", "font-weight:bold;fill:#0550ae"),
+    (".without text", "fill:#59636e"),
+    // A device that should have a group.
+    (".lost text", "fill:#b3261e;font-weight:bold"),
+];
+
+/// What a dark scheme changes.
+const DARK: [(&str, &str); 6] = [
+    ("text", "fill:#e6edf3"),
+    (".page", "fill:#0d1117"),
+    ("line", "stroke:#656c76"),
+    (".iommu text", "fill:#79c0ff"),
+    (".without text", "fill:#9198a1"),
+    (".lost text", "fill:#ff8182"),
+];
+
+/// The style sheet, with a hue for each group. Each selector begins with `scope`, so that a page can have more than
+/// pictures.
+pub(crate) fn style(scope: &str, groups: impl Iterator<Item = u32>) -> String {
+    let rule = |(selector, declarations): &(&str, &str)| format!("{scope}{selector}{{{declarations}}}");
+    let mut light: String = LIGHT.iter().map(rule).collect();
+    let mut dark: String = DARK.iter().map(rule).collect();
+    for group in groups {
         let hue = group.wrapping_mul(HUE_STEP) % 360;
         // Writing to a string does not fail.
-        let _ = write!(light, ".g{group}{{fill:hsl({hue},75%,93%);stroke:hsl({hue},45%,55%)}}");
-        let _ = write!(dark, ".g{group}{{fill:hsl({hue},45%,17%);stroke:hsl({hue},40%,45%)}}");
+        let _ = write!(light, "{scope}.g{group}{{fill:hsl({hue},75%,93%);stroke:hsl({hue},45%,55%)}}");
+        let _ = write!(dark, "{scope}.g{group}{{fill:hsl({hue},45%,17%);stroke:hsl({hue},40%,45%)}}");
     }
     format!("{light}@media(prefers-color-scheme:dark){{{dark}}}")
 }

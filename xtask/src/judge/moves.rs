@@ -30,6 +30,8 @@ pub(super) fn moves(report: &Report, expected: &[&BTreeSet<String>]) -> Vec<Stri
             moved.insert((None, Some(*id)), extra);
         }
     }
+    // What was expected somewhere comes first.
+    let (new, from_groups): (Vec<_>, Vec<_>) = moved.into_iter().partition(|((from, _), _)| from.is_none());
     let line = |((from, to), devices): ((Option<usize>, Option<u32>), Vec<&str>)| {
         let from = from.map_or("expected in no group".into(), |number| {
             format!("expected in group {number} {}", shortened(expected[number]))
@@ -37,7 +39,7 @@ pub(super) fn moves(report: &Report, expected: &[&BTreeSet<String>]) -> Vec<Stri
         let to = to.map_or("in no group".into(), |id| format!("in group {id} {}", shortened(&actual[&id])));
         format!("{}: {from}, is {to}: {}", names(&devices), rules(report, &devices))
     };
-    moved.into_iter().map(line).collect()
+    from_groups.into_iter().chain(new).map(line).collect()
 }
 
 /// What decided about devices, each rule once.

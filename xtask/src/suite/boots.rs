@@ -241,7 +241,6 @@ impl Boots {
             found.push(format!("order: expected {expected}, is {is}"));
         }
         if !found.is_empty() {
-            found.push(format!("the log is in {}", log.display()));
             found.extend(reasons.iter().map(|why| format!("the expectation is that for this QEMU: {why}")));
         }
         Ok(found)

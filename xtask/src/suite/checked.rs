@@ -78,8 +78,8 @@ impl Checked {
         self.name.split_once(" (QEMU ").map_or(&self.name, |(name, _)| name)
     }
 
-    /// What people see.
-    pub(super) fn text(&self) -> String {
+    /// What people see; files that are kept are below `directory`.
+    pub(super) fn text(&self, directory: &Path) -> String {
         let (layer, name, seconds) = (self.layer.word(), &self.name, self.took.as_secs_f32());
         match &self.verdict {
             Verdict::Passed => format!("ok     {layer} {name} ({seconds:.1} s)"),
@@ -88,7 +88,9 @@ impl Checked {
                 let mut text = format!("FAILED {layer} {name} ({seconds:.1} s)");
                 let by_hand = (self.command != self.repeat).then(|| format!("by hand: {}", self.command));
                 let again = format!("again: {}", self.repeat);
-                for line in differences.iter().chain([&again]).chain(&by_hand) {
+                let log = self.boot.as_ref().and_then(|boot| boot.log.as_ref());
+                let log = log.map(|file| format!("log: {}", directory.join(file).display()));
+                for line in differences.iter().chain([&again]).chain(&log).chain(&by_hand) {
                     // Writing to a text does not fail.
                     let _ = write!(text, "\n       {}", line.replace('\n', "\n       "));
                 }
@@ -124,7 +126,7 @@ impl Checked {
             Verdict::Failed(differences) => {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                 status.set_message(differences.first().cloned().unwrap_or_default());
-                status.set_description(self.text());
+                status.set_description(differences.join("\n") + "\nagain: " + &self.repeat);
                 status
             }
             Verdict::Skipped(reason) => {

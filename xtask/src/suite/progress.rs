@@ -29,6 +29,8 @@ pub(super) struct Progress {
     qemu: Option<String>,
     /// Whether the names of the boots contain it.
     is_one_of_several: bool,
+    /// Where the results are kept.
+    logs: PathBuf,
     began: SystemTime,
     started: Instant,
     boots: BootTimes,
@@ -53,6 +55,7 @@ impl Progress {
             failed: 0,
             qemu: None,
             is_one_of_several: false,
+            logs: logs(options),
             began: SystemTime::now(),
             started: Instant::now(),
             boots: BootTimes::default(),
@@ -77,7 +80,7 @@ impl Progress {
             checked.name += &format!(" (QEMU {qemu})");
         }
         checked.qemu.clone_from(&self.qemu);
-        self.say(&checked.text());
+        self.say(&checked.text(&self.logs));
         self.failed += usize::from(matches!(checked.verdict, Verdict::Failed(_)));
         if let Some(bar) = &self.bar {
             bar.inc(1);
@@ -121,8 +124,7 @@ impl Progress {
                 .with_context(|| format!("cannot write {}", file.display()))?;
         }
         let kept = self.kept(qemus, &counts, kind);
-        let logs = logs(options);
-        write_results(&logs, &kept)?;
+        write_results(&self.logs, &kept)?;
         let times = kept.boots.map_or(String::new(), |boots| times_text(&boots) + "\n");
         let text = format!("{times}{}", counts.text());
         output::results(&(text.clone() + "\n"), &kept, options.json.as_deref())?;

@@ -21,9 +21,9 @@ fn skipped(reason: &str) -> Checked {
 
 #[test]
 fn a_failure_shows_what_differs_and_the_commands() {
-    assert_eq!(checked(&[]).text(), "ok     boot simple (1.2 s)");
+    assert_eq!(checked(&[]).text(Path::new("x")), "ok     boot simple (1.2 s)");
     assert_eq!(
-        checked(&["missing group 1\nof two"]).text(),
+        checked(&["missing group 1\nof two"]).text(Path::new("x")),
         "FAILED boot simple (1.2 s)\n       missing group 1\n       of two\n       again: cargo xtask test --exact simple\n\
          \x20      by hand: qemu -M virt"
     );
@@ -77,7 +77,8 @@ fn a_malformed_topology_is_one_failed_test_and_the_others_go_on() {
     let (_, malformed) = wanted(found(), &options("xtask test --boot-only broken"));
     let checked = of_malformed(malformed.into_iter().next().unwrap());
     assert!(
-        checked.verdict != Verdict::Passed && checked.text().contains("broken.toml is malformed: line 2")
+        checked.verdict != Verdict::Passed
+            && checked.text(Path::new("x")).contains("broken.toml is malformed: line 2")
     );
 }
 
