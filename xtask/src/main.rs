@@ -38,6 +38,7 @@ mod process;
 mod program;
 mod qemu;
 mod race;
+mod readme;
 mod replay;
 mod report_source;
 mod requirement;

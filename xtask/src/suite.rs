@@ -18,6 +18,7 @@ mod device_trees;
 mod host;
 mod linux_kernels;
 mod progress;
+mod readme_commands;
 mod selection;
 mod special;
 

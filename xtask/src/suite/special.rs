@@ -15,7 +15,7 @@ use crate::speed::budget;
 
 use super::boots::jobs;
 use super::checked::{Checked, Layer, Verdict};
-use super::{device_trees, linux_kernels};
+use super::{device_trees, linux_kernels, readme_commands};
 
 /// One such check.
 pub(super) struct SpecialCheck {
@@ -29,7 +29,7 @@ pub(super) struct SpecialCheck {
 }
 
 /// All of them, in the order in which they run.
-pub(super) const SPECIAL_CHECKS: [SpecialCheck; 6] = [
+pub(super) const SPECIAL_CHECKS: [SpecialCheck; 7] = [
     SpecialCheck {
         name: "damaged-descriptions",
         about: "150 boots with damaged trees and tables end with a report or an error",
@@ -53,6 +53,12 @@ pub(super) const SPECIAL_CHECKS: [SpecialCheck; 6] = [
         about: "the picture in the README is that of a boot",
         command: "cargo xtask draw --topology switch --out xtask/pictures/switch.svg; git diff",
         verdict: compare_picture,
+    },
+    SpecialCheck {
+        name: "readme",
+        about: "the boots that READMEs show end as they say and print what they show",
+        command: "cargo xtask test readme",
+        verdict: readme_commands::verdict,
     },
     SpecialCheck {
         name: "linux-kernels",

@@ -1,0 +1,120 @@
+//! The check of the READMEs: a command that boots once ends as the README says, and prints what the README shows.
+//!
+//! Other commands are not run: those of the suite are listed only, and a Linux would have to be there.
+//! `documented` tests that all of them are understood.
+
+use std::convert::Infallible;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::checked::Verdict;
+use crate::boot::Boot;
+use crate::cli::{Common, TestArgs};
+use crate::outcome::Stop;
+use crate::output;
+use crate::process::{self, End, Next, Source};
+use crate::program;
+use crate::readme::{self, Shown};
+use crate::topology::Topology;
+
+/// The READMEs.
+const READMES: [&str; 2] = ["README.md", "kernel/README.md"];
+
+/// For a command, which has shorter deadlines of its own.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Runs the commands, each in a directory with the files that they name.
+pub(super) fn verdict(_: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
+    let place = tempfile::tempdir().context("cannot make a directory")?;
+    make_files(place.path(), common)?;
+    let mut differences = Vec::new();
+    for file in READMES {
+        let text = output::workspace().join(file);
+        let text = fs::read_to_string(&text).with_context(|| format!("cannot read {}", text.display()))?;
+        for shown in readme::commands(&text) {
+            if let Some(words) = runnable(&shown.words, common) {
+                let found = run(&words, &shown, place.path())?;
+                let name = shown.words.join(" ");
+                differences.extend(found.into_iter().map(|what| format!("{file}: {name}: {what}")));
+            }
+        }
+    }
+    Ok(Verdict::of(differences))
+}
+
+/// Makes the files that the commands name: a QEMU, a tree, and a table.
+fn make_files(place: &Path, common: &Common) -> Result<(), Stop> {
+    let program = program::qemu(common.qemu.as_deref());
+    let found = program::in_path(&program).unwrap_or_else(|| program.clone().into());
+    let build = place.join("build");
+    fs::create_dir(&build).context("cannot make a directory")?;
+    symlink(found, build.join(program::QEMU)).context("cannot link QEMU")?;
+    let topology = Topology::find("default").map_err(|error| Stop::usage(format!("{error:#}")))?;
+    let tree = Boot::of_topology(&topology, &program)?.own_tree()?;
+    fs::write(place.join("my.dtb"), tree).context("cannot write a tree")?;
+    let table = output::workspace().join("xtask/topologies/tables/ssdt-cca-around.aml");
+    fs::copy(table, place.join("my-table.aml")).context("cannot copy a table")?;
+    Ok(())
+}
+
+/// The words with which a command is run here; none if it is not.
+fn runnable(words: &[String], common: &Common) -> Option<Vec<String>> {
+    let (command, rest) = words.split_first()?;
+    let mut further = vec!["--no-setup".to_owned()];
+    match command.as_str() {
+        "qemu" | "explain" if !rest.contains(&"--qemu".to_owned()) => {
+            further.extend(["--qemu".into(), program::qemu(common.qemu.as_deref())]);
+        }
+        "qemu" => (),
+        // What failed in the last run is not the README's.
+        "test" if !rest.contains(&"--failed".to_owned()) => further.push("--list".into()),
+        _ => return None,
+    }
+    Some([command.clone()].into_iter().chain(further).chain(rest.iter().cloned()).collect())
+}
+
+/// Where a command does otherwise than the README says.
+fn run(words: &[String], shown: &Shown, place: &Path) -> Result<Vec<String>, Stop> {
+    let this = std::env::current_exe().context("cannot find this program")?;
+    let words: Vec<String> = [this.display().to_string()].into_iter().chain(words.iter().cloned()).collect();
+    let (mut printed, mut log) = (Vec::new(), Vec::new());
+    let end = process::run(&words, place, Some(DEADLINE), |source, line| {
+        if source == Source::Guest {
+            printed.push(line)
+        } else {
+            log.push(line)
+        }
+        Ok(Next::<Infallible>::Read)
+    })?;
+    let mut differences = Vec::new();
+    match end {
+        End::Exited(status) if status.code() == Some(shown.status) => (),
+        End::Exited(status) => {
+            let last = printed.last().or(log.last()).map_or("", String::as_str);
+            differences.push(format!("ended with {status}, expected {}: {last}", shown.status));
+        }
+        End::Deadline(_) => differences.push("did not end".to_owned()),
+        End::Stopped(never) => match never {},
+    }
+    let mut lines = printed.iter().map(|line| without_time(line));
+    for wanted in &shown.prints {
+        if !lines.any(|line| line == without_time(wanted)) {
+            differences.push(format!("does not print, or not in this place: {wanted}"));
+            break;
+        }
+    }
+    Ok(differences)
+}
+
+/// A line without indentation, and without the time at the end of the last line of a report.
+fn without_time(line: &str) -> &str {
+    let line = line.trim();
+    match line.rsplit_once(", ") {
+        Some((rest, time)) if time.ends_with(" ms") => rest,
+        _ => line,
+    }
+}
