@@ -34,7 +34,7 @@ mod topology;
 mod tests;
 
 pub use config::access::ConfigAccess;
-pub use config::command::{Command, EnableError, enable, while_silent};
+pub use config::command::{Command, EnableError, enable, enable_after};
 pub use enumerate::{enumerate, enumerate_with};
 pub use explain::Explanation;
 pub use function::acs::{AcsFlags, AcsRegisters};

@@ -8,7 +8,8 @@ use core::ptr::NonNull;
 
 use addr::{PhysAddr, Range};
 use pci::{
-    Bar, BarKind, BarRegister, Command, EnableError, FunctionIndex, VirtioCapability, VirtioStructure,
+    Bar, BarKind, BarRegister, Command, EnableError, Function, FunctionIndex, VirtioCapability,
+    VirtioStructure,
 };
 use virtio_drivers::transport::mmio::{MmioError, MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::VirtioPciError;
@@ -91,37 +92,30 @@ impl Hardware {
         Ok(range)
     }
 
-    /// Whether the mapped registers are those of the function: they must stop answering when
-    /// decoding is disabled.
+    /// Enables memory access and DMA of a function. For each of its BARs with a common configuration: the first
+    /// register of that, and what it read as before.
     ///
     /// The windows of the host bridge come from firmware, and wrong ones lead to another device's
-    /// registers. Access through configuration space (virtio 1.2, section 4.1.4.9) would show it as
-    /// well, but it makes QEMU exit from 9.2 on (`virtio_address_space_lookup`; 10.0.2 and 11.1.3
-    /// tried).
-    fn check_registers(
+    /// registers, which answer while decoding is disabled. Access through configuration space
+    /// (virtio 1.2, section 4.1.4.9) would show it as well, but it makes QEMU exit from 9.2 on
+    /// (`virtio_address_space_lookup`; 10.0.2 and 11.1.3 tried).
+    fn enable_memory(
         &self,
-        index: FunctionIndex,
+        function: &Function,
         capabilities: &[VirtioCapability],
-        bar: &Bar,
-        registers: Range<PhysAddr>,
-    ) -> Result<(), TransportError> {
-        let is_common =
-            |one: &&VirtioCapability| one.structure == VirtioStructure::Common && one.is_in(bar.register);
-        let Some(common) = capabilities.iter().find(is_common) else { return Ok(()) };
-        let register = registers.start().checked_add(common.start.into());
-        let register = register.and_then(|start| Range::from_size(start, 4));
-        let Some(register) = register.filter(|register| registers.encloses(register)) else { return Ok(()) };
-        // SAFETY: The BAR was mapped; its first structure's first register is no more than a selector.
-        let read = || unsafe { registers::first_word(register) }.ok();
-        let answering = read();
-        if answering == pci::while_silent(&self.config, &self.topology[index], read) {
-            return Err(TransportError::Bar {
-                register: bar.register,
-                bridge: self.bridge_node(index).to_string(),
-                fault: BarFault::Foreign(register.start()),
-            });
-        }
-        Ok(())
+    ) -> Result<Vec<(BarRegister, SilentRegister)>, EnableError> {
+        let silent = || {
+            let mut silent = Vec::new();
+            for bar in function.bars() {
+                if let Some(at) = first_common_register(capabilities, bar) {
+                    // SAFETY: It is the function's own register, a selector, or another device's. Firmware
+                    // describes the window that leads there as one for PCI devices.
+                    silent.push((bar.register, SilentRegister { at, word: unsafe { registers::map(at) }.ok() }));
+                }
+            }
+            silent
+        };
+        pci::enable_after(&self.config, function, Command::MEMORY | Command::BUS_MASTER, silent)
     }
 
     /// The virtio transport of a device; enables the device's DMA.
@@ -132,10 +126,10 @@ impl Hardware {
     pub fn virtio_transport(&self, handle: Handle) -> Result<Transport, TransportError> {
         match handle {
             Handle::Function(index) => {
-                self.enable(index, Command::MEMORY | Command::BUS_MASTER)?;
                 let function = &self.topology[index];
                 let ecam = self.config.borrow().at(function.address).ok_or(TransportError::NoConfigSpace)?;
                 let capabilities = pci::virtio_capabilities(&ecam, function);
+                let silent = self.enable_memory(function, &capabilities)?;
                 // I/O space is only for notifications, which memory space may offer as well.
                 let in_io = |bar: &Bar| {
                     bar.kind == BarKind::Io && capabilities.iter().any(|one| one.is_in(bar.register))
@@ -149,7 +143,15 @@ impl Hardware {
                 {
                     match self.map_bar(index, bar) {
                         Ok(registers) => {
-                            self.check_registers(index, &capabilities, bar, registers)?;
+                            if let Some((_, common)) = silent.iter().find(|(register, _)| *register == bar.register)
+                                && !common.answers_now()
+                            {
+                                return Err(TransportError::Bar {
+                                    register: bar.register,
+                                    bridge: self.bridge_node(index).to_string(),
+                                    fault: BarFault::Foreign(common.at.start()),
+                                });
+                            }
                             mapped.push((bar.register, registers));
                         }
                         Err(complaint) => complaints += &format!("; {complaint}"),
@@ -172,4 +174,29 @@ impl Hardware {
             }
         }
     }
+}
+
+/// The first register of a common configuration, and what it read as while its function did not decode it.
+struct SilentRegister {
+    at: Range<PhysAddr>,
+    word: Option<u32>,
+}
+
+impl SilentRegister {
+    /// Whether it reads as something else now: the function answers.
+    fn answers_now(&self) -> bool {
+        // SAFETY: It was mapped and read before.
+        unsafe { registers::first_word(self.at) }.ok() != self.word
+    }
+}
+
+/// The CPU's addresses of the first register of the common configuration in `bar`; `None` if it does not have one, or
+/// if that is not in the BAR's registers.
+fn first_common_register(capabilities: &[VirtioCapability], bar: &Bar) -> Option<Range<PhysAddr>> {
+    let is_common =
+        |one: &&VirtioCapability| one.structure == VirtioStructure::Common && one.is_in(bar.register);
+    let common = capabilities.iter().find(is_common)?;
+    let registers = bar.cpu?;
+    let start = registers.start().checked_add(common.start.into())?;
+    Range::from_size(start, 4).filter(|register| registers.encloses(register))
 }

@@ -43,29 +43,46 @@ pub fn enable(
     function: &Function,
     command: Command,
 ) -> Result<(), EnableError> {
+    check_addresses(function, command)?;
+    let before = config.read16(function.address, register::COMMAND);
+    // An emulator maps everything behind a bridge again when its command register is written.
+    if before | command.bits() != before {
+        config.write16(function.address, register::COMMAND, before | command.bits());
+    }
+    Ok(())
+}
+
+/// As [`enable`], but first calls `read` while the function decodes neither I/O nor memory space.
+///
+/// # Errors
+///
+/// As for [`enable`]; `read` has not been called.
+pub fn enable_after<T>(
+    config: &RefCell<dyn ConfigAccess + '_>,
+    function: &Function,
+    command: Command,
+    read: impl FnOnce() -> T,
+) -> Result<T, EnableError> {
+    check_addresses(function, command)?;
+    let before = config.borrow().read16(function.address, register::COMMAND);
+    let silent = before & !(Command::IO | Command::MEMORY).bits();
+    if silent != before {
+        config.borrow_mut().write16(function.address, register::COMMAND, silent);
+    }
+    let found = read();
+    config.borrow_mut().write16(function.address, register::COMMAND, before | command.bits());
+    Ok(found)
+}
+
+/// Checks that every BAR that `command` would enable has an address.
+fn check_addresses(function: &Function, command: Command) -> Result<(), EnableError> {
     for bar in function.bars() {
         let decoded_by = if bar.kind == BarKind::Io { Command::IO } else { Command::MEMORY };
         if command.contains(decoded_by) && bar.bus_address.is_none() {
             return Err(EnableError { address: function.address, register: bar.register });
         }
     }
-    let before = config.read16(function.address, register::COMMAND);
-    config.write16(function.address, register::COMMAND, before | command.bits());
     Ok(())
-}
-
-/// Calls `read` while the function decodes neither I/O nor memory space, then restores the command register.
-pub fn while_silent<T>(
-    config: &RefCell<dyn ConfigAccess + '_>,
-    function: &Function,
-    read: impl FnOnce() -> T,
-) -> T {
-    let before = config.borrow().read16(function.address, register::COMMAND);
-    let silent = before & !(Command::IO | Command::MEMORY).bits();
-    config.borrow_mut().write16(function.address, register::COMMAND, silent);
-    let found = read();
-    config.borrow_mut().write16(function.address, register::COMMAND, before);
-    found
 }
 
 impl fmt::Display for Command {
