@@ -43,7 +43,9 @@ fn read_tree(
     findings: &mut Findings,
 ) {
     let (first_bus, first_function) = (topology.buses().len(), topology.functions().len());
-    for (bus, functions) in tree.into_buses() {
+    let (buses, functions) = tree.into_parts();
+    let mut functions = functions.into_iter();
+    for bus in buses {
         let bridge = bus.above.map(|above| above.bridge.after(first_function));
         let index = topology.add_bus(Bus {
             segment: bus.segment,
@@ -54,7 +56,7 @@ fn read_tree(
             functions: Vec::new(),
             has_aliases: false,
         });
-        for scanned in functions {
+        for scanned in functions.by_ref().take(bus.len()) {
             let function = read_function(config, scanned, (index, bridge), policy, findings);
             topology.add_function(function);
         }

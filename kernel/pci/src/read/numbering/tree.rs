@@ -47,6 +47,11 @@ impl ScannedBus {
     pub(crate) fn is_empty(&self) -> bool {
         self.functions.is_empty()
     }
+
+    /// How many functions it has.
+    pub(crate) fn len(&self) -> usize {
+        self.functions.len()
+    }
 }
 
 impl Tree {
@@ -60,16 +65,9 @@ impl Tree {
         &self.functions
     }
 
-    /// The buses, each with its functions.
-    pub(crate) fn into_buses(self) -> impl Iterator<Item = (ScannedBus, Vec<ScannedFunction>)> {
-        let mut functions = self.functions.into_iter();
-        self.buses.into_iter().map(move |bus| {
-            let mut own = Vec::new();
-            for _ in 0..bus.functions.len() {
-                own.extend(functions.next());
-            }
-            (bus, own)
-        })
+    /// The buses, and the functions of all buses.
+    pub(crate) fn into_parts(self) -> (Vec<ScannedBus>, Vec<ScannedFunction>) {
+        (self.buses, self.functions)
     }
 
     /// Scans a bus and appends it.
