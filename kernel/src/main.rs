@@ -23,8 +23,8 @@ fn kernel_main(handover: Handover) -> ! {
 /// then.
 fn probe_machine(run: &mut Run, handed_over: HandedOver) -> Result<(), Error> {
     run.options.refuse_full_image_words()?;
-    let described = run.describe(handed_over)?;
-    let hardware = run.enumerate(&described);
+    let mut described = run.describe(handed_over)?;
+    let hardware = run.enumerate(&mut described);
     let mut probing = run.prepare(&hardware, described.map)?;
     probing.take_steps(&mut run.report);
     probing.take_late_steps(&mut run.report);

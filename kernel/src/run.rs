@@ -83,7 +83,7 @@ impl Run {
     }
 
     /// Finds all PCI functions and platform devices, and assigns missing addresses.
-    pub fn enumerate(&mut self, described: &Described) -> Rc<Hardware> {
+    pub fn enumerate(&mut self, described: &mut Described) -> Rc<Hardware> {
         let Options { virtual_functions, config_acs, path, .. } = &self.options;
         let Described { description, map, numbering, resources, .. } = described;
         let buses = EnumerationPolicy {

@@ -48,9 +48,9 @@ fn kernel_main(handover: Handover) -> ! {
 /// As in the main image, with the additional `options`.
 fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) -> Result<(), FullError> {
     let two_cpus = &options.two_cpus;
-    let described = run.describe(handed_over)?;
+    let mut described = run.describe(handed_over)?;
     let mut second_cpu = OnDemand::new(&described.description);
-    let hardware = run.enumerate(&described);
+    let hardware = run.enumerate(&mut described);
     run.options.declined = options.declined;
     let mut probing = run.prepare(&hardware, described.map)?;
     if options.dma.is_some() || options.suite.has_isolation() {

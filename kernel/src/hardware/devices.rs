@@ -10,7 +10,6 @@ use pci::{AcsRegisters, Command, EnableError, FunctionIndex, Topology};
 use probe::{Finding, FwNode};
 use virtio_drivers::transport::DeviceType;
 
-use super::config_space::ConfigSpace;
 use super::virtio_slot;
 
 /// PCI vendor ID of virtio devices (virtio 1.2, section 4.1.2).

@@ -3,22 +3,23 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::mem;
 
 use firmware::{Description, HostBridge, LinuxView};
 use pci::{ConfigAcs, EnumerationPolicy, Topology};
 use probe::{InputIds, LinuxFirmware, LinuxQuirks, Path, Translation};
 
-use super::config_space::ConfigSpace;
 use super::devices::Hardware;
 use super::{firmware_checks, root_buses, virtio_slot};
+use crate::machine::config_space::ConfigSpace;
 
 /// Numbers all buses, reads all functions and assigns addresses as `policy` says, sets ACS as
 /// `config_acs` says, and enables ACS elsewhere if the path does not do that itself.
 ///
 /// If a host bridge or slot is not at the address that firmware gives, only this one is left
-/// out, with a finding.
+/// out, with a finding. The bridges and devices are taken out of `description`.
 pub(crate) fn enumerate(
-    description: &Description,
+    description: &mut Description,
     map: &dyn LinuxFirmware,
     policy: &EnumerationPolicy,
     config_acs: &ConfigAcs,
@@ -27,18 +28,21 @@ pub(crate) fn enumerate(
     let mut findings = Vec::new();
     let mut config = ConfigSpace::default();
     let mut host_bridges = Vec::new();
-    for bridge in description.host_bridges.iter().filter_map(|bridge| as_seen_by(path, bridge)) {
+    let ecams: Vec<_> = description.host_bridges.iter().map(|bridge| bridge.ecam).collect();
+    for bridge in mem::take(&mut description.host_bridges) {
+        let Some(bridge) = as_seen_by(path, bridge) else { continue };
         match config.add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus) {
             Ok(()) => host_bridges.push(bridge),
             Err(error) => findings.push(firmware_checks::ecam(&bridge.name, &map.name(bridge.node), error)),
         }
     }
-    let (roots, unusable) = root_buses::root_buses(description, &host_bridges, map);
-    findings.extend(unusable);
+    let (roots, faults) = root_buses::root_buses(description, &ecams, &host_bridges);
+    root_buses::report(&faults, &host_bridges, map, &mut findings);
     let topology = pci::enumerate_with(&mut config, &roots, policy);
 
+    let platform = mem::take(&mut description.platform_devices);
     let mut virtio_mmio = Vec::new();
-    for device in &description.platform_devices {
+    for device in &platform {
         virtio_mmio.push(virtio_slot::device_type(device).unwrap_or_else(|error| {
             findings.push(firmware_checks::registers(&device.name, &map.name(device.node), error));
             None
@@ -50,24 +54,23 @@ pub(crate) fn enumerate(
         waiting_bridges: waiting_bridges(&host_bridges, map),
         bridge_nodes: host_bridges.iter().map(|bridge| map.name(bridge.node)).collect(),
         host_bridges,
-        platform: description.platform_devices.clone(),
+        platform,
         virtio_mmio,
-        findings,
+        findings: Vec::new(),
     };
     mark_ports_that_lead_out(&mut hardware, path);
     let topology = unshared(&mut hardware.topology);
-    let unused = pci::config_acs(hardware.config.get_mut(), topology, config_acs);
-    hardware.findings.extend(unused.iter().map(|entry| firmware_checks::config_acs(entry)));
+    for unused in pci::config_acs(hardware.config.get_mut(), topology, config_acs) {
+        findings.push(firmware_checks::config_acs(&unused));
+    }
     // This precedes all grouping: a port's isolation is read from its control register.
     if description.requests_acs && path == Path::Fixed {
         pci::enable_acs(hardware.config.get_mut(), topology);
     }
-    let of_bridges = firmware_checks::of_host_bridges(&hardware, map);
-    let of_slots = firmware_checks::of_slots(&hardware, map);
-    let of_buses = firmware_checks::of_buses(&hardware, map);
-    for mut found in [of_bridges, of_slots, of_buses] {
-        hardware.findings.append(&mut found);
-    }
+    firmware_checks::of_host_bridges(&hardware, map, &mut findings);
+    firmware_checks::of_slots(&hardware, map, &mut findings);
+    firmware_checks::of_buses(&hardware, map, &mut findings);
+    hardware.findings = findings;
     Rc::new(hardware)
 }
 
@@ -118,12 +121,13 @@ fn unshared(topology: &mut Rc<Topology>) -> &mut Topology {
 }
 
 /// A host bridge as on Linux's paths, or on `fixed`.
-fn as_seen_by(path: Path, bridge: &HostBridge) -> Option<HostBridge> {
-    match &bridge.in_linux {
-        LinuxView::Absent if path != Path::Fixed => None,
-        LinuxView::Windows(windows) if path != Path::Fixed => {
-            Some(HostBridge { windows: windows.clone(), ..bridge.clone() })
+fn as_seen_by(path: Path, mut bridge: HostBridge) -> Option<HostBridge> {
+    if path != Path::Fixed {
+        match mem::replace(&mut bridge.in_linux, LinuxView::Same) {
+            LinuxView::Same => {}
+            LinuxView::Absent => return None,
+            LinuxView::Windows(windows) => bridge.windows = windows,
         }
-        _ => Some(bridge.clone()),
     }
+    Some(bridge)
 }

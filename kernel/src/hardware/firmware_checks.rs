@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::PciAddress;
-use firmware::{FunctionBus, FunctionNode, HostBridge, PlatformDevice};
+use firmware::{FunctionBus, FunctionNode, HostBridge};
 use pci::FunctionIndex;
 use probe::{Finding, FirmwareMap, InputIds, Severity, Translation, Untranslated};
 
@@ -40,22 +40,19 @@ pub(crate) fn config_acs(entry: &str) -> Finding {
 }
 
 /// virtio-mmio slots that firmware describes as an IOMMU and that do not contain one.
-pub(crate) fn of_slots(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
-    let slots = hardware.virtio_mmio_slots().filter(|(device, _)| map.is_iommu(device.node));
-    let mismatch = |(device, kind): (&PlatformDevice, Option<u32>)| {
+pub(crate) fn of_slots(hardware: &Hardware, map: &dyn FirmwareMap, findings: &mut Vec<Finding>) {
+    for (device, kind) in hardware.virtio_mmio_slots().filter(|(device, _)| map.is_iommu(device.node)) {
         let what = match kind {
             None => String::from("the slot has no virtio device"),
-            Some(IOMMU_TYPE) => return None,
+            Some(IOMMU_TYPE) => continue,
             Some(kind) => format!("the virtio device has type {kind}"),
         };
-        Some(no_iommu(map.name(device.node), &what))
-    };
-    slots.filter_map(mismatch).collect()
+        findings.push(no_iommu(map.name(device.node), &what));
+    }
 }
 
 /// Contradictions about host bridges whose configuration space answers.
-pub(crate) fn of_host_bridges(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(crate) fn of_host_bridges(hardware: &Hardware, map: &dyn FirmwareMap, findings: &mut Vec<Finding>) {
     for (root, bridge) in hardware.host_bridges.iter().enumerate() {
         // An expander bridge (QEMU: `pxb-pcie`) has no function on its own bus, so the bus may be
         // empty.
@@ -64,24 +61,25 @@ pub(crate) fn of_host_bridges(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec
         if !functions.iter().any(|function| is_near(hardware.topology.bus_of(function))) {
             findings.push(empty(bridge, &map.name(bridge.node)));
         }
-        let nodes = bridge.functions.iter().filter(|entry| entry.is_iommu && entry.enabled);
-        findings.extend(nodes.filter_map(|entry| mismatch(hardware, bridge, entry, map)));
+        for entry in bridge.functions.iter().filter(|entry| entry.is_iommu && entry.enabled) {
+            if let Some(finding) = mismatch(hardware, bridge, entry, map) {
+                findings.push(finding);
+            }
+        }
     }
-    findings
 }
 
 /// Buses that are missing from firmware's map although the bridge that leads to them is in it.
 ///
 /// The buses were unknown when the map was made: QEMU writes VIOT with the current bus numbers of
 /// bridges; if bridges have no numbers yet, functions behind them are not in any range.
-pub(crate) fn of_buses(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Finding> {
+pub(crate) fn of_buses(hardware: &Hardware, map: &dyn FirmwareMap, findings: &mut Vec<Finding>) {
     let topology = &hardware.topology;
     let translate = |function: FunctionIndex| {
         let root = topology.bus_of(&topology[function]).root;
         let node = hardware.host_bridges.get(root)?.node;
         map.translate(node, &InputIds::Requesters(topology.requesters(function))).ok()
     };
-    let mut findings = Vec::new();
     for bus in topology.buses() {
         let Some(bridge) = bus.bridge else { continue };
         let mut functions = topology.functions_of(bus).peekable();
@@ -99,7 +97,6 @@ pub(crate) fn of_buses(hardware: &Hardware, map: &dyn FirmwareMap) -> Vec<Findin
             findings.push(Finding { id, severity, place: at.to_string(), sentence });
         }
     }
-    findings
 }
 
 fn empty(bridge: &HostBridge, node: &str) -> Finding {

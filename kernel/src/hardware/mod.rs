@@ -1,7 +1,6 @@
 //! The machine's hardware for drivers: configuration space, the PCI topology, platform devices.
 
 mod bridge_windows;
-pub(crate) mod config_space;
 mod devices;
 mod enumerate;
 mod firmware_checks;

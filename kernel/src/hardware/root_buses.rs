@@ -7,28 +7,50 @@ use alloc::vec::Vec;
 use addr::{PciSpace, PciWindow, PhysAddr, Range};
 use boot::memory;
 use firmware::{Description, HostBridge};
-use pci::{Occupied, RootBus, WindowFault};
+use pci::{RootBus, WindowFault};
 use probe::{Finding, FirmwareMap, Severity};
 
 /// Limit of findings about windows; a map with more repeats the same defect.
 const FINDING_LIMIT: usize = 16;
 
-/// A root bus for each of `host_bridges`, and findings about their windows.
+/// A root bus for each of `host_bridges`, and what is wrong with their windows.
 ///
-/// A window must not overlap RAM, configuration space or a device, and must be in the CPU's address
-/// space.
+/// A window must not overlap RAM, configuration space (`ecams`, those of all host bridges) or a device, and must be in
+/// the CPU's address space.
 pub(crate) fn root_buses(
     description: &Description,
+    ecams: &[Range<PhysAddr>],
+    host_bridges: &[HostBridge],
+) -> (Vec<RootBus>, Vec<WindowFault>) {
+    let mut roots: Vec<RootBus> = host_bridges.iter().map(root_bus).collect();
+    let is_ecam = |range: &Range<PhysAddr>| ecams.iter().any(|ecam| ecam.encloses(range));
+    let occupied = |check: &mut dyn FnMut(Range<PhysAddr>, &str)| {
+        for range in &description.memory {
+            check(*range, "RAM");
+        }
+        for ecam in ecams {
+            check(*ecam, "PCI configuration space");
+        }
+        for device in &description.platform_devices {
+            for range in device.registers.iter().filter(|range| !is_ecam(range)) {
+                check(*range, &device.name);
+            }
+        }
+    };
+    let faults = pci::review_windows(&mut roots, &occupied, memory::last_address());
+    (roots, faults)
+}
+
+/// Adds a finding for each of `faults`, up to a limit.
+pub(crate) fn report(
+    faults: &[WindowFault],
     host_bridges: &[HostBridge],
     map: &dyn FirmwareMap,
-) -> (Vec<RootBus>, Vec<Finding>) {
-    let mut roots: Vec<RootBus> = host_bridges.iter().map(root_bus).collect();
-    let faults = pci::review_windows(&mut roots, &occupied(description), memory::last_address());
-    let mut findings: Vec<Finding> = faults
-        .iter()
-        .take(FINDING_LIMIT)
-        .map(|fault| finding(fault, map.name(host_bridges[fault.root].node)))
-        .collect();
+    findings: &mut Vec<Finding>,
+) {
+    for fault in faults.iter().take(FINDING_LIMIT) {
+        findings.push(finding(fault, map.name(host_bridges[fault.root].node)));
+    }
     if faults.len() > FINDING_LIMIT {
         findings.push(Finding {
             id: "pci-window-unusable",
@@ -40,7 +62,6 @@ pub(crate) fn root_buses(
             ),
         });
     }
-    (roots, findings)
 }
 
 fn root_bus(bridge: &HostBridge) -> RootBus {
@@ -50,24 +71,6 @@ fn root_bus(bridge: &HostBridge) -> RootBus {
         last_bus: bridge.last_bus,
         windows: bridge.windows.clone(),
     }
-}
-
-fn occupied(description: &Description) -> Vec<Occupied<'_>> {
-    let is_ecam =
-        |range: &Range<PhysAddr>| description.host_bridges.iter().any(|bridge| bridge.ecam.encloses(range));
-    let mut occupied = Vec::new();
-    for range in &description.memory {
-        occupied.push(Occupied { range: *range, by: "RAM" });
-    }
-    for bridge in &description.host_bridges {
-        occupied.push(Occupied { range: bridge.ecam, by: "PCI configuration space" });
-    }
-    for device in &description.platform_devices {
-        for range in device.registers.iter().filter(|range| !is_ecam(range)) {
-            occupied.push(Occupied { range: *range, by: &device.name });
-        }
-    }
-    occupied
 }
 
 fn finding(fault: &WindowFault, node: String) -> Finding {

@@ -29,9 +29,6 @@ pub enum TransportError {
     /// It cannot be enabled.
     #[error(transparent)]
     Enable(#[from] EnableError),
-    /// Its configuration space is not accessible.
-    #[error("no configuration space")]
-    NoConfigSpace,
     /// A BAR of it cannot be used.
     #[error("{register}, through a window of {bridge}: {fault}")]
     Bar {
@@ -127,8 +124,7 @@ impl Hardware {
         match handle {
             Handle::Function(index) => {
                 let function = &self.topology[index];
-                let ecam = self.config.borrow().at(function.address).ok_or(TransportError::NoConfigSpace)?;
-                let capabilities = pci::virtio_capabilities(&ecam, function);
+                let capabilities = pci::virtio_capabilities(&*self.config.borrow(), function);
                 let silent = self.enable_memory(function, &capabilities)?;
                 // I/O space is only for notifications, which memory space may offer as well.
                 let in_io = |bar: &Bar| {

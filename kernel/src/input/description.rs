@@ -1,20 +1,19 @@
 //! The description of the machine for a run, read by the chosen route.
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use firmware::Description;
 use firmware::acpi::{AcpiMap, Surroundings};
-use firmware::device_tree::MapForm;
+use firmware::device_tree::{DeviceTree, MapForm};
 use firmware::route::{ImageEntry, Route, RouteError, TreeFrom};
 use pci::{Numbering, Resources};
 use probe::Path;
 
 use crate::error::Error;
 use crate::input::console::{use_conduit, use_console};
-use crate::input::described::{Described, describe_tree};
+use crate::input::described::{Described, describe_tree, refused};
 use crate::input::handover::{Given, GivenTables};
 use crate::input::options::Options;
 use crate::input::{acpi_tables, fw_cfg_tables};
@@ -35,18 +34,13 @@ pub(crate) fn read(
 ) -> Result<Described, Error> {
     let mut described = match route {
         Route::Tree(source) => {
-            let tree = take_tree(source, entry, given.tree)?;
-            // The command line, which selects the path, may have been in the tree.
-            match map_form(options.path) {
-                MapForm::BySpecifier => tree,
-                form => describe_tree(tree.tree, entry, form)?,
-            }
+            describe_tree(&open_tree(source, given.tree)?, entry, map_form(options.path))?
         }
-        Route::FwCfgTables(source) => from_fw_cfg(take_tree(source, entry, given.tree)?, options)?,
+        Route::FwCfgTables(source) => from_fw_cfg(&open_tree(source, given.tree)?, options)?,
         Route::UefiTables => {
             let GivenTables { rsdp, surroundings } = given.tables.ok_or(RouteError::NothingFromUefi)?;
             let tables = acpi_tables::describe(rsdp, &Ram, surroundings, Vec::new(), &options.table_files)?;
-            from_tables(tables, Cow::Borrowed(&[]))
+            from_tables(tables, &[])
         }
     };
     let Description { console, psci, findings, .. } = &mut described.description;
@@ -59,37 +53,37 @@ pub(crate) fn read(
     Ok(described)
 }
 
-/// The description in the tree that was given at entry, or in a file of the host.
-fn take_tree(
+/// The tree that was given at entry, or a file of the host, which is kept for good.
+fn open_tree(
     source: TreeFrom<'_>,
-    entry: ImageEntry,
-    given: Option<Result<Box<Described>, Error>>,
-) -> Result<Described, Error> {
+    given: Option<Result<DeviceTree<'static>, Error>>,
+) -> Result<DeviceTree<'static>, Error> {
     match source {
-        TreeFrom::Entry => given.unwrap_or_else(|| Err(RouteError::NothingFromUefi.into())).map(|tree| *tree),
+        TreeFrom::Entry => given.unwrap_or_else(|| Err(RouteError::NothingFromUefi.into())),
         TreeFrom::HostFile(name) => {
             let file = semihosting::read_file(name);
             let file =
                 file.map_err(|error| Error::HostFile { option: "dtb", name: name.to_string(), error })?;
             log!("device tree: {name}, {} bytes", file.len());
-            describe_tree(Cow::Owned(file), entry, MapForm::default())
+            Ok(DeviceTree::open(file.leak())?)
         }
     }
 }
 
-/// The description in the tables that QEMU offers through fw_cfg. `start` describes the machine for
+/// The description in the tables that QEMU offers through fw_cfg. `tree` describes the machine for
 /// the work that firmware would do first.
-fn from_fw_cfg(start: Described, options: &Options) -> Result<Described, Error> {
-    let loaded = fw_cfg_tables::load_tables(&start.description, &*start.map, options.numbering)?;
-    let Description { memory, reserved, command_line, .. } = start.description;
+fn from_fw_cfg(tree: &DeviceTree<'static>, options: &Options) -> Result<Described, Error> {
+    let start = tree.describe_for_firmware().map_err(|error| refused(tree, error))?;
+    let loaded = fw_cfg_tables::load_tables(&start, options.numbering)?;
+    let Description { memory, reserved, command_line, .. } = start;
     let surroundings = Surroundings { memory, reserved, command_line };
     let (odd, files) = (loaded.findings.clone(), &options.table_files);
     let tables = acpi_tables::describe(loaded.rsdp, &loaded, surroundings, odd, files)?;
-    Ok(from_tables(tables, start.tree))
+    Ok(from_tables(tables, tree.blob()))
 }
 
 /// The description in tables. The buses were numbered before the tables were made.
-fn from_tables((description, map): (Description, AcpiMap), tree: Cow<'static, [u8]>) -> Described {
+fn from_tables((description, map): (Description, AcpiMap), tree: &'static [u8]) -> Described {
     let (numbering, resources) = (Numbering::Keep, Resources::Keep);
     Described { description, map: Box::new(map), tree, numbering, resources }
 }

@@ -12,13 +12,12 @@ use addr::{PciSpace, PciWindow, PhysAddr, Range};
 use firmware::Description;
 use firmware::acpi::table_loader::{self, Loaded, SCRIPT_FILE, Source, Zone};
 use pci::{EnumerationPolicy, Numbering, Resources, RootBus};
-use probe::FirmwareMap;
 
 use crate::error::Error;
-use crate::hardware::config_space::ConfigSpace;
 use crate::hardware::root_buses;
 use crate::input::options::Moment;
 use crate::log;
+use crate::machine::config_space::ConfigSpace;
 use crate::machine::fw_cfg::FwCfg;
 
 /// `compatible` of the device with the tables.
@@ -30,19 +29,15 @@ const FW_CFG: &str = "qemu,fw-cfg-mmio";
 /// # Errors
 ///
 /// There is no fw_cfg, it has no tables (`acpi=off`), or the script that loads them is wrong.
-pub(crate) fn load_tables(
-    description: &Description,
-    map: &dyn FirmwareMap,
-    numbering: Moment,
-) -> Result<Loaded, Error> {
+pub(crate) fn load_tables(description: &Description, numbering: Moment) -> Result<Loaded, Error> {
     match numbering {
         Moment::BeforeTables => {
-            configure_buses(description, map)?;
+            configure_buses(description)?;
             take_tables(description)
         }
         Moment::AfterTables => {
             let loaded = take_tables(description)?;
-            configure_buses(description, map)?;
+            configure_buses(description)?;
             Ok(loaded)
         }
     }
@@ -92,12 +87,14 @@ impl Source for Host {
 ///
 /// Buses and BARs that remain without a number or address are reported later, when the buses are
 /// enumerated from the tables.
-fn configure_buses(description: &Description, map: &dyn FirmwareMap) -> Result<(), Error> {
+fn configure_buses(description: &Description) -> Result<(), Error> {
     let mut config = ConfigSpace::default();
+    let mut ecams = Vec::new();
     for bridge in &description.host_bridges {
         config.add(bridge.ecam, bridge.segment, bridge.first_bus, bridge.last_bus)?;
+        ecams.push(bridge.ecam);
     }
-    let (roots, _) = root_buses::root_buses(description, &description.host_bridges, map);
+    let (roots, _) = root_buses::root_buses(description, &ecams, &description.host_bridges);
     let topology = pci::enumerate(&mut config, &roots);
     let hidden = topology.hidden();
     if hidden.is_empty() {

@@ -1,22 +1,18 @@
 //! The data that the image receives at its entry: a device tree or ACPI tables, a command line, a
 //! memory map.
 
-use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use addr::PhysAddr;
 use boot::Handover;
-use firmware::Description;
 use firmware::acpi::Surroundings;
-use firmware::device_tree::{self, Early, MapForm};
+use firmware::device_tree::{self, DeviceTree, Early};
 use firmware::route::ImageEntry;
 use probe::Finding;
 
 use crate::error::Error;
 use crate::input::console::{use_conduit, use_console};
-use crate::input::described::{Described, describe_tree};
 use crate::input::efi;
 use crate::machine::blob;
 
@@ -39,8 +35,8 @@ pub struct HandedOver {
 
 /// The descriptions that were given at entry.
 pub(crate) struct Given {
-    /// A device tree, or why it cannot be read. It is read at once because it may contain the command line.
-    pub(crate) tree: Option<Result<Box<Described>, Error>>,
+    /// A device tree, or why it cannot be read. It is opened at once because it may contain the command line.
+    pub(crate) tree: Option<Result<DeviceTree<'static>, Error>>,
     /// ACPI tables, not read yet.
     pub(crate) tables: Option<GivenTables>,
 }
@@ -62,7 +58,7 @@ pub(crate) fn read(handover: &Handover) -> HandedOver {
             ImageEntry::Uefi { tree: handover.device_tree.is_some(), tables: handover.acpi_rsdp.is_some() }
         }
     };
-    let (early, tree) = handover.device_tree.map(|at| read_tree(at, entry)).unzip();
+    let (early, tree) = handover.device_tree.map(|at| open_tree(at)).unzip();
     let early = early.unwrap_or_default();
     let tables = handover.acpi_rsdp.map(|rsdp| {
         let memory = memory.clone().unwrap_or_default();
@@ -79,20 +75,15 @@ pub(crate) fn read(handover: &Handover) -> HandedOver {
     HandedOver { entry, given: Given { tree, tables }, command_line, memory, warnings, console_absent }
 }
 
-/// The parts of the tree at `at` that are needed at once, and its whole description.
-fn read_tree(at: PhysAddr, entry: ImageEntry) -> (Early, Result<Box<Described>, Error>) {
+/// The parts of the tree at `at` that are needed at once, and the tree.
+fn open_tree(at: PhysAddr) -> (Early, Result<DeviceTree<'static>, Error>) {
     // SAFETY: Only `memory::add_to_heap` gives memory to the heap, and it leaves this tree out.
-    let tree = match unsafe { blob::device_tree(at) } {
-        Ok(tree) => tree,
+    let blob = match unsafe { blob::device_tree(at) } {
+        Ok(blob) => blob,
         Err(error) => return (Early::default(), Err(error.into())),
     };
-    match describe_tree(Cow::Borrowed(tree), entry, MapForm::default()) {
-        Ok(described) => (early_of(&described.description), Ok(Box::new(described))),
-        Err(error) => (device_tree::early(tree), Err(error)),
+    match DeviceTree::open(blob) {
+        Ok(tree) => (tree.early(), Ok(tree)),
+        Err(error) => (device_tree::early(blob), Err(error.into())),
     }
-}
-
-fn early_of(description: &Description) -> Early {
-    let Description { command_line, console, psci, .. } = description;
-    Early { command_line: command_line.clone(), console: *console, psci: *psci }
 }

@@ -6,11 +6,11 @@
 
 pub(crate) mod blob;
 pub mod clock;
+pub(crate) mod config_space;
 pub(crate) mod console;
 mod cpu_owner;
 pub mod dma;
 pub mod dma_pages;
-pub(crate) mod ecam;
 pub(crate) mod failure;
 mod first_failure;
 pub(crate) mod fw_cfg;

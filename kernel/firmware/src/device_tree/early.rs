@@ -8,6 +8,7 @@ use super::chosen;
 use super::gate;
 use super::header::Mode;
 use super::processors;
+use super::tree::Tree;
 use crate::findings::TREE;
 use crate::{Console, PsciConduit};
 
@@ -22,6 +23,18 @@ pub struct Early {
     pub psci: Option<PsciConduit>,
 }
 
+impl Early {
+    /// Reads a tree. What is wrong with it is a finding, or an error, once the machine is described.
+    pub(super) fn of(tree: &Tree) -> Self {
+        let mut ignored = Findings::about(&TREE);
+        Self {
+            command_line: chosen::command_line(tree, &mut ignored),
+            console: chosen::console(tree, &mut ignored),
+            psci: processors::psci(tree, &mut ignored),
+        }
+    }
+}
+
 /// Reads what is readable of `blob`, however broken it is: the tree up to its first fault.
 ///
 /// For a run whose [`describe`](super::describe) has failed, so that its error can be reported.
@@ -30,11 +43,6 @@ pub fn early(blob: &[u8]) -> Early {
     let Ok(tree) = gate::read(blob, Mode::Salvage) else {
         return Early::default();
     };
-    // Findings about a tree that is an error already would only hide the error.
-    let mut ignored = Findings::about(&TREE);
-    Early {
-        command_line: chosen::command_line(&tree, &mut ignored),
-        console: chosen::console(&tree, &mut ignored).or_else(|| chosen::first_console(&tree)),
-        psci: processors::psci(&tree, &mut ignored),
-    }
+    let early = Early::of(&tree);
+    Early { console: early.console.or_else(|| chosen::first_console(&tree)), ..early }
 }

@@ -3,7 +3,8 @@
 use super::error::DeviceTreeError;
 use super::spec::{HEADER_SIZE, MAGIC, MAX_TOTAL_SIZE, RESERVATION_SIZE, VERSION, field};
 
-/// The big-endian word at `offset`, if all of it is in `bytes`.
+/// The big-endian word at `offset`, if all of it is in `bytes`. Not inlined: an emulator translates one copy only.
+#[inline(never)]
 pub(super) fn word(bytes: &[u8], offset: usize) -> Option<u32> {
     let end = offset.checked_add(4)?;
     let word = bytes.get(offset..end)?;

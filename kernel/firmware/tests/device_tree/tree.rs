@@ -1,7 +1,7 @@
 //! Trees as a few lines of Rust, written out by `vm-fdt`.
 
 use firmware::Description;
-use firmware::device_tree::{DeviceTreeMap, MapForm, describe_with};
+use firmware::device_tree::{DeviceTree, DeviceTreeMap, MapForm};
 use probe::{FirmwareMap, FwNode, Severity};
 use vm_fdt::{FdtReserveEntry, FdtWriter};
 
@@ -109,7 +109,7 @@ pub(crate) fn read(blob: &[u8]) -> Machine {
 
 /// What Linux of one age makes of a blob.
 pub(crate) fn read_with(blob: &[u8], form: MapForm) -> Machine {
-    let (description, map) = describe_with(blob, form).unwrap();
+    let (description, map) = DeviceTree::open(blob).unwrap().describe(form).unwrap();
     for finding in &description.findings {
         // The report puts the place in front of the sentence.
         let rest = finding.sentence.strip_prefix(&finding.place);

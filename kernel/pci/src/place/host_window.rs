@@ -16,14 +16,8 @@ use crate::topology::root_bus::RootBus;
 /// is aligned to its own size on the bus.
 const PAGE_OFFSET: u64 = 0xfff;
 
-/// CPU addresses where no window can be.
-#[derive(Clone, Copy, Debug)]
-pub struct Occupied<'a> {
-    /// The addresses.
-    pub range: Range<PhysAddr>,
-    /// What is at these addresses.
-    pub by: &'a str,
-}
+/// Calls back with all CPU addresses where no window can be, and what is at these addresses.
+pub type Occupied<'a> = dyn Fn(&mut dyn FnMut(Range<PhysAddr>, &str)) + 'a;
 
 /// A window that cannot be used, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,68 +61,98 @@ pub enum WindowError {
 /// keeps the addresses.
 pub fn review_windows(
     roots: &mut [RootBus],
-    occupied: &[Occupied<'_>],
+    occupied: &Occupied<'_>,
     last_address: PhysAddr,
 ) -> Vec<WindowFault> {
-    let beyond = last_address.checked_add(1).and_then(|first| Range::new(first, PhysAddr(u64::MAX)));
-    let mut faults = Vec::new();
-    let mut earlier: Vec<(usize, PciWindow)> = Vec::new();
+    let mut review = Review { usable: Vec::new(), first: 0, faults: Vec::new() };
     for (root, bus) in roots.iter_mut().enumerate() {
-        let mut usable = Vec::new();
-        for window in core::mem::take(&mut bus.windows) {
-            let mut fault = |error| faults.push(WindowFault { root, window, error });
-            let mut pieces = review(window, root, &earlier, occupied, &mut fault);
-            if let Some(part) = beyond.and_then(|beyond| common(&window.cpu, &beyond))
-                && !pieces.is_empty()
-            {
-                cut(&mut pieces, part);
-                fault(WindowError::Unaddressable(part));
-            }
-            earlier.extend(pieces.iter().map(|piece| (root, *piece)));
-            usable.append(&mut pieces);
+        for window in &bus.windows {
+            review.add(root, *window, occupied, last_address);
         }
-        bus.windows = usable;
+        bus.windows.clear();
     }
-    faults
+    for (root, window) in review.usable {
+        roots[root].windows.push(window);
+    }
+    review.faults
 }
 
-fn review(
-    window: PciWindow,
-    root: usize,
-    earlier: &[(usize, PciWindow)],
-    occupied: &[Occupied<'_>],
-    fault: &mut dyn FnMut(WindowError),
-) -> Vec<PciWindow> {
-    if (window.bus_start ^ window.cpu.start().0) & PAGE_OFFSET != 0 {
-        fault(WindowError::Misaligned);
-        return Vec::new();
-    }
-    let Some(on_bus) = bus_range(&window) else {
-        fault(WindowError::Wraps);
-        return Vec::new();
-    };
-    let mut pieces = Vec::from([window]);
-    for Occupied { range, by } in occupied {
-        if let Some(part) = common(&window.cpu, range) {
-            cut(&mut pieces, part);
-            fault(WindowError::Occupied { part, by: (*by).to_owned() });
+/// The windows of all root buses, reviewed one by one.
+struct Review {
+    /// The usable parts of windows, each with its root bus.
+    usable: Vec<(usize, PciWindow)>,
+    /// Where the parts of the window in question begin.
+    first: usize,
+    faults: Vec<WindowFault>,
+}
+
+impl Review {
+    /// Adds the usable parts of `window`.
+    fn add(&mut self, root: usize, window: PciWindow, occupied: &Occupied<'_>, last_address: PhysAddr) {
+        self.first = self.usable.len();
+        let fault = |error| WindowFault { root, window, error };
+        if (window.bus_start ^ window.cpu.start().0) & PAGE_OFFSET != 0 {
+            return self.faults.push(fault(WindowError::Misaligned));
+        }
+        let Some(on_bus) = bus_range(&window) else {
+            return self.faults.push(fault(WindowError::Wraps));
+        };
+        self.usable.push((root, window));
+        occupied(&mut |range, by| {
+            if let Some(part) = common(&window.cpu, &range) {
+                self.cut(part);
+                self.faults.push(fault(WindowError::Occupied { part, by: by.to_owned() }));
+            }
+        });
+        for at in 0..self.first {
+            let (other_root, other) = self.usable[at];
+            let on_other = bus_range(&other).filter(|_| other_root == root && is_io(&other) == is_io(&window));
+            if let Some(part) = on_other.and_then(|range| common(&on_bus, &range)) {
+                let start = PhysAddr(window.cpu.start().0 + (part.start() - window.bus_start));
+                self.cut(Range::from_size(start, part.size()).unwrap_or(window.cpu));
+                self.faults.push(fault(WindowError::Repeated(part)));
+            }
+            // If the bus addresses overlap as well, that was reported above.
+            for piece in self.first..self.usable.len() {
+                if let Some(part) = common(&self.usable[piece].1.cpu, &other.cpu) {
+                    let by = "an earlier window".to_owned();
+                    self.faults.push(fault(WindowError::Occupied { part, by }));
+                }
+            }
+            self.cut(other.cpu);
+        }
+        let beyond = last_address.checked_add(1).and_then(|first| Range::new(first, PhysAddr(u64::MAX)));
+        if let Some(part) = beyond.and_then(|beyond| common(&window.cpu, &beyond))
+            && self.first < self.usable.len()
+        {
+            self.cut(part);
+            self.faults.push(fault(WindowError::Unaddressable(part)));
         }
     }
-    for (other_root, other) in earlier {
-        let on_other = bus_range(other).filter(|_| *other_root == root && is_io(other) == is_io(&window));
-        if let Some(part) = on_other.and_then(|range| common(&on_bus, &range)) {
-            let start = PhysAddr(window.cpu.start().0 + (part.start() - window.bus_start));
-            cut(&mut pieces, Range::from_size(start, part.size()).unwrap_or(window.cpu));
-            fault(WindowError::Repeated(part));
+
+    /// Removes the CPU addresses in `hole` from all parts of the window in question.
+    fn cut(&mut self, hole: Range<PhysAddr>) {
+        if !self.usable[self.first..].iter().any(|(_, piece)| piece.cpu.overlaps(&hole)) {
+            return;
         }
-        // If the bus addresses overlap as well, that was reported above.
-        let parts: Vec<_> = pieces.iter().filter_map(|piece| common(&piece.cpu, &other.cpu)).collect();
-        for part in parts {
-            cut(&mut pieces, part);
-            fault(WindowError::Occupied { part, by: "an earlier window".to_owned() });
+        for (root, piece) in self.usable.split_off(self.first) {
+            let (start, end) = (piece.cpu.start().0, piece.cpu.end().0);
+            let mut keep = |first: Option<u64>, last: Option<u64>| {
+                if let (Some(first), Some(last)) = (first, last)
+                    && let Some(cpu) = Range::new(PhysAddr(first), PhysAddr(last))
+                {
+                    let bus_start = piece.bus_start + (first - start);
+                    self.usable.push((root, PciWindow { bus_start, cpu, ..piece }));
+                }
+            };
+            if piece.cpu.overlaps(&hole) {
+                keep(Some(start), hole.start().0.checked_sub(1));
+                keep(hole.end().0.checked_add(1), Some(end));
+            } else {
+                keep(Some(start), Some(end));
+            }
         }
     }
-    pieces
 }
 
 /// The addresses of the window on the bus; none if they do not fit into 64 bits.
@@ -142,25 +166,4 @@ pub(crate) fn is_io(window: &PciWindow) -> bool {
 
 fn common<A: Copy + Ord>(one: &Range<A>, other: &Range<A>) -> Option<Range<A>> {
     Range::new(one.start().max(other.start()), one.end().min(other.end()))
-}
-
-/// Removes the CPU addresses in `hole` from all `pieces`.
-fn cut(pieces: &mut Vec<PciWindow>, hole: Range<PhysAddr>) {
-    let whole = core::mem::take(pieces);
-    for piece in whole {
-        if !piece.cpu.overlaps(&hole) {
-            pieces.push(piece);
-            continue;
-        }
-        let (start, end) = (piece.cpu.start().0, piece.cpu.end().0);
-        let mut keep = |first: Option<u64>, last: Option<u64>| {
-            if let (Some(first), Some(last)) = (first, last)
-                && let Some(cpu) = Range::new(PhysAddr(first), PhysAddr(last))
-            {
-                pieces.push(PciWindow { bus_start: piece.bus_start + (first - start), cpu, ..piece });
-            }
-        };
-        keep(Some(start), hole.start().0.checked_sub(1));
-        keep(hole.end().0.checked_add(1), Some(end));
-    }
 }

@@ -9,7 +9,7 @@ use addr::{PciSpace, PciWindow, PhysAddr, Range};
 use proptest::prelude::*;
 
 use super::model::{virt_root, window};
-use crate::{Occupied, RootBus, review_windows};
+use crate::{RootBus, review_windows};
 
 /// The last address of a CPU with 44 address bits.
 const LAST_ADDRESS: PhysAddr = PhysAddr((1 << 44) - 1);
@@ -21,7 +21,10 @@ fn root(windows: Vec<PciWindow>) -> RootBus {
 fn review(roots: &mut [RootBus]) -> Vec<String> {
     let ram = Range::from_size(PhysAddr(0x4000_0000), 0x2000_0000).unwrap();
     let uart = Range::from_size(PhysAddr(0x0900_0000), 0x1000).unwrap();
-    let occupied = [Occupied { range: ram, by: "RAM" }, Occupied { range: uart, by: "9000000.pl011" }];
+    let occupied = |check: &mut dyn FnMut(Range<PhysAddr>, &str)| {
+        check(ram, "RAM");
+        check(uart, "9000000.pl011");
+    };
     review_windows(roots, &occupied, LAST_ADDRESS).iter().map(|fault| fault.error.to_string()).collect()
 }
 
