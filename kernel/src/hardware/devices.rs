@@ -11,6 +11,7 @@ use probe::{Finding, FwNode};
 use virtio_drivers::transport::DeviceType;
 
 use super::virtio_slot;
+use crate::machine::config_space::ConfigSpace;
 
 /// PCI vendor ID of virtio devices (virtio 1.2, section 4.1.2).
 pub(crate) const VIRTIO_VENDOR: u16 = 0x1af4;

@@ -89,8 +89,7 @@ impl Hardware {
         Ok(range)
     }
 
-    /// Enables memory access and DMA of a function. For each of its BARs with a common configuration: the first
-    /// register of that, and what it read as before.
+    /// Enables memory access and DMA of a function, after a look at the registers of its common configurations.
     ///
     /// The windows of the host bridge come from firmware, and wrong ones lead to another device's
     /// registers, which answer while decoding is disabled. Access through configuration space
@@ -100,19 +99,19 @@ impl Hardware {
         &self,
         function: &Function,
         capabilities: &[VirtioCapability],
-    ) -> Result<Vec<(BarRegister, SilentRegister)>, EnableError> {
-        let silent = || {
+    ) -> Result<Vec<SilentRegister>, EnableError> {
+        pci::enable_after(&self.config, function, Command::MEMORY | Command::BUS_MASTER, || {
             let mut silent = Vec::new();
             for bar in function.bars() {
                 if let Some(at) = first_common_register(capabilities, bar) {
                     // SAFETY: It is the function's own register, a selector, or another device's. Firmware
                     // describes the window that leads there as one for PCI devices.
-                    silent.push((bar.register, SilentRegister { at, word: unsafe { registers::map(at) }.ok() }));
+                    let word = unsafe { registers::map(at) }.ok();
+                    silent.push(SilentRegister { bar: bar.register, at, word });
                 }
             }
             silent
-        };
-        pci::enable_after(&self.config, function, Command::MEMORY | Command::BUS_MASTER, silent)
+        })
     }
 
     /// The virtio transport of a device; enables the device's DMA.
@@ -139,9 +138,8 @@ impl Hardware {
                 {
                     match self.map_bar(index, bar) {
                         Ok(registers) => {
-                            if let Some((_, common)) = silent.iter().find(|(register, _)| *register == bar.register)
-                                && !common.answers_now()
-                            {
+                            let common = silent.iter().find(|common| common.bar == bar.register);
+                            if let Some(common) = common.filter(|common| !common.answers_now()) {
                                 return Err(TransportError::Bar {
                                     register: bar.register,
                                     bridge: self.bridge_node(index).to_string(),
@@ -172,8 +170,9 @@ impl Hardware {
     }
 }
 
-/// The first register of a common configuration, and what it read as while its function did not decode it.
+/// The first register of the common configuration in a BAR, and what it read as while the function did not decode it.
 struct SilentRegister {
+    bar: BarRegister,
     at: Range<PhysAddr>,
     word: Option<u32>,
 }

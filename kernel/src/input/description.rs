@@ -33,9 +33,7 @@ pub(crate) fn read(
     options: &Options,
 ) -> Result<Described, Error> {
     let mut described = match route {
-        Route::Tree(source) => {
-            describe_tree(&open_tree(source, given.tree)?, entry, map_form(options.path))?
-        }
+        Route::Tree(source) => describe_tree(&open_tree(source, given.tree)?, entry, map_form(options.path))?,
         Route::FwCfgTables(source) => from_fw_cfg(&open_tree(source, given.tree)?, options)?,
         Route::UefiTables => {
             let GivenTables { rsdp, surroundings } = given.tables.ok_or(RouteError::NothingFromUefi)?;

@@ -106,7 +106,8 @@ impl Review {
         });
         for at in 0..self.first {
             let (other_root, other) = self.usable[at];
-            let on_other = bus_range(&other).filter(|_| other_root == root && is_io(&other) == is_io(&window));
+            let on_other =
+                bus_range(&other).filter(|_| other_root == root && is_io(&other) == is_io(&window));
             if let Some(part) = on_other.and_then(|range| common(&on_bus, &range)) {
                 let start = PhysAddr(window.cpu.start().0 + (part.start() - window.bus_start));
                 self.cut(Range::from_size(start, part.size()).unwrap_or(window.cpu));
