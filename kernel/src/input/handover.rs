@@ -58,7 +58,7 @@ pub(crate) fn read(handover: &Handover) -> HandedOver {
             ImageEntry::Uefi { tree: handover.device_tree.is_some(), tables: handover.acpi_rsdp.is_some() }
         }
     };
-    let (early, tree) = handover.device_tree.map(|at| open_tree(at)).unzip();
+    let (early, tree) = handover.device_tree.map(open_tree).unzip();
     let early = early.unwrap_or_default();
     let tables = handover.acpi_rsdp.map(|rsdp| {
         let memory = memory.clone().unwrap_or_default();
