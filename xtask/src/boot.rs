@@ -15,7 +15,10 @@ use crate::topology::Topology;
 use crate::tree_edit::Edit;
 
 mod directory;
+mod own_trees;
 mod paste;
+
+pub(crate) use own_trees::OwnTrees;
 
 /// Where the tree comes from that the kernel is to read.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +38,8 @@ pub(crate) struct Boot {
     pub(crate) machine: Machine,
     pub(crate) start: Start,
     pub(crate) tree: Tree,
+    /// QEMU's own tree, if it has been asked for already.
+    pub(crate) own_tree: Option<Vec<u8>>,
     pub(crate) patches: Vec<Patch>,
     /// ACPI tables of our own: where they come from, and their bytes.
     pub(crate) tables: Vec<(PathBuf, Vec<u8>)>,
@@ -55,6 +60,7 @@ impl Boot {
             machine,
             start,
             tree: Tree::Own,
+            own_tree: None,
             patches: Vec::new(),
             tables: Vec::new(),
             files: Vec::new(),
@@ -107,6 +113,7 @@ impl Boot {
                 gdb: false,
             },
             tree,
+            own_tree: None,
             patches: topology.patch.clone(),
             tables: topology.tables.iter().map(read).collect::<Result<_>>()?,
             files: Vec::new(),

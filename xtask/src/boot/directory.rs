@@ -107,7 +107,7 @@ impl Boot {
             Tree::Own => (),
             Tree::File(_, blob) => fs::write(&place, blob).context("cannot write the device tree")?,
             Tree::Edited(edits) => {
-                let blob = self.dump(directory)?;
+                let blob = self.own_tree.clone().map_or_else(|| self.dump(directory), Ok)?;
                 fs::write(&place, tree_edit::apply(&blob, edits)?)?;
             }
         }

@@ -13,7 +13,7 @@ use anyhow::Context;
 
 use super::checked::{Checked, Layer, Verdict};
 use super::progress::{self, Progress};
-use crate::boot::Boot;
+use crate::boot::{Boot, OwnTrees, Tree};
 use crate::capabilities::Capabilities;
 use crate::case::Case;
 use crate::cli::{Common, TestArgs};
@@ -47,6 +47,7 @@ pub(super) struct Boots {
     /// Changes of what is expected that every topology is subject to.
     changes: Vec<When>,
     paths: Paths,
+    trees: OwnTrees,
     /// What suites in the guest are compared with.
     known: KnownDeviations,
     deadline: Duration,
@@ -97,6 +98,7 @@ impl Boots {
         Ok(Self {
             changes,
             paths: paths.clone(),
+            trees: OwnTrees::default(),
             known: KnownDeviations::read()?,
             deadline,
             reports,
@@ -195,7 +197,7 @@ impl Boots {
     /// What is expected on this QEMU, and why that is not what is expected on every one.
     fn expected<'a>(&'a self, case: &'a Case, boot: &Boot) -> anyhow::Result<(Expect, Vec<&'a str>)> {
         let route = (case.firmware, case.path);
-        let tree = || boot.own_tree();
+        let tree = || self.trees.of(boot);
         let (mut expect, of_all) =
             When::expected(&self.changes, case.expect.clone(), route, &self.qemu, tree)?;
         if expect.result == Kind::Error {
@@ -218,6 +220,9 @@ impl Boots {
         let (expect, reasons) = self.expected(case, boot).map_err(|error| format!("{error:#}"))?;
         let answers = case.answers(&expect, &self.paths).map_err(|error| format!("{error:#}"))?;
         let deadline = case.topology.timeout.map_or(self.deadline, Duration::from_secs);
+        let own_tree = matches!(boot.tree, Tree::Edited(_)).then(|| self.trees.of(boot)).transpose();
+        let own_tree = own_tree.map_err(|error| format!("{error:#}"))?;
+        let boot = &Boot { own_tree, ..boot.clone() };
         let log = self.logs.join(file_name(&case.id, "log"));
         let outcome = boot.run(kernel, Some(deadline), &Log::Kept(log.clone()));
         facts.log = Some(self.kept(&log)).filter(|_| log.is_file());
