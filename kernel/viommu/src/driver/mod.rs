@@ -11,7 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use addr::EndpointId;
+use addr::{EndpointId, Iova, Range};
 use probe::{DomainHandle, Refusal, RefusalCause, ReservedRegion};
 use virtio_drivers::transport::Transport;
 use virtio_drivers::{Hal, PAGE_SIZE};
@@ -181,6 +181,12 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     /// The domain that an endpoint is attached to.
     pub fn domain_of(&self, endpoint: EndpointId) -> Option<DomainHandle> {
         self.domains.home(endpoint).map(DomainHandle)
+    }
+
+    /// The addresses of a mapping in a domain that shares an address with `range`, among them those that the driver makes
+    /// for an identity domain.
+    pub fn mapping_in(&self, domain: DomainHandle, range: Range<Iova>) -> Option<Range<Iova>> {
+        self.domains.get(domain.0)?.overlapping(range).map(|mapping| mapping.iova)
     }
 
     /// Sends a request whose answer is only a status.

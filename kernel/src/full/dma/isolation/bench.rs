@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use addr::{EndpointId, Iova};
+use addr::{EndpointId, Iova, Range};
 use dma::SpaceError;
 use kernel::{Handle, Hardware, Instance, Probing};
 use probe::{DeviceId, DomainHandle, IommuOps, Refusal};
@@ -189,6 +189,15 @@ impl<'a> Bench<'a> {
     pub(super) fn attach(&self, detached: &[Attachment]) -> Result<(), CaseError> {
         detached.iter().try_for_each(|Attachment { iommu, endpoint, domain }| {
             self.with_iommu(*iommu, |instance| instance.attach(*domain, *endpoint))
+        })
+    }
+
+    /// A mapping in a domain that a device is attached to, if one reaches into `range`.
+    pub(super) fn mapping_in(&self, device: &DmaDevice, range: Range<Iova>) -> Option<Range<Iova>> {
+        let bound = self.probing.iommus.borrow();
+        device.endpoints.iter().find_map(|(iommu, endpoint)| {
+            let instance = bound.iter().find(|bound| bound.device == *iommu)?.iommu.borrow();
+            instance.mapping_in(instance.domain_of(*endpoint)?, range)
         })
     }
 

@@ -30,7 +30,10 @@ const NOWHERE: Iova = Iova(0x10_0000);
 pub(super) fn run(bench: &mut Bench<'_>) {
     for which in 0..bench.devices.len() {
         bench.case("claimed-write", which, |bench, device| claimed(bench, device, blocked));
-        bench.case("owner-write", which, |bench, device| claimed(bench, device, in_own_domain));
+        // 100 ms for each copy: what it adds to the others is above.
+        if bench.devices[which].engine != Engine::Edu {
+            bench.case("owner-write", which, |bench, device| claimed(bench, device, in_own_domain));
+        }
     }
 }
 
@@ -57,6 +60,9 @@ fn claimed(
     }
     bench.probing.core.settle();
     let seen = outcome?;
+    if device.engine == Engine::Edu {
+        return Ok(seen);
+    }
     default_domain_again(bench, device)?;
     Ok(format!("{seen}; released, it gets through"))
 }

@@ -38,6 +38,10 @@ pub(super) fn run(bench: &mut Bench<'_>) {
         bench.case("physical-address-write", which, physical);
         bench.case("past-end-write", which, |bench, device| past_end(bench, device, Access::Write));
         bench.case("across-end-write", which, across_end);
+        bench.case("remapped-write", which, remapped);
+        for (id, address) in [("first-address-write", FIRST), ("last-addresses-write", LAST)] {
+            bench.case(id, which, |bench, device| outermost(bench, device, address));
+        }
         if can_read {
             bench.case("mapped-read", which, |bench, device| mapped(bench, device, Access::Read));
             bench.case("unmapped-read", which, |bench, device| unmapped(bench, device, Access::Read));
@@ -191,6 +195,46 @@ fn past_end(bench: &mut Bench<'_>, device: &DmaDevice, access: Access) -> Seen {
     check_not_leaked(&read)?;
     let fault = ExpectedFault { bytes: 4, ..mapping_fault(device, address, access) }.check(&seen)?;
     Ok(format!("{access:?} one byte past the end: {fault}, {} accesses", seen.count()))
+}
+
+/// The ends of the address space: no buffer is ever mapped there.
+const FIRST: Iova = Iova(0);
+const LAST: Iova = Iova(u64::MAX - (BYTES as u64 - 1));
+
+/// An address at an end of the address space. Some drivers take the first one for none.
+fn outermost(bench: &mut Bench<'_>, device: &DmaDevice, address: Iova) -> Seen {
+    let mut engine = bench.engine(device)?;
+    let (_, seen) = bench.access(&mut *engine, Access::Write, address, BYTES)?;
+    engine.stop()?;
+    let fault = mapping_fault(device, address, Access::Write).check(&seen)?;
+    Ok(format!("write at {address}: {fault}, {} accesses", seen.count()))
+}
+
+/// An address that led to another buffer before: nothing remembers the old translation.
+fn remapped(bench: &mut Bench<'_>, device: &DmaDevice) -> Seen {
+    let mut engine = bench.engine(device)?;
+    // Then the address of the first buffer is the one that was freed last.
+    device.memory.flush()?;
+    let first = device.memory.share(BYTES, Direction::Both)?;
+    guard(first.pages(), BYTES);
+    let address = first.address();
+    let before = reaches(bench, &mut *engine, &first, Access::Write);
+    guard(first.pages(), BYTES);
+    let old = device.memory.unmap(first)?;
+    device.memory.flush()?;
+    let second = device.memory.share(BYTES, Direction::Both)?;
+    guard(second.pages(), BYTES);
+    let same = second.address() == address;
+    let outcome = reaches(bench, &mut *engine, &second, Access::Write);
+    device.memory.take_back(second)?;
+    engine.stop()?;
+    before?;
+    outcome?;
+    check_untouched(&old, 0, BYTES)?;
+    match same {
+        true => Ok(format!("{address} led to one buffer and then to another: the second one is written")),
+        false => Err(CaseError::Address(format!("{address} is not handed out again at once"))),
+    }
 }
 
 /// An access that begins inside of a mapping and ends behind it.
