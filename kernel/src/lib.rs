@@ -34,6 +34,6 @@ pub use machine::failure::exception as report_exception;
 pub use machine::power::park;
 pub use output::event_log::Watch;
 pub use output::{event_log, summary};
-pub use probing::{BootStep, LiveDomain, Probing};
+pub use probing::{BootStep, ClassChange, LiveDomain, Probing, Removed};
 pub use random::Random;
 pub use run::Run;

@@ -84,12 +84,13 @@ impl Run {
 
     /// Finds all PCI functions and platform devices, and assigns missing addresses.
     pub fn enumerate(&mut self, described: &mut Described) -> Rc<Hardware> {
-        let Options { virtual_functions, config_acs, path, .. } = &self.options;
+        let Options { virtual_functions, room_for_hot_plug, config_acs, path, .. } = &self.options;
         let Described { description, map, numbering, resources, .. } = described;
         let buses = EnumerationPolicy {
             numbering: *numbering,
             resources: *resources,
             virtual_functions: *virtual_functions,
+            room_for_hot_plug: *room_for_hot_plug,
             ..EnumerationPolicy::default()
         };
         let hardware = hardware::enumerate(description, &**map, &buses, config_acs, *path);

@@ -8,6 +8,7 @@ use report::Form;
 
 use crate::case::Case;
 use crate::choices::Iommu;
+use crate::hot_plug::SlotChange;
 use crate::image::{Kernel, Patch};
 use crate::qemu::{Machine, Rounds, Start};
 use crate::scenarios::Named;
@@ -43,6 +44,8 @@ pub(crate) struct Boot {
     pub(crate) patches: Vec<Patch>,
     /// ACPI tables of our own: where they come from, and their bytes.
     pub(crate) tables: Vec<(PathBuf, Vec<u8>)>,
+    /// Changes of slots while the kernel runs.
+    pub(crate) slot_changes: Vec<SlotChange>,
     /// Further files in the run directory, by name.
     pub(crate) files: Vec<(String, Vec<u8>)>,
     /// What two CPUs play.
@@ -63,6 +66,7 @@ impl Boot {
             own_tree: None,
             patches: Vec::new(),
             tables: Vec::new(),
+            slot_changes: Vec::new(),
             files: Vec::new(),
             race: None,
             form: Form::default(),
@@ -108,6 +112,7 @@ impl Boot {
                 console: topology.console,
                 own_tree: !matches!(tree, Tree::Own),
                 tables: topology.tables.len(),
+                slot_changes: topology.hot_plug.len(),
                 race: topology.race.as_ref().map(|race| Rounds { rounds: race.rounds, seed: 0 }),
                 append: topology.append.split_whitespace().map(String::from).collect(),
                 gdb: false,
@@ -116,6 +121,7 @@ impl Boot {
             own_tree: None,
             patches: topology.patch.clone(),
             tables: topology.tables.iter().map(read).collect::<Result<_>>()?,
+            slot_changes: topology.hot_plug.clone(),
             files: Vec::new(),
             race,
             form: Form::default(),

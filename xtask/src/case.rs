@@ -112,8 +112,12 @@ impl Case {
     /// The same machine without its virtio-iommu: no device has a group. None if firmware makes the boot slow, or if the
     /// topology says more of its boot than groups.
     fn without_iommu(&self) -> Option<Self> {
-        let Topology { tables, patch, race, append, .. } = &*self.topology;
-        let is_plain = tables.is_empty() && patch.is_empty() && race.is_none() && append.is_empty();
+        let Topology { tables, patch, race, append, hot_plug, .. } = &*self.topology;
+        let is_plain = tables.is_empty()
+            && patch.is_empty()
+            && race.is_none()
+            && append.is_empty()
+            && hot_plug.is_empty();
         let is_quiet = self.expect.result == Kind::Pass && self.expect.findings.is_empty();
         let has_one = self.iommu == Iommu::On && !self.topology.has_own_tree();
         let is_quick = !self.firmware.is_uefi();

@@ -54,6 +54,9 @@ pub(crate) struct Expect {
     /// What each operation after the boot led to, in the words of the text report.
     #[serde(default)]
     pub(crate) operations: Vec<String>,
+    /// What each change of a slot led to, in the words of the text report.
+    #[serde(default)]
+    pub(crate) hot_plug: Vec<String>,
     /// ACS control registers of functions, by their names. Of others, nothing is expected.
     #[serde(default)]
     pub(crate) acs: BTreeMap<String, String>,

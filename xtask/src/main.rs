@@ -23,6 +23,7 @@ mod firmware;
 #[cfg(test)]
 mod fixture;
 mod growth;
+mod hot_plug;
 mod image;
 mod interrupt;
 mod judge;
@@ -37,6 +38,7 @@ mod paths;
 mod process;
 mod program;
 mod qemu;
+mod qtest;
 mod race;
 mod readme;
 mod replay;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use report::{Console, FULL_IMAGE_WORDS, Firmware, Form};
 
+use crate::hot_plug::{QMP_SOCKET, QTEST_SOCKET};
 use crate::image::Binary;
 use crate::{firmware, output, test_disk};
 
@@ -65,6 +66,8 @@ pub(crate) struct Start {
     pub(crate) tables: usize,
     /// How often two CPUs play the scenario in [`SCENARIO_FILE`]; there is none, if none.
     pub(crate) race: Option<Rounds>,
+    /// How many changes of slots there are while it runs.
+    pub(crate) slot_changes: usize,
     /// Words for the kernel's command line.
     pub(crate) append: Vec<String>,
     /// Whether to wait for a debugger.
@@ -105,7 +108,11 @@ impl Start {
     pub(crate) fn binary(&self) -> Binary {
         let name = |word: &String| word.split('=').next().unwrap_or_default().to_owned();
         let needs_full = |word: &String| FULL_IMAGE_WORDS.contains(&name(word).as_str());
-        if self.race.is_some() || self.append.iter().any(needs_full) { Binary::Full } else { Binary::Main }
+        if self.race.is_some() || self.slot_changes > 0 || self.append.iter().any(needs_full) {
+            Binary::Full
+        } else {
+            Binary::Main
+        }
     }
 
     /// Whether it runs suites in the guest.
@@ -143,6 +150,10 @@ impl Start {
             .race
             .map(|Rounds { rounds, seed }| format!("race={SCENARIO_FILE} rounds={rounds} seed={seed}"));
         words.extend(race.as_deref());
+        let slot_changes = format!("hotplug={}", self.slot_changes);
+        if self.slot_changes > 0 {
+            words.push(&slot_changes);
+        }
         // On the other routes, the kernel knows the source from how it was started.
         let firmware = format!("{}={}", Firmware::NAME, self.firmware.word());
         if self.firmware == Firmware::Acpi {
@@ -200,6 +211,9 @@ impl Machine {
                 semihosting += ",chardev=report";
             }
             words.extend(["-semihosting-config".into(), semihosting]);
+        }
+        if start.slot_changes > 0 {
+            words.extend(slot_sockets());
         }
         if start.gdb {
             words.extend(["-s", "-S"].map(String::from));
@@ -272,6 +286,13 @@ fn disk() -> impl Iterator<Item = String> {
     let drive = format!("if=none,id=esp,format=raw,readonly=on,file=fat:{DISK}");
     let device = "virtio-blk-device,drive=esp,bootindex=0";
     ["-drive", &drive, "-device", device, "-boot", "menu=on,splash-time=0"].map(String::from).into_iter()
+}
+
+/// The sockets by which devices are plugged in and out, in the run directory.
+fn slot_sockets() -> impl Iterator<Item = String> {
+    let socket = |name: &str| format!("unix:{name},server=on,wait=off");
+    let (qmp, qtest) = (socket(QMP_SOCKET), socket(QTEST_SOCKET));
+    ["-qmp", &qmp, "-qtest", &qtest, "-qtest-log", "none"].map(String::from).into_iter()
 }
 
 /// Whether an argument of `-device` is a virtio-iommu, of either transport.

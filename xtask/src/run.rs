@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use report::Report;
 
+use crate::hot_plug::{SlotChange, SlotChanges};
 use crate::outcome::{Kind, Outcome, Stop, UNTRANSLATED};
 use crate::process::{self, Next, Source};
 use crate::qemu::REPORT_FILE;
@@ -45,6 +46,8 @@ pub(crate) struct Run<'a> {
     pub(crate) status_counts: bool,
     /// Where the log goes.
     pub(crate) log: &'a Log,
+    /// Devices to plug in and out when the kernel asks for it.
+    pub(crate) slot_changes: &'a [SlotChange],
 }
 
 /// How a run ended; its lines never end it.
@@ -96,6 +99,7 @@ impl Run<'_> {
     /// Starts QEMU, reads its output and waits for its end.
     fn watch(&self) -> Result<(End, Traces), Stop> {
         let mut traces = Traces::default();
+        let mut slots = SlotChanges::new(self.directory, self.slot_changes);
         let mut kept = match self.log {
             Log::Kept(path) => {
                 Some(BufWriter::new(fs::File::create(path).map_err(|error| unwritten(path, &error))?))
@@ -105,6 +109,9 @@ impl Run<'_> {
         let end = process::run(self.words, self.directory, self.deadline, |source, line| {
             if let (Log::Kept(path), Some(file)) = (self.log, &mut kept) {
                 writeln!(file, "{line}").map_err(|error| unwritten(path, &error))?;
+            }
+            if source == Source::Guest {
+                slots.follow(&line)?;
             }
             traces.add(source, line, *self.log == Log::Shown);
             Ok(Next::Read)

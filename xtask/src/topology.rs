@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::choices;
 use crate::expect::Expect;
+use crate::hot_plug::SlotChange;
 use crate::image::Patch;
 use crate::output;
 use crate::qemu::Machine;
@@ -71,6 +72,9 @@ pub(crate) struct Topology {
     /// Files with one ACPI table each, in place of QEMU's or beside them.
     #[serde(default)]
     pub(crate) tables: Vec<PathBuf>,
+    /// Devices that are plugged in and out while the kernel runs, in this order.
+    #[serde(default)]
+    pub(crate) hot_plug: Vec<SlotChange>,
     /// Defects put into the Image.
     #[serde(default)]
     pub(crate) patch: Vec<Patch>,

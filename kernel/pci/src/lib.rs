@@ -6,12 +6,12 @@
 //! [`ConfigAccess`], so everything runs on a host.
 //!
 //! The modules are layers; each uses only those before it: `function`, `policy`, `findings` and `topology` (data),
-//! `config` (access and registers), `read`, `place`, `rules`, `explain`, `enumerate`, `pci_bus`.
+//! `config` (access and registers), `read`, `place`, `rules`, `explain`, `slot`, `enumerate`, `hot_plug`, `pci_bus`.
 //!
 //! What is wrong with the machine is a finding in [`Topology::findings`]. No content of config space makes this crate
 //! panic, and every walk has a bound.
 //!
-//! Deliberately missing: bus numbers and windows reserved for hot-plug, buses behind CardBus bridges.
+//! Deliberately missing: bus numbers reserved for hot-plug, conventional hot-plug, buses behind CardBus bridges.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -23,18 +23,20 @@ mod enumerate;
 mod explain;
 mod findings;
 mod function;
+mod hot_plug;
 mod pci_bus;
 mod place;
 mod policy;
 mod read;
 mod rules;
+mod slot;
 mod topology;
 
 #[cfg(test)]
 mod tests;
 
 pub use config::access::ConfigAccess;
-pub use config::command::{Command, EnableError, enable, enable_after};
+pub use config::command::{Command, EnableError, disable, enable, enable_after};
 pub use enumerate::{enumerate, enumerate_with};
 pub use explain::Explanation;
 pub use function::acs::{AcsFlags, AcsRegisters};
@@ -46,6 +48,7 @@ pub use function::index::{BusIndex, FunctionIndex};
 pub use function::kind::FunctionKind;
 pub use function::sriov::Sriov;
 pub use function::{Function, SubsystemId};
+pub use hot_plug::plug::plug;
 pub use pci_bus::{Isolate, LinuxPciBus, PciBus};
 pub use place::host_window::{Occupied, WindowError, WindowFault, review_windows};
 pub use policy::{EnumerationPolicy, Numbering, Quirks, Resources};
@@ -55,6 +58,7 @@ pub use rules::acs::{AcsVerdict, enable_acs, enable_acs_of};
 pub use rules::alias::Alias;
 pub use rules::config_acs::{ConfigAcs, config_acs};
 pub use rules::group::{IsolationClass, Join};
+pub use slot::{Slot, SlotState};
 pub use topology::Topology;
 pub use topology::bus::{Bus, HiddenRoot};
 pub use topology::root_bus::RootBus;

@@ -33,6 +33,8 @@ pub struct EnumerationPolicy {
     pub resources: Resources,
     /// How many virtual functions each physical function gets; with 0, none is enabled.
     pub virtual_functions: u16,
+    /// Whether slots with hot-plug get room in the windows of their ports.
+    pub room_for_hot_plug: bool,
     /// Properties of single functions that their config space does not contain.
     pub quirks: Quirks,
 }

@@ -8,6 +8,7 @@ mod functions;
 mod gone;
 mod grouping;
 mod growth;
+mod hot_plug;
 mod linux;
 mod model;
 mod numbers;

@@ -67,6 +67,24 @@ impl<D> Core<D> {
         self.tables.buses.add(bus)
     }
 
+    /// Replaces a bus by a view of the same units that knows more of them, or fewer: devices were plugged or pulled.
+    ///
+    /// # Errors
+    ///
+    /// A device that is in a group would be in another isolation class. Classes never change, so the bus stays as it is.
+    pub fn replace_bus(&mut self, bus: BusId, by: Box<dyn Bus>) -> Result<(), DeviceId> {
+        let Self { tables, .. } = self;
+        let is_same = |device: &DeviceId| {
+            let unit = tables.devices[*device].unit();
+            tables.class_of(*device).is_none_or(|(_, leader)| by.grouping(unit).leader == leader)
+        };
+        if let Some(changed) = tables.buses.devices(bus).iter().find(|device| !is_same(device)) {
+            return Err(*changed);
+        }
+        tables.buses.replace(bus, by);
+        Ok(())
+    }
+
     /// Adds a device and runs phase 1 for it; if a driver matches it, a bind is queued.
     pub fn add_device(&mut self, bus: BusId, new: NewDevice<D>) -> DeviceId {
         let (id, mut rest) = self.begin_add_device(bus, new);

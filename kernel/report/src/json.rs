@@ -23,6 +23,7 @@ impl Report {
             two_cpus: None,
             race: None,
             operations: Vec::new(),
+            hot_plug: Vec::new(),
             dma: Vec::new(),
             explained: Vec::new(),
             suites: Vec::new(),

@@ -13,6 +13,7 @@ mod explained;
 #[cfg(test)]
 mod fixture;
 mod group_type;
+mod hot_plug;
 mod json;
 mod ktap;
 mod map_speed;
@@ -30,6 +31,7 @@ mod words;
 pub use dma::{DeviceDma, Refused, Transfer};
 pub use explained::{AcsOf, Explained, Reference, RequesterOf};
 pub use group_type::GroupType;
+pub use hot_plug::{HotPlug, HotPlugDevice, HotPlugKind};
 pub use ktap::Ktap;
 pub use map_speed::{MapRate, MapSpeed};
 pub use operation::Operation;

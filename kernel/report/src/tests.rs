@@ -379,6 +379,20 @@ fn full() -> Report {
         Operation { operation: "remove@0000:00:02.0".to_string(), removed: true, ..Operation::default() },
         Operation { operation: "unbind@0000:00:03.0".to_string(), ..Operation::default() },
     ];
+    let there = |name: &str, group, shares_with| HotPlugDevice { name: name.to_string(), group, shares_with };
+    let changes = [
+        (HotPlugKind::Added, vec![there("0000:02:00.0", Some(5), vec!["0000:00:03.0".to_string()])]),
+        (
+            HotPlugKind::Added,
+            vec![there("0000:02:00.0", None, Vec::new()), there("0000:02:00.1", Some(1), vec![])],
+        ),
+        (HotPlugKind::Removed, vec![there("0000:02:00.0", None, Vec::new())]),
+        (HotPlugKind::Pulled, Vec::new()),
+    ];
+    report.hot_plug = changes
+        .into_iter()
+        .map(|(kind, devices)| HotPlug { port: "0000:00:03.0".to_string(), kind, devices, groups: 6 })
+        .collect();
     report.failed_because = vec!["a reason".to_string()];
     report.error = Some("an error".to_string());
     report
@@ -392,6 +406,19 @@ fn an_operation_says_what_it_led_to_and_why_it_was_refused() {
          refused: its group is claimed by vfio (EBUSY)\n",
         "Then remove@0000:00:02.0: removed\n",
         "Then unbind@0000:00:03.0: no group, no driver\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in {text}");
+    }
+}
+
+#[test]
+fn a_change_of_a_slot_says_where_the_devices_are() {
+    let text = full().to_string();
+    for line in [
+        "Hot-plug: added behind 0000:00:03.0: 0000:02:00.0 in group 5 with 0000:00:03.0; 6 groups\n",
+        "Hot-plug: added behind 0000:00:03.0: 0000:02:00.0 without a group, 0000:02:00.1 in group 1; 6 groups\n",
+        "Hot-plug: removed behind 0000:00:03.0: 0000:02:00.0; 6 groups\n",
+        "Hot-plug: pulled behind 0000:00:03.0: nothing; 6 groups\n",
     ] {
         assert!(text.contains(line), "{line:?} is not in {text}");
     }

@@ -45,6 +45,9 @@ impl Report {
         for operation in &self.operations {
             writeln!(f, "Then {operation}")?;
         }
+        for change in &self.hot_plug {
+            writeln!(f, "Hot-plug: {change}")?;
+        }
         for device in &self.dma {
             write!(f, "{device}")?;
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::dma::DeviceDma;
 use crate::explained::Explained;
 use crate::group_type::GroupType;
+use crate::hot_plug::HotPlug;
 use crate::map_speed::MapSpeed;
 use crate::operation::Operation;
 use crate::suite::SuiteReport;
@@ -45,6 +46,9 @@ pub struct Report {
     /// What was done to devices and groups after the boot, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
+    /// What happened in slots after the boot, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hot_plug: Vec<HotPlug>,
     /// What each device transferred, if that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dma: Vec<DeviceDma>,

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use crate::{Ktap, Report, Verbose};
 
 /// Names of words that only the full image, `iogroups-full`, supports. A boot with one of them uses that image.
-pub const FULL_IMAGE_WORDS: [&str; 13] = [
+pub const FULL_IMAGE_WORDS: [&str; 14] = [
     "explain",
     "smp-test",
     "binds",
@@ -19,6 +19,7 @@ pub const FULL_IMAGE_WORDS: [&str; 13] = [
     "hazards",
     "then",
     "map-speed",
+    "hotplug",
 ];
 
 /// Form of the report (`report=`).

@@ -1,5 +1,6 @@
 //! Why a run of this image cannot be completed.
 
+use crate::hot_plug::error::HotPlugError;
 use crate::map_speed::MapSpeedError;
 use crate::operations::error::OperationError;
 use crate::two_cpus::error::TwoCpuError;
@@ -17,6 +18,9 @@ pub(crate) enum FullError {
     /// In `then=`.
     #[error(transparent)]
     Operation(#[from] OperationError),
+    /// In `hotplug=`.
+    #[error(transparent)]
+    HotPlug(#[from] HotPlugError),
     /// In what needs a second CPU.
     #[error(transparent)]
     TwoCpus(#[from] TwoCpuError),

@@ -3,7 +3,7 @@
 //! `two_cpus` binds drivers on the second CPU (`binds=`), tests whether both CPUs run at the same time (`smp-test=`), and
 //! runs a scenario on both (`race=`). The second CPU is started when the first of these needs it, never by default.
 //!
-//! `operations` changes devices and groups after the boot (`then=`). `dma` transfers data with the devices of the machine
+//! `operations` changes devices and groups after the boot (`then=`), and `hot_plug` adds and removes devices (`hotplug=`). `dma` transfers data with the devices of the machine
 //! after that (`dma=on`), and `map_speed` measures mappings (`map-speed=`). `suite` tests devices of the machine after
 //! the groups have been reported (`suite=`).
 
@@ -15,6 +15,7 @@ extern crate alloc;
 mod dma;
 mod error;
 mod explain;
+mod hot_plug;
 mod map_speed;
 mod operations;
 mod options;
@@ -48,6 +49,7 @@ fn kernel_main(handover: Handover) -> ! {
 /// As in the main image, with the additional `options`.
 fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) -> Result<(), FullError> {
     let two_cpus = &options.two_cpus;
+    run.options.room_for_hot_plug = options.slot_changes.is_some();
     let mut described = run.describe(handed_over)?;
     let mut second_cpu = OnDemand::new(&described.description);
     let hardware = run.enumerate(&mut described);
@@ -74,6 +76,8 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     if let Some(list) = &options.operations {
         operations::run::run(&Operation::parse_list(list)?, &mut probing, &mut run.report)?;
     }
+    let changed =
+        options.slot_changes.map(|changes| hot_plug::run::run(changes, &mut probing, &mut run.report));
     if let Some(dma) = options.dma {
         dma::run::run(&probing, dma, options.mutation, &mut run.report)?;
     }
@@ -83,6 +87,8 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     let explained = explain::facts(&probing, &options.explain, &mut run.report.warnings);
     probing.add_result(&mut run.report);
     explain::add(&mut run.report, explained);
+    // Even if a change did not happen, the report has the groups.
+    changed.transpose()?;
     suite::run(&options.suite, options.mutation, before_attach.take(), &mut probing, &mut run.report)?;
     // As in `Probing::finish`.
     mem::forget(probing);

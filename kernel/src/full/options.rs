@@ -26,6 +26,8 @@ pub(crate) struct FullOptions {
     pub(crate) declined: Features,
     /// A defect that the tests must notice (`mutate=`).
     pub(crate) mutation: Option<Mutation>,
+    /// Number of changes of slots to wait for (`hotplug=`).
+    pub(crate) slot_changes: Option<u32>,
     /// Which suites to run.
     pub(crate) suite: SuiteOptions,
     /// The number of mappings to make and remove in a measurement (`map-speed=`).
@@ -34,6 +36,9 @@ pub(crate) struct FullOptions {
 
 /// Maximum number of mappings in a measurement: some minutes.
 const MAP_SPEED_LIMIT: u64 = 10_000_000;
+
+/// Maximum number of changes of slots: each keeps a topology in memory.
+const CHANGE_LIMIT: u32 = 64;
 
 impl FullOptions {
     /// Reads `words`, whose names are known.
@@ -49,6 +54,7 @@ impl FullOptions {
             dma: None,
             declined: Features::empty(),
             mutation: None,
+            slot_changes: None,
             suite: SuiteOptions::default(),
             map_speed: None,
         };
@@ -81,6 +87,10 @@ impl FullOptions {
             ("map-speed", number) => match number.parse() {
                 Ok(pairs @ 1..=MAP_SPEED_LIMIT) => self.map_speed = Some(pairs),
                 _ => return Err(ValueError::NotUpTo(MAP_SPEED_LIMIT)),
+            },
+            ("hotplug", number) => match number.parse() {
+                Ok(changes @ 1..=CHANGE_LIMIT) => self.slot_changes = Some(changes),
+                _ => return Err(ValueError::NotUpTo(CHANGE_LIMIT.into())),
             },
             ("then", list) => self.operations = Some(list.to_string()),
             _ => self.two_cpus.read(name, value)?,

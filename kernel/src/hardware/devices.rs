@@ -1,15 +1,15 @@
 //! The devices of the machine, and the means to access them.
 
-use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use firmware::{FunctionBus, FunctionNode, HostBridge, PlatformDevice};
-use pci::{AcsRegisters, Command, EnableError, FunctionIndex, Topology};
+use pci::{AcsRegisters, Command, EnableError, FunctionIndex, RootBus};
 use probe::{Finding, FwNode};
 use virtio_drivers::transport::DeviceType;
 
+use super::topology_now::TopologyNow;
 use super::virtio_slot;
 use crate::machine::config_space::ConfigSpace;
 
@@ -32,7 +32,11 @@ pub enum Handle {
 pub struct Hardware {
     pub(crate) config: RefCell<ConfigSpace>,
     /// Shared with the PCI bus of the core.
-    pub topology: Rc<Topology>,
+    pub topology: TopologyNow,
+    /// The root buses, as `pci` enumerated them.
+    pub(super) roots: Vec<RootBus>,
+    /// Whether firmware requests ACS.
+    pub(super) requests_acs: bool,
     /// Host bridges whose configuration space answers, in the order of the topology's root buses.
     pub(crate) host_bridges: Vec<HostBridge>,
     pub(crate) platform: Vec<PlatformDevice>,
@@ -85,7 +89,7 @@ impl Hardware {
 
     /// The current ACS registers of a function.
     pub(crate) fn acs(&self, index: FunctionIndex) -> Option<AcsRegisters> {
-        pci::read_acs(&mut *self.config.borrow_mut(), &self.topology[index])
+        pci::read_acs(&*self.config.borrow(), &self.topology[index])
     }
 
     /// Whether the device is a virtio-iommu.

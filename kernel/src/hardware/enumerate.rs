@@ -6,10 +6,11 @@ use core::cell::RefCell;
 use core::mem;
 
 use firmware::{Description, HostBridge, LinuxView};
-use pci::{ConfigAcs, EnumerationPolicy, Topology};
+use pci::{ConfigAcs, EnumerationPolicy};
 use probe::{InputIds, LinuxFirmware, LinuxQuirks, Path, Translation};
 
 use super::devices::Hardware;
+use super::topology_now::TopologyNow;
 use super::{firmware_checks, root_buses, virtio_slot};
 use crate::machine::config_space::ConfigSpace;
 
@@ -50,7 +51,9 @@ pub(crate) fn enumerate(
     }
     let mut hardware = Hardware {
         config: RefCell::new(config),
-        topology: Rc::new(topology),
+        topology: TopologyNow::new(topology),
+        roots,
+        requests_acs: description.requests_acs,
         waiting_bridges: waiting_bridges(&host_bridges, map),
         bridge_nodes: host_bridges.iter().map(|bridge| map.name(bridge.node)).collect(),
         host_bridges,
@@ -59,7 +62,7 @@ pub(crate) fn enumerate(
         findings: Vec::new(),
     };
     mark_ports_that_lead_out(&mut hardware, path);
-    let topology = unshared(&mut hardware.topology);
+    let topology = hardware.topology.set_up();
     for unused in pci::config_acs(hardware.config.get_mut(), topology, config_acs) {
         findings.push(firmware_checks::config_acs(&unused));
     }
@@ -90,7 +93,7 @@ fn mark_ports_that_lead_out(hardware: &mut Hardware, path: Path) {
             external.push(index);
         }
     }
-    let topology = unshared(&mut hardware.topology);
+    let topology = hardware.topology.set_up();
     topology.mark_external_facing(&external);
     if path == Path::Fixed {
         topology.mark_untrusted();
@@ -113,11 +116,6 @@ fn waiting_bridges(bridges: &[HostBridge], map: &dyn LinuxFirmware) -> Vec<usize
         }
     }
     waiting
-}
-
-/// The topology while it is being read and set up.
-fn unshared(topology: &mut Rc<Topology>) -> &mut Topology {
-    Rc::get_mut(topology).expect("the core gets the topology when it is complete")
 }
 
 /// A host bridge as on Linux's paths, or on `fixed`.

@@ -72,7 +72,7 @@ fn open_tree(
 /// the work that firmware would do first.
 fn from_fw_cfg(tree: &DeviceTree<'static>, options: &Options) -> Result<Described, Error> {
     let start = tree.describe_for_firmware().map_err(|error| refused(tree, error))?;
-    let loaded = fw_cfg_tables::load_tables(&start, options.numbering)?;
+    let loaded = fw_cfg_tables::load_tables(&start, options)?;
     let Description { memory, reserved, command_line, .. } = start;
     let surroundings = Surroundings { memory, reserved, command_line };
     let (odd, files) = (loaded.findings.clone(), &options.table_files);

@@ -15,7 +15,7 @@ use pci::{EnumerationPolicy, Numbering, Resources, RootBus};
 
 use crate::error::Error;
 use crate::hardware::root_buses;
-use crate::input::options::Moment;
+use crate::input::options::{Moment, Options};
 use crate::log;
 use crate::machine::config_space::ConfigSpace;
 use crate::machine::fw_cfg::FwCfg;
@@ -24,20 +24,21 @@ use crate::machine::fw_cfg::FwCfg;
 const FW_CFG: &str = "qemu,fw-cfg-mmio";
 
 /// Numbers all buses, assigns all addresses, and loads the tables that QEMU then offers; or the other way round,
-/// as `numbering` says.
+/// as the options say.
 ///
 /// # Errors
 ///
 /// There is no fw_cfg, it has no tables (`acpi=off`), or the script that loads them is wrong.
-pub(crate) fn load_tables(description: &Description, numbering: Moment) -> Result<Loaded, Error> {
-    match numbering {
+pub(crate) fn load_tables(description: &Description, options: &Options) -> Result<Loaded, Error> {
+    let room_for_hot_plug = options.room_for_hot_plug;
+    match options.numbering {
         Moment::BeforeTables => {
-            configure_buses(description)?;
+            configure_buses(description, room_for_hot_plug)?;
             take_tables(description)
         }
         Moment::AfterTables => {
             let loaded = take_tables(description)?;
-            configure_buses(description)?;
+            configure_buses(description, room_for_hot_plug)?;
             Ok(loaded)
         }
     }
@@ -87,7 +88,7 @@ impl Source for Host {
 ///
 /// Buses and BARs that remain without a number or address are reported later, when the buses are
 /// enumerated from the tables.
-fn configure_buses(description: &Description) -> Result<(), Error> {
+fn configure_buses(description: &Description, room_for_hot_plug: bool) -> Result<(), Error> {
     let mut config = ConfigSpace::default();
     let mut ecams = Vec::new();
     for bridge in &description.host_bridges {
@@ -95,7 +96,8 @@ fn configure_buses(description: &Description) -> Result<(), Error> {
         ecams.push(bridge.ecam);
     }
     let (roots, _) = root_buses::root_buses(description, &ecams, &description.host_bridges);
-    let topology = pci::enumerate(&mut config, &roots);
+    let first = EnumerationPolicy { room_for_hot_plug, ..EnumerationPolicy::default() };
+    let topology = pci::enumerate_with(&mut config, &roots, &first);
     let hidden = topology.hidden();
     if hidden.is_empty() {
         return Ok(());
@@ -124,6 +126,7 @@ fn configure_buses(description: &Description) -> Result<(), Error> {
     let policy = EnumerationPolicy {
         numbering: Numbering::Keep,
         resources: Resources::Assign,
+        room_for_hot_plug,
         ..EnumerationPolicy::default()
     };
     pci::enumerate_with(&mut config, &all, &policy);

@@ -39,6 +39,8 @@ pub struct Options {
     pub(crate) strict_is_set: bool,
     /// The number of virtual functions of each physical function (`sriov=`).
     pub(crate) virtual_functions: u16,
+    /// Whether slots with hot-plug get room for devices that come later. The full image decides this.
+    pub room_for_hot_plug: bool,
     /// The user's ACS settings (`pci=config_acs=`).
     pub(crate) config_acs: ConfigAcs,
     /// An order of devices and drivers other than Linux's (`order=`).
@@ -118,6 +120,7 @@ impl Options {
             passthrough_is_set: false,
             strict_is_set: false,
             virtual_functions: 0,
+            room_for_hot_plug: false,
             config_acs: ConfigAcs::default(),
             order: None,
             drivers: DriverChoice::default(),

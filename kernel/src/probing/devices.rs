@@ -6,8 +6,8 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use firmware::PlatformBus as Which;
-use pci::{LinuxPciBus, PciBus, Topology};
-use probe::{BusId, Core, FwNode, LinuxFirmware, NewDevice, Path, Unit};
+use pci::{FunctionIndex, LinuxPciBus, PciBus, Topology};
+use probe::{BusId, Core, DeviceId, FwNode, LinuxFirmware, NewDevice, Path, Unit};
 
 use crate::hardware::platform_bus::PlatformBus;
 use crate::hardware::{Handle, Hardware};
@@ -16,6 +16,8 @@ use crate::probing::BootStep;
 
 /// The devices of a machine, to be added in this order.
 pub(crate) struct Devices {
+    /// The PCI bus.
+    pub(crate) pci: BusId,
     /// The devices that exist when the machine starts.
     pub(crate) first: Vec<BootStep>,
     /// Virtual functions, which are enabled after the boot (Linux: `sriov_numvfs`).
@@ -51,34 +53,66 @@ pub(crate) fn machine(
         };
         first.push(BootStep::Add(bus, new));
     }
-    for (index, function) in hardware.topology.indexed() {
-        let node = hardware.node_of(index);
-        let new = NewDevice {
-            unit: index.into(),
-            name: function.address.to_string(),
-            node: node.map(|entry| entry.node),
-            enabled: node.is_none_or(|entry| entry.enabled),
-            handle: Handle::Function(index),
-        };
-        first.push(BootStep::Add(pci, new));
+    for (index, _) in hardware.topology.indexed() {
+        first.push(BootStep::Add(pci, function(hardware, index)));
     }
     // Virtual functions are last in the topology.
     let count = hardware.topology.functions().iter().filter(|function| function.physical.is_some()).count();
     let virtual_functions = first.split_off(first.len() - count);
-    (core, Devices { first, virtual_functions })
+    (core, Devices { pci, first, virtual_functions })
+}
+
+/// A function, to be added.
+pub(super) fn function(hardware: &Hardware, index: FunctionIndex) -> NewDevice<Handle> {
+    let node = hardware.node_of(index);
+    NewDevice {
+        unit: index.into(),
+        name: hardware.topology[index].address.to_string(),
+        node: node.map(|entry| entry.node),
+        enabled: node.is_none_or(|entry| entry.enabled),
+        handle: Handle::Function(index),
+    }
 }
 
 /// The PCI bus. ACS is already enabled, or will be function by function if the path decides when.
 fn add_pci_bus(core: &mut Core<Handle>, hardware: &Rc<Hardware>, nodes: Vec<FwNode>, path: Path) -> BusId {
     let topology = &hardware.topology;
     if path == Path::Fixed {
-        return core.add_bus(Box::new(PciBus::new(topology.clone(), nodes)));
+        return core.add_bus(Box::new(PciBus::new(Rc::clone(topology), nodes)));
     }
     let pci = core.add_bus(Box::new(PciBus::new(topology.fully_isolating(), nodes)));
+    core.group_as_linux(pci, linux_bus(hardware, Rc::clone(topology)));
+    pci
+}
+
+/// The PCI bus on Linux's paths, which enables ACS itself.
+fn linux_bus(hardware: &Rc<Hardware>, topology: Rc<Topology>) -> Box<LinuxPciBus> {
     let config = hardware.clone();
     let isolate = move |topology: &mut Topology, index| {
         pci::enable_acs_of(&mut *config.config.borrow_mut(), topology, index);
     };
-    core.group_as_linux(pci, Box::new(LinuxPciBus::new(topology.clone(), Rc::new(isolate))));
-    pci
+    Box::new(LinuxPciBus::new(topology, Rc::new(isolate)))
+}
+
+/// Replaces the PCI bus by one with the functions that are there now.
+///
+/// # Errors
+///
+/// As [`Core::replace_bus`].
+pub(super) fn renew_pci_bus(
+    core: &mut Core<Handle>,
+    hardware: &Rc<Hardware>,
+    bus: BusId,
+) -> Result<(), DeviceId> {
+    let nodes = hardware.host_bridges.iter().map(|bridge| bridge.node).collect();
+    let topology = &*hardware.topology;
+    if core.path() == Path::Fixed {
+        return core.replace_bus(bus, Box::new(PciBus::new(Rc::clone(topology), nodes)));
+    }
+    core.replace_bus(bus, Box::new(PciBus::new(topology.fully_isolating(), nodes)))?;
+    // The bus of Linux's paths has enabled ACS in a topology of its own; the registers tell in which functions.
+    let mut current = Topology::clone(topology);
+    current.read_acs_again(&*hardware.config.borrow());
+    core.group_as_linux(bus, linux_bus(hardware, Rc::new(current)));
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod devices;
 mod driver_choice;
+mod hot_plug;
 mod live_domain;
 mod pending;
 mod step;
@@ -11,10 +12,11 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::mem;
 
-use probe::{Core, Driver, LinuxFirmware};
+use probe::{BusId, Core, Driver, LinuxFirmware};
 use report::Report;
 
 use self::devices::Devices;
+pub use self::hot_plug::{ClassChange, Removed};
 pub use self::live_domain::LiveDomain;
 use self::pending::PendingSteps;
 pub use self::step::BootStep;
@@ -36,6 +38,7 @@ pub struct Probing {
     pub iommus: Iommus,
     /// The claims of the bound drivers.
     pub claims: Claims,
+    pci: BusId,
     steps: Vec<BootStep>,
     /// Steps that follow when all others have been taken and the core is at rest.
     virtual_functions: Vec<BootStep>,
@@ -58,7 +61,7 @@ impl Probing {
     ) -> Result<Self, Error> {
         let (iommus, claims) = (Iommus::default(), Claims::default());
         let (mut core, devices) = devices::machine(hardware, map, options);
-        let Devices { first: mut steps, mut virtual_functions } = devices;
+        let Devices { pci, first: mut steps, mut virtual_functions } = devices;
         steps.extend(
             drivers::all(hardware, &iommus, &claims, options.path, options.declined)
                 .into_iter()
@@ -75,6 +78,7 @@ impl Probing {
             hardware: hardware.clone(),
             iommus,
             claims,
+            pci,
             steps,
             virtual_functions,
             pending: PendingSteps::new(hardware, &options.drivers.late),

@@ -66,6 +66,7 @@ impl Boot {
             deadline,
             status_counts: self.start.console == Console::Semihosting,
             log,
+            slot_changes: &self.slot_changes,
         };
         go(&run)
     }

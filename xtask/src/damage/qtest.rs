@@ -1,19 +1,18 @@
 //! What QEMU offers to firmware by fw_cfg, read from a machine that does not run.
 //!
-//! QEMU's test protocol (QEMU, `system/qtest.c`; tried with 7.2, 10.0 and 11.1) reads and writes the machine's memory.
 //! Buses are numbered first, as QEMU writes the numbers that it sees into VIOT when a table is read for the first time.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::BufReader;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::tables::Files;
+use crate::qtest::{ECAM, Qtest};
 
-/// Where the `virt` machine has fw_cfg, its RAM, and configuration space (QEMU, `hw/arm/virt.c`).
+/// Where the `virt` machine has fw_cfg and its RAM (QEMU, `hw/arm/virt.c`).
 const FW_CFG: u64 = 0x0902_0000;
 const RAM: u64 = 0x4000_0000;
-const ECAM: u64 = 0x40_1000_0000;
 
 /// Key of the directory, and bytes of one of its entries behind the count (QEMU, `docs/specs/fw_cfg.rst`).
 const DIRECTORY: u16 = 0x19;
@@ -31,8 +30,7 @@ const SELECT_AND_READ: u32 = 1 << 3 | 1 << 1;
 /// A machine that waits for commands.
 struct Machine {
     child: Child,
-    commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    memory: Qtest<ChildStdin, BufReader<ChildStdout>>,
 }
 
 impl Drop for Machine {
@@ -56,7 +54,7 @@ pub(super) fn acpi_files(words: &[String]) -> Result<Files> {
         .with_context(|| format!("{program} cannot be started"))?;
     let commands = child.stdin.take().context("no way to QEMU")?;
     let answers = BufReader::new(child.stdout.take().context("no way from QEMU")?);
-    let mut machine = Machine { child, commands, answers };
+    let mut machine = Machine { child, memory: Qtest::new(commands, answers) };
     machine.number_buses()?;
     let directory = machine.item(DIRECTORY, 4 + ENTRY_LIMIT * ENTRY_SIZE)?;
     let mut file = |name: &str| {
@@ -84,35 +82,15 @@ fn without_padding(mut tables: Vec<u8>) -> Vec<u8> {
 }
 
 impl Machine {
-    /// Does one command, and gives what stands behind the `OK`.
-    fn ask(&mut self, command: &str) -> Result<String> {
-        writeln!(self.commands, "{command}").context("QEMU takes no command")?;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            ensure!(self.answers.read_line(&mut line)? > 0, "QEMU ended at {command}");
-            if let Some(answer) = line.strip_prefix("OK") {
-                return Ok(answer.trim().to_owned());
-            }
-            ensure!(!line.starts_with("FAIL") && !line.starts_with("ERR"), "{command}: {}", line.trim());
-        }
-    }
-
-    fn read_word(&mut self, at: u64) -> Result<u32> {
-        let answer = self.ask(&format!("readl {at:#x}"))?;
-        let digits = answer.strip_prefix("0x").unwrap_or(&answer);
-        Ok(u64::from_str_radix(digits, 16)? as u32)
-    }
-
     /// An item of fw_cfg, by its DMA interface, whose registers are big-endian.
     fn item(&mut self, key: u16, size: usize) -> Result<Vec<u8>> {
         let (request, place) = (RAM, RAM + 0x1000);
         let control = u32::from(key) << 16 | SELECT_AND_READ;
-        self.ask(&format!("write {request:#x} 0x10 0x{control:08x}{size:08x}{place:016x}"))?;
-        self.ask(&format!("writel {:#x} {:#x}", FW_CFG + 0x10, ((request >> 32) as u32).swap_bytes()))?;
-        self.ask(&format!("writel {:#x} {:#x}", FW_CFG + 0x14, (request as u32).swap_bytes()))?;
-        ensure!(self.read_word(request)? == 0, "fw_cfg does not give item {key:#x}");
-        let answer = self.ask(&format!("read {place:#x} {size:#x}"))?;
+        self.memory.ask(&format!("write {request:#x} 0x10 0x{control:08x}{size:08x}{place:016x}"))?;
+        self.memory.write_word(FW_CFG + 0x10, ((request >> 32) as u32).swap_bytes())?;
+        self.memory.write_word(FW_CFG + 0x14, (request as u32).swap_bytes())?;
+        ensure!(self.memory.read_word(request)? == 0, "fw_cfg does not give item {key:#x}");
+        let answer = self.memory.ask(&format!("read {place:#x} {size:#x}"))?;
         let digits = answer.strip_prefix("0x").unwrap_or(&answer).as_bytes();
         let bytes = digits
             .chunks_exact(2)
@@ -134,18 +112,19 @@ impl Machine {
         let mut last = bus;
         for device in 0..32_u64 {
             let slot = ECAM + (bus << 20) + (device << 15);
-            if self.read_word(slot)? == u32::MAX {
+            if self.memory.read_word(slot)? == u32::MAX {
                 continue;
             }
             let functions = if self.header_type(slot)? & 0x80 != 0 { 8 } else { 1 };
             for config in (0..functions).map(|function| slot + (function << 12)) {
-                let is_bridge = self.read_word(config)? != u32::MAX && self.header_type(config)? & 0x7f == 1;
+                let is_bridge =
+                    self.memory.read_word(config)? != u32::MAX && self.header_type(config)? & 0x7f == 1;
                 if is_bridge && last < 255 {
                     let secondary = last + 1;
                     let numbers = bus | secondary << 8;
-                    self.ask(&format!("writel {:#x} {:#x}", config + BUS_NUMBERS, numbers | 255 << 16))?;
+                    self.memory.write_word(config + BUS_NUMBERS, (numbers | 255 << 16) as u32)?;
                     last = self.number_below(secondary)?;
-                    self.ask(&format!("writel {:#x} {:#x}", config + BUS_NUMBERS, numbers | last << 16))?;
+                    self.memory.write_word(config + BUS_NUMBERS, (numbers | last << 16) as u32)?;
                 }
             }
         }
@@ -153,6 +132,6 @@ impl Machine {
     }
 
     fn header_type(&mut self, config: u64) -> Result<u32> {
-        Ok(self.read_word(config + HEADER_TYPE)? >> 16 & 0xff)
+        Ok(self.memory.read_word(config + HEADER_TYPE)? >> 16 & 0xff)
     }
 }

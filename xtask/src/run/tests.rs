@@ -16,6 +16,7 @@ fn run(script: &str, status_counts: bool, deadline: Duration) -> Result<Outcome,
         deadline: Some(deadline),
         status_counts,
         log: &Log::Hidden,
+        slot_changes: &[],
     };
     run.outcome()
 }
@@ -146,6 +147,7 @@ fn a_qemu_that_is_not_there_could_not_run() {
         deadline: None,
         status_counts: true,
         log: &Log::Hidden,
+        slot_changes: &[],
     };
     assert_eq!(run.outcome().unwrap_err().kind, Kind::Unable);
 }
@@ -186,6 +188,7 @@ fn the_program_runs_in_the_run_directory() {
         deadline: Some(LONG),
         status_counts: true,
         log: &Log::Hidden,
+        slot_changes: &[],
     };
     assert_eq!(run.outcome().unwrap().kind, Kind::Pass);
     assert!(directory.path().join(REPORT_FILE).is_file());

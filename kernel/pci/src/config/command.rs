@@ -85,6 +85,13 @@ fn check_addresses(function: &Function, command: Command) -> Result<(), EnableEr
     Ok(())
 }
 
+/// Clears the bits of `command` in the command register; whether they read as cleared.
+pub fn disable(config: &mut dyn ConfigAccess, function: &Function, command: Command) -> bool {
+    let before = config.read16(function.address, register::COMMAND);
+    config.write16(function.address, register::COMMAND, before & !command.bits());
+    config.read16(function.address, register::COMMAND) & command.bits() == 0
+}
+
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         bitflags::parser::to_writer(self, f)

@@ -2,6 +2,8 @@
 
 mod virtual_functions;
 
+use alloc::vec::Vec;
+
 use crate::config::access::ConfigAccess;
 use crate::findings::Findings;
 use crate::place::assign::assign;
@@ -9,6 +11,7 @@ use crate::policy::EnumerationPolicy;
 use crate::read::function::functions;
 use crate::read::numbering::number_all;
 use crate::rules::quirks;
+use crate::slot::Slot;
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
@@ -29,7 +32,11 @@ pub fn enumerate_with(
     let numbered = number_all(config, roots, policy.numbering, &mut findings);
     let mut topology = functions(config, numbered, policy, &mut findings);
     quirks::apply(&policy.quirks, &mut topology);
-    assign(config, roots, &mut topology, policy.resources, &mut findings);
+    let mut with_room = Vec::new();
+    if policy.room_for_hot_plug {
+        with_room.extend(Slot::all(config, &topology).iter().map(Slot::port));
+    }
+    assign(config, roots, &mut topology, (policy.resources, &with_room), &mut findings);
     if policy.virtual_functions > 0 {
         let last_bus = |root: usize| roots[root].last_bus;
         virtual_functions::enable(config, &mut topology, &last_bus, policy.virtual_functions, &mut findings);

@@ -10,6 +10,7 @@ use crate::config::access::ConfigAccess;
 use crate::findings::Findings;
 use crate::function::bar::{Bar, BarKind};
 use crate::function::bridge::WindowKind;
+use crate::function::index::FunctionIndex;
 use crate::place::claim::Released;
 use crate::place::host_window::is_io;
 use crate::place::per_bar::BarIndex;
@@ -20,15 +21,43 @@ use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
 /// Places all BARs and bridge windows, or those that firmware left without an address, and makes bridges forward.
+///
+/// The buses behind the bridges `with_room` get room for devices that come later.
 pub(crate) fn assign(
     config: &mut dyn ConfigAccess,
     roots: &[RootBus],
     topology: &mut Topology,
-    resources: Resources,
+    (resources, with_room): (Resources, &[FunctionIndex]),
     findings: &mut Findings,
 ) {
-    let (plan, released) = best_plan(roots, topology, resources, findings);
+    let (plan, released) = best_plan(roots, topology, (resources, with_room), findings);
     report_released(topology, &released, findings);
+    let kept = if resources == Resources::Keep { topology.functions().len() } else { 0 };
+    write(config, roots, topology, kept, plan, findings);
+}
+
+/// Places the BARs of all functions but the first `kept`, which are in use: none of these moves.
+pub(crate) fn place_new(
+    config: &mut dyn ConfigAccess,
+    roots: &[RootBus],
+    topology: &mut Topology,
+    kept: usize,
+    findings: &mut Findings,
+) {
+    let nothing_moves = Amendment::none(topology);
+    let plan = plan::plan(roots, topology, (Resources::Keep, &[]), &nothing_moves, findings);
+    write(config, roots, topology, kept, plan, findings);
+}
+
+/// Writes what a plan changes in the first `kept` functions, and everything in the others.
+fn write(
+    config: &mut dyn ConfigAccess,
+    roots: &[RootBus],
+    topology: &mut Topology,
+    kept: usize,
+    plan: Plan,
+    findings: &mut Findings,
+) {
     for (bar, _) in &plan.failed {
         let (at, bar) = (topology[bar.function].address, bar.of(topology));
         findings.bar_does_not_fit(at, bar.register, bar.size, bar.kind);
@@ -36,11 +65,12 @@ pub(crate) fn assign(
     let mut lost_windows = false;
     for index in topology.indices() {
         let root = &roots[topology.bus_of(&topology[index]).root];
+        let is_new = index.place() >= kept;
         let function = topology.function_mut(index);
         let mut write = Write { bars: 0, windows: None };
         for (place, bar) in function.all_bars.iter_mut().enumerate() {
             let address = plan.addresses[BarIndex { function: index, place }];
-            if resources == Resources::Assign || address != bar.bus_address {
+            if is_new || address != bar.bus_address {
                 write.bars |= 1 << place;
             }
             bar.bus_address = address;
@@ -48,7 +78,7 @@ pub(crate) fn assign(
         }
         if let Some(bridge) = &function.bridge {
             let windows = bridge.bus.map_or([None; 3], |bus| plan.windows.all(bus));
-            if resources == Resources::Assign || !root.windows.is_empty() && bridge.windows != windows {
+            if is_new || !root.windows.is_empty() && bridge.windows != windows {
                 write.windows = Some(windows);
             }
         }
@@ -77,11 +107,11 @@ fn report_released(topology: &Topology, released: &Released, findings: &mut Find
 fn best_plan(
     roots: &[RootBus],
     topology: &Topology,
-    resources: Resources,
+    policy @ (resources, _): (Resources, &[FunctionIndex]),
     findings: &mut Findings,
 ) -> (Plan, Released) {
     let mut amendment = Amendment::none(topology);
-    let mut best = plan::plan(roots, topology, resources, &amendment, findings);
+    let mut best = plan::plan(roots, topology, policy, &amendment, findings);
     for everything in [false, resources == Resources::Keep] {
         // Every round amends more, so the number of windows and BARs bounds the number of rounds.
         while !best.failed.is_empty() {
@@ -96,7 +126,7 @@ fn best_plan(
             if next == amendment {
                 break;
             }
-            let plan = plan::plan(roots, topology, resources, &next, &mut Findings::default());
+            let plan = plan::plan(roots, topology, policy, &next, &mut Findings::default());
             if plan.failed.len() >= best.failed.len() {
                 break;
             }

@@ -52,6 +52,8 @@ pub(crate) struct Block {
     pub(crate) items: Vec<Item>,
     pub(crate) size: u64,
     pub(crate) alignment: u64,
+    /// The size is at least this: room for devices that come later.
+    pub(crate) room: u64,
 }
 
 impl Block {
@@ -66,7 +68,7 @@ impl Block {
             end = item.offset.saturating_add(item.size);
             self.alignment = self.alignment.max(item.alignment);
         }
-        self.size = end.checked_next_multiple_of(kind.granule()).unwrap_or(u64::MAX);
+        self.size = end.max(self.room).checked_next_multiple_of(kind.granule()).unwrap_or(u64::MAX);
     }
 
     pub(crate) fn largest(&self) -> u64 {
@@ -74,30 +76,25 @@ impl Block {
     }
 }
 
-/// Removes the largest BAR from the block of `bus`; the last one of several.
+/// Gives up room for later devices in the block of `bus`, or, if there is none, its largest BAR; the last one of
+/// several. Returns the BAR.
 pub(crate) fn shrink(
     blocks: &mut PerWindow<Block>,
     topology: &Topology,
     bus: BusIndex,
     kind: WindowKind,
-) -> BarIndex {
-    let (mut at, top) = (bus, bus);
-    let removed = loop {
-        let items = &mut blocks[(at, kind)].items;
-        let Some(index) = (0..items.len()).max_by_key(|index| items[*index].largest) else {
-            unreachable!("a block with a size has items");
-        };
-        match items[index].what {
-            What::Block(bus) => at = bus,
-            What::Bar(bar) => {
-                items.remove(index);
-                break bar;
-            }
-        }
-    };
+) -> Option<BarIndex> {
+    let (mut at, removed) = with_room(blocks, bus, kind).map_or_else(
+        || {
+            let (at, bar) = remove_largest(blocks, bus, kind);
+            (at, Some(bar))
+        },
+        |at| (at, None),
+    );
+    blocks[(at, kind)].room = 0;
     loop {
         blocks[(at, kind)].pack(kind);
-        if at == top {
+        if at == bus {
             return removed;
         }
         let Some(parent) = topology[at].parent else { return removed };
@@ -111,5 +108,40 @@ pub(crate) fn shrink(
             *item = Item { size, alignment, largest, ..*item };
         }
         at = parent;
+    }
+}
+
+/// A bus in the block of `bus` that has room for later devices.
+fn with_room(blocks: &PerWindow<Block>, bus: BusIndex, kind: WindowKind) -> Option<BusIndex> {
+    let mut pending = Vec::from([bus]);
+    while let Some(bus) = pending.pop() {
+        let block = &blocks[(bus, kind)];
+        if block.room > 0 {
+            return Some(bus);
+        }
+        for item in &block.items {
+            if let What::Block(below) = item.what {
+                pending.push(below);
+            }
+        }
+    }
+    None
+}
+
+/// Removes the largest BAR from the block of `bus`. Returns it with its own bus.
+fn remove_largest(blocks: &mut PerWindow<Block>, bus: BusIndex, kind: WindowKind) -> (BusIndex, BarIndex) {
+    let mut at = bus;
+    loop {
+        let items = &mut blocks[(at, kind)].items;
+        let Some(index) = (0..items.len()).max_by_key(|index| items[*index].largest) else {
+            unreachable!("a block with a size and without room has items");
+        };
+        match items[index].what {
+            What::Block(bus) => at = bus,
+            What::Bar(bar) => {
+                items.remove(index);
+                return (at, bar);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::function::bar::{Bar, BarKind, BarRegister};
 use crate::function::bridge::WindowKind;
-use crate::function::index::BusIndex;
+use crate::function::index::{BusIndex, FunctionIndex};
 use crate::place::block::{Block, Item, What};
 use crate::place::per_bar::{BarIndex, PerBar};
 use crate::place::pool::{Pools, Wish};
@@ -28,6 +28,8 @@ pub(crate) struct Collection<'m> {
     pub(crate) roots: &'m [RootBus],
     pub(crate) topology: &'m Topology,
     pub(crate) resources: Resources,
+    /// Bridges to buses that get room for devices that come later.
+    pub(crate) with_room: &'m [FunctionIndex],
     /// The addresses of the BARs that have one already.
     pub(crate) addresses: &'m PerBar<Option<u64>>,
     /// BARs that go below 4 GiB although they may lie above.
@@ -49,6 +51,9 @@ impl Collection<'_> {
             }
             for kind in WindowKind::ALL {
                 let block = &mut collected.blocks[(index, kind)];
+                if bus.bridge.is_some_and(|bridge| self.with_room.contains(&bridge)) {
+                    block.room = room(kind, reaches[index.place()]);
+                }
                 block.pack(kind);
                 let Some(parent) = bus.parent else { continue };
                 if block.size == 0 || space.window((index, kind)).is_some() {
@@ -111,5 +116,15 @@ impl Collection<'_> {
             }
             BarKind::Memory { .. } => WindowKind::Memory,
         }
+    }
+}
+
+/// Bytes of room for later devices behind a bridge (Linux: `hpiosize`, `hpmmiosize`, `hpmmioprefsize`).
+fn room(kind: WindowKind, reach: Reach) -> u64 {
+    match kind {
+        WindowKind::Io if reach.io => 0x1000,
+        WindowKind::Memory => 2 << 20,
+        WindowKind::Prefetchable if reach.high => 2 << 20,
+        WindowKind::Io | WindowKind::Prefetchable => 0,
     }
 }

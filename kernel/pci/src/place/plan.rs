@@ -11,6 +11,7 @@ use addr::Range;
 
 use crate::findings::Findings;
 use crate::function::bridge::WindowKind;
+use crate::function::index::FunctionIndex;
 use crate::place::block::{self, Block, Item, What};
 use crate::place::claim::{self, Released};
 use crate::place::collect::{Collected, Collection};
@@ -53,11 +54,12 @@ pub(crate) struct Plan {
 
 /// Plans addresses for everything, or for what firmware left without.
 ///
-/// Findings about firmware's addresses go into `findings`.
+/// The buses behind the bridges `with_room` get room for devices that come later, as far as there is any. Findings
+/// about firmware's addresses go into `findings`.
 pub(crate) fn plan(
     roots: &[RootBus],
     topology: &Topology,
-    resources: Resources,
+    (resources, with_room): (Resources, &[FunctionIndex]),
     amendment: &Amendment,
     findings: &mut Findings,
 ) -> Plan {
@@ -66,7 +68,8 @@ pub(crate) fn plan(
         Resources::Assign => PerBar::new(topology),
         Resources::Keep => claim::claim(&mut space, roots, topology, &amendment.released, findings),
     };
-    let collection = Collection { roots, topology, resources, addresses: &addresses, low: &amendment.low };
+    let low = &amendment.low;
+    let collection = Collection { roots, topology, resources, with_room, addresses: &addresses, low };
     let Collected { blocks, failed } = collection.collect(&space);
     let mut planner = Planner { topology, blocks, space, addresses, failed, cramped: Vec::new() };
     for root in 0..roots.len() {
@@ -132,9 +135,9 @@ impl Planner<'_> {
             match item.what {
                 What::Bar(bar) => return self.failed.push((bar, kind)),
                 What::Block(bus) => {
-                    // Every round gives up one BAR, which bounds the number of rounds.
+                    // Every round gives up the room of a bus or a BAR, which bounds the number of rounds.
                     let bar = block::shrink(&mut self.blocks, self.topology, bus, kind);
-                    self.failed.push((bar, kind));
+                    self.failed.extend(bar.map(|bar| (bar, kind)));
                     let block = &self.blocks[(bus, kind)];
                     if block.size == 0 {
                         return;

@@ -5,6 +5,7 @@ use crate::function::Function;
 use crate::function::acs::{AcsFlags, AcsRegisters};
 use crate::function::capability::id;
 use crate::read::capability;
+use crate::topology::Topology;
 
 /// Reads the ACS registers of a function, if it has that capability.
 pub(crate) fn find(config: &dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
@@ -19,8 +20,19 @@ pub(crate) fn find(config: &dyn ConfigAccess, function: &Function) -> Option<Acs
     })
 }
 
+impl Topology {
+    /// Reads the ACS registers of all functions again.
+    pub fn read_acs_again(&mut self, config: &dyn ConfigAccess) {
+        for index in self.indices() {
+            if self.is_present(index) {
+                self.function_mut(index).acs = read_acs(config, &self[index]);
+            }
+        }
+    }
+}
+
 /// Reads the current ACS registers of a function.
-pub fn read_acs(config: &mut dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
+pub fn read_acs(config: &dyn ConfigAccess, function: &Function) -> Option<AcsRegisters> {
     let acs = function.acs?;
     let control = AcsFlags::from_bits_retain(config.read16(function.address, acs.offset + 6));
     Some(AcsRegisters { control, ..acs })

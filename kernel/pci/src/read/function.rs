@@ -28,34 +28,45 @@ pub(crate) fn functions(
 ) -> Topology {
     let mut topology = Topology::new(numbered.hidden);
     for (root, tree) in numbered.trees {
-        read_tree(config, root, tree, policy, &mut topology, findings);
+        read_tree(config, (root, None), tree, policy, &mut topology, findings);
     }
     topology
 }
 
-/// Appends a root bus with all functions behind it.
-fn read_tree(
+/// Appends a tree: all functions behind a root bus, or behind the bus `top` that is there already.
+pub(crate) fn read_tree(
     config: &mut dyn ConfigAccess,
-    root: usize,
+    (root, top): (usize, Option<BusIndex>),
     tree: Tree,
     policy: &EnumerationPolicy,
     topology: &mut Topology,
     findings: &mut Findings,
 ) {
     let (first_bus, first_function) = (topology.buses().len(), topology.functions().len());
+    let in_topology = |bus: BusIndex| match (top, bus.place()) {
+        (None, _) => bus.after(first_bus),
+        (Some(top), 0) => top,
+        (Some(_), place) => BusIndex::new(first_bus + place - 1),
+    };
     let (buses, functions) = tree.into_parts();
     let mut functions = functions.into_iter();
     for bus in buses {
-        let bridge = bus.above.map(|above| above.bridge.after(first_function));
-        let index = topology.add_bus(Bus {
-            segment: bus.segment,
-            number: bus.number,
-            root,
-            bridge,
-            parent: bus.above.map(|above| above.bus.after(first_bus)),
-            functions: Vec::new(),
-            has_aliases: false,
-        });
+        let mut bridge = bus.above.map(|above| above.bridge.after(first_function));
+        let index = match top.filter(|_| bridge.is_none()) {
+            Some(top) => {
+                bridge = topology[top].bridge;
+                top
+            }
+            None => topology.add_bus(Bus {
+                segment: bus.segment,
+                number: bus.number,
+                root,
+                bridge,
+                parent: bus.above.map(|above| in_topology(above.bus)),
+                functions: Vec::new(),
+                has_aliases: false,
+            }),
+        };
         for scanned in functions.by_ref().take(bus.len()) {
             let function = read_function(config, scanned, (index, bridge), policy, findings);
             topology.add_function(function);

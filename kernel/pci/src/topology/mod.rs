@@ -19,7 +19,7 @@ use crate::topology::bus::{Bus, HiddenRoot};
 /// # Invariants
 ///
 /// A bus comes after the bridge and the bus that lead to it, and so does each function. Each function is in the list
-/// of its bus, which is in ascending order.
+/// of its bus, which is in ascending order, until it is removed; then it has neither BARs nor a bus behind it.
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     functions: Vec<Function>,
@@ -93,9 +93,9 @@ impl Topology {
     /// The function at `address`.
     #[must_use]
     pub fn find(&self, address: PciAddress) -> Option<FunctionIndex> {
-        let bus =
-            self.buses.iter().find(|bus| bus.segment == address.segment && bus.number == address.bus)?;
-        self.on_bus(bus, address.devfn)
+        let is_there = |bus: &&Bus| bus.segment == address.segment && bus.number == address.bus;
+        // The number of a bus that was removed may be in use again.
+        self.buses.iter().filter(is_there).find_map(|bus| self.on_bus(bus, address.devfn))
     }
 
     /// The function `devfn` of `bus`.
@@ -141,6 +141,19 @@ impl Topology {
         bus.insert(place, index);
         self.functions.push(function);
         index
+    }
+
+    /// Whether a function is in the machine, and not removed.
+    pub(crate) fn is_present(&self, index: FunctionIndex) -> bool {
+        let function = &self[index];
+        self.on_bus(self.bus_of(function), function.address.devfn) == Some(index)
+    }
+
+    /// Removes a function from its bus.
+    pub(crate) fn remove_function(&mut self, index: FunctionIndex) {
+        let function = &mut self.functions[index.place()];
+        (function.all_bars, function.bridge) = (Vec::new(), None);
+        self.buses[function.bus.place()].functions.retain(|member| *member != index);
     }
 
     /// Records that a function also does DMA under the ID of `devfn` on its own bus.

@@ -33,6 +33,11 @@ impl Buses {
         BusId(number(self.slots.len() - 1))
     }
 
+    /// Replaces a bus under its devices.
+    pub(crate) fn replace(&mut self, bus: BusId, by: Box<dyn Bus>) {
+        self.slots[bus.0 as usize].bus = by;
+    }
+
     /// Puts a new device at the end of its bus.
     pub(crate) fn put(&mut self, bus: BusId, device: DeviceId) {
         self.slots[bus.0 as usize].devices.push(device);

@@ -21,6 +21,7 @@ pub(super) fn report(json: &mut Writer, report: &Report) {
         two_cpus,
         race,
         operations,
+        hot_plug,
         dma,
         explained,
         suites,
@@ -41,6 +42,7 @@ pub(super) fn report(json: &mut Writer, report: &Report) {
     json.rare("two_cpus", two_cpus.as_ref());
     json.rare("race", race.as_ref());
     json.rare("operations", Some(operations).filter(|operations| !operations.is_empty()));
+    json.rare("hot_plug", Some(hot_plug).filter(|changes| !changes.is_empty()));
     json.rare("dma", Some(dma).filter(|dma| !dma.is_empty()));
     json.rare("explained", Some(explained).filter(|explained| !explained.is_empty()));
     json.rare("suites", Some(suites).filter(|suites| !suites.is_empty()));

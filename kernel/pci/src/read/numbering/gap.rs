@@ -1,5 +1,7 @@
 //! Bus numbers that are still free.
 
+use crate::function::bridge::BusNumbers;
+
 /// Consecutive bus numbers that no bus has yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gap {
@@ -12,6 +14,11 @@ impl Gap {
     /// A single free number.
     pub(crate) const fn new(number: u8) -> Self {
         Self { next: number as u16, end: number }
+    }
+
+    /// The numbers of the buses behind a bridge, after the one directly behind it.
+    pub(crate) fn below(buses: BusNumbers) -> Self {
+        Self { next: u16::from(buses.secondary) + 1, end: buses.subordinate }
     }
 
     /// Appends `number`; false if it does not follow the last one.

@@ -9,7 +9,7 @@ use crate::findings::Findings;
 use crate::function::bridge::BusNumbers;
 use crate::function::index::{BusIndex, FunctionIndex};
 use crate::read::scan::scan_bus;
-use crate::read::scanned::ScannedFunction;
+use crate::read::scanned::{BridgeAbove, ScannedFunction};
 use crate::read::sriov;
 
 /// One root bus and everything behind it, in device order. Its indices count from its own first function and bus.
@@ -27,7 +27,7 @@ pub(crate) struct Tree {
 pub(crate) struct ScannedBus {
     pub(crate) segment: u16,
     pub(crate) number: u8,
-    /// The bridge that leads to it; none for the root bus.
+    /// The bridge that leads to it; none for the first bus.
     pub(crate) above: Option<Above>,
     functions: Range<usize>,
 }
@@ -80,6 +80,28 @@ impl Tree {
         findings: &mut Findings,
     ) -> BusIndex {
         let bridge = above.map(|above| self[above.bridge].as_bridge_above());
+        self.scan(config, (segment, number), (above, bridge), findings)
+    }
+
+    /// A tree whose first bus is not a root bus, but the one behind `bridge`.
+    pub(crate) fn behind(
+        config: &mut dyn ConfigAccess,
+        bridge: BridgeAbove,
+        number: u8,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut tree = Self::default();
+        tree.scan(config, (bridge.address.segment, number), (None, Some(bridge)), findings);
+        tree
+    }
+
+    fn scan(
+        &mut self,
+        config: &mut dyn ConfigAccess,
+        (segment, number): (u16, u8),
+        (above, bridge): (Option<Above>, Option<BridgeAbove>),
+        findings: &mut Findings,
+    ) -> BusIndex {
         let first = self.functions.len();
         scan_bus(config, (segment, number), bridge, findings, &mut self.functions);
         self.buses.push(ScannedBus { segment, number, above, functions: first..self.functions.len() });

@@ -55,7 +55,7 @@ impl Card {
         self.bytes.borrow()[offset]
     }
 
-    pub(super) fn mask32(&mut self, offset: usize, value: u32) {
+    pub(crate) fn mask32(&mut self, offset: usize, value: u32) {
         self.writable[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
     }
 

@@ -98,6 +98,35 @@ impl Model {
         index
     }
 
+    /// Forgets where bus numbers lead, after cards came or went.
+    pub(crate) fn forget_routes(&mut self) {
+        self.routes.borrow_mut().clear();
+    }
+
+    /// Takes out the cards directly behind a bridge.
+    pub(crate) fn take_out(&mut self, bridge: usize) {
+        let on = On::Behind(bridge);
+        self.on_bus.remove(&on);
+        self.places.retain(|(bus, _), _| *bus != on);
+        self.forget_routes();
+    }
+
+    /// Resets the BARs and bus numbers of all cards behind a bridge, as if they had been taken out and put back.
+    pub(crate) fn reset_behind(&mut self, bridge: usize) {
+        for index in self.on_bus.get(&On::Behind(bridge)).cloned().unwrap_or_default() {
+            let card = &mut self.cards[index];
+            card.set32(4, card.get32(4) & 0xffff_0000);
+            if card.get8(0x0e) & 0x7f == 1 {
+                [0x18, 0x1c, 0x20, 0x28, 0x2c].into_iter().for_each(|register| card.set32(register, 0));
+                card.set32(0x24, 0x0001_0001);
+                self.reset_behind(index);
+            } else {
+                (0..6).for_each(|bar| self.cards[index].clear_bar(bar));
+            }
+        }
+        self.forget_routes();
+    }
+
     /// Sets the bus numbers of a bridge on bus `first - 1`, as firmware would.
     pub(crate) fn set_range(&mut self, bridge: usize, first: u32, last: u32) {
         self.cards[bridge].set32(0x18, last << 16 | first << 8 | (first - 1));
