@@ -32,12 +32,6 @@ const _: () = {
 };
 
 impl Exception {
-    /// Whether this exception was caused inside an exception handler.
-    #[must_use]
-    pub fn nested(&self) -> bool {
-        (4..8).contains(&self.vector)
-    }
-
     /// The kind of exception by its vector: synchronous, IRQ, FIQ, SError.
     #[must_use]
     pub fn vector_name(&self) -> &'static str {

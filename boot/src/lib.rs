@@ -66,8 +66,7 @@ pub struct Handover {
 /// is started, `fn() -> !`; and the handler of unexpected exceptions, `fn(&Exception) -> !`.
 ///
 /// The third runs on a stack of its own, also when the main stack has overflowed. If it causes an
-/// exception itself it is called once more, on a third stack, with [`exception::Exception::nested`];
-/// an exception in that call stops the CPU.
+/// exception itself it is called once more, on a third stack; an exception in that call stops the CPU.
 #[macro_export]
 macro_rules! entry {
     ($main:path, $second:path, $exception:path) => {

@@ -125,12 +125,14 @@ impl<T: Translate> AddressSpace<T> {
     }
 
     /// Number of mappings that were not unmapped.
-    pub fn live(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn live(&self) -> usize {
         self.live.len()
     }
 
     /// Number of unmapped ranges that the IOMMU has not removed yet.
-    pub fn waiting(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
         self.queue.len()
     }
 

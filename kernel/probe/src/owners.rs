@@ -47,24 +47,10 @@ use crate::table::group::Group;
 use crate::table::ownership::Ownership;
 
 impl<D> Core<D> {
-    /// Claims the DMA of a group's members for an owner outside of the drivers that are bound, as VFIO does for a group.
+    /// Claims the DMA of a device and of all that shares its group for an owner outside of the drivers that are bound, as
+    /// iommufd does. One owner may hold several such claims; the group is released with the last one.
     ///
     /// From then on, every access of a member is blocked, and no driver that uses the default domain binds one.
-    ///
-    /// # Errors
-    ///
-    /// See [`ClaimRefused`]; nothing has changed.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such group.
-    pub fn claim_group(&mut self, group: GroupId, owner: Owner) -> Result<OwnedGroup, ClaimRefused> {
-        let on_lost = self.on_lost();
-        ownership::claim(&mut self.tables, group, owner, on_lost)
-    }
-
-    /// Claims the DMA of a device and of all that shares its group, as iommufd does. One owner may hold several such
-    /// claims; the group is released with the last one.
     ///
     /// # Errors
     ///
