@@ -113,6 +113,15 @@ impl Domain {
     }
 }
 
+/// Why a domain was not freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ReleaseError {
+    #[error("the domain does not exist")]
+    NoSuchDomain,
+    #[error("an endpoint is still attached")]
+    StillAttached,
+}
+
 /// All domains of the instance, and the domain of each endpoint.
 #[derive(Debug)]
 pub(crate) struct Domains {
@@ -229,9 +238,9 @@ impl Domains {
     ///
     /// # Errors
     ///
-    /// The domain does not exist, or an endpoint is in it.
-    pub(crate) fn release(&mut self, id: u32) -> Result<(), &'static str> {
-        let place = self.place(id).map_err(|_| "the domain does not exist")?;
+    /// See [`ReleaseError`]; nothing has changed.
+    pub(crate) fn release(&mut self, id: u32) -> Result<(), ReleaseError> {
+        let place = self.place(id).map_err(|_| ReleaseError::NoSuchDomain)?;
         let domain = &mut self.table[place].1;
         if let Translation::Bypass { users } = &mut domain.translation
             && *users > 1
@@ -240,7 +249,7 @@ impl Domains {
             return Ok(());
         }
         if domain.is_live() {
-            return Err("an endpoint is still attached");
+            return Err(ReleaseError::StillAttached);
         }
         self.table.remove(place);
         if self.bypass_id != Some(id) {
