@@ -219,7 +219,8 @@ impl Topology {
         for word in topology.append.split_whitespace() {
             let is_ours =
                 ["report=", "console=", "dtb=", "path=", "order="].iter().any(|name| word.starts_with(name));
-            let what = "`console`, `[[tree]]`, `path` and `orders` say this; the report is JSON";
+            let what =
+                "use the keys `console`, `[[tree]]`, `path` and `orders` for this; the report is always JSON";
             ensure!(!is_ours, "append: {word}: {what}");
         }
         let routes = core::iter::once(&topology.firmware).chain(topology.also.iter().flatten());

@@ -287,8 +287,8 @@ impl<D> Core<D> {
         self.tables.instances.iter()
     }
 
-    /// What firmware says where the requests of a device go, asked again; empty where they go to no IOMMU, or where what
-    /// firmware says is malformed.
+    /// Firmware's references for the requests of a device, asked again; empty if they do not go to an IOMMU, or if
+    /// firmware's entry is malformed.
     pub fn references(&self, device: DeviceId) -> Vec<Reference> {
         let this = self.device(device);
         let bus = &self.tables.buses[this.bus()];

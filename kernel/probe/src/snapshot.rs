@@ -84,7 +84,7 @@ impl<D> Core<D> {
     /// Two machines that differ only in numbers (of groups, domains, devices, drivers), in what has happened before,
     /// or in the order in which work is queued, have the same hash: whatever compares machines begins any of it, and
     /// has no two drivers for one device. The
-    /// order of devices on their buses counts only if `walks` says that an IOMMU will walk them.
+    /// order of devices on their buses counts only if `walks`: an IOMMU will walk them.
     pub fn hash_state(&self, held: &[Activity], walks: bool, state: &mut impl Hasher) {
         let tables = &self.tables;
         let mut devices: Vec<(Address, &Device<D>)> =

@@ -19,7 +19,7 @@ pub struct Explained {
     pub why: String,
     /// Requester IDs of its requests; none for a device that is not a PCI function.
     pub requester_ids: Vec<RequesterOf>,
-    /// What firmware says about them.
+    /// Firmware's entry for them.
     pub references: Vec<Reference>,
     /// The bridges from its bus to the root, nearest first.
     pub bridges: Vec<AcsOf>,
@@ -104,7 +104,7 @@ impl fmt::Display for Explained {
         for bridge in &self.bridges {
             writeln!(f, "  behind {bridge}")?;
         }
-        // A function that is alone in its slot and isolates has nothing to say there.
+        // A function that is alone in its slot and isolates needs no line there.
         for function in self.slot.iter().filter(|_| self.slot.len() > 1) {
             writeln!(f, "  in the slot: {function}")?;
         }

@@ -42,7 +42,7 @@ pub struct SuiteCase {
 pub enum CaseOutcome {
     /// As expected.
     Passed,
-    /// Not as the specification says, but as this device is known to behave.
+    /// Not as specified, but as this device is known to behave.
     Deviation,
     /// The machine does not have what the case needs.
     Skipped,

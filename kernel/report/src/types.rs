@@ -40,7 +40,7 @@ pub struct Report {
     /// What two CPUs did together, if they were asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub two_cpus: Option<TwoCpus>,
-    /// What came of a scenario that two CPUs played, if they were asked to.
+    /// The result of a scenario that two CPUs ran, if the command line asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<Race>,
     /// What was done to devices and groups after the boot, in order.
@@ -133,7 +133,8 @@ pub struct Race {
     pub switches: u64,
     /// Invariants that some rounds broke.
     pub broken: Vec<BrokenInRace>,
-    /// Invariants that some order of the steps breaks on this path, as the scenario says, and no round broke.
+    /// Invariants that some order of the steps violates on this path according to the scenario, and that no round
+    /// violated.
     pub not_provoked: Vec<String>,
     /// What the rounds ended in.
     pub partitions: Vec<ReachedInRace>,
@@ -192,7 +193,7 @@ pub enum IommuState {
     Published,
     /// All devices have been replayed.
     Ready,
-    /// Its registration ended with an error; nobody can look it up.
+    /// Its registration ended with an error; no lookup finds it.
     Unregistered,
     /// It stopped answering.
     Dead,

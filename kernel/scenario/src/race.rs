@@ -83,7 +83,7 @@ impl Race {
         }
     }
 
-    /// What came of it.
+    /// The result.
     #[must_use]
     pub fn results(&self) -> &Results {
         &self.results

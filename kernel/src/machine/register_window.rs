@@ -29,7 +29,7 @@ impl RegisterWindow {
     /// If `offset` is not a multiple of 4, or the register is not inside.
     #[must_use]
     pub fn read32(&self, offset: u64) -> u32 {
-        // SAFETY: The address is mapped and aligned; the caller knows what reading the register does.
+        // SAFETY: The address is mapped and aligned; the caller vouches for the effect of reading the register.
         unsafe { (self.at(offset, 4) as *const u32).read_volatile() }
     }
 

@@ -85,7 +85,7 @@ fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {
             log!("{} {}: Removing from iommu group {group}", prefix(core, *device), name(device));
         }
         Event::Merged { into, from } => log!("iommu: group {from} is part of group {into}"),
-        Event::Split { from, new } => log!("iommu: group {new} is no part of group {from}"),
+        Event::Split { from, new } => log!("iommu: group {new} is no longer part of group {from}"),
         Event::Refused { device, error } => {
             log!("{} {}: refused: {error}", prefix(core, *device), name(device));
         }

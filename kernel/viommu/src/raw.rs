@@ -147,7 +147,7 @@ impl<H: Hal, T: Transport, C: Clock> RawDevice<H, T, C> {
         Ok(event)
     }
 
-    /// Reads a field of the configuration space: as the standard says, with the field's width.
+    /// Reads a field of the configuration space with the field's width, as the standard requires.
     ///
     /// # Errors
     ///

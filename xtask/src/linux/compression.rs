@@ -1,4 +1,4 @@
-//! Compressed bytes, told by how they begin.
+//! Compressed bytes; the format is recognised by the first bytes.
 
 use std::io::{Read, Take};
 
@@ -10,7 +10,7 @@ const LIMIT: u64 = 2 << 30;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const XZ: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// Formats that kernels are packed with too, and that are not read here.
+/// Formats that kernels are also packed with, and that are not supported here.
 const OTHERS: [(&[u8], &str); 4] = [
     (b"BZh", "bzip2"),
     (&[0x02, 0x21, 0x4c, 0x18], "lz4"),

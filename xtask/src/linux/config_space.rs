@@ -1,10 +1,10 @@
-//! What a function's configuration space says that decides about groups.
+//! The parts of a function's configuration space that decide about groups.
 
 /// Offsets in the header (PCI 3.0, section 6.1).
 const STATUS: usize = 0x06;
 const HEADER_TYPE: usize = 0x0e;
 const CAPABILITIES: usize = 0x34;
-/// The bit of the status that says that there are capabilities.
+/// The bit of the status register for the presence of capabilities.
 const HAS_CAPABILITIES: u8 = 0x10;
 const MULTIFUNCTION: u8 = 0x80;
 const IS_BRIDGE: u8 = 1;

@@ -7,11 +7,11 @@ use super::listing::Listing;
 use crate::outcome::Stop;
 use crate::process::{self, Next, Source};
 
-/// How our init's lines begin.
+/// The beginning of each line of our init.
 const MARK: &str = "@@ ";
-/// How the line begins with which a kernel gives up.
+/// The beginning of the line that a kernel prints when it panics.
 const PANIC: &str = "Kernel panic - not syncing: ";
-/// After a panic, the kernel prints where it was and ends the machine; no longer than this is waited for it.
+/// Time after a panic in which the kernel prints where it was and ends the machine.
 const PANIC_GRACE: Duration = Duration::from_secs(10);
 /// Most lines that are kept; a kernel that prints more is in a loop.
 const LINE_LIMIT: usize = 400_000;
@@ -23,13 +23,13 @@ pub(super) enum End {
     Listed(Box<Listing>),
     /// The kernel panicked.
     Panics { why: String },
-    /// It did not get to the end in time, and how far it came.
+    /// It did not finish in time; the last stage that it reached.
     Hangs { after: Duration, stage: Stage },
     /// The machine was reset or powered off before our init had listed anything.
     Ends { status: String, stage: Stage },
 }
 
-/// How far a kernel came.
+/// The last stage that a kernel reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Nothing was printed.
@@ -51,7 +51,7 @@ pub(super) struct Finished {
     pub(super) end: End,
     pub(super) took: Duration,
     pub(super) console: Vec<String>,
-    /// What QEMU itself said.
+    /// The lines that QEMU itself printed.
     pub(super) qemu: Vec<String>,
 }
 

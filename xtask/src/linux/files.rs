@@ -11,11 +11,11 @@ use super::compression;
 
 mod rpm;
 
-/// How a package of Debian begins: it is an `ar` archive.
+/// The first bytes of a package of Debian, which is an `ar` archive.
 const DEB: &[u8] = b"!<arch>\n";
-/// How the names of packages end.
+/// The suffixes of the names of packages.
 const PACKAGES: [&str; 2] = [".deb", ".rpm"];
-/// Deepest directory that is looked into.
+/// Limit of the depth of directories.
 const DEPTH_LIMIT: usize = 24;
 
 /// Files by their paths, which begin without a slash.

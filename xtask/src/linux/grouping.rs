@@ -1,4 +1,4 @@
-//! Who is in a group with whom: a listing of Linux, a report of ours or a saved answer, in one form to compare.
+//! Which devices share a group: a listing of Linux, a report of ours or a saved answer, in one form for comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,7 @@ pub(super) struct Grouping {
     pub(super) late: BTreeSet<String>,
 }
 
-/// A device that is with others than it should be.
+/// A device whose group has other members than expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Move {
     pub(super) device: String,
@@ -151,7 +151,7 @@ impl Differences {
             self.moves.push(Move { device: device.to_owned(), here, expected });
             return;
         }
-        // Once for each group: its first member speaks for it.
+        // Once for each group, with its first member.
         let (Some(here), Some(expected)) = (here, expected) else { return };
         if here.members.first().is_none_or(|first| first != device) {
             return;
@@ -170,7 +170,8 @@ impl Differences {
         *self == Self::default()
     }
 
-    /// With whom a device is on one side, so that the devices with the same words can be named together: in one group,
+    /// The other members of a device's group on one side, so that devices with the same words can be listed together: one
+    /// group,
     /// if its members are all in the same place on the other side too.
     fn company(&self, one: &Move, members: Option<&BTreeSet<String>>, side: Side) -> String {
         let Some(members) = members else { return "without a group".into() };

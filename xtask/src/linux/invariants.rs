@@ -1,4 +1,4 @@
-//! The invariants of the probe path in words, as the table in `kernel/probe/README.md` has them.
+//! The invariants of the probe path in words, from the table in `kernel/probe/README.md`.
 
 const README: &str = include_str!("../../../kernel/probe/README.md");
 

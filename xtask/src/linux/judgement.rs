@@ -1,4 +1,5 @@
-//! What a Linux did on one machine: whether it is as expected, which paths it is like, which invariants it violates.
+//! The judgement of a Linux on one machine: whether its groups are as expected, which paths it behaves like, which
+//! invariants it violates.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,12 +50,12 @@ impl Status {
         }
     }
 
-    /// Whether the kernel came as far as to list its groups, and they were compared.
+    /// Whether the kernel listed its groups and they were compared.
     pub(super) fn is_compared(self) -> bool {
         matches!(self, Self::Ok | Self::Differs | Self::Varies)
     }
 
-    /// Whether nothing can be said about the kernel.
+    /// Whether the run allows no conclusion about the kernel.
     pub(super) fn is_unable(self) -> bool {
         matches!(self, Self::NoDriver | Self::Unknown)
     }
@@ -62,9 +63,9 @@ impl Status {
 
 /// The references of one machine.
 pub(super) struct Comparison {
-    /// What `--like` names: one grouping, or several that all count.
+    /// The grouping that `--like` selects, or several, each of which is accepted.
     pub(super) expected: Vec<Grouping>,
-    /// What our own path gives, for invariants.
+    /// The result of our own path, for invariants.
     pub(super) fixed: Option<Grouping>,
     /// Every path that could be booted.
     pub(super) paths: Vec<(probe::Path, Reference)>,
@@ -77,7 +78,7 @@ pub(super) struct Judged {
     pub(super) status: Status,
     /// Of the slowest run.
     pub(super) took: Duration,
-    /// Why, where the status alone does not say it.
+    /// The reason, where the status alone does not show it.
     pub(super) why: Option<String>,
     pub(super) differences: Differences,
     /// Paths whose answer is the same.
@@ -94,7 +95,7 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    /// Before the first run.
+    /// The state before the first run.
     pub(super) fn untried(subject: &Subject) -> Self {
         Self {
             id: subject.id.clone(),
@@ -159,7 +160,7 @@ impl Judged {
         }
     }
 
-    /// What is wrong with the kernel itself, before its groups are looked at.
+    /// What prevents the kernel from having groups at all; checked before its groups are compared.
     fn add_listing(&mut self, subject: &Subject, listing: &Listing) {
         self.release = Some(listing.release.clone());
         for remark in &listing.remarks {

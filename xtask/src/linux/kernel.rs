@@ -1,4 +1,4 @@
-//! A user's kernel: its Image, in whatever form it comes, and its modules.
+//! A user's kernel: its Image, in any of its forms, and its modules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl UserKernel {
     ///
     /// # Errors
     ///
-    /// A file cannot be read, or is not what it has to be.
+    /// A file cannot be read, or does not have the required format.
     pub(super) fn read(file: &Path, places: &[PathBuf]) -> Result<Self> {
         let mut files = Files::default();
         let image = if file.is_dir() {

@@ -1,4 +1,4 @@
-//! What our init printed: the lines that begin with `@@ `, as values.
+//! The output of our init: the lines that begin with `@@ `, as values.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ pub(super) struct Iommu {
 const CONFIGURATION_LIMIT: usize = 4096;
 
 impl Listing {
-    /// Reads the lines of a console. Lines that are not our init's, and those that are cut, are passed over: what is
+    /// Reads the lines of a console. Lines that are not our init's, and those that are cut, are skipped: what is
     /// missing then shows as a difference.
     pub(super) fn parse(console: &[String]) -> Self {
         let mut listing = Self::default();

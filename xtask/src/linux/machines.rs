@@ -14,7 +14,7 @@ use crate::when::When;
 const WORDS: &str = "console=ttyAMA0 earlycon loglevel=7 panic=-1 nokaslr random.trust_cpu=on log_buf_len=4M \
                      iommu.passthrough=0 iommu.strict=1";
 
-/// The word of topologies for virtual functions, and that of our init.
+/// The word for virtual functions in topologies, and the one of our init.
 const OUR_VFS: &str = "sriov=";
 const VFS_OF_INIT: &str = "iogroups.vfs=";
 /// Words of topologies that Linux has too, with the same meaning.
@@ -35,7 +35,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// The machine of a topology, described by `firmware`; or why a Linux has nothing to do with it.
+    /// The machine of a topology, described by `firmware`; or why a Linux cannot be booted on it.
     pub(super) fn of(
         topology: &Topology,
         firmware: Firmware,
@@ -89,7 +89,7 @@ impl Subject {
     ///
     /// # Errors
     ///
-    /// QEMU does not give its device tree, which this may depend on.
+    /// QEMU does not write its device tree, which this may depend on.
     pub(super) fn find_recorded(&mut self, qemu: &Capabilities) -> Result<()> {
         let usual = self.topology.expected_by(self.firmware);
         // A path of Linux: for `fixed` there may be an expectation of its own in place of an answer.

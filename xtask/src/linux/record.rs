@@ -20,7 +20,7 @@ pub(super) struct About<'a> {
     pub(super) qemu: &'a str,
 }
 
-/// How the log says that a device has been grouped (`iommu_group_add_device`).
+/// The line of the log for a device that has been grouped (`iommu_group_add_device`).
 const GROUPED: &str = ": Adding to iommu group ";
 
 /// The release without what a distribution adds: `6.16.3+deb13-arm64` is 6.16.3.
@@ -59,14 +59,14 @@ pub(super) fn of_listing(about: &About<'_>, listing: &Listing, varies: Option<Va
     object(&fields)
 }
 
-/// The content of the file of a boot that did not get so far.
+/// The content of the file of a boot that did not list its groups.
 pub(super) fn of_failure(about: &About<'_>, error: &str) -> String {
     let mut fields = head(about);
     fields.push(("error", one_line(error)));
     object(&fields)
 }
 
-/// That the answer varies: why, and the partitions that were seen.
+/// The fields for an answer that varies: the reason, and the partitions that were seen.
 pub(super) struct Varies {
     pub(super) why: String,
     pub(super) one_of: Vec<Vec<Vec<String>>>,

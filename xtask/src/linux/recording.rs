@@ -11,11 +11,11 @@ use super::machines::Subject;
 use super::record::{self, About, Varies};
 use crate::output;
 
-/// Why an answer varies, if the file that is replaced does not say it.
+/// The reason for an answer that varies, if the file that is replaced does not contain one.
 const UNEXPLAINED: &str = "varies from run to run";
 
-/// Writes a file for each machine whose kernel listed its groups, or came to an end before. What a file that is replaced
-/// says about an answer that varies is kept, because one boot does not show it.
+/// Writes a file for each machine whose kernel listed its groups, or ended before that. If a file that is replaced
+/// describes an answer that varies, the description is kept, because one boot does not show it.
 ///
 /// # Errors
 ///
@@ -24,7 +24,7 @@ pub(super) fn write(place: &Path, judged: &[Judged], subjects: &[Subject], qemu:
     let place = output::workspace().join(place);
     fs::create_dir_all(&place).with_context(|| format!("cannot create {}", place.display()))?;
     let release = judged.iter().find_map(|one| one.release.as_deref());
-    let linux = release.context("--record: no boot told the version of the kernel")?;
+    let linux = release.context("--record: no boot printed the kernel's version")?;
     let linux = record::version(linux);
     // `7.2.22 (Debian ...)` is 7.2.22.
     let qemu = qemu.split_whitespace().next().unwrap_or(qemu);
@@ -45,7 +45,7 @@ fn failure(one: &Judged) -> String {
     format!("{}: {}", one.status.word(), one.why.as_deref().unwrap_or_default())
 }
 
-/// The partitions that were seen, now and by those who wrote the file before; none if there is only one.
+/// The partitions that were seen, now and in the file that is replaced; none if there is only one.
 fn varies(one: &Judged, file: &Path) -> Option<Varies> {
     let before = fs::read_to_string(file).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
     let known = before.as_ref().and_then(|before| before.get("one_of")).cloned();

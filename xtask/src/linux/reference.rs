@@ -20,7 +20,7 @@ use crate::run::Log;
 /// How long our kernel may take; it takes less than a second, with firmware some.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What `--like` names.
+/// The reference that `--like` selects.
 #[derive(Clone, Debug)]
 pub(super) enum Like {
     /// Our kernel on this path.
@@ -34,7 +34,7 @@ impl Like {
         choices::of_word(word).map_or_else(|_| Self::Saved(word.into()), Self::Path)
     }
 
-    /// What it is called in differences.
+    /// Its name in differences.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Path(path) => path.word().into(),
@@ -126,7 +126,7 @@ pub(super) fn saved(place: &Path, subject: &Subject, version: &str) -> Result<Ve
     }
 }
 
-/// The groups of a file, or all that a Linux gives there in one run or another.
+/// The groups of a file; several if Linux gave different groups in different runs.
 fn read(file: &Path) -> Result<Vec<Grouping>> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let json: serde_json::Value =

@@ -1,4 +1,4 @@
-//! Which machines the options ask for.
+//! The machines that the options select.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ impl Selection {
         self.skipped.entry(reason).or_default().push(name);
     }
 
-    /// Leaves out the machines that `check` has a reason against.
+    /// Leaves out the machines for which `check` returns a reason.
     pub(super) fn keep(&mut self, check: impl Fn(&Subject) -> Result<(), String>) {
         for subject in std::mem::take(&mut self.subjects) {
             match check(&subject) {
@@ -68,7 +68,7 @@ impl Selection {
 fn topologies(options: &LinuxArgs) -> Result<Vec<Topology>, Stop> {
     if options.all || options.recorded {
         let all = Topology::all(&topology::directory())?;
-        // A malformed file is the suite's to report.
+        // The suite reports malformed files.
         let all = all.into_iter().flatten();
         return Ok(all.filter(|topology| options.all || Answer::exists_for(&topology.name)).collect());
     }

@@ -1,4 +1,4 @@
-//! What is printed: a line for each machine, and what the kernel is like as a whole.
+//! The printed summary: a line for each machine, and the paths that the kernel as a whole behaves like.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -59,7 +59,7 @@ pub(super) fn of_machine(judged: &Judged, expected: &str, width: usize, all: boo
 /// All machines of a kernel.
 pub(super) struct Summary<'a> {
     pub(super) kernel: String,
-    /// What `--like` names.
+    /// The reference that `--like` selects.
     pub(super) expected: String,
     pub(super) qemu: &'a str,
     pub(super) judged: &'a [Judged],
@@ -69,7 +69,7 @@ pub(super) struct Summary<'a> {
     pub(super) took: Duration,
     /// How each machine is tried again.
     pub(super) repeat: &'a dyn Fn(&Judged) -> String,
-    /// Whether a kernel that lists nothing is no verdict.
+    /// Whether a kernel that lists nothing is skipped instead of failed.
     pub(super) skip_broken: bool,
 }
 

@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,7 +19,7 @@ use crate::output;
 use crate::process::{self, End, Next, Source};
 use crate::program;
 use crate::readme::{self, Shown};
-use crate::topology::Topology;
+use crate::topology::{self, Topology};
 
 /// The READMEs.
 const READMES: [&str; 2] = ["README.md", "kernel/README.md"];
@@ -29,15 +29,15 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Runs the commands, each in a directory with the files that they name.
 pub(super) fn verdict(_: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
-    let place = tempfile::tempdir().context("cannot make a directory")?;
-    make_files(place.path(), common)?;
+    let clones = tempfile::tempdir().context("cannot make a directory")?;
+    let place = make_files(clones.path(), common)?;
     let mut differences = Vec::new();
     for file in READMES {
         let text = output::workspace().join(file);
         let text = fs::read_to_string(&text).with_context(|| format!("cannot read {}", text.display()))?;
         for shown in readme::commands(&text) {
             if let Some(words) = runnable(&shown.words, common) {
-                let found = run(&words, &shown, place.path())?;
+                let found = run(&words, &shown, &place)?;
                 let name = shown.words.join(" ");
                 differences.extend(found.into_iter().map(|what| format!("{file}: {name}: {what}")));
             }
@@ -46,19 +46,24 @@ pub(super) fn verdict(_: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
     Ok(Verdict::of(differences))
 }
 
-/// Makes the files that the commands name: a QEMU, a tree, and a table.
-fn make_files(place: &Path, common: &Common) -> Result<(), Stop> {
+/// Makes the files that the commands name: a QEMU in a clone of its own, and a topology, a tree and a table where the
+/// commands run, which is returned.
+fn make_files(clones: &Path, common: &Common) -> Result<PathBuf, Stop> {
     let program = program::qemu(common.qemu.as_deref());
     let found = program::in_path(&program).unwrap_or_else(|| program.clone().into());
-    let build = place.join("build");
-    fs::create_dir(&build).context("cannot make a directory")?;
+    let (place, build) = (clones.join("iogroups"), clones.join("qemu/build"));
+    for directory in [&place, &build] {
+        fs::create_dir_all(directory).context("cannot make a directory")?;
+    }
     symlink(found, build.join(program::QEMU)).context("cannot link QEMU")?;
     let topology = Topology::find("default").map_err(|error| Stop::usage(format!("{error:#}")))?;
     let tree = Boot::of_topology(&topology, &program)?.own_tree()?;
     fs::write(place.join("my.dtb"), tree).context("cannot write a tree")?;
-    let table = output::workspace().join("xtask/topologies/tables/ssdt-cca-around.aml");
-    fs::copy(table, place.join("my-table.aml")).context("cannot copy a table")?;
-    Ok(())
+    for (ours, theirs) in [("tables/ssdt-cca-around.aml", "my-table.aml"), ("switch.toml", "my.toml")] {
+        let ours = topology::directory().join(ours);
+        fs::copy(ours, place.join(theirs)).context("cannot copy a file of the topologies")?;
+    }
+    Ok(place)
 }
 
 /// The words with which a command is run here; none if it is not.

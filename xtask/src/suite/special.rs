@@ -44,7 +44,7 @@ pub(super) const SPECIAL_CHECKS: [SpecialCheck; 7] = [
     },
     SpecialCheck {
         name: "explanations",
-        about: "what is explained of every function of some machines agrees with the groups",
+        about: "the explanation of every function of some machines agrees with its group",
         command: "cargo xtask test explanations",
         verdict: compare_explanations,
     },

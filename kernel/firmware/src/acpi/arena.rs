@@ -1,7 +1,7 @@
 //! Tables in the form in which the `acpi` crate can be let at them.
 //!
 //! `acpi` 5.2 trusts what it reads: it goes wherever a pointer leads, takes a table for a type that may be longer,
-//! and passes over a table whose OEM's names are no UTF-8. So it gets copies of what passed the gate, in one block of
+//! and skips a table whose OEM's names are not UTF-8. So it gets copies of what passed the gate, in one block of
 //! bytes with an RSDP and an XSDT of its own: addresses are offsets there, no table is shorter than the crate's type
 //! (what it is too short for is 0, as in Linux: `acpi_tb_create_local_fadt`), and names are ASCII.
 //!

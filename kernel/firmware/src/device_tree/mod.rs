@@ -2,7 +2,7 @@
 //!
 //! Bytes become tokens, checked one by one, and these one table of nodes (`gate`); the other modules
 //! read the meaning of it, one subject each. A fault in the format of the blob is an error, with its place. A fault in what a
-//! node says costs that node, and is a finding.
+//! node contains costs that node, and is a finding.
 
 mod address;
 mod chosen;

@@ -70,7 +70,7 @@ impl Reader<'_, '_> {
         let mut left = value.as_chunks::<4>().0;
         while let [phandle, rest @ ..] = left {
             left = rest;
-            // What belongs to another device is of a length that only that one's bus says; Linux too looks at
+            // The length of what belongs to another device depends on that device's bus; Linux, too, looks at
             // each cell in turn for the next entry of this one.
             if tree.by_phandle(u32::from_be_bytes(*phandle)) != Some(self.device) {
                 continue;

@@ -23,7 +23,7 @@ const NET: u32 = 1;
 const BLOCK: u32 = 2;
 const ENTROPY: u32 = 4;
 
-/// What a device is to the clients.
+/// The kind of a device, for the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     /// `virtio-blk`.

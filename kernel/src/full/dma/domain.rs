@@ -1,4 +1,4 @@
-//! The domain of a group, as it is or with a defect that a test of the tests puts in.
+//! The domain of a group, as it is or with a defect that a mutation puts in.
 
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,5 +1,5 @@
-//! DMA by real devices (`dma=on`): drivers that transfer data through the domain of their group, and say what they were
-//! refused.
+//! DMA by real devices (`dma=on`): drivers transfer data through the domain of their group, and report
+//! which accesses were refused.
 //!
 //! Read in this order: `domain` and `memory` (what a device can reach), `devices` and `drivers` (which devices there
 //! are), `hal` and `transport` (memory and registers for `virtio-drivers`), `clients` (what each kind of device transfers),

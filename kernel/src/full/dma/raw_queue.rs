@@ -1,4 +1,4 @@
-//! A virtqueue whose descriptors point where a test says, at memory of the device or not.
+//! A virtqueue whose descriptors contain any address that a test chooses.
 //!
 //! `virtio-drivers` only takes buffers, which it shares. One chain is in flight at a time.
 
@@ -99,7 +99,7 @@ impl RawQueue {
         Ok(Self { transport, number, ring: Some(ring), memory: memory.clone(), added: 0 })
     }
 
-    /// Gives the device a chain and tells it so.
+    /// Gives the device a chain and notifies it.
     ///
     /// # Panics
     ///

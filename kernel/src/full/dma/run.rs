@@ -1,4 +1,4 @@
-//! Every device transfers data, and then asks for something that it must not get.
+//! Every device transfers data, and then tries an access that must be refused.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -79,7 +79,7 @@ fn turn(copy: Result<EduTransfer, ClientError>) -> Result<EduTransfer, ClientErr
     copy.and_then(|copy| copy.turn().map(|()| copy))
 }
 
-/// A virtio device whose DMA passes by the IOMMU uses physical addresses, whatever its group says.
+/// A virtio device whose DMA bypasses the IOMMU uses physical addresses, whatever the type of its group.
 fn find_bypass(probing: &Probing, device: &mut DmaDevice) -> Option<Finding> {
     if !device.engine.is_virtio() || !device.is_translated() {
         return None;
@@ -248,7 +248,7 @@ fn is_of(seen: &SeenFault, device: &DmaDevice) -> bool {
     device.endpoints.contains(&(seen.iommu, seen.fault.endpoint))
 }
 
-/// Failures, refusals without a fault, and faults of which some are missing without a word, as findings. QEMU (7.2 to
+/// Failures, refusals without a fault, and missing faults that were not counted, as findings. QEMU (7.2 to
 /// 11.1) reports each four bytes.
 fn findings_of(result: &DeviceDma) -> Vec<Finding> {
     let failed =

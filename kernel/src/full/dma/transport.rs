@@ -2,7 +2,7 @@
 //!
 //! The drivers of `virtio-drivers` 0.13 do not accept `VIRTIO_F_ACCESS_PLATFORM`, and do not read
 //! FEATURES_OK back. A device that offers the feature then refuses to work and its driver waits for ever; one that does
-//! not offer it passes by the IOMMU, and nobody notices.
+//! not offer it bypasses the IOMMU without an error.
 
 use alloc::rc::Rc;
 use core::cell::Cell;
@@ -36,7 +36,7 @@ pub(super) enum Negotiation {
 pub(super) struct PlatformTransport {
     inner: Registers,
     negotiation: Rc<Cell<Negotiation>>,
-    /// Whether the feature is accepted; not for a test of the tests.
+    /// Whether the feature is accepted; false for the mutation that leaves it out.
     accepts_platform: bool,
     generation: Cell<(u32, u32)>,
 }

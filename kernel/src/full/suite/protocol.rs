@@ -98,7 +98,7 @@ fn not_started(why: String) -> SuiteCase {
     }
 }
 
-/// A result in the report's form. Which deviations are known is not for the guest to say.
+/// A result in the report's form. The guest does not know which deviations are known; the tool compares them.
 fn case(result: &CaseResult) -> SuiteCase {
     let case = &result.case;
     let about = case.about.trim_end_matches('.');

@@ -55,7 +55,7 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         if !taken {
             return Ok(());
         }
-        // Buffers are returned only below, so this says whether the device had none at this moment.
+        // Buffers are returned only below, so this is whether the device has none at this moment.
         faults.overflow = !self.link.has_event_buffers();
         self.counters.overflows += u64::from(faults.overflow);
         self.link.give_event_buffers(self.event_buffers)

@@ -26,7 +26,7 @@ pub const PROBE_SIZE: usize = 512;
 /// How one request is served. All but [`Serve::Well`] break a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serve {
-    /// As the specification says.
+    /// As specified.
     Well,
     /// The request is not executed, and fails with this status.
     Status(u8),

@@ -1,6 +1,6 @@
 //! A model device: a virtio-iommu in ordinary memory, for tests on a host.
 //!
-//! [`Device`] answers as the specification says (virtio 1.2, section 5.13.6) and fails the test if the
+//! [`Device`] answers as specified (virtio 1.2, section 5.13.6) and fails the test if the
 //! driver breaks a rule: a reserved field that is not 0, a mapping outside of the aperture, a chain
 //! that is malformed, memory that is freed too early. Its fields are its state: which endpoints exist, to which domain each is
 //! attached, what is mapped there. Some fields make it break rules ([`Serve`] above all).

@@ -59,7 +59,7 @@ impl AddressSpace {
         Range::new(start, PhysAddr(self.range.end()).checked_add(translation)?)
     }
 
-    /// Whether it is memory whose reads have no side effects (`_MEM` says prefetchable).
+    /// Whether it is memory whose reads have no side effects (`_MEM` is prefetchable).
     #[must_use]
     pub fn prefetchable(&self) -> bool {
         matches!(self.kind, SpaceKind::Memory { caching: Caching::Prefetchable, .. })

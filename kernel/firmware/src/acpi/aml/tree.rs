@@ -130,7 +130,7 @@ impl<'a> Tree<'a> {
         index
     }
 
-    /// The node with an index that came from this tree, and that is no node of a method.
+    /// The node with an index that came from this tree, and that is not a node of a method.
     pub(super) fn node(&self, index: usize) -> &Node<'a> {
         &self.nodes[index]
     }

@@ -107,7 +107,7 @@ impl Loader<'_> {
         wide[..size_bytes].copy_from_slice(field);
         let pointer = u64::from_le_bytes(wide);
         if pointer >= target_size as u64 {
-            // What is written there is no offset into the file: the address would lead elsewhere.
+            // The value there is not an offset into the file: the address would lead elsewhere.
             let (offset, length) = (u32::try_from(pointer).unwrap_or(u32::MAX), 1);
             let fault = LoaderFault::Outside { name: target_name, offset, length, size: target_size };
             return Err(Wrong("pointer", fault));

@@ -71,12 +71,12 @@ pub(crate) enum ClientError {
     /// Random bytes are all the same.
     #[error("random bytes are all 0, or the same twice")]
     NotRandom,
-    /// The device says that the data is wrong.
+    /// The device reports that the data is wrong.
     #[error("{what}: the device reports {status:#x}")]
     Status {
         /// What was transferred.
         what: &'static str,
-        /// What it says.
+        /// Its report.
         status: u32,
     },
 }

@@ -50,7 +50,7 @@ pub(crate) trait Engine {
     /// Tells the device to write `bytes` bytes to `address`.
     fn begin_store(&mut self, address: Iova, bytes: usize);
 
-    /// Whether the device has ended what it was told, whatever came of it.
+    /// Whether the device has finished, with or without success.
     fn is_done(&self) -> bool;
 
     /// The bytes that the device writes, if they are known.

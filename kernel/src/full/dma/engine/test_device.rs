@@ -30,7 +30,7 @@ const LIMIT: usize = 4096;
 pub(crate) struct TestDevice(pub(crate) RegisterWindow);
 
 impl TestDevice {
-    /// A result that says that the data was written, and read back from RAM.
+    /// The result for data that was written and read back from RAM.
     pub(crate) const WRITTEN: u32 = 0;
 
     /// Writes the pattern to `address`, then reads it back from RAM at `physical`; returns the device's result.

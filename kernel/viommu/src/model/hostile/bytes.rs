@@ -53,7 +53,7 @@ impl Bytes {
         }
     }
 
-    /// As many bytes as one byte says, less than `limit`: one value repeated, or any.
+    /// A number of bytes below `limit`, chosen by one byte: one value repeated, or any values.
     pub(super) fn list(&mut self, limit: u32) -> Vec<u8> {
         let count = self.below(limit) as usize;
         if self.flag() {

@@ -146,7 +146,7 @@ fn compare(driver: &Driver, world: &World) {
     }
 }
 
-/// A refusal says why, and for which endpoint if it is about one.
+/// A refusal contains a reason, and its endpoint if it is about one.
 pub(super) fn refused(refusal: &Refusal, endpoint: Option<EndpointId>) {
     assert!(!refusal.detail.is_empty() && !refusal.to_string().is_empty());
     if endpoint.is_some() {
@@ -154,7 +154,7 @@ pub(super) fn refused(refusal: &Refusal, endpoint: Option<EndpointId>) {
     }
 }
 
-/// The configuration that the driver knows is one that the device had.
+/// The driver's copy of the configuration is one that the device had.
 pub(super) fn configuration(driver: &Driver) {
     with(|world| {
         if !world.lied_about_config {
@@ -162,9 +162,9 @@ pub(super) fn configuration(driver: &Driver) {
                 .configs
                 .iter()
                 .any(|bytes| decode(bytes, driver.features()).as_ref() == Some(driver.config()));
-            assert!(known, "{:?} is no state of the configuration", driver.config());
+            assert!(known, "{:?} is not a state of the configuration", driver.config());
         }
-        // From here on, the device checks requests against what the driver was told.
+        // From here on, the device checks requests against what the driver has read.
         let config = driver.config();
         world.device.config = std::vec![0; 40];
         world.device.set_u64(0, config.page_size_mask);

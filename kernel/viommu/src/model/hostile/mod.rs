@@ -14,8 +14,8 @@
 //! - Every call returns, within the deadlines for the requests that it sent, and nothing panics.
 //! - Memory that the device may still write to is not freed, reused or taken back ([`FakeHal`]).
 //! - A device that was given up gets no further request, and the reason does not change.
-//! - A refusal names the endpoint that it is about, and says why.
-//! - What the driver knows of the configuration is one state of it, unless the device lied about that.
+//! - A refusal contains its endpoint and its reason.
+//! - The driver's copy of the configuration is a state that the device had, unless the device lied about it.
 //! - The driver's record of domains, endpoints and mappings is the device's state, unless the device
 //!   lied: an answer that denies what was done, or a queue or buffer that is not what it was.
 //!
@@ -50,7 +50,7 @@ pub fn random_input(mut below: impl FnMut(usize) -> usize) -> Vec<u8> {
     (0..len).map(|_| byte()).collect()
 }
 
-/// Lets a driver and a device do what `input` says.
+/// Runs a driver against a device; `input` decides what each of them does.
 ///
 /// # Panics
 ///

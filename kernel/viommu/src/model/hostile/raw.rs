@@ -16,7 +16,7 @@ type Raw = RawDevice<HostileHal, HostileTransport, HostileClock>;
 /// Calls of one execution.
 const MAX_CALLS: u32 = 32;
 
-/// Starts a raw device, and sends it what `script` says.
+/// Starts a raw device, and sends it the requests that `script` contains.
 pub(super) fn run(script: &mut Bytes) -> Summary {
     let mut summary = Summary::default();
     let pages = live_pages();

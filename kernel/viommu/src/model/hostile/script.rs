@@ -20,7 +20,7 @@ const MAX_STARTS: u32 = 4;
 /// Addresses are within so many granules.
 const PAGES: u32 = 20;
 
-/// Starts drivers one after the other, and asks them for what `script` says.
+/// Starts drivers one after the other, and calls them as `script` decides.
 pub(super) fn run(script: &mut Bytes) -> Summary {
     let mut summary = Summary::default();
     for _ in 0..MAX_STARTS {

@@ -85,7 +85,7 @@ impl World {
             144..160 => Serve::Done(self.any_length()),
             160..176 => {
                 let used = self.any_length();
-                // A complete answer that says OK.
+                // A complete answer with status OK.
                 self.lied |= used == room;
                 Serve::NotDone(used)
             }

@@ -29,7 +29,7 @@ pub(super) enum Moment {
 pub(super) struct World {
     pub(super) device: Device,
     pub(super) bytes: Bytes,
-    /// The configuration that the driver reads. That of `device` is what the driver knows.
+    /// The configuration that the driver reads; `device` has the one that it has read before.
     pub(super) config: Vec<u8>,
     pub(super) generation: u32,
     /// Every state of the configuration so far.
@@ -50,9 +50,9 @@ pub(super) struct World {
     pub(super) reserved_late: bool,
     /// It looks for requests itself.
     pub(super) polls: bool,
-    /// The configuration may not be what the driver was told.
+    /// The configuration may differ from what the driver has read.
     pub(super) lied_about_config: bool,
-    /// Its state may not be what the driver was told.
+    /// Its state may differ from what its answers said.
     pub(super) lied: bool,
     /// The requests that it reads may not be those of the driver: it executes none any more.
     pub(super) corrupt: bool,
