@@ -43,6 +43,7 @@ impl FlushQueue {
         self.waiting.len() >= FLUSH_QUEUE_SIZE || !self.waiting.is_empty() && overdue
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
