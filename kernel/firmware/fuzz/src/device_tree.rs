@@ -27,7 +27,7 @@ pub fn exercise(input: &[u8]) {
         &built
     };
     match describe(blob) {
-        Ok((description, map)) => answers::check(&description, &map, &MOST),
+        Ok((description, map)) => answers::check(&description, &map, map.node_count(), &MOST),
         Err(error) => {
             black_box(error.to_string());
             black_box(early(blob));

@@ -107,6 +107,12 @@ impl DeviceTreeMap {
         references
     }
 
+    /// How many nodes the tree has; they are numbered from 0, which is the root.
+    #[must_use]
+    pub fn node_count(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+
     /// The strings of the node's `compatible`, most specific first; none for an unknown node.
     pub fn compatible(&self, node: FwNode) -> impl Iterator<Item = &str> {
         let record = self.record(node);

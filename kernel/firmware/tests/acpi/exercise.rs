@@ -26,6 +26,6 @@ pub(crate) fn exercise_tables(tables: &Tables) {
     for bridge in &description.host_bridges {
         assert_eq!(bridge.ecam.size(), (u64::from(bridge.last_bus - bridge.first_bus) + 1) << 20);
     }
-    let all = Most { nodes: usize::MAX, bridges: usize::MAX };
-    answers::check(&description, &map, &all);
+    let all = Most { nodes: u32::MAX, bridges: usize::MAX };
+    answers::check(&description, &map, map.node_count(), &all);
 }

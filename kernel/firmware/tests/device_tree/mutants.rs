@@ -18,8 +18,8 @@ fn exercise(blob: &[u8]) -> bool {
             return false;
         }
     };
-    let all = Most { nodes: usize::MAX, bridges: usize::MAX };
-    answers::check(&description, &map, &all);
+    let all = Most { nodes: u32::MAX, bridges: usize::MAX };
+    answers::check(&description, &map, map.node_count(), &all);
     true
 }
 

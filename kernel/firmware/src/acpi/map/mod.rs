@@ -165,6 +165,12 @@ impl AcpiMap {
         endpoints.iter().any(|endpoint| self.viot_nodes.get(endpoint.iommu) == Some(&Some(iommu)))
     }
 
+    /// How many nodes there are; they are numbered from 0.
+    #[must_use]
+    pub fn node_count(&self) -> u32 {
+        node(self.devices.len() + self.iommus.len()).0
+    }
+
     fn device(&self, at: FwNode) -> Option<&Record> {
         self.devices.get(at.0 as usize)
     }
