@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use virtio_drivers::Error;
 use virtio_drivers::transport::DeviceStatus;
 
 use crate::clock::REQUEST_DEADLINE_US;
@@ -18,12 +17,10 @@ pub enum Death {
     /// The used ring names a chain that is not in flight.
     WrongChain {
         /// The chain that it names.
-        found: u16,
+        found: u32,
     },
     /// The used ring moved while no request was in flight.
     UnaskedAnswer,
-    /// The queue refused a request although it was empty.
-    QueueBroken(Error),
     /// Two answers in a row were unreadable, so the device's state is unknown.
     OutOfStep,
 }
@@ -44,7 +41,6 @@ impl fmt::Display for Death {
             Self::UnaskedAnswer => {
                 f.write_str("the used ring of the request queue advanced without a request")
             }
-            Self::QueueBroken(error) => write!(f, "the request queue rejected a request: {error}"),
             Self::OutOfStep => {
                 f.write_str("the device's responses cannot be read, so the state of its domains is unknown")
             }

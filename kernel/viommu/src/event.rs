@@ -1,7 +1,5 @@
 //! What the event queue gives: records, or why it cannot be followed.
 
-use virtio_drivers::Error;
-
 use crate::wire::FAULT_SIZE;
 
 /// One buffer that the device has returned.
@@ -18,8 +16,5 @@ pub struct Event {
 pub enum EventError {
     /// The used ring names a chain that is not in flight.
     #[error("the used ring of the event queue contains chain {0}, which is not in flight")]
-    WrongChain(u16),
-    /// The queue did not take a buffer back.
-    #[error("the event queue rejected a buffer: {0}")]
-    NotReposted(Error),
+    WrongChain(u32),
 }

@@ -1,4 +1,4 @@
-//! The virtio-iommu driver (virtio 1.2, section 5.13) on `virtio-drivers`' transports and queues.
+//! The virtio-iommu driver (virtio 1.2, section 5.13) on `virtio-drivers`' transports.
 //!
 //! [`Viommu::start`] takes a transport that the caller has built and returns a started IOMMU
 //! instance, or the device's error. This crate does not depend on whether the transport is PCI or
@@ -15,7 +15,8 @@
 //! Rules that the driver keeps:
 //! - Every wait has a deadline. A device that misses one is dead: it gets no further requests, and
 //!   memory that it may still write to is neither reused nor freed until a reset is confirmed.
-//! - One request is in flight at a time, so an answer always belongs to that request.
+//! - An answer belongs to the request whose chain the device names, and a chain that is not in flight
+//!   ends the instance.
 //! - The driver's record of domains, endpoints and mappings matches the device's state. If an
 //!   answer leaves that state open, one more request settles it, or the device is given up.
 //! - Unsafe code is in the module `queue` alone, and on a host in the model device.

@@ -142,7 +142,7 @@ impl<H: Hal, T: Transport, C: Clock> RawDevice<H, T, C> {
     pub fn next_event(&mut self) -> Result<Option<Event>, EventError> {
         let event = self.link.next_event()?;
         if event.is_some() {
-            self.link.give_event_buffers(EVENT_BUFFERS)?;
+            self.link.give_event_buffers(EVENT_BUFFERS);
         }
         Ok(event)
     }

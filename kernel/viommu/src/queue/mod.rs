@@ -12,28 +12,26 @@
 
 mod buffers;
 mod events;
-mod open;
 mod requests;
+mod ring;
 mod split;
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{Ordering, fence};
 
+use virtio_drivers::Hal;
 use virtio_drivers::transport::{DeviceStatus, Transport};
-use virtio_drivers::{Error, Hal};
 
 use crate::clock::{Clock, REQUEST_DEADLINE_US, wait_until};
 use crate::death::Death;
 use crate::event::{Event, EventError};
-use crate::limits::{EVENT_BUFFERS, QUEUE_SIZE};
+use crate::limits::EVENT_BUFFERS;
 use crate::request::Request;
 use crate::start::{FEATURES_AGREED, reset};
 use crate::start_error::StartError;
 use crate::wire::{EVENT_QUEUE, REQUEST_QUEUE, TAIL_SIZE};
 use events::Events;
-use open::queue_error;
 use requests::{Requests, Returned};
 
 pub(crate) use split::Parts;
@@ -81,7 +79,7 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
     pub(crate) fn open(&mut self, bytes: usize) -> Result<(), StartError> {
         self.requests = Some(Requests::open(&mut *self.transport, bytes)?);
         let events = self.events.insert(Events::open(&mut *self.transport)?);
-        events.give(EVENT_BUFFERS).map_err(|error| queue_error(EVENT_QUEUE, QUEUE_SIZE as u32, error))?;
+        events.give(EVENT_BUFFERS);
         let running = FEATURES_AGREED | DeviceStatus::DRIVER_OK;
         self.transport.set_status(running);
         let status = self.transport.get_status();
@@ -129,8 +127,7 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         let mut used = 0;
         self.unless_dead(|link| {
             let requests = link.idle_queue()?;
-            let posted = requests.post(0, request, answer.len()).map_err(Death::QueueBroken)?;
-            assert!(posted, "a request fits the empty queue");
+            requests.post(0, request, answer.len());
             link.notify_requests();
             link.wait_for_answers(answer, |_, length, _| used = length)
         })?;
@@ -151,22 +148,18 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
     /// If a request is larger than [`open`](Self::open) was told.
     pub(crate) fn exchange_all(
         &mut self,
-        requests: impl Iterator<Item = Request>,
+        requests: impl ExactSizeIterator<Item = Request>,
         mut answered: impl FnMut(usize, u32, &[u8]),
     ) -> Result<(), Death> {
         let mut requests = requests.enumerate();
-        let mut next = requests.next();
         self.unless_dead(|link| {
-            while next.is_some() {
+            while requests.len() > 0 {
                 let queue = link.idle_queue()?;
-                while let Some((tag, request)) = &next {
-                    let posted = request.with_bytes(|bytes| queue.post(*tag, bytes, TAIL_SIZE));
-                    if !posted.map_err(Death::QueueBroken)? {
-                        break;
-                    }
-                    next = requests.next();
+                while queue.has_room()
+                    && let Some((tag, request)) = requests.next()
+                {
+                    request.with_bytes(|bytes| queue.post(tag, bytes, TAIL_SIZE));
                 }
-                assert!(queue.count() > 0, "a request fits the empty queue");
                 link.notify_requests();
                 link.wait_for_answers(&mut [0; TAIL_SIZE], &mut answered)?;
             }
@@ -191,22 +184,20 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
             let requests = link.idle_queue()?;
             let mut chains = Vec::with_capacity(batch.len());
             for parts in batch {
-                let posted = requests.post_split(parts).map_err(Death::QueueBroken)?;
-                chains.push(Some(posted.expect("the parts fit the queue")));
+                chains.push(Some(requests.post_split(parts).expect("the parts fit the queue")));
             }
             link.notify_requests();
             let (transport, clock) = (&link.transport, &link.clock);
-            let Some(requests) = &mut link.requests else { return Err(NOT_OPEN) };
+            let requests = opened(&mut link.requests);
             let mut answers = vec![SplitAnswer::default(); batch.len()];
             for _ in 0..batch.len() {
                 wait_until(clock, REQUEST_DEADLINE_US, || {
                     requests.is_answered()
                         || transport.get_status().contains(DeviceStatus::DEVICE_NEEDS_RESET)
                 });
-                if !requests.is_answered() {
+                let Some((index, answer)) = requests.take_split(&mut chains)? else {
                     return Err(Death::Silent { status: transport.get_status().bits() });
-                }
-                let (index, answer) = requests.take_split(&mut chains)?;
+                };
                 answers[index] = answer;
             }
             Ok(answers)
@@ -222,15 +213,13 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
 
     /// The request queue, with nothing in flight.
     fn idle_queue(&mut self) -> Result<&mut Requests<H>, Death> {
-        let requests = self.requests.as_mut().ok_or(NOT_OPEN)?;
+        let requests = opened(&mut self.requests);
         // An entry in the used ring now would be mistaken for the next answer.
         if requests.is_answered() { Err(Death::UnaskedAnswer) } else { Ok(requests) }
     }
 
     fn notify_requests(&mut self) {
-        // The device's notification suppression must be read after the requests have become visible.
-        fence(Ordering::SeqCst);
-        if self.requests.as_ref().is_some_and(Requests::wants_notification) {
+        if opened(&mut self.requests).publish() {
             self.notifications += 1;
             self.transport.notify(REQUEST_QUEUE);
         }
@@ -246,7 +235,7 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         answer: &mut [u8],
         mut answered: impl FnMut(usize, u32, &[u8]),
     ) -> Result<(), Death> {
-        let Some(requests) = &mut self.requests else { return Err(NOT_OPEN) };
+        let requests = opened(&mut self.requests);
         let mut wrong = None;
         let done = wait_until(&self.clock, REQUEST_DEADLINE_US, || {
             // Not more than are in flight: each turn takes one or ends the wait.
@@ -282,18 +271,10 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
     }
 
     /// Gives buffers to the device, those of the events that were taken among them, until it has `count`.
-    ///
-    /// # Errors
-    ///
-    /// The queue cannot be followed any more and must not be polled again.
-    pub(crate) fn give_event_buffers(&mut self, count: usize) -> Result<(), EventError> {
-        let Some(events) = &mut self.events else { return Ok(()) };
-        events.give(count).map_err(EventError::NotReposted)?;
-        fence(Ordering::SeqCst);
-        if events.wants_notification() {
+    pub(crate) fn give_event_buffers(&mut self, count: usize) {
+        if self.events.as_mut().is_some_and(|events| events.give(count)) {
             self.transport.notify(EVENT_QUEUE);
         }
-        Ok(())
     }
 
     /// Resets the device and returns the transport.
@@ -313,14 +294,11 @@ impl<H: Hal, T: Transport, C: Clock> Link<H, T, C> {
         let stopped = reset(&mut *self.transport, &self.clock);
         let (requests, events) = (self.requests.take(), self.events.take());
         if stopped.is_ok() {
-            let buffers = [requests.map(Requests::into_buffers), events.map(Events::into_buffers)];
-            for buffers in buffers.into_iter().flatten() {
+            let memory = [requests.map(Requests::into_memory), events.map(Events::into_memory)];
+            for memory in memory.into_iter().flatten() {
                 // SAFETY: The device has confirmed the reset, so it accesses no memory any more.
-                unsafe { buffers.free() };
+                unsafe { memory.free() };
             }
-        } else {
-            requests.into_iter().for_each(Requests::leak);
-            events.into_iter().for_each(Events::leak);
         }
         stopped
     }
@@ -334,5 +312,7 @@ impl<H: Hal, T: Transport, C: Clock> Drop for Link<H, T, C> {
     }
 }
 
-/// Why a request fails that is sent before the queues are open.
-const NOT_OPEN: Death = Death::QueueBroken(Error::NotReady);
+/// The request queue of a link that is in use.
+fn opened<H: Hal>(requests: &mut Option<Requests<H>>) -> &mut Requests<H> {
+    requests.as_mut().expect("requests are sent on an open link")
+}

@@ -1,45 +1,48 @@
 //! The request queue: chains of one readable and one writable part each, many of them in flight.
 
-use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use virtio_drivers::queue::VirtQueue;
+use virtio_drivers::Hal;
 use virtio_drivers::transport::Transport;
-use virtio_drivers::{Error, Hal};
 
 use crate::death::Death;
 use crate::limits::QUEUE_SIZE;
 use crate::start_error::StartError;
-use crate::wire::REQUEST_QUEUE;
+use crate::wire::{Map, REQUEST_QUEUE, TAIL_SIZE};
 
-use super::buffers::{Buffers, POISON};
-use super::open::open_queue;
+use super::buffers::Buffers;
+use super::ring::{FROM_DEVICE, Place, Ring, TO_DEVICE, Used};
 
 /// Each part begins at a multiple of this many bytes.
 const ALIGNMENT: usize = 8;
 
+/// Bytes that the largest request takes whose answer is a status alone, together with it.
+const SHORT_REQUEST: usize =
+    size_of::<Map>().next_multiple_of(ALIGNMENT) + TAIL_SIZE.next_multiple_of(ALIGNMENT);
+
 /// The request queue and the memory of its chains.
 ///
-/// Memory is handed out in ascending order, and again from the start when nothing is in flight. So
-/// no two chains in flight share memory, whatever the device does.
+/// Descriptors and memory are handed out in ascending order, and again from the start when nothing is
+/// in flight. So no two chains in flight share any of them, whatever the device does.
 pub(super) struct Requests<H: Hal> {
-    pub(super) queue: Box<VirtQueue<H, QUEUE_SIZE>>,
-    pub(super) buffers: Buffers<H>,
+    pub(super) ring: Ring<H>,
     /// The chains of two parts in flight, by their heads.
     in_flight: Vec<Option<Chain>>,
     /// The number of all chains in flight.
     pub(super) count: usize,
-    /// Bytes of `buffers` that are handed out; 0 if nothing is in flight.
+    /// Descriptors that are handed out; 0 if nothing is in flight.
+    pub(super) descriptors: usize,
+    /// Bytes that are handed out; 0 if nothing is in flight.
     pub(super) used: usize,
 }
 
-/// One chain: which request it is, and the places of its two parts, offset and length.
+/// One chain: which request it is, and the places of its two parts.
 #[derive(Clone, Copy)]
 struct Chain {
     tag: usize,
-    readable: (usize, usize),
-    writable: (usize, usize),
+    readable: Place,
+    writable: Place,
 }
 
 /// A chain that the device has returned.
@@ -53,42 +56,36 @@ pub(super) struct Returned {
 impl<H: Hal> Requests<H> {
     /// Sets the queue up, with memory for at least `bytes`.
     pub(super) fn open<T: Transport>(transport: &mut T, bytes: usize) -> Result<Self, StartError> {
-        let (queue, buffers) = open_queue(transport, REQUEST_QUEUE, bytes)?;
-        Ok(Self { queue, buffers, in_flight: vec![None; QUEUE_SIZE], count: 0, used: 0 })
+        let ring = Ring::open(transport, REQUEST_QUEUE, bytes)?;
+        Ok(Self { ring, in_flight: vec![None; QUEUE_SIZE], count: 0, descriptors: 0, used: 0 })
     }
 
-    /// Adds a request, known to the caller by `tag`; returns whether there was room for it.
-    ///
-    /// # Errors
-    ///
-    /// The queue refuses a chain that it has room for.
+    /// Whether there is room for another request that is answered with a status alone.
+    pub(super) fn has_room(&self) -> bool {
+        self.descriptors + 2 <= QUEUE_SIZE && self.used + SHORT_REQUEST <= self.ring.capacity()
+    }
+
+    /// Adds a request, known to the caller by `tag`.
     ///
     /// # Panics
     ///
-    /// If one of the parts is empty.
-    pub(super) fn post(&mut self, tag: usize, request: &[u8], answer_len: usize) -> Result<bool, Error> {
-        let readable = (self.used, request.len());
-        let writable = ((self.used + request.len()).next_multiple_of(ALIGNMENT), answer_len);
-        let end = (writable.0 + answer_len).next_multiple_of(ALIGNMENT);
-        if end > self.buffers.len() || self.queue.available_desc() < 2 {
-            return Ok(false);
-        }
-        let [mut input, mut output] = [readable, writable].map(|(at, len)| self.buffers.part(at, len));
-        self.buffers.write(readable.0, request);
-        self.buffers.fill(writable.0, answer_len, POISON);
-        // SAFETY: The part was not in flight, so the device does not write to it while the reference exists.
-        let input = unsafe { input.as_mut() };
-        // SAFETY: Likewise; and the two parts do not overlap.
-        let output = unsafe { output.as_mut() };
-        // SAFETY: `used` moves past both parts below and returns only when nothing is in flight, so they
-        // are only accessed again after `take` has popped the chain. The memory is freed only after a
-        // confirmed reset.
-        let head = unsafe { self.queue.add(&[input], &mut [output]) }?;
-        let place = self.in_flight.get_mut(usize::from(head)).ok_or(Error::WrongToken)?;
-        *place = Some(Chain { tag, readable, writable });
+    /// If one of the parts is empty, or there is no room for them. An empty queue has room for the largest request.
+    pub(super) fn post(&mut self, tag: usize, request: &[u8], answer_len: usize) {
+        let readable = Place { at: self.used, len: request.len() };
+        let writable = Place { at: (self.used + request.len()).next_multiple_of(ALIGNMENT), len: answer_len };
+        let end = (writable.at + answer_len).next_multiple_of(ALIGNMENT);
+        assert!(end <= self.ring.capacity(), "the buffers have room for a request");
+        assert!(readable.len > 0 && writable.len > 0, "a part is not empty");
+        self.ring.write(readable.at, request);
+        self.ring.poison(writable);
+        let head = self.descriptors;
+        self.ring.describe(head, readable, TO_DEVICE, true);
+        self.ring.describe(head + 1, writable, FROM_DEVICE, false);
+        self.ring.offer(head);
+        self.in_flight[head] = Some(Chain { tag, readable, writable });
+        self.descriptors = head + 2;
         self.used = end;
         self.count += 1;
-        Ok(true)
     }
 
     /// The next chain that the device has returned; its answer is copied to `answer`.
@@ -99,26 +96,24 @@ impl<H: Hal> Requests<H> {
     ///
     /// The used ring names a chain that is not in flight.
     pub(super) fn take(&mut self, answer: &mut [u8]) -> Result<Option<Returned>, Death> {
-        let Some(head) = self.queue.peek_used() else { return Ok(None) };
-        let Some(chain) = self.in_flight.get_mut(usize::from(head)).and_then(Option::take) else {
+        let Some(Used { head, len }) = self.ring.take() else { return Ok(None) };
+        let Some(chain) = self.in_flight.get_mut(head as usize).and_then(Option::take) else {
             return Err(Death::WrongChain { found: head });
         };
-        let [input, mut output] =
-            [chain.readable, chain.writable].map(|(at, len)| self.buffers.part(at, len));
-        // SAFETY: The chain was in flight and the device has returned it, so the part is ours again.
-        let input = unsafe { input.as_ref() };
-        // SAFETY: Likewise; and the two parts do not overlap.
-        let output = unsafe { output.as_mut() };
-        // SAFETY: `in_flight` holds the parts that `add` was given when it returned this head.
-        let popped = unsafe { self.queue.pop_used(head, &[input], &mut [output]) };
-        let used = popped.map_err(Death::QueueBroken)?;
+        self.ring.withdraw(chain.readable, TO_DEVICE);
+        self.ring.withdraw(chain.writable, FROM_DEVICE);
+        self.forget_one();
+        let wanted = answer.len().min(chain.writable.len);
+        self.ring.read(chain.writable.at, &mut answer[..wanted]);
+        Ok(Some(Returned { tag: chain.tag, used: len }))
+    }
+
+    /// Counts a chain that is not in flight any more.
+    pub(super) fn forget_one(&mut self) {
         self.count -= 1;
         if self.count == 0 {
-            self.used = 0;
+            (self.descriptors, self.used) = (0, 0);
         }
-        let wanted = answer.len().min(chain.writable.1);
-        self.buffers.read(chain.writable.0, &mut answer[..wanted]);
-        Ok(Some(Returned { tag: chain.tag, used }))
     }
 
     /// The number of chains in flight.
@@ -126,23 +121,18 @@ impl<H: Hal> Requests<H> {
         self.count
     }
 
-    /// Whether the used ring has an entry.
+    /// Whether the used ring has an element that was not taken.
     pub(super) fn is_answered(&self) -> bool {
-        self.queue.can_pop()
+        self.ring.is_answered()
     }
 
-    /// Whether the device wants to be notified of new chains.
-    pub(super) fn wants_notification(&self) -> bool {
-        self.queue.should_notify()
-    }
-
-    /// Frees nothing that the device may still access: neither the buffers nor the rings.
-    pub(super) fn leak(self) {
-        core::mem::forget(*self.queue);
+    /// Publishes the requests; returns whether the device wants to be notified.
+    pub(super) fn publish(&mut self) -> bool {
+        self.ring.publish()
     }
 
     /// The memory, after the device has confirmed a reset.
-    pub(super) fn into_buffers(self) -> Buffers<H> {
-        self.buffers
+    pub(super) fn into_memory(self) -> Buffers<H> {
+        self.ring.into_memory()
     }
 }

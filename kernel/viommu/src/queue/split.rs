@@ -3,12 +3,13 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use virtio_drivers::{Error, Hal};
+use virtio_drivers::Hal;
 
 use crate::death::Death;
+use crate::limits::QUEUE_SIZE;
 
-use super::buffers::POISON;
 use super::requests::Requests;
+use super::ring::{FROM_DEVICE, Place, TO_DEVICE, Used};
 
 /// The parts of one request: what the device reads, and the sizes of what it can write.
 #[derive(Clone, Copy)]
@@ -22,57 +23,52 @@ pub type SplitAnswer = (u32, Vec<Vec<u8>>);
 
 /// A chain of several parts in flight.
 pub(super) struct SplitChain {
-    head: u16,
-    readable: Vec<(usize, usize)>,
-    writable: Vec<(usize, usize)>,
+    head: usize,
+    readable: Vec<Place>,
+    writable: Vec<Place>,
 }
 
 impl<H: Hal> Requests<H> {
     /// Adds a chain with a descriptor for each part; `None` if there is no room for it.
     ///
-    /// # Errors
-    ///
-    /// There is no part at all.
-    ///
     /// # Panics
     ///
-    /// If a part is empty.
-    pub(super) fn post_split(&mut self, parts: &Parts<'_>) -> Result<Option<SplitChain>, Error> {
+    /// If there is no part at all, or a part is empty.
+    pub(super) fn post_split(&mut self, parts: &Parts<'_>) -> Option<SplitChain> {
         let Parts { readable, writable } = *parts;
         let mut end = self.used;
         let mut place = |len: usize| {
+            assert!(len > 0, "a part is not empty");
             let at = end;
             end += len;
-            (at, len)
+            Place { at, len }
         };
         let readable_places: Vec<_> = readable.iter().map(|part| place(part.len())).collect();
         let writable_places: Vec<_> = writable.iter().map(|len| place(*len)).collect();
-        if end > self.buffers.len() || self.queue.available_desc() < readable.len() + writable.len() {
-            return Ok(None);
+        let head = self.descriptors;
+        let last = head + readable.len() + writable.len();
+        assert!(last > head, "a chain has a part");
+        if end > self.ring.capacity() || last > QUEUE_SIZE {
+            return None;
         }
-        for (bytes, (at, _)) in readable.iter().zip(&readable_places) {
-            self.buffers.write(*at, bytes);
+        for (bytes, place) in readable.iter().zip(&readable_places) {
+            self.ring.write(place.at, bytes);
         }
-        for (at, len) in &writable_places {
-            self.buffers.fill(*at, *len, POISON);
+        writable_places.iter().for_each(|place| self.ring.poison(*place));
+        let to = readable_places.iter().map(|place| (*place, TO_DEVICE));
+        let from = writable_places.iter().map(|place| (*place, FROM_DEVICE));
+        for (descriptor, (place, direction)) in (head..).zip(to.chain(from)) {
+            self.ring.describe(descriptor, place, direction, descriptor + 1 < last);
         }
-        let inputs: Vec<_> = readable_places.iter().map(|(at, len)| self.buffers.part(*at, *len)).collect();
-        let outputs: Vec<_> = writable_places.iter().map(|(at, len)| self.buffers.part(*at, *len)).collect();
-        // SAFETY: The parts were not in flight, so the device does not write to them while the references
-        // exist.
-        let inputs: Vec<_> = inputs.iter().map(|part| unsafe { part.as_ref() }).collect();
-        // SAFETY: Likewise; and the parts do not overlap.
-        let mut outputs: Vec<_> = outputs.into_iter().map(|mut part| unsafe { part.as_mut() }).collect();
-        // SAFETY: `used` moves past all parts below and returns only when nothing is in flight, so they
-        // are only accessed again after `take_split` has popped the chain. The memory is freed only after
-        // a confirmed reset.
-        let head = unsafe { self.queue.add(&inputs, &mut outputs) }?;
+        self.ring.offer(head);
+        self.descriptors = last;
         self.used = end;
         self.count += 1;
-        Ok(Some(SplitChain { head, readable: readable_places, writable: writable_places }))
+        Some(SplitChain { head, readable: readable_places, writable: writable_places })
     }
 
-    /// Takes the answer of one of these chains that the device has returned, and which of them it is.
+    /// Takes the answer of one of these chains that the device has returned, and which of them it is;
+    /// `None` if it has returned nothing.
     ///
     /// # Errors
     ///
@@ -80,30 +76,20 @@ impl<H: Hal> Requests<H> {
     pub(super) fn take_split(
         &mut self,
         chains: &mut [Option<SplitChain>],
-    ) -> Result<(usize, SplitAnswer), Death> {
-        let Some(found) = self.queue.peek_used() else { return Err(Death::QueueBroken(Error::NotReady)) };
-        let is_found = |chain: &Option<SplitChain>| chain.as_ref().is_some_and(|chain| chain.head == found);
+    ) -> Result<Option<(usize, SplitAnswer)>, Death> {
+        let Some(Used { head: found, len }) = self.ring.take() else { return Ok(None) };
+        let is_found =
+            |chain: &Option<SplitChain>| chain.as_ref().is_some_and(|chain| chain.head == found as usize);
         let index = chains.iter().position(is_found).ok_or(Death::WrongChain { found })?;
         let Some(chain) = chains[index].take() else { return Err(Death::WrongChain { found }) };
-        let part = |&(at, len): &(usize, usize)| self.buffers.part(at, len);
-        let inputs: Vec<_> = chain.readable.iter().map(part).collect();
-        let outputs: Vec<_> = chain.writable.iter().map(part).collect();
-        // SAFETY: The device has returned the chain, which was in flight until now, so the parts are ours again.
-        let inputs: Vec<_> = inputs.iter().map(|part| unsafe { part.as_ref() }).collect();
-        // SAFETY: Likewise; and the parts do not overlap.
-        let mut outputs: Vec<_> = outputs.into_iter().map(|mut part| unsafe { part.as_mut() }).collect();
-        // SAFETY: `SplitChain` holds the parts that `add` was given when it returned this head.
-        let popped = unsafe { self.queue.pop_used(chain.head, &inputs, &mut outputs) };
-        let used = popped.map_err(Death::QueueBroken)?;
-        self.count -= 1;
-        if self.count == 0 {
-            self.used = 0;
-        }
-        let answers = chain.writable.iter().map(|(at, len)| {
-            let mut bytes = vec![0; *len];
-            self.buffers.read(*at, &mut bytes);
+        chain.readable.iter().for_each(|place| self.ring.withdraw(*place, TO_DEVICE));
+        chain.writable.iter().for_each(|place| self.ring.withdraw(*place, FROM_DEVICE));
+        self.forget_one();
+        let answers = chain.writable.iter().map(|place| {
+            let mut bytes = vec![0; place.len];
+            self.ring.read(place.at, &mut bytes);
             bytes
         });
-        Ok((index, (used, answers.collect())))
+        Ok(Some((index, (len, answers.collect()))))
     }
 }

@@ -161,13 +161,13 @@ fn an_answer_to_a_request_that_was_not_made_ends_the_instance() {
 
 #[test]
 fn a_used_ring_that_names_another_chain_ends_the_instance() {
-    for id in [2, 99, 256, 0xffff] {
+    for id in [2, 99, 256, 0xffff, 0x1_0000] {
         let device = RefCell::new(Device::new(&[8]));
         let mut viommu = start(&device).unwrap();
         device.borrow_mut().script = [Serve::WrongChain(id)].into();
         let refusal = viommu.probe_device(&[E]).unwrap_err();
         assert_eq!(refusal.cause, RefusalCause::Dead);
-        assert_eq!(viommu.death(), Some(Death::WrongChain { found: id as u16 }));
+        assert_eq!(viommu.death(), Some(Death::WrongChain { found: id }));
     }
 }
 
