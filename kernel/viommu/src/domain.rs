@@ -72,6 +72,39 @@ impl Domain {
         last.iova.overlaps(&range).then_some(*last)
     }
 
+    /// Inserts a mapping if it does not overlap another.
+    ///
+    /// `free` is the caller's for all calls in a row, and `None` for the first: a range without a mapping,
+    /// so that mappings in ascending order cost one search.
+    ///
+    /// # Errors
+    ///
+    /// The mapping that it overlaps.
+    pub(crate) fn insert_free(
+        &mut self,
+        mapping: Mapping,
+        free: &mut Option<Range<Iova>>,
+    ) -> Result<(), Mapping> {
+        let iova = mapping.iova;
+        let known = match *free {
+            Some(known) if known.encloses(&iova) => known,
+            _ => self.free_from(iova)?,
+        };
+        *free = iova.end().0.checked_add(1).and_then(|next| Range::new(Iova(next), known.end()));
+        self.insert(mapping);
+        Ok(())
+    }
+
+    /// The addresses from the start of `range` to the next mapping.
+    fn free_from(&self, range: Range<Iova>) -> Result<Range<Iova>, Mapping> {
+        if let Some(other) = self.overlapping(range) {
+            return Err(other);
+        }
+        let next = self.mappings.range(range.end()..).next();
+        let end = next.map_or(u64::MAX, |(start, _)| start.0 - 1);
+        Ok(Range::new(range.start(), Iova(end)).unwrap_or(range))
+    }
+
     pub(crate) fn insert(&mut self, mapping: Mapping) {
         self.mappings.insert(mapping.iova.start(), mapping);
     }

@@ -83,6 +83,17 @@ pub struct Mapping {
     pub prot: Prot,
 }
 
+impl Mapping {
+    /// Whether `next` begins where this one ends, in I/O virtual and in physical addresses, with the same accesses.
+    #[must_use]
+    pub fn continues(&self, next: &Self) -> bool {
+        let Self { iova, phys, prot } = *self;
+        let size = iova.end().0.wrapping_sub(iova.start().0).checked_add(1);
+        let end = size.and_then(|size| Some((iova.start().0.checked_add(size)?, phys.0.checked_add(size)?)));
+        end == Some((next.iova.start().0, next.phys.0)) && prot == next.prot
+    }
+}
+
 impl From<DomainType> for DomainKind {
     fn from(kind: DomainType) -> Self {
         match kind {

@@ -77,7 +77,15 @@ pub trait IommuOps {
         mappings.iter().map(|Mapping { iova, phys, prot }| self.map(domain, *iova, *phys, *prot)).collect()
     }
 
-    /// Removes the mappings in several ranges, as [`map_all`](Self::map_all) makes them.
+    /// Makes several mappings as [`map_all`](Self::map_all) does, but those that continue each other
+    /// ([`Mapping::continues`]) as one (Linux: `iommu_map_sg`). It is removed as a whole. If the device refuses it, they
+    /// are made one by one.
+    fn map_joined(&mut self, domain: DomainHandle, mappings: &[Mapping]) -> Vec<Result<(), Refusal>> {
+        self.map_all(domain, mappings)
+    }
+
+    /// Removes the mappings in several ranges, with as few requests as it can. One result for each, in order. Ranges that
+    /// continue each other may together contain a mapping that none contains as a whole.
     fn unmap_all(&mut self, domain: DomainHandle, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>> {
         ranges.iter().map(|iova| self.unmap(domain, *iova)).collect()
     }

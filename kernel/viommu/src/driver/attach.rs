@@ -16,7 +16,8 @@ use crate::identity;
 use crate::request::{Failure, Request, Status};
 use crate::wire::map_flag;
 
-use super::map::{is_mappable, refusal};
+use super::map::refusal;
+use super::map_rules::is_mappable;
 
 /// An endpoint could not enter a domain.
 struct NotEntered {

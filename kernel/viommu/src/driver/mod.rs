@@ -4,7 +4,9 @@ mod attach;
 mod counters;
 mod events;
 mod map;
+mod map_rules;
 mod ops;
+mod unmap;
 
 use alloc::format;
 use alloc::string::{String, ToString};

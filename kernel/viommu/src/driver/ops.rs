@@ -130,6 +130,10 @@ impl<H: Hal, T: Transport, C: Clock> IommuOps for Viommu<H, T, C> {
         self.map_ranges(domain.0, mappings)
     }
 
+    fn map_joined(&mut self, domain: DomainHandle, mappings: &[Mapping]) -> Vec<Result<(), Refusal>> {
+        self.map_joined_ranges(domain.0, mappings)
+    }
+
     fn unmap_all(&mut self, domain: DomainHandle, ranges: &[Range<Iova>]) -> Vec<Result<(), Refusal>> {
         self.unmap_ranges(domain.0, ranges)
     }

@@ -58,9 +58,77 @@ fn as_many_requests_as_the_queue_holds_take_one_notification() {
     assert_eq!(mapped(&device), (0..count).collect::<Vec<_>>());
     assert_eq!((device.borrow().log.len() as u64, device.borrow().notifications[0]), (count, 3));
     assert_eq!(failed(&viommu.unmap_all(domain, &ranges(0..count))), []);
-    assert_eq!((mapped(&device).len(), device.borrow().notifications[0]), (0, 6));
+    assert_eq!((mapped(&device).len(), device.borrow().notifications[0]), (0, 4), "one UNMAP for all");
     let counters = viommu.counters();
-    assert_eq!((counters.requests, counters.notifications), (2 * count + 1, 7), "and one ATTACH");
+    assert_eq!((counters.requests, counters.notifications), (count + 2, 5), "and one ATTACH");
+}
+
+#[test]
+fn one_unmap_removes_mappings_with_nothing_of_another_caller_between_them() {
+    let device = RefCell::new(Device::new(&[1]));
+    let (mut viommu, domain) = attached(&device);
+    viommu.map_all(domain, &mappings(0..20));
+    device.borrow_mut().log.clear();
+    // 0 to 2 and 5: between them 3 and 4 are not mapped any more. Page 7 stays, so 8 takes a request of its
+    // own, and so does 6, which comes after a higher one.
+    viommu.unmap_all(domain, &ranges(3..5));
+    let wanted = [page(0), page(1), page(2), page(5), page(8), page(6)];
+    assert_eq!(failed(&viommu.unmap_all(domain, &wanted)), []);
+    let unmaps: Vec<_> = device.borrow().log.iter().map(|bytes| (bytes[8..10].to_vec(), bytes[17])).collect();
+    let expected = [(0x30, 0x4f), (0, 0x5f), (0x80, 0x8f), (0x60, 0x6f)];
+    assert_eq!(unmaps, expected.map(|(start, end)| (vec![0, start], end)));
+    assert_eq!(mapped(&device), [vec![7], (9..20).collect()].concat());
+}
+
+#[test]
+fn mappings_that_continue_each_other_are_one_if_the_caller_wants() {
+    let device = RefCell::new(Device::new(&[1]));
+    let (mut viommu, domain) = attached(&device);
+    // 0 to 3 continue each other; 4 leads elsewhere, 6 is not adjacent, 7 is read only.
+    let elsewhere = Mapping { phys: PhysAddr(0x9000_0000), ..mapping(4) };
+    let read_only = Mapping { prot: Prot { write: false, ..RW }, ..mapping(7) };
+    let wanted = [mappings(0..4), vec![elsewhere, mapping(6), read_only]].concat();
+    assert_eq!(failed(&viommu.map_joined(domain, &wanted)), []);
+    let expected = [(0, 0x3fff), (0x4000, 0x4fff), (0x6000, 0x6fff), (0x7000, 0x7fff)];
+    let ends = |device: &RefCell<Device>| -> Vec<_> {
+        device.borrow().domains[&1].mappings.iter().map(|(start, (end, ..))| (*start, *end)).collect()
+    };
+    assert_eq!(ends(&device), expected);
+    assert_eq!(device.borrow().kinds(), [3; 4]);
+    // A part of the joined one stays, all of its parts together go.
+    let refusal = viommu.unmap(domain, page(1)).unwrap_err();
+    assert!(refusal.detail.contains("would split the mapping of 0x0..=0x3fff"), "{refusal}");
+    assert_eq!(failed(&viommu.unmap_all(domain, &ranges(1..5))), [0, 1, 2]);
+    assert_eq!(failed(&viommu.unmap_all(domain, &ranges(0..5))), []);
+    assert_eq!(ends(&device), expected[2..]);
+}
+
+#[test]
+fn a_joined_request_that_is_refused_is_made_one_by_one() {
+    let device = RefCell::new(Device::new(&[1]));
+    let (mut viommu, domain) = attached(&device);
+    device.borrow_mut().script = [Serve::Status(8), Serve::Well, Serve::Status(8)].into();
+    let results = viommu.map_joined(domain, &mappings(0..4));
+    assert_eq!(failed(&results), [1]);
+    assert!(results[1].as_ref().unwrap_err().detail.contains(&std::format!("MAP of {}", page(1))));
+    assert_eq!(mapped(&device), [0, 2, 3]);
+    device.borrow_mut().script = [Serve::Status(8), Serve::Well, Serve::Status(8)].into();
+    assert_eq!(failed(&viommu.unmap_all(domain, &[page(0), page(2), page(3)])), [1]);
+    assert_eq!(mapped(&device), [2]);
+    // The driver knows which: without an answer the doubt is settled for each.
+    viommu.map_joined(domain, &mappings(10..14));
+    device.borrow_mut().script = [Serve::Done(0)].into();
+    assert_eq!(failed(&viommu.unmap_all(domain, &ranges(10..14))), []);
+    assert_eq!(mapped(&device), [2]);
+}
+
+#[test]
+fn what_is_mapped_already_is_told_apart_within_a_joined_run() {
+    let device = RefCell::new(Device::new(&[1]));
+    let (mut viommu, domain) = attached(&device);
+    viommu.map_all(domain, &mappings(2..3));
+    assert_eq!(failed(&viommu.map_joined(domain, &mappings(0..5))), [2]);
+    assert_eq!(mapped(&device), [0, 1, 2, 3, 4]);
 }
 
 #[test]
@@ -96,8 +164,9 @@ fn an_unreadable_answer_is_settled_for_its_own_mapping() {
         assert_eq!(failed(&viommu.map_all(domain, &mappings(0..4))), [1]);
         assert_eq!(mapped(&device), [0, 2, 3], "{serve:?}");
         assert_eq!(device.borrow().kinds(), [3, 3, 3, 3, 4]);
-        device.borrow_mut().script = [Serve::Well, Serve::Well, serve].into();
-        assert_eq!(failed(&viommu.unmap_all(domain, &ranges(0..4))), []);
+        // 2 and 3 are one request, which is told apart, and 0 is one.
+        device.borrow_mut().script = [serve, Serve::Well, serve].into();
+        assert_eq!(failed(&viommu.unmap_all(domain, &[page(2), page(3), page(0)])), []);
         assert_eq!(mapped(&device), [0; 0], "{serve:?}");
         assert_eq!(failed(&viommu.map_all(domain, &mappings(0..4))), []);
     }
@@ -123,7 +192,8 @@ fn a_refused_unmap_stays_mapped_and_the_others_go() {
     let device = RefCell::new(Device::new(&[1]));
     let (mut viommu, domain) = attached(&device);
     viommu.map_all(domain, &mappings(0..6));
-    device.borrow_mut().script = [Serve::Well, Serve::Status(1)].into();
+    // The request for all, and those for 0, 1, 2 and 3.
+    device.borrow_mut().script = [Serve::Status(1), Serve::Well, Serve::Status(1)].into();
     // The second range contains pages 1 and 2, of which the device keeps page 1. So does the last one.
     let wanted = [page(0), Range::new(Iova(0x1000), Iova(0x2fff)).unwrap(), page(3), page(9), page(1)];
     assert_eq!(failed(&viommu.unmap_all(domain, &wanted)), [1, 4]);

@@ -115,9 +115,19 @@ fn call(driver: &mut Driver, script: &mut Bytes) -> Option<Done> {
         27 | 28 => {
             let domain = domain(driver, script);
             let first = mapping(driver, script);
-            let mappings: Vec<_> =
-                row(driver, script, first.iova).into_iter().map(|iova| Mapping { iova, ..first }).collect();
-            let results = driver.map_all(domain, &mappings);
+            let joined = script.flag();
+            let to_phys = |iova: &Range<Iova>| match joined {
+                true => PhysAddr(first.phys.0.saturating_add(iova.start().0 - first.iova.start().0)),
+                false => first.phys,
+            };
+            let mappings: Vec<_> = row(driver, script, first.iova)
+                .into_iter()
+                .map(|iova| Mapping { iova, phys: to_phys(&iova), ..first })
+                .collect();
+            let results = match joined {
+                true => driver.map_joined(domain, &mappings),
+                false => driver.map_all(domain, &mappings),
+            };
             assert_eq!(results.len(), mappings.len());
             results.into_iter().for_each(|result| note(result, None));
             done.mappings = mappings.len();
