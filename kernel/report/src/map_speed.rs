@@ -14,8 +14,10 @@ pub struct MapSpeed {
     pub granule: u64,
     /// Each mapping made and removed on its own.
     pub one_by_one: MapRate,
-    /// Many mappings made together, and removed together.
+    /// Many mappings made together, and removed together: a request for each that is made.
     pub batched: MapRate,
+    /// As many that continue each other, which the driver may join.
+    pub joined: MapRate,
 }
 
 /// One measurement.
@@ -45,31 +47,41 @@ impl MapRate {
     pub fn requests_per_notification(&self) -> u64 {
         self.requests / self.notifications.max(1)
     }
+
+    /// How many times faster than `other`, in tenths.
+    #[must_use]
+    pub fn gain_in_tenths(&self, other: &Self) -> u64 {
+        self.pairs_per_second().saturating_mul(10) / other.pairs_per_second().max(1)
+    }
 }
 
 impl MapSpeed {
-    /// How many times faster batches are, in tenths.
+    /// All measurements, with their names.
     #[must_use]
-    pub fn gain_in_tenths(&self) -> u64 {
-        self.batched.pairs_per_second().saturating_mul(10) / self.one_by_one.pairs_per_second().max(1)
+    pub fn rates(&self) -> [(&'static str, MapRate); 3] {
+        [("one by one", self.one_by_one), ("batched", self.batched), ("joined", self.joined)]
     }
 }
 
 impl fmt::Display for MapSpeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { iommu, granule, one_by_one, batched } = self;
-        writeln!(f, "Mappings of {granule:#x} bytes on {iommu}:")?;
-        for (name, rate) in [("one by one", one_by_one), ("batched", batched)] {
-            let pairs = rate.pairs_per_second();
+        let Self { iommu, granule, one_by_one, .. } = self;
+        writeln!(f, "Mappings of {granule:#x} bytes on {iommu}, made and removed:")?;
+        for (name, rate) in self.rates() {
+            let (per_second, batches) = (rate.pairs_per_second(), (rate.pairs / rate.batch.max(1)).max(1));
+            let gain = rate.gain_in_tenths(one_by_one);
             writeln!(
                 f,
-                "\t{name:10} {} requests for each notification; {pairs} mappings made and removed in a second, {} MiB \
-                 mapped in a second",
-                rate.requests_per_notification(),
-                pairs.saturating_mul(*granule) >> 20,
+                "\t{name:10} {per_second:>9} in a second ({} MiB), {}.{} times one by one; {} requests with {} \
+                 notifications for {}",
+                per_second.saturating_mul(*granule) >> 20,
+                gain / 10,
+                gain % 10,
+                rate.requests / batches,
+                rate.notifications / batches,
+                rate.batch,
             )?;
         }
-        let gain = self.gain_in_tenths();
-        writeln!(f, "\tbatches of {} are {}.{} times as fast", batched.batch, gain / 10, gain % 10)
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! How fast mappings are made and removed (`map-speed=`): each on its own, and in batches.
+//! How fast mappings are made and removed (`map-speed=`): each on its own, in batches, and joined to one.
 //!
 //! The mappings are at the top of the aperture, in the default domain of a group whose devices do no DMA
 //! during the measurement. Every one of them is a request to the device, because the domain has an
@@ -60,7 +60,17 @@ pub(crate) fn run(probing: &Probing, pairs: u64) -> Result<MapSpeed, MapSpeedErr
         iommu.map_all(domain, &mappings).into_iter().collect::<Result<(), _>>()?;
         iommu.unmap_all(domain, &ranges).into_iter().collect()
     })?;
-    Ok(MapSpeed { iommu: live.name.clone(), granule, one_by_one, batched })
+    // The same addresses, but each mapping leads to the memory after that of the one before.
+    let adjacent: Vec<_> = (0..)
+        .zip(&mappings)
+        .map(|(number, mapping)| Mapping { phys: PhysAddr(number * granule), ..*mapping })
+        .collect();
+    let joined = measure(&live, BATCH, rounds, || {
+        let mut iommu = live.iommu.borrow_mut();
+        iommu.map_joined(domain, &adjacent).into_iter().collect::<Result<(), _>>()?;
+        iommu.unmap_all(domain, &ranges).into_iter().collect()
+    })?;
+    Ok(MapSpeed { iommu: live.name.clone(), granule, one_by_one, batched, joined })
 }
 
 /// Mappings of one granule each at the end of the aperture, all to the same address, which no device accesses.

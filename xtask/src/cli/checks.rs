@@ -132,7 +132,7 @@ pub(crate) struct GrowthArgs {
 pub(crate) struct SpeedArgs {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Measures how fast the IOMMU makes and removes mappings, one by one and batched, instead of boots.
+    /// Measures how fast the IOMMU makes and removes mappings, one by one, batched and joined, instead of boots.
     #[arg(long)]
     pub(crate) map: bool,
     /// Topology of the machine, by name or file.

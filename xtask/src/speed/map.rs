@@ -1,8 +1,8 @@
 //! `cargo xtask speed --map`: how fast the IOMMU makes and removes mappings.
 //!
-//! The kernel measures: it sends each mapping on its own, and then many with one notification. Its driver counts
-//! requests and notifications. A second, short boot shows whether QEMU counts the same: QEMU writes a line for
-//! each request and for each notification (`-trace`).
+//! The kernel measures: it sends each mapping on its own, then many with one notification, then many that the driver
+//! joins to one request. Its driver counts requests and notifications. A second, short boot shows whether QEMU counts
+//! the same: QEMU writes a line for each request, each mapping that it removes and each notification (`-trace`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use report::MapSpeed;
+use report::{MapRate, MapSpeed};
 use serde_json::json;
 
 use crate::boot::Boot;
@@ -29,15 +29,18 @@ const PAIRS: u64 = 200_000;
 const COUNTED_PAIRS: u64 = 2_560;
 
 /// What QEMU counts.
-const TRACED: [&str; 3] = ["virtio_iommu_map", "virtio_iommu_unmap", "virtio_queue_notify"];
+const TRACED: [&str; 4] =
+    ["virtio_iommu_map", "virtio_iommu_unmap", "virtio_iommu_unmap_done", "virtio_queue_notify"];
 
 /// Requests of an IOMMU that QEMU saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Seen {
-    /// MAP requests.
-    maps: u64,
-    /// UNMAP requests.
-    unmaps: u64,
+    /// MAP and UNMAP requests.
+    requests: u64,
+    /// Bytes that were mapped.
+    mapped: u64,
+    /// Bytes whose mappings were removed.
+    removed: u64,
     /// Notifications of the queue that they came through, from that of the first request on.
     notifications: u64,
 }
@@ -65,11 +68,12 @@ pub(super) fn command(options: &SpeedArgs) -> Result<(), Stop> {
     let seen = Seen::of_the_busiest(&text);
     compare(&counted, seen)?;
 
+    let gain = |rate: &MapRate| rate.gain_in_tenths(&speed.one_by_one) as f64 / 10.0;
     let line = json!({
-        "schema": "iogroups-map-speed/1",
+        "schema": "iogroups-map-speed/2",
         "topology": topology.name,
         "map_speed": speed,
-        "gain": speed.gain_in_tenths() as f64 / 10.0,
+        "gain": { "batched": gain(&speed.batched), "joined": gain(&speed.joined) },
         "exit_status": Kind::Pass.exit_status(),
     });
     if options.json.as_deref() == Some(Path::new("-")) {
@@ -78,10 +82,9 @@ pub(super) fn command(options: &SpeedArgs) -> Result<(), Stop> {
     }
     print!("{speed}");
     println!(
-        "QEMU counts the same in a boot with {} mappings: {} MAPs, {} UNMAPs, {} notifications",
-        2 * COUNTED_PAIRS,
-        seen.maps,
-        seen.unmaps,
+        "QEMU counts the same in a boot with {} mappings: {} requests, {} notifications",
+        counted.rates().iter().map(|(_, rate)| rate.pairs).sum::<u64>(),
+        seen.requests,
         seen.notifications
     );
     match &options.json {
@@ -110,21 +113,20 @@ fn measured(
     }
 }
 
-/// Fails if QEMU saw other requests, or other notifications, than the driver counted.
+/// Fails if QEMU saw other requests, mappings or notifications than the driver counted.
 fn compare(counted: &MapSpeed, seen: Seen) -> Result<(), Stop> {
-    let rates = [counted.one_by_one, counted.batched];
-    let pairs: u64 = rates.iter().map(|rate| rate.pairs).sum();
-    let notifications = rates.iter().map(|rate| rate.notifications).sum();
-    if seen == (Seen { maps: pairs, unmaps: pairs, notifications }) {
+    let sum = |figure: fn(&MapRate) -> u64| counted.rates().iter().map(|(_, rate)| figure(rate)).sum::<u64>();
+    let bytes = sum(|rate| rate.pairs) * counted.granule;
+    let expected = Seen {
+        requests: sum(|rate| rate.requests),
+        mapped: bytes,
+        removed: bytes,
+        notifications: sum(|rate| rate.notifications),
+    };
+    if seen == expected {
         return Ok(());
     }
-    Err(Stop {
-        kind: Kind::Fail,
-        message: format!(
-            "QEMU counts {} MAPs, {} UNMAPs and {} notifications, the kernel {pairs}, {pairs} and {notifications}",
-            seen.maps, seen.unmaps, seen.notifications
-        ),
-    })
+    Err(Stop { kind: Kind::Fail, message: format!("QEMU counts {seen:?}, the kernel {expected:?}") })
 }
 
 impl Seen {
@@ -141,18 +143,21 @@ impl Seen {
                 // With timestamps a line begins with `PID@TIME:`.
                 if before.contains('@') { after } else { line }
             });
-            let request = if event.starts_with("virtio_iommu_unmap ") {
-                &mut seen.unmaps
-            } else if event.starts_with("virtio_iommu_map ") {
-                &mut seen.maps
-            } else {
-                if let Some(queue) = event.strip_prefix("virtio_queue_notify ") {
+            match event.split_once(' ') {
+                Some(("virtio_iommu_map", arguments)) => seen.mapped += bytes_of(arguments),
+                Some(("virtio_iommu_unmap", _)) => {}
+                Some(("virtio_iommu_unmap_done", arguments)) => {
+                    seen.removed += bytes_of(arguments);
+                    continue;
+                }
+                Some(("virtio_queue_notify", queue)) => {
                     queues.entry(queue).or_default().0 += 1;
                     last = Some(queue);
+                    continue;
                 }
-                continue;
-            };
-            *request += 1;
+                _ => continue,
+            }
+            seen.requests += 1;
             if let Some((notified, first, followed)) = last.and_then(|queue| queues.get_mut(queue)) {
                 *followed += 1;
                 if *followed == 1 {
@@ -164,6 +169,17 @@ impl Seen {
         seen.notifications = busiest.map_or(0, |(notified, first, _)| notified + 1 - (*first).max(1));
         seen
     }
+}
+
+/// The size of the range in a line of QEMU's log; 0 if there is none.
+fn bytes_of(arguments: &str) -> u64 {
+    let number = |name: &str| {
+        let (_, after) = arguments.split_once(name)?;
+        let digits = after.split(' ').next()?.strip_prefix("0x")?;
+        u64::from_str_radix(digits, 16).ok()
+    };
+    let size = number("virt_end=").zip(number("virt_start=")).map(|(end, start)| end.wrapping_sub(start));
+    size.map_or(0, |size| size.wrapping_add(1))
 }
 
 #[cfg(test)]
@@ -180,18 +196,23 @@ mod tests {
                    virtio_queue_notify vdev 0x2 n 1 vq 0x21\n\
                    7@12.5:virtio_queue_notify vdev 0x1 n 0 vq 0x10\n\
                    7@12.6:virtio_iommu_unmap domain=1 virt_start=0x0 virt_end=0xfff\n\
-                   virtio_iommu_unmap_done domain=1\n";
-        assert_eq!(Seen::of_the_busiest(log), Seen { maps: 2, unmaps: 1, notifications: 2 });
+                   virtio_iommu_unmap_done domain=1 virt_start=0x0 virt_end=0xfff\n";
+        let expected = Seen { requests: 3, mapped: 0x2000, removed: 0x1000, notifications: 2 };
+        assert_eq!(Seen::of_the_busiest(log), expected);
         assert_eq!(Seen::of_the_busiest(""), Seen::default());
     }
 
     #[test]
     fn another_count_is_a_failure() {
-        let mut counted = MapSpeed::default();
-        counted.batched.pairs = 3;
-        counted.batched.notifications = 1;
-        assert!(compare(&counted, Seen { maps: 3, unmaps: 3, notifications: 1 }).is_ok());
-        assert!(compare(&counted, Seen { maps: 3, unmaps: 3, notifications: 2 }).is_err());
-        assert!(compare(&counted, Seen { maps: 3, unmaps: 2, notifications: 1 }).is_err());
+        let rate =
+            |pairs, requests, notifications| MapRate { pairs, requests, notifications, ..Default::default() };
+        let (one_by_one, batched, joined) = (rate(2, 4, 4), rate(2, 3, 2), rate(2, 2, 2));
+        let counted = MapSpeed { granule: 0x1000, one_by_one, batched, joined, ..Default::default() };
+        let seen = Seen { requests: 9, mapped: 0x6000, removed: 0x6000, notifications: 8 };
+        assert!(compare(&counted, seen).is_ok());
+        assert!(compare(&counted, Seen { requests: 8, ..seen }).is_err());
+        assert!(compare(&counted, Seen { mapped: 0x5000, ..seen }).is_err());
+        assert!(compare(&counted, Seen { removed: 0x5000, ..seen }).is_err());
+        assert!(compare(&counted, Seen { notifications: 9, ..seen }).is_err());
     }
 }
