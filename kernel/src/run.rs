@@ -117,7 +117,7 @@ impl Run {
         }
         summary::add_findings(&mut self.report, &self.windows.unanswered());
         summary::close(&mut self.report);
-        console::write_report(&self.options.form.render(&self.report));
+        console::write_report(self.options.form.render(&self.report));
         power::end(self.report.exit_status())
     }
 }

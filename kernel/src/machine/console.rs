@@ -6,6 +6,7 @@
 //!
 //! A text is written as a whole: a CPU waits until the other one has finished its text.
 
+use alloc::string::String;
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -110,20 +111,23 @@ pub(crate) fn log_channel() -> Channel {
     report_channel().other().or_other()
 }
 
-/// Writes a piece of the report.
-pub(crate) fn write_report(text: &str) {
-    let mut buffer = [0; REPORT_PIECE];
-    write(report_channel(), &mut buffer, |pieces| pieces.write_str(text));
+/// Writes the report.
+pub(crate) fn write_report(mut text: String) {
+    text.push('\0');
+    in_turn(|| send(report_channel(), text.as_bytes()));
 }
 
 /// Writes one line to the log, with the time since reset before it. Called by [`log!`](crate::log).
 pub fn write_log(line: fmt::Arguments<'_>) {
-    let mut buffer = [0; LOG_PIECE];
     let time = Time::new(clock::micros());
-    write(log_channel(), &mut buffer, |pieces| {
-        pieces.write_str(time.as_str())?;
-        pieces.write_fmt(line)?;
-        pieces.write_str("\n")
+    in_turn(|| {
+        let mut pieces = Pieces { channel: log_channel(), buffer: [0; LOG_PIECE], length: 0 };
+        // Formatting fails only if a `Display` implementation does; its output up to that point is
+        // still shown.
+        let _ = pieces.write_str(time.as_str());
+        let _ = pieces.write_fmt(line);
+        let _ = pieces.write_str("\n");
+        pieces.flush();
     });
 }
 
@@ -165,20 +169,10 @@ impl Time {
     }
 }
 
-/// Buffer size for the log, in bytes.
-const LOG_PIECE: usize = 512;
-
-/// Buffer size for the report, in bytes.
-const REPORT_PIECE: usize = 16 << 10;
-
-/// Writes the output of `text` to `channel`, one `buffer` at a time, without the heap.
-fn write(channel: Channel, buffer: &mut [u8], text: impl FnOnce(&mut Pieces<'_>) -> fmt::Result) {
+/// Writes a text as a whole.
+fn in_turn(write: impl FnOnce()) {
     let turn = turn();
-    let mut pieces = Pieces { channel, buffer, length: 0 };
-    // Formatting fails only if a `Display` implementation does; its output up to that point is
-    // still shown.
-    let _ = text(&mut pieces);
-    pieces.flush();
+    write();
     if turn.is_some() {
         WRITER.release();
     }
@@ -206,36 +200,46 @@ fn turn() -> Option<TicketGuard<'static>> {
     Some(turn)
 }
 
-/// A text buffer: formatting produces many short pieces, and each call to the host is expensive.
-struct Pieces<'a> {
+/// Sends `text`, which ends with a NUL.
+fn send(channel: Channel, text: &[u8]) {
+    match channel {
+        Channel::Uart => UART.write(text.split_last().map_or(&[], |(_, text)| text)),
+        Channel::Semihosting => {
+            // The call stops at a NUL, so NULs are left out of the text.
+            let mut rest = text;
+            while let Ok(string) = CStr::from_bytes_until_nul(rest) {
+                semihosting::write_console(string);
+                rest = &rest[string.count_bytes() + 1..];
+            }
+        }
+    }
+}
+
+/// Buffer size for the log, in bytes.
+const LOG_PIECE: usize = 512;
+
+/// A line of the log, in a buffer without the heap: formatting produces many short pieces, and each
+/// call to the host is expensive.
+struct Pieces {
     channel: Channel,
     /// One more byte than the text, for the end of a C string.
-    buffer: &'a mut [u8],
+    buffer: [u8; LOG_PIECE],
     length: usize,
 }
 
-impl Pieces<'_> {
+impl Pieces {
     fn flush(&mut self) {
-        match self.channel {
-            Channel::Uart => UART.write(&self.buffer[..self.length]),
-            Channel::Semihosting => {
-                // The call stops at a NUL, so NULs are left out of the text.
-                self.buffer[self.length] = 0;
-                let strings = self.buffer[..=self.length].split_inclusive(|byte| *byte == 0);
-                for string in strings.filter_map(|bytes| CStr::from_bytes_with_nul(bytes).ok()) {
-                    semihosting::write_console(string);
-                }
-            }
-        }
+        self.buffer[self.length] = 0;
+        send(self.channel, &self.buffer[..=self.length]);
         self.length = 0;
     }
 }
 
-impl Write for Pieces<'_> {
+impl Write for Pieces {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
-            let room = self.buffer.len() - 1;
+            let room = LOG_PIECE - 1;
             if self.length == room {
                 self.flush();
             }
