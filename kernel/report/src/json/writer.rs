@@ -15,10 +15,13 @@ pub(crate) struct Writer {
 /// Digits of the largest number.
 const DIGITS: usize = 20;
 
+/// Room for the report of a small machine, in bytes; a longer text is copied while it grows.
+const USUAL_LENGTH: usize = 32 << 10;
+
 impl Writer {
     /// The object whose fields `write` writes.
     pub(crate) fn object(write: impl FnOnce(&mut Self)) -> String {
-        let mut writer = Self { text: String::new() };
+        let mut writer = Self { text: String::with_capacity(USUAL_LENGTH) };
         writer.braced(write);
         writer.text
     }
@@ -43,10 +46,12 @@ impl Writer {
         self.text.push_str(text);
     }
 
+    /// Writes the name of a field, which contains nothing to escape.
     #[inline(never)]
     fn name(&mut self, name: &str) {
-        self.string(name);
-        self.add(":");
+        self.begin("\"");
+        self.add(name);
+        self.add("\":");
     }
 
     /// Writes a string (RFC 8259, section 7).
