@@ -94,23 +94,39 @@ fn read_unchanged<T: Transport>(transport: &T, features: Features) -> Result<Raw
     Err(StartError::ConfigUnstable { reads: MAX_CONFIG_READS })
 }
 
+/// Words before the bypass byte.
+const WORDS: usize = offset::BYPASS / size_of::<u32>();
+
 fn read_once<T: Transport>(transport: &T, features: Features) -> Result<Raw, StartError> {
-    let word = |at| field::<u32, T>(transport, at);
-    // Two reads of four bytes: a transport guarantees no larger alignment.
-    let double = |at| Ok(u64::from(word(at)?) | u64::from(word(at + 4)?) << 32);
+    // Words of four bytes: a transport guarantees no larger alignment.
+    let mut words = [0; WORDS];
+    for (index, word) in words.iter_mut().enumerate() {
+        let at = index * size_of::<u32>();
+        let needs = match at {
+            offset::PAGE_SIZE_MASK..offset::INPUT_RANGE_START => Features::empty(),
+            offset::INPUT_RANGE_START..offset::DOMAIN_RANGE_START => Features::INPUT_RANGE,
+            offset::DOMAIN_RANGE_START..offset::PROBE_SIZE => Features::DOMAIN_RANGE,
+            _ => Features::PROBE,
+        };
+        if features.contains(needs) {
+            *word = field::<u32, T>(transport, at)?;
+        }
+    }
+    let word = |at| words[at / size_of::<u32>()];
+    let double = |at| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
     Ok(Raw {
-        page_size_mask: double(offset::PAGE_SIZE_MASK)?,
+        page_size_mask: double(offset::PAGE_SIZE_MASK),
         input_range: if features.contains(Features::INPUT_RANGE) {
-            (double(offset::INPUT_RANGE_START)?, double(offset::INPUT_RANGE_END)?)
+            (double(offset::INPUT_RANGE_START), double(offset::INPUT_RANGE_END))
         } else {
             (0, u64::MAX)
         },
         domain_range: if features.contains(Features::DOMAIN_RANGE) {
-            (word(offset::DOMAIN_RANGE_START)?, word(offset::DOMAIN_RANGE_END)?)
+            (word(offset::DOMAIN_RANGE_START), word(offset::DOMAIN_RANGE_END))
         } else {
             (0, u32::MAX)
         },
-        probe_size: if features.contains(Features::PROBE) { word(offset::PROBE_SIZE)? } else { 0 },
+        probe_size: word(offset::PROBE_SIZE),
         bypass: if features.contains(Features::BYPASS_CONFIG) { Some(read_bypass(transport)?) } else { None },
     })
 }
