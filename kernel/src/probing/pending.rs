@@ -55,6 +55,9 @@ impl PendingSteps {
     /// The functions whose host bridge has been bound: they are added together, before a driver
     /// binds one of them (Linux: `pci_host_probe`).
     pub(crate) fn functions(&mut self, core: &Core<Handle>) -> Vec<BootStep> {
+        if self.functions.is_empty() {
+            return Vec::new();
+        }
         let (ready, held) =
             mem::take(&mut self.functions).into_iter().partition(|(bridge, _)| is_bound(core, *bridge));
         self.functions = held;
