@@ -28,7 +28,8 @@ pub(crate) fn add_to_heap(
     let mut reserved: Vec<Range<PhysAddr>> = description.reserved.clone();
     reserved.push(handover.image);
     reserved.extend(Range::from_size(PhysAddr(tree.as_ptr().addr() as u64), tree.len() as u64));
-    if let Some(at) = handover.device_tree {
+    // A tree that was handed over and is not in use has not been read, so its length is unknown.
+    if let Some(at) = handover.device_tree.filter(|at| at.0 != tree.as_ptr().addr() as u64) {
         reserved.extend(Range::from_size(at, u64::from(blob::DEVICE_TREE_LIMIT)));
     }
     let memory = match &from_efi {
