@@ -148,6 +148,8 @@ global_asm!(
     NORMAL_BLOCK = const NORMAL_BLOCK,
 );
 
+global_asm!(include_str!("memory_routines.s"));
+
 global_asm!(include_str!("vectors.s"), FRAME_SIZE = const size_of::<Exception>());
 
 unsafe extern "Rust" {

@@ -10,6 +10,9 @@
 //! The map is the identity: virtual and physical addresses are equal. [`memory::map`] extends it;
 //! nothing is ever unmapped or mapped differently.
 //!
+//! `memory_routines.s` replaces `memcpy`, `memmove` and `memset` of `compiler_builtins`; the full image
+//! tests them.
+//!
 //! One CPU runs until it starts a second one ([`secondary`]). Interrupts stay masked; everything polls.
 //!
 //! The arithmetic of page tables ([`page_table`]) and of the firmware's memory map is tested on the

@@ -2,6 +2,7 @@
 
 use crate::hot_plug::error::HotPlugError;
 use crate::map_speed::MapSpeedError;
+use crate::memory_routines::WrongRoutine;
 use crate::operations::error::OperationError;
 use crate::two_cpus::error::TwoCpuError;
 use crate::value_error::OptionError;
@@ -21,6 +22,9 @@ pub(crate) enum FullError {
     /// In `hotplug=`.
     #[error(transparent)]
     HotPlug(#[from] HotPlugError),
+    /// In a routine that compiled code calls.
+    #[error(transparent)]
+    Routine(#[from] WrongRoutine),
     /// In what needs a second CPU.
     #[error(transparent)]
     TwoCpus(#[from] TwoCpuError),

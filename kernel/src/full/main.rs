@@ -17,6 +17,7 @@ mod error;
 mod explain;
 mod hot_plug;
 mod map_speed;
+mod memory_routines;
 mod operations;
 mod options;
 mod suite;
@@ -94,6 +95,7 @@ fn probe_machine(run: &mut Run, handed_over: HandedOver, options: &FullOptions) 
     mem::forget(probing);
 
     if let Some(pieces) = two_cpus.smp_test {
+        memory_routines::check()?;
         let cpu = second_cpu.cpu(&format!("smp-test={pieces}"))?;
         results::add_self_test(&mut run.report, self_test::run(cpu, pieces)?);
     }
