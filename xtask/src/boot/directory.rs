@@ -135,6 +135,8 @@ impl Boot {
     /// QEMU cannot be started, or does not write a tree.
     pub(crate) fn own_tree(&self) -> Result<Vec<u8>> {
         let directory = tempfile::Builder::new().prefix("iogroups-").tempdir().context("no run directory")?;
+        // QEMU opens the disks of a machine that it only describes, too.
+        test_disk::write(directory.path(), self.machine.test_disks())?;
         self.dump(directory.path())
     }
 
