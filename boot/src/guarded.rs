@@ -8,15 +8,15 @@ use addr::PhysAddr;
 
 /// What a guarded routine leaves in x0 and x1.
 #[repr(C)]
-struct Answer {
+struct GuardedAccess {
     value: u64,
     refused: u64,
 }
 
 unsafe extern "C" {
-    safe fn guarded_semihosting() -> Answer;
-    fn guarded_load(address: u64) -> Answer;
-    fn guarded_store(address: u64, word: u32) -> Answer;
+    safe fn guarded_semihosting() -> GuardedAccess;
+    fn guarded_load(address: u64) -> GuardedAccess;
+    fn guarded_store(address: u64, word: u32) -> GuardedAccess;
 }
 
 /// Whether a debugger or emulator answers semihosting calls; without one, `HLT` is an undefined instruction.

@@ -15,7 +15,7 @@ use crate::memory::{self, MapError};
 
 /// The arguments of CPU_ON besides the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Start {
+pub struct CpuStart {
     /// Its entry point (`entry_point_address`).
     pub entry: PhysAddr,
     /// The value of x0 at that point (`context_id`).
@@ -45,12 +45,12 @@ static UP: Latch = Latch::new();
 /// # Errors
 ///
 /// See [`PrepareError`].
-pub fn prepare() -> Result<Start, PrepareError> {
+pub fn prepare() -> Result<CpuStart, PrepareError> {
     if PREPARED.swap(true, Ordering::Relaxed) {
         return Err(PrepareError::Twice);
     }
     memory::map_secondary_stacks().map_err(PrepareError::Map)?;
-    Ok(Start { entry: PhysAddr(layout::secondary_entry()), context: CONTEXT })
+    Ok(CpuStart { entry: PhysAddr(layout::secondary_entry()), context: CONTEXT })
 }
 
 /// Whether the second CPU runs Rust code.

@@ -16,7 +16,7 @@ pub(crate) const NO_DRIVER: &str = "-";
 
 /// One kernel's answer for one machine. What is not compared is not read.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct LinuxAnswer {
     /// Groups in the order of their numbers.
     pub(crate) groups: Vec<Group>,
     /// PCI functions in no group.
@@ -65,7 +65,7 @@ pub(crate) struct Instance {
 /// before it are the driver's and the device's name.
 pub(crate) const LATE_PROBE: &str = "late IOMMU probe at driver bind";
 
-impl Answer {
+impl LinuxAnswer {
     /// The answer of the Linux of `version` for `machine`, described by ACPI tables or by a device tree.
     ///
     /// # Errors
@@ -187,8 +187,8 @@ mod tests {
             let version = version.strip_suffix(".json").unwrap();
             let by_tables = description == "acpi";
             assert!(probe::Path::ALL.iter().any(|path| paths.linux(*path) == version), "{name} is of no use");
-            if Answer::exists(machine, by_tables, version) {
-                let alternatives = Answer::read(machine, by_tables, version).unwrap().alternatives();
+            if LinuxAnswer::exists(machine, by_tables, version) {
+                let alternatives = LinuxAnswer::read(machine, by_tables, version).unwrap().alternatives();
                 assert!(alternatives.iter().all(|answer| !answer.iommus.is_empty()) || machine == "no-iommu");
             } else {
                 without.push((machine.to_owned(), by_tables));
@@ -212,13 +212,13 @@ mod tests {
 
     #[test]
     fn where_linux_did_not_get_so_far_with_tables_the_tree_speaks_for_fixed() {
-        assert!(Answer::read("gic-v3-no-its", true, "7.3.4").is_err());
-        assert_eq!(Answer::read_any("gic-v3-no-its", true, "7.3.4").unwrap().groups.len(), 3);
+        assert!(LinuxAnswer::read("gic-v3-no-its", true, "7.3.4").is_err());
+        assert_eq!(LinuxAnswer::read_any("gic-v3-no-its", true, "7.3.4").unwrap().groups.len(), 3);
     }
 
     #[test]
     fn an_answer_that_varies_is_all_of_its_answers() {
-        let answer = Answer::read("pxb", false, "6.16.3").unwrap();
+        let answer = LinuxAnswer::read("pxb", false, "6.16.3").unwrap();
         assert_eq!(answer.lines(LATE_PROBE).count(), 1);
         let [grouped, none] = &answer.alternatives()[..] else { panic!() };
         assert_eq!((grouped.groups.len(), grouped.lines(LATE_PROBE).count()), (1, 1));
@@ -226,6 +226,6 @@ mod tests {
         assert_eq!((none.groups.len(), none.lines(LATE_PROBE).count()), (0, 0));
         assert_eq!(none.iommus[0].devices, [""; 0]);
         assert_eq!(none.without_group.len(), grouped.without_group.len() + 1);
-        assert_eq!(Answer::read("flat", false, "6.16.3").unwrap().alternatives().len(), 1);
+        assert_eq!(LinuxAnswer::read("flat", false, "6.16.3").unwrap().alternatives().len(), 1);
     }
 }

@@ -10,7 +10,7 @@ use crate::case::Case;
 use crate::choices::Iommu;
 use crate::hot_plug::SlotChange;
 use crate::image::{Kernel, Patch};
-use crate::qemu::{Machine, Rounds, Start};
+use crate::qemu::{KernelStart, Machine, Rounds};
 use crate::scenarios::Named;
 use crate::topology::Topology;
 use crate::tree_edit::Edit;
@@ -37,7 +37,7 @@ pub(crate) enum Tree {
 #[derive(Clone, Debug)]
 pub(crate) struct Boot {
     pub(crate) machine: Machine,
-    pub(crate) start: Start,
+    pub(crate) start: KernelStart,
     pub(crate) tree: Tree,
     /// QEMU's own tree, if it has been asked for already.
     pub(crate) own_tree: Option<Vec<u8>>,
@@ -58,7 +58,7 @@ pub(crate) struct Boot {
 const PATCHED_IMAGE: &str = "patched.Image";
 impl Boot {
     /// The boot of a machine that is described by QEMU alone.
-    pub(crate) fn of_machine(machine: Machine, start: Start) -> Self {
+    pub(crate) fn of_machine(machine: Machine, start: KernelStart) -> Self {
         Self {
             machine,
             start,
@@ -104,7 +104,7 @@ impl Boot {
         let race = topology.race.as_ref().map(|race| Named::read(&race.scenario)).transpose()?;
         Ok(Self {
             machine: topology.machine(program),
-            start: Start {
+            start: KernelStart {
                 firmware: topology.firmware,
                 disk: topology.disk,
                 path: topology.path,

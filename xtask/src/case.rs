@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use report::Firmware;
 
-use crate::answer::Answer;
+use crate::answer::LinuxAnswer;
 use crate::choices::{Choice as _, Iommu};
 use crate::expect::Expect;
 use crate::outcome::Kind;
@@ -174,15 +174,15 @@ impl Case {
     /// # Errors
     ///
     /// There is no such answer, or it is malformed.
-    pub(crate) fn answers(&self, expect: &Expect, paths: &Paths) -> Result<Vec<Answer>> {
+    pub(crate) fn answers(&self, expect: &Expect, paths: &Paths) -> Result<Vec<LinuxAnswer>> {
         let by_tables = self.firmware.is_acpi();
         let linux = paths.linux(self.path);
         match &expect.linux {
             None => Ok(Vec::new()),
             Some(machine) if self.path == probe::Path::Fixed => {
-                Ok(vec![Answer::read_any(machine, by_tables, linux)?])
+                Ok(vec![LinuxAnswer::read_any(machine, by_tables, linux)?])
             }
-            Some(machine) => Ok(Answer::read(machine, by_tables, linux)?.alternatives()),
+            Some(machine) => Ok(LinuxAnswer::read(machine, by_tables, linux)?.alternatives()),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use report::{Report, Severity, Verdict};
 use serde::Deserialize;
 
-use crate::answer::{Answer, NO_DRIVER};
+use crate::answer::{LinuxAnswer, NO_DRIVER};
 use crate::capabilities::Capabilities;
 use crate::case::{Case, cases};
 use crate::cli::QemuArgs;
@@ -18,7 +18,7 @@ use crate::expect::{Expect, Translated};
 use crate::judge;
 use crate::outcome::{Compared, Kind, Outcome, Stop};
 use crate::paths::Paths;
-use crate::qemu::Start;
+use crate::qemu::KernelStart;
 use crate::requirement::Requirement;
 use crate::topology::Topology;
 use crate::when::When;
@@ -45,7 +45,7 @@ enum Wanted {
 /// What is wanted of one boot.
 pub(crate) struct Resolved {
     groups: Option<usize>,
-    file: Option<(String, Expect, Vec<Answer>)>,
+    file: Option<(String, Expect, Vec<LinuxAnswer>)>,
 }
 
 /// A file with nothing but expectations; what else a topology has is not looked at.
@@ -68,7 +68,7 @@ impl Expectation {
     /// # Errors
     ///
     /// The file cannot be read, or it is neither a report nor a topology; the error contains the place.
-    pub(crate) fn of_options(options: &QemuArgs, start: &Start) -> Result<Option<Self>, Stop> {
+    pub(crate) fn of_options(options: &QemuArgs, start: &KernelStart) -> Result<Option<Self>, Stop> {
         let groups = options.expect_groups.map(|groups| groups as usize);
         let file = options.expect.as_deref().map(|path| File::read(path, start)).transpose()?;
         Ok((groups.is_some() || file.is_some()).then_some(Self { groups, file }))
@@ -81,7 +81,7 @@ impl Expectation {
     /// QEMU does not answer, or Linux's answer cannot be read.
     pub(crate) fn resolve(
         self,
-        start: &Start,
+        start: &KernelStart,
         ask: impl FnOnce(&BTreeSet<&str>) -> anyhow::Result<Capabilities>,
         tree: impl Fn() -> anyhow::Result<Vec<u8>>,
     ) -> anyhow::Result<Resolved> {
@@ -131,7 +131,7 @@ impl Resolved {
 }
 
 impl File {
-    fn read(path: &Path, start: &Start) -> Result<Self, Stop> {
+    fn read(path: &Path, start: &KernelStart) -> Result<Self, Stop> {
         let refuse = |what: String| Stop::usage(format!("--expect: {}: {what}", path.display()));
         let is_name = path.components().count() == 1 && !path.exists();
         let text = if is_name { None } else { Some(fs::read_to_string(path)) };
@@ -153,7 +153,7 @@ fn is_alone(text: &str) -> bool {
 }
 
 /// What a file of expectations alone wants of a boot on this route.
-fn alone(text: &str, start: &Start) -> Result<Expect, String> {
+fn alone(text: &str, start: &KernelStart) -> Result<Expect, String> {
     let Alone { expect, expect_acpi } = toml::from_str(text).map_err(|error| error.to_string())?;
     if expect.linux.is_some() {
         return Err("linux: only a topology can say which machine Linux was asked for".into());
@@ -162,7 +162,7 @@ fn alone(text: &str, start: &Start) -> Result<Expect, String> {
 }
 
 /// What a topology wants of a boot on this route and path.
-fn of_topology(path: &Path, start: &Start) -> anyhow::Result<Wanted> {
+fn of_topology(path: &Path, start: &KernelStart) -> anyhow::Result<Wanted> {
     let topology = Topology::find(&path.display().to_string())?;
     let paths = Paths::read()?;
     let mut usual = Case::usual(topology.clone());
@@ -183,7 +183,7 @@ fn of_this_qemu(
     paths: &Paths,
     ask: impl FnOnce(&BTreeSet<&str>) -> anyhow::Result<Capabilities>,
     tree: impl Fn() -> anyhow::Result<Vec<u8>>,
-) -> anyhow::Result<(Expect, Vec<Answer>)> {
+) -> anyhow::Result<(Expect, Vec<LinuxAnswer>)> {
     let of_all = When::of_all()?;
     let changes = || of_all.iter().chain(&case.topology.when);
     let types = changes().flat_map(When::requirements).filter_map(Requirement::type_name);

@@ -2,7 +2,7 @@
 
 use report::Verdict;
 
-use crate::answer::Answer;
+use crate::answer::LinuxAnswer;
 use crate::expect::Expect;
 use crate::outcome::{Kind, Outcome};
 
@@ -27,7 +27,11 @@ mod words;
 
 /// Compares the end of a boot with what is expected, and with Linux's answers if there are any; where Linux gives
 /// one or another, it must be one of them. Empty if there is no difference.
-pub(crate) fn differences_from_any(outcome: &Outcome, expect: &Expect, answers: &[Answer]) -> Vec<String> {
+pub(crate) fn differences_from_any(
+    outcome: &Outcome,
+    expect: &Expect,
+    answers: &[LinuxAnswer],
+) -> Vec<String> {
     let mut found = answers.iter().map(|answer| differences(outcome, expect, Some(answer)));
     let first = found.next().unwrap_or_else(|| differences(outcome, expect, None));
     if found.any(|others| others.is_empty()) { Vec::new() } else { first }
@@ -35,7 +39,7 @@ pub(crate) fn differences_from_any(outcome: &Outcome, expect: &Expect, answers: 
 
 /// Compares the end of a boot with what is expected, and with Linux's answer if there is one. Empty
 /// if there is no difference.
-fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
+fn differences(outcome: &Outcome, expect: &Expect, linux: Option<&LinuxAnswer>) -> Vec<String> {
     let report = &outcome.report;
     if matches!(outcome.kind, Kind::Timeout | Kind::Crash | Kind::Unable | Kind::Usage) {
         if outcome.kind != expect.result {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::capabilities::Capabilities;
 use crate::outcome::{Kind, Outcome};
 use crate::output;
-use crate::qemu::Start;
+use crate::qemu::KernelStart;
 use crate::requirement::Requirement;
 
 /// The suite that is judged here, as the guest names it.
@@ -73,7 +73,7 @@ impl KnownDeviations {
     }
 
     /// The word by which the guest runs cases that this QEMU stands; none if no suite is asked for.
-    pub(crate) fn hazards_word(&self, start: &Start, qemu: &Capabilities) -> Option<String> {
+    pub(crate) fn hazards_word(&self, start: &KernelStart, qemu: &Capabilities) -> Option<String> {
         let stands = |hazard: &&Hazard| hazard.safe.iter().all(|one| qemu.lacks(one).is_none());
         let safe: Vec<&str> =
             self.hazard.iter().filter(stands).flat_map(|hazard| &hazard.cases).map(String::as_str).collect();
@@ -82,7 +82,7 @@ impl KnownDeviations {
     }
 
     /// Compares the suites of a run with what is known, and makes the verdict follow.
-    pub(crate) fn judge(&self, start: &Start, outcome: &mut Outcome, qemu: &Capabilities) {
+    pub(crate) fn judge(&self, start: &KernelStart, outcome: &mut Outcome, qemu: &Capabilities) {
         if !matches!(outcome.kind, Kind::Pass | Kind::Fail) || outcome.report.result == Verdict::Error {
             return;
         }
@@ -150,14 +150,14 @@ fn kind_of(suite: &SuiteReport) -> &str {
 }
 
 /// The suites that the command line asks for.
-fn asked(start: &Start) -> Vec<&str> {
+fn asked(start: &KernelStart) -> Vec<&str> {
     let values = start.append.iter().filter_map(|word| word.strip_prefix(SUITE));
     let is_asked = |suite: &&str| values.clone().any(|value| value == ALL || value == *suite);
     SUITES.into_iter().filter(is_asked).collect()
 }
 
 /// A sentence for each suite that was asked for and is not in the report.
-fn missing(start: &Start, report: &Report) -> Vec<String> {
+fn missing(start: &KernelStart, report: &Report) -> Vec<String> {
     let is_there = |name: &&str| report.suites.iter().any(|suite| kind_of(suite) == *name);
     let missing = asked(start).into_iter().filter(|name| !is_there(name));
     missing.map(|name| format!("suite {name} was asked for and is not in the report")).collect()

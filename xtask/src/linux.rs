@@ -110,7 +110,7 @@ pub(crate) fn paths_of(options: &LinuxArgs) -> Result<Vec<probe::Path>, Stop> {
     Ok(probe::Path::ALL.into_iter().filter(is_like).collect())
 }
 
-/// What came of a kernel on all machines.
+/// The results of a kernel on all machines.
 struct Examined {
     paths: Paths,
     qemu: String,

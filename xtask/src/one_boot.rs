@@ -18,7 +18,7 @@ use crate::known_deviations::KnownDeviations;
 use crate::outcome::{Asked, Outcome, Stop};
 use crate::output;
 use crate::program;
-use crate::qemu::{self, Machine, ReportTo, Start};
+use crate::qemu::{self, KernelStart, Machine, ReportTo};
 use crate::run::Log;
 use crate::setup::{self, Need};
 use crate::topology::{self, Topology};
@@ -113,7 +113,7 @@ fn boot_of(options: &QemuArgs, program: &str) -> Result<Boot, Stop> {
     let order = agreed("order", options.order.clone(), words.order)?;
     let mut boot = if options.bare {
         let machine = Machine { program: program.to_owned(), ..Machine::default() };
-        Boot::of_machine(machine, Start::default())
+        Boot::of_machine(machine, KernelStart::default())
     } else {
         let topology =
             Topology::find(options.topology()).map_err(|error| Stop::usage(format!("{error:#}")))?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use report::{Report, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// What became of a command. The words are part of the JSON form.
+/// How a command ended. The words are part of the JSON form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use report::Firmware;
 use serde::Deserialize;
 
-use crate::answer::Answer;
+use crate::answer::LinuxAnswer;
 use crate::choices;
 use crate::expect::Expect;
 use crate::outcome::Kind;
@@ -80,7 +80,7 @@ impl Paths {
         });
         let is_wanted = |(path, firmware): &(probe::Path, Firmware)| {
             let is_slow = *firmware == Firmware::UefiAcpi && !self.uefi_acpi.contains(&topology.name);
-            !is_slow && Answer::exists(&topology.name, firmware.is_acpi(), self.linux(*path))
+            !is_slow && LinuxAnswer::exists(&topology.name, firmware.is_acpi(), self.linux(*path))
         };
         all.filter(is_wanted).collect()
     }

@@ -28,7 +28,7 @@ impl Drop for Guarded {
 
 /// Where a line came from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum OutputSource {
     /// The guest, through QEMU's standard output.
     Guest,
     /// QEMU itself, on its standard error.
@@ -65,7 +65,7 @@ pub(crate) fn run<T>(
     words: &[String],
     directory: &Path,
     mut deadline: Option<Duration>,
-    mut line: impl FnMut(Source, String) -> Result<Next<T>, Stop>,
+    mut line: impl FnMut(OutputSource, String) -> Result<Next<T>, Stop>,
 ) -> Result<End<T>, Stop> {
     let [program, arguments @ ..] = words else { return Err(Stop::usage("there is nothing to run")) };
     let started = Instant::now();
@@ -88,7 +88,7 @@ pub(crate) fn run<T>(
             return Ok(End::Deadline(started.elapsed()));
         }
         match lines.recv_timeout(left.unwrap_or(INTERRUPT_CHECK).min(INTERRUPT_CHECK)) {
-            Ok((Source::Qemu, text)) if is_about_missing_peer(&text) => (),
+            Ok((OutputSource::Qemu, text)) if is_about_missing_peer(&text) => (),
             Ok((source, text)) => match line(source, text)? {
                 Next::Read => (),
                 Next::ReadFor(time) => {
@@ -110,20 +110,24 @@ pub(crate) fn run<T>(
 }
 
 /// The lines of both outputs, as they come.
-fn lines(child: &mut Child) -> mpsc::Receiver<(Source, String)> {
+fn lines(child: &mut Child) -> mpsc::Receiver<(OutputSource, String)> {
     let (sender, lines) = mpsc::channel();
     if let Some(output) = child.stdout.take() {
-        forward(output, Source::Guest, sender.clone());
+        forward(output, OutputSource::Guest, sender.clone());
     }
     if let Some(errors) = child.stderr.take() {
-        forward(errors, Source::Qemu, sender);
+        forward(errors, OutputSource::Qemu, sender);
     }
     lines
 }
 
 /// Reads lines on a thread of its own until the other side closes. Control characters but the tab
 /// are shown as `?`: a guest must not drive the terminal.
-fn forward(stream: impl Read + Send + 'static, source: Source, lines: mpsc::Sender<(Source, String)>) {
+fn forward(
+    stream: impl Read + Send + 'static,
+    source: OutputSource,
+    lines: mpsc::Sender<(OutputSource, String)>,
+) {
     thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();

@@ -49,7 +49,7 @@ pub(crate) struct Machine {
 
 /// How the kernel is started on a machine, and how it answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Start {
+pub(crate) struct KernelStart {
     /// Who starts it, and with which description of the machine.
     pub(crate) firmware: Firmware,
     /// Whether firmware finds it on a disk ([`DISK`]), and not by `-kernel`.
@@ -97,7 +97,7 @@ pub(crate) fn table_file(number: usize) -> String {
     format!("table-{number}")
 }
 
-impl Start {
+impl KernelStart {
     /// Whether the guest has semihosting. With the report on the serial port it has none, so that
     /// the other way out is used; only files of our own cannot be read without it.
     pub(crate) fn has_semihosting(&self) -> bool {
@@ -188,7 +188,7 @@ impl Machine {
     }
 
     /// The command that boots `image`; it wants to run in the run directory.
-    pub(crate) fn boot(&self, image: &Path, start: &Start, report: ReportTo) -> Vec<String> {
+    pub(crate) fn boot(&self, image: &Path, start: &KernelStart, report: ReportTo) -> Vec<String> {
         // UEFI firmware hands over the device tree only where there are no ACPI tables.
         let further: &[String] =
             if start.firmware == Firmware::UefiDt { &["acpi=off".to_owned()] } else { &[] };

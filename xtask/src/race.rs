@@ -7,7 +7,7 @@ use crate::cli::RaceArgs;
 use crate::image;
 use crate::outcome::{Outcome, Stop};
 use crate::program;
-use crate::qemu::{Machine, Rounds, Start};
+use crate::qemu::{KernelStart, Machine, Rounds};
 use crate::run::Log;
 use crate::scenarios::Named;
 use crate::setup::{self, Need};
@@ -26,7 +26,8 @@ fn boot(options: &RaceArgs, program: &str) -> Result<Boot, Stop> {
         ..Machine::default()
     };
     let rounds = Rounds { rounds: options.rounds, seed: options.seed };
-    let start = Start { path: options.path.unwrap_or_default(), race: Some(rounds), ..Start::default() };
+    let start =
+        KernelStart { path: options.path.unwrap_or_default(), race: Some(rounds), ..KernelStart::default() };
     let race = Some(Named::find(&options.scenario)?);
     Ok(Boot { race, ..Boot::of_machine(machine, start) })
 }
@@ -52,7 +53,7 @@ pub(crate) fn command(options: &RaceArgs) -> Result<Option<Outcome>, Stop> {
     boot.run(&kernel, deadline, &Log::Shown).map(Some)
 }
 
-/// What came of the race; of a run that did not get so far, the whole report.
+/// The result of the race; the whole report, if the run ended before that.
 pub(crate) fn text(outcome: &Outcome) -> String {
     let report = &outcome.report;
     match &report.race {

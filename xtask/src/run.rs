@@ -12,7 +12,7 @@ use report::Report;
 
 use crate::hot_plug::{SlotChange, SlotChanges};
 use crate::outcome::{Kind, Outcome, Stop, UNTRANSLATED};
-use crate::process::{self, Next, Source};
+use crate::process::{self, Next, OutputSource};
 use crate::qemu::REPORT_FILE;
 
 /// How a report begins, wherever it is written.
@@ -110,7 +110,7 @@ impl Run<'_> {
             if let (Log::Kept(path), Some(file)) = (self.log, &mut kept) {
                 writeln!(file, "{line}").map_err(|error| unwritten(path, &error))?;
             }
-            if source == Source::Guest {
+            if source == OutputSource::Guest {
                 slots.follow(&line)?;
             }
             traces.add(source, line, *self.log == Log::Shown);
@@ -196,9 +196,9 @@ impl Traces {
          64-bit one? does QEMU start this Image?), or it failed before its first line"
     }
 
-    fn add(&mut self, source: Source, line: String, live: bool) {
-        self.guest_spoke |= source == Source::Guest;
-        if source == Source::Guest && line.starts_with(REPORT_START) {
+    fn add(&mut self, source: OutputSource, line: String, live: bool) {
+        self.guest_spoke |= source == OutputSource::Guest;
+        if source == OutputSource::Guest && line.starts_with(REPORT_START) {
             self.report = Some(line);
             return;
         }

@@ -8,7 +8,7 @@ use addr::EndpointId;
 
 use crate::config::Config;
 use crate::deviation::{Check, Deviation, deviates, ensure};
-use crate::device::{Answer, Device, Request};
+use crate::device::{Device, DeviceAnswer, Request};
 use crate::machine::Machine;
 use crate::message::{Interval, MAP_READ, Message};
 use crate::need::Need;
@@ -139,17 +139,17 @@ impl<'a> Bench<'a> {
     }
 
     /// Sends `message` and returns an answer with status OK.
-    pub(crate) fn answer(&mut self, message: &Message) -> Check<Answer> {
+    pub(crate) fn answer(&mut self, message: &Message) -> Check<DeviceAnswer> {
         let answer = self.send(message, &message.request(), "OK")?;
         judge(message, &answer, OK)?;
         Ok(answer)
     }
 
     /// Sends a request and returns whatever the device answers.
-    pub(crate) fn send(&mut self, message: &Message, request: &Request, wanted: &str) -> Check<Answer> {
+    pub(crate) fn send(&mut self, message: &Message, request: &Request, wanted: &str) -> Check<DeviceAnswer> {
         self.attached.extend(message.attached_endpoint().filter(|one| !self.attached.contains(one)));
         let answers = self.device.exchange(core::slice::from_ref(request));
-        let only = |answers: Vec<Answer>| answers.into_iter().next();
+        let only = |answers: Vec<DeviceAnswer>| answers.into_iter().next();
         match answers.map(only) {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(deviates(message.name, wanted, "no answer")),
@@ -231,7 +231,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn judge(message: &Message, answer: &Answer, wanted: Wanted) -> Check {
+fn judge(message: &Message, answer: &DeviceAnswer, wanted: Wanted) -> Check {
     ensure(
         wanted.is_met(answer, message.properties),
         message.name,

@@ -41,7 +41,7 @@ pub struct Request {
 
 /// What the device returned for one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct DeviceAnswer {
     /// The used length.
     pub used: u32,
     /// All device-writable bytes; what the device did not write is [`POISON`].
@@ -85,7 +85,7 @@ pub trait Device {
     /// # Errors
     ///
     /// The device did not return all of them within the deadline.
-    fn exchange(&mut self, batch: &[Request]) -> Result<Vec<Answer>, NoAnswer>;
+    fn exchange(&mut self, batch: &[Request]) -> Result<Vec<DeviceAnswer>, NoAnswer>;
 
     /// The configuration space.
     fn config(&mut self) -> [u8; CONFIG_SIZE];

@@ -37,6 +37,6 @@ mod wanted;
 pub use case::{Case, Hazard};
 pub use cases::all;
 pub use clause::{Clause, Level};
-pub use device::{Answer, CONFIG_SIZE, Device, NoAnswer, POISON, Request, RestartError, feature};
+pub use device::{CONFIG_SIZE, Device, DeviceAnswer, NoAnswer, POISON, Request, RestartError, feature};
 pub use machine::Machine;
 pub use suite::{CaseResult, Outcome, SuiteResult, run};

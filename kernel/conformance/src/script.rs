@@ -11,12 +11,12 @@ pub(crate) struct Script {
     pub(crate) about: &'static str,
     pub(crate) clause: Clause,
     pub(crate) expected: &'static str,
-    pub(crate) steps: &'static [Step],
+    pub(crate) steps: &'static [ScriptStep],
 }
 
 /// One step of a [`Script`].
 #[derive(Clone, Copy)]
-pub(crate) enum Step {
+pub(crate) enum ScriptStep {
     /// MAP is answered so.
     Map(Pages, Wanted),
     /// UNMAP is answered so.
@@ -27,23 +27,25 @@ pub(crate) enum Step {
     Free(Pages),
 }
 
-pub(crate) fn run(bench: &mut Bench<'_>, steps: &[Step]) -> Check {
+pub(crate) fn run(bench: &mut Bench<'_>, steps: &[ScriptStep]) -> Check {
     let domain = bench.attached()?;
     let count = |(first, last): Pages| last - first + 1;
     for step in steps {
         match *step {
-            Step::Map(pages, wanted) => {
+            ScriptStep::Map(pages, wanted) => {
                 bench.expect_at(pages, &bench.map(domain, pages.0, count(pages)), wanted)?;
             }
-            Step::Unmap(pages, wanted) => {
+            ScriptStep::Unmap(pages, wanted) => {
                 bench.expect_at(pages, &bench.unmap(domain, pages.0, count(pages)), wanted)?;
             }
-            Step::Mapped((first, last)) => {
+            ScriptStep::Mapped((first, last)) => {
                 for page in first..=last {
                     bench.expect_at((page, page), &bench.map(domain, page, 1), INVAL)?;
                 }
             }
-            Step::Free(pages) => bench.expect_at(pages, &bench.map(domain, pages.0, count(pages)), OK)?,
+            ScriptStep::Free(pages) => {
+                bench.expect_at(pages, &bench.map(domain, pages.0, count(pages)), OK)?
+            }
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::device::{Answer, POISON};
+use crate::device::{DeviceAnswer, POISON};
 use crate::message::TAIL_SIZE;
 use crate::status::Status;
 
@@ -41,7 +41,7 @@ impl Wanted {
     }
 
     /// Whether `answer`, whose tail follows `properties` bytes, conforms.
-    pub(crate) fn is_met(self, answer: &Answer, properties: usize) -> bool {
+    pub(crate) fn is_met(self, answer: &DeviceAnswer, properties: usize) -> bool {
         let status = status(answer, properties);
         match self {
             Self::Status(statuses) => status.is_some_and(|status| statuses.contains(&status)),
@@ -54,18 +54,18 @@ impl Wanted {
 }
 
 /// The status in the tail, if the used length covers the tail.
-pub(crate) fn status(answer: &Answer, properties: usize) -> Option<Status> {
+pub(crate) fn status(answer: &DeviceAnswer, properties: usize) -> Option<Status> {
     let covered = answer.used as usize >= properties + TAIL_SIZE;
     answer.bytes.get(properties).filter(|_| covered).map(|byte| Status(*byte))
 }
 
 /// Whether the device returned the buffers as they were.
-pub(crate) fn is_unwritten(answer: &Answer) -> bool {
+pub(crate) fn is_unwritten(answer: &DeviceAnswer) -> bool {
     answer.used == 0 && answer.bytes.iter().all(|byte| *byte == POISON)
 }
 
 /// An answer in words, without numbers of the machine.
-pub(crate) fn answer_words(answer: &Answer, properties: usize) -> String {
+pub(crate) fn answer_words(answer: &DeviceAnswer, properties: usize) -> String {
     let status = match status(answer, properties) {
         Some(status) => status.to_string(),
         // A shorter answer may still be a tail, in the wrong place.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use addr::{PciSpace, PciWindow, PhysAddr, Range};
 use firmware::Description;
-use firmware::acpi::table_loader::{self, Loaded, SCRIPT_FILE, Source, Zone};
+use firmware::acpi::table_loader::{self, Loaded, SCRIPT_FILE, TableSource, Zone};
 use pci::{EnumerationPolicy, Numbering, Resources, RootBus};
 
 use crate::error::Error;
@@ -64,7 +64,7 @@ struct Host {
     fw_cfg: FwCfg,
 }
 
-impl Source for Host {
+impl TableSource for Host {
     fn file(&mut self, name: &str) -> Option<Vec<u8>> {
         match self.fw_cfg.file(name) {
             Ok(file) => file,

@@ -1,7 +1,7 @@
 //! Calls to the firmware's power management (Arm DEN 0022).
 
 use addr::CpuAffinity;
-use boot::secondary::Start;
+use boot::secondary::CpuStart;
 use smccc::psci::{self, Error};
 use smccc::{Hvc, Smc};
 
@@ -43,8 +43,8 @@ impl Conduit {
     /// # Errors
     ///
     /// Firmware's error: there is no such CPU, it is already on, or the address is invalid.
-    pub fn cpu_on(self, cpu: CpuAffinity, start: Start) -> Result<(), Error> {
-        let Start { entry, context } = start;
+    pub fn cpu_on(self, cpu: CpuAffinity, start: CpuStart) -> Result<(), Error> {
+        let CpuStart { entry, context } = start;
         match self {
             Self::Hvc => psci::cpu_on::<Hvc>(cpu.bits(), entry.0, context),
             Self::Smc => psci::cpu_on::<Smc>(cpu.bits(), entry.0, context),

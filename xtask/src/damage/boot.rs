@@ -1,4 +1,4 @@
-//! One boot, and what came of it.
+//! One boot and its result.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use crate::outcome::{Kind, Outcome};
 
-/// What became of a boot.
+/// How a boot ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// A report that differs from that of the undamaged machine in a finding, a warning or the verdict.

@@ -28,7 +28,7 @@ fn applied(options: &[&str], report: Report) -> Result<Outcome, Stop> {
     let words = ["cargo xtask", "qemu"].iter().chain(options);
     let Command::Qemu(options) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
     let mut outcome = outcome(report);
-    let start = Start::default();
+    let start = KernelStart::default();
     if let Some(expectation) = Expectation::of_options(&options, &start)? {
         resolved(expectation, &start).apply(&mut outcome);
     }
@@ -36,7 +36,7 @@ fn applied(options: &[&str], report: Report) -> Result<Outcome, Stop> {
 }
 
 /// What is wanted of a QEMU about which nothing is known.
-fn resolved(expectation: Expectation, start: &Start) -> Resolved {
+fn resolved(expectation: Expectation, start: &KernelStart) -> Resolved {
     let no_tree = || anyhow::bail!("QEMU is not asked for its tree");
     expectation.resolve(start, |_| Ok(Capabilities::default()), no_tree).unwrap()
 }
@@ -157,8 +157,8 @@ fn a_topology_or_its_expectation_alone_is_compared_too() {
 
 #[test]
 fn a_topology_is_found_by_its_name_with_the_answer_of_linux() {
-    let start = |firmware, path| Start { firmware, path, ..Start::default() };
-    let read = |start: Start| {
+    let start = |firmware, path| KernelStart { firmware, path, ..KernelStart::default() };
+    let read = |start: KernelStart| {
         let file = File::read(Path::new("flat"), &start).unwrap_or_else(|stop| panic!("{}", stop.message));
         let (_, expect, answers) =
             resolved(Expectation { groups: None, file: Some(file) }, &start).file.unwrap();

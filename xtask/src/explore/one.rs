@@ -18,7 +18,7 @@ use crate::outcome::Kind;
 use crate::output;
 use crate::scenarios::Named;
 
-/// Explores one scenario on some paths, shows what came of it, and writes the counterexamples.
+/// Explores one scenario on some paths, shows the results, and writes the counterexamples.
 pub(super) fn explore(named: &Named, paths: &[Path], limits: Limits, out: Option<&FilePath>) -> Result<Kind> {
     output::show(&format!("{}: {}\n\n", named.name, named.scenario.about));
     let plan = named.plan();

@@ -4,14 +4,14 @@ use report::{Device, Report};
 
 use super::warnings::gave_up_on;
 use super::words::number;
-use crate::answer::{Answer, Function, NO_DRIVER};
+use crate::answer::{Function, LinuxAnswer, NO_DRIVER};
 use crate::expect::Expect;
 
 /// Our driver of an IOMMU.
 const IOMMU_DRIVER: &str = "virtio-iommu";
 
 /// Compares drivers and ACS with those that the expectation names, and each PCI function with Linux's.
-pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
+pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&LinuxAnswer>) -> Vec<String> {
     let of_linux = linux.map(|answer| functions(report, answer)).unwrap_or_default();
     [drivers(report, expect), acs_controls(report, expect), of_linux].concat()
 }
@@ -46,7 +46,7 @@ fn acs_controls(report: &Report, expect: &Expect) -> Vec<String> {
 }
 
 /// What Linux says of each PCI function, apart from its group.
-fn functions(report: &Report, answer: &Answer) -> Vec<String> {
+fn functions(report: &Report, answer: &LinuxAnswer) -> Vec<String> {
     let mut found = Vec::new();
     let functions = answer.groups.iter().flat_map(|group| &group.devices).chain(&answer.without_group);
     for function in functions {
@@ -80,7 +80,7 @@ fn functions(report: &Report, answer: &Answer) -> Vec<String> {
 /// have given up waiting, with a warning. An IOMMU whose driver did not survive its own probe counts as driven there.
 fn expected_driver<'a>(
     report: &Report,
-    answer: &Answer,
+    answer: &LinuxAnswer,
     function: &'a Function,
     device: &'a Device,
 ) -> Option<&'a str> {

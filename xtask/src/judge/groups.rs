@@ -7,7 +7,7 @@ use report::{Group, GroupType, Report};
 use super::moves::moves;
 use super::regions::{Region, linux_region, region, regions_in_words, without_enclosed};
 use super::words::set;
-use crate::answer::Answer;
+use crate::answer::LinuxAnswer;
 use crate::expect::Expect;
 
 /// Type of a group if the topology does not say.
@@ -32,18 +32,18 @@ impl ExpectedGroup {
 }
 
 /// Compares the groups with those of the expectation, or with Linux's.
-pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
+pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&LinuxAnswer>) -> Vec<String> {
     let (expected, mut found) = expected_groups(expect, linux);
     found.extend(compared(report, &expected, expect.any_numbers));
     found
 }
 
 /// Names of the devices that are expected to have a group.
-pub(super) fn grouped(expect: &Expect, linux: Option<&Answer>) -> BTreeSet<String> {
+pub(super) fn grouped(expect: &Expect, linux: Option<&LinuxAnswer>) -> BTreeSet<String> {
     expected_groups(expect, linux).0.into_iter().flat_map(|group| group.members).collect()
 }
 
-fn expected_groups(expect: &Expect, linux: Option<&Answer>) -> (Vec<ExpectedGroup>, Vec<String>) {
+fn expected_groups(expect: &Expect, linux: Option<&LinuxAnswer>) -> (Vec<ExpectedGroup>, Vec<String>) {
     let mut found = Vec::new();
     let mut regions = |lines: &Vec<String>| -> BTreeSet<Region> {
         let parsed = lines.iter().filter_map(|line| {

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use report::Report;
 
 use super::words::set;
-use crate::answer::Answer;
+use crate::answer::LinuxAnswer;
 use crate::expect::Expect;
 
-pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
+pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&LinuxAnswer>) -> Vec<String> {
     let mut found = Vec::new();
     let from_linux = || linux.map(|answer| answer.iommus.iter().map(|iommu| iommu.name.clone()).collect());
     let mut names: Vec<String> = report.iommus.iter().map(|iommu| iommu.name.clone()).collect();

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::answer::{Answer, LATE_PROBE};
+use crate::answer::{LATE_PROBE, LinuxAnswer};
 use crate::outcome::{Outcome, UNTRANSLATED};
 
 /// Compares the warnings about devices that were grouped when their driver was already set, and on Linux's paths the lines
 /// about devices that are missing from a map.
-pub(super) fn differences(outcome: &Outcome, answer: &Answer) -> Vec<String> {
+pub(super) fn differences(outcome: &Outcome, answer: &LinuxAnswer) -> Vec<String> {
     let warnings = outcome.report.warnings.iter().map(String::as_str);
     let late = same_lines(answer.lines(LATE_PROBE), warnings.filter(|line| line.contains(LATE_PROBE)));
     // `fixed` says it in words of its own; that the same devices have no group is compared by itself.

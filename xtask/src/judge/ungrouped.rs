@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use report::{Report, Verdict};
 
 use super::groups;
-use crate::answer::Answer;
+use crate::answer::LinuxAnswer;
 use crate::expect::Expect;
 
 /// How a reason for being in no group may begin; the set is closed.
@@ -24,7 +24,7 @@ const REASONS: [&str; 9] = [
 /// How it may begin on the paths of Linux too, which let go of devices without a word.
 const REASONS_OF_LINUX: [&str; 3] = ["not probed", "translated by firmware, never probed", "not grouped"];
 
-pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
+pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&LinuxAnswer>) -> Vec<String> {
     let mut found = Vec::new();
     let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
     // Linux does not say why; any reason begins so.

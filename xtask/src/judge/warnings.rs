@@ -2,11 +2,11 @@
 
 use report::Report;
 
-use crate::answer::{Answer, LATE_PROBE, NO_DRIVER};
+use crate::answer::{LATE_PROBE, LinuxAnswer, NO_DRIVER};
 use crate::expect::Expect;
 
 /// Compares the warnings with those that are expected, and with what Linux's answer explains.
-pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&Answer>) -> Vec<String> {
+pub(super) fn differences(report: &Report, expect: &Expect, linux: Option<&LinuxAnswer>) -> Vec<String> {
     let mut found = Vec::new();
     for part in &expect.warnings {
         if !report.warnings.iter().any(|warning| warning.contains(part)) {
@@ -29,7 +29,7 @@ pub(super) fn gave_up_on(warning: &str) -> Option<&str> {
 
 /// Whether a warning is one that Linux's answer explains: a late probe, which is compared by itself, or that we
 /// have given up waiting where Linux still waited.
-fn is_explained(warning: &str, answer: &Answer) -> bool {
+fn is_explained(warning: &str, answer: &LinuxAnswer) -> bool {
     let waits = |name: &str| {
         answer.without_group.iter().any(|function| function.bdf == name && function.driver == NO_DRIVER)
     };

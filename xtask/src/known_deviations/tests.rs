@@ -25,8 +25,8 @@ fn known() -> KnownDeviations {
     toml::from_str(FILE).unwrap()
 }
 
-fn start(word: &str) -> Start {
-    Start { append: vec![word.into()], ..Start::default() }
+fn start(word: &str) -> KernelStart {
+    KernelStart { append: vec![word.into()], ..KernelStart::default() }
 }
 
 fn case(id: &str, outcome: CaseOutcome, answer: Option<&str>) -> SuiteCase {
@@ -86,10 +86,10 @@ fn a_suite_that_ran_too_few_cases_or_is_missing_fails() {
 
 #[test]
 fn only_cases_that_this_qemu_stands_are_named_and_only_where_the_suite_runs() {
-    let word = |start: &Start| known().hazards_word(start, &Capabilities::default());
+    let word = |start: &KernelStart| known().hazards_word(start, &Capabilities::default());
     assert_eq!(word(&start("suite=protocol")).as_deref(), Some("hazards=c,d"));
     assert_eq!(word(&start("suite=isolation")), None);
-    assert_eq!(word(&Start::default()), None);
+    assert_eq!(word(&KernelStart::default()), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::listing::Listing;
 use crate::outcome::Stop;
-use crate::process::{self, Next, Source};
+use crate::process::{self, Next, OutputSource};
 
 /// The beginning of each line of our init.
 const MARK: &str = "@@ ";
@@ -65,8 +65,8 @@ pub(super) fn run(words: &[String], directory: &Path, deadline: Duration) -> Res
     let mut console = Console::default();
     let end = process::run(words, directory, Some(deadline), |source, line| {
         Ok(match source {
-            Source::Guest => console.add(line, started),
-            Source::Qemu => {
+            OutputSource::Guest => console.add(line, started),
+            OutputSource::Qemu => {
                 console.qemu.push(line);
                 Next::Read
             }

@@ -6,7 +6,7 @@ use report::{GroupType, Report};
 use serde::Serialize;
 
 use super::listing::Listing;
-use crate::answer::{Answer, LATE_PROBE, late_device};
+use crate::answer::{LATE_PROBE, LinuxAnswer, late_device};
 use crate::judge::regions::{Region, linux_region, region, regions_in_words};
 
 /// A group, as its members see it.
@@ -102,7 +102,7 @@ impl Grouping {
         grouping
     }
 
-    pub(super) fn of_answer(answer: &Answer) -> Self {
+    pub(super) fn of_answer(answer: &LinuxAnswer) -> Self {
         let mut grouping = Self::default();
         grouping.devices.extend(answer.without_group.iter().map(|function| (function.bdf.clone(), None)));
         for group in &answer.groups {

@@ -10,7 +10,7 @@ use report::Report;
 
 use super::grouping::Grouping;
 use super::machines::Subject;
-use crate::answer::Answer;
+use crate::answer::LinuxAnswer;
 use crate::boot::Boot;
 use crate::choices;
 use crate::image::{Binary, Kernel};
@@ -88,10 +88,10 @@ impl References<'_> {
     }
 
     /// The recorded answers of the Linux that a path models, where they vary.
-    fn variants(&self, subject: &Subject, path: probe::Path) -> Vec<Answer> {
+    fn variants(&self, subject: &Subject, path: probe::Path) -> Vec<LinuxAnswer> {
         let by_tables = subject.firmware.is_acpi();
-        let answer = Answer::read(&subject.recorded_as, by_tables, self.paths.linux(path));
-        let alternatives = answer.map(Answer::alternatives).unwrap_or_default();
+        let answer = LinuxAnswer::read(&subject.recorded_as, by_tables, self.paths.linux(path));
+        let alternatives = answer.map(LinuxAnswer::alternatives).unwrap_or_default();
         if path == probe::Path::Fixed || alternatives.len() < 2 { Vec::new() } else { alternatives }
     }
 }
@@ -139,7 +139,7 @@ fn read(file: &Path) -> Result<Vec<Grouping>> {
     if let Some(error) = json.get("error") {
         bail!("{} does not have an answer, but an error: {error}", file.display());
     }
-    let answer: Answer = serde_json::from_value(json)
+    let answer: LinuxAnswer = serde_json::from_value(json)
         .with_context(|| format!("{} is neither a report nor an answer of Linux", file.display()))?;
     Ok(answer.alternatives().iter().map(Grouping::of_answer).collect())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use report::Firmware;
 
 use super::machines::Subject;
-use crate::answer::Answer;
+use crate::answer::LinuxAnswer;
 use crate::cli::LinuxArgs;
 use crate::outcome::Stop;
 use crate::topology::{self, Topology};
@@ -70,7 +70,7 @@ fn topologies(options: &LinuxArgs) -> Result<Vec<Topology>, Stop> {
         let all = Topology::all(&topology::directory())?;
         // The suite reports malformed files.
         let all = all.into_iter().flatten();
-        return Ok(all.filter(|topology| options.all || Answer::exists_for(&topology.name)).collect());
+        return Ok(all.filter(|topology| options.all || LinuxAnswer::exists_for(&topology.name)).collect());
     }
     let names = if options.topology.is_empty() { vec![USUAL.to_owned()] } else { options.topology.clone() };
     let find = |name: &String| Topology::find(name).map_err(|error| Stop::usage(format!("{error:#}")));

@@ -46,7 +46,8 @@ fn an_iommu_among_the_qemu_arguments_counts() {
 fn a_bare_machine_has_only_what_follows() {
     assert!(devices("--bare").is_empty());
     assert_eq!(devices("--bare -- -device virtio-iommu-pci"), ["virtio-iommu-pci"]);
-    let words = boot("--bare").unwrap().machine.boot(Path::new("Image"), &Start::default(), ReportTo::Us);
+    let words =
+        boot("--bare").unwrap().machine.boot(Path::new("Image"), &KernelStart::default(), ReportTo::Us);
     assert!(!words.contains(&"-device".into()));
 }
 
@@ -196,11 +197,11 @@ fn a_disk_is_made_by_lines_that_can_be_pasted_and_needs_uefi_firmware() {
 fn words_of_the_full_image_choose_it() {
     let binary = |words: &[&str]| {
         let append = words.iter().map(ToString::to_string).collect();
-        Start { append, ..Start::default() }.binary()
+        KernelStart { append, ..KernelStart::default() }.binary()
     };
     assert_eq!(binary(&["iommu.strict=0"]), Binary::Main);
     assert_eq!(binary(&["iommu.strict=0", "smp-test=1"]), Binary::Full);
     assert_eq!(binary(&["binds=second-cpu"]), Binary::Full);
     let race = Some(Rounds { rounds: 1, seed: 0 });
-    assert_eq!(Start { race, ..Start::default() }.binary(), Binary::Full);
+    assert_eq!(KernelStart { race, ..KernelStart::default() }.binary(), Binary::Full);
 }

@@ -10,7 +10,7 @@ fn machine(devices: &str) -> Machine {
 
 #[test]
 fn the_command_of_a_bare_machine_has_no_device() {
-    let line = machine("").boot(Path::new("/k/Image"), &Start::default(), ReportTo::Us);
+    let line = machine("").boot(Path::new("/k/Image"), &KernelStart::default(), ReportTo::Us);
     assert_eq!(
         output::shell_line(line),
         "qemu -M virt -cpu cortex-a57 -smp 1 -m 512M -nodefaults -no-user-config -no-reboot -display none \
@@ -25,7 +25,7 @@ fn a_command_to_paste_shows_the_report_and_leaves_no_file() {
     for (form, word) in
         [(Form::Text, "text"), (Form::Verbose, "verbose"), (Form::Ktap, "ktap"), (Form::Json, "json")]
     {
-        let words = machine("").boot(Path::new("Image"), &Start::default(), ReportTo::Terminal(form));
+        let words = machine("").boot(Path::new("Image"), &KernelStart::default(), ReportTo::Terminal(form));
         let line = output::shell_line(words);
         assert!(line.contains(&format!("-append 'report={word} console=semihosting'")), "{line}");
         assert!(line.ends_with(" -semihosting-config 'enable=on,target=native'"), "{line}");
@@ -36,8 +36,11 @@ fn a_command_to_paste_shows_the_report_and_leaves_no_file() {
 #[test]
 fn uefi_firmware_starts_the_same_image_with_a_tree_or_with_tables() {
     let line = |firmware| {
-        let words =
-            machine("").boot(Path::new("/k/Image"), &Start { firmware, ..Start::default() }, ReportTo::Us);
+        let words = machine("").boot(
+            Path::new("/k/Image"),
+            &KernelStart { firmware, ..KernelStart::default() },
+            ReportTo::Us,
+        );
         output::shell_line(words)
     };
     let (tree, tables) = (line(Firmware::UefiDt), line(Firmware::UefiAcpi));
@@ -50,7 +53,7 @@ fn uefi_firmware_starts_the_same_image_with_a_tree_or_with_tables() {
 
 #[test]
 fn what_is_on_a_disk_is_not_given_to_the_firmware_too() {
-    let start = Start { firmware: Firmware::UefiAcpi, disk: true, ..Start::default() };
+    let start = KernelStart { firmware: Firmware::UefiAcpi, disk: true, ..KernelStart::default() };
     let line = output::shell_line(machine("").boot(Path::new("/k/Image"), &start, ReportTo::Us));
     assert!(line.contains("file=fat:disk' -device 'virtio-blk-device,drive=esp,bootindex=0'"), "{line}");
     assert!(line.contains(" -bios /") && !line.contains("-kernel") && !line.contains("-append"), "{line}");
@@ -58,7 +61,7 @@ fn what_is_on_a_disk_is_not_given_to_the_firmware_too() {
 
 #[test]
 fn a_report_on_the_serial_port_takes_semihosting_away() {
-    let start = Start { console: Console::Pl011, ..Start::default() };
+    let start = KernelStart { console: Console::Pl011, ..KernelStart::default() };
     let line = machine("").boot(Path::new("Image"), &start, ReportTo::Us);
     assert!(!line.iter().any(|word| word.contains("semihosting")), "{line:?}");
     assert!(line.contains(&"report=json console=pl011".into()), "{line:?}");
@@ -67,14 +70,14 @@ fn a_report_on_the_serial_port_takes_semihosting_away() {
 #[test]
 fn our_own_words_come_last_because_the_last_one_wins() {
     let append = ["report=text".to_owned(), "iommu.strict=0".to_owned()].into();
-    let start = Start { append, own_tree: true, ..Start::default() };
+    let start = KernelStart { append, own_tree: true, ..KernelStart::default() };
     let line = start.command_line(ReportTo::Us);
     assert_eq!(line, "report=text iommu.strict=0 report=json console=semihosting dtb=tree.dtb");
 }
 
 #[test]
 fn a_path_other_than_the_usual_one_is_said() {
-    let line = |path| Start { path, ..Start::default() }.command_line(ReportTo::Us);
+    let line = |path| KernelStart { path, ..KernelStart::default() }.command_line(ReportTo::Us);
     assert_eq!(line(probe::Path::Fixed), "report=json console=semihosting");
     assert_eq!(line(probe::Path::Legacy), "report=json console=semihosting path=legacy");
 }

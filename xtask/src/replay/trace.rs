@@ -23,7 +23,7 @@ pub(crate) struct Replay {
     pub(crate) breaks: Vec<Break>,
 }
 
-/// One step, and what came of it.
+/// One step and its effects.
 #[derive(Clone, Debug)]
 pub(crate) struct Taken {
     pub(crate) step: Step,
@@ -45,7 +45,7 @@ pub(crate) struct Break {
 }
 
 impl Replay {
-    /// Takes a scenario's steps on a path. What is still under way behind the last one is done as well.
+    /// Takes a scenario's steps on a path, and then completes what is still in progress.
     pub(crate) fn run(plan: &Rc<Plan>, path: Path) -> Self {
         let mut world = World::new(plan, path);
         let (taken, groups, types, without, breaks) = (vec![], vec![], BTreeMap::new(), vec![], vec![]);

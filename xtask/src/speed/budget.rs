@@ -47,7 +47,7 @@ struct OfRelease {
     acpi: Work,
 }
 
-/// What became of the check.
+/// The result of the check.
 pub(crate) enum Checked {
     /// The figures that are over their budgets.
     Compared(Vec<String>),

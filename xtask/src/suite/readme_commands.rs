@@ -16,7 +16,7 @@ use crate::boot::Boot;
 use crate::cli::{Common, TestArgs};
 use crate::outcome::Stop;
 use crate::output;
-use crate::process::{self, End, Next, Source};
+use crate::process::{self, End, Next, OutputSource};
 use crate::program;
 use crate::readme::{self, Shown};
 use crate::topology::{self, Topology};
@@ -88,7 +88,7 @@ fn run(words: &[String], shown: &Shown, place: &Path) -> Result<Vec<String>, Sto
     let words: Vec<String> = [this.display().to_string()].into_iter().chain(words.iter().cloned()).collect();
     let (mut printed, mut log) = (Vec::new(), Vec::new());
     let end = process::run(&words, place, Some(DEADLINE), |source, line| {
-        if source == Source::Guest {
+        if source == OutputSource::Guest {
             printed.push(line)
         } else {
             log.push(line)

@@ -2,7 +2,7 @@
 
 use crate::clause::{MAP_OVERLAP, MAP_RANGE};
 use crate::script::Script;
-use crate::script::Step::{Free, Map, Mapped, Unmap};
+use crate::script::ScriptStep::{Free, Map, Mapped, Unmap};
 use crate::wanted::{INVAL, OK};
 
 /// MAP of pages that are in part those of a mapping of pages 2-5: rejected, and nothing else is mapped or unmapped.

@@ -1,8 +1,8 @@
 //! UNMAP: the specification's examples, ranges that cover mappings, and ranges that would split one.
 
 use crate::clause::{Clause, UNMAP_COVERED, UNMAP_EXAMPLE, UNMAP_HOLES, UNMAP_SPLIT};
-use crate::script::Step::{Free, Map, Mapped, Unmap};
-use crate::script::{Script, Step};
+use crate::script::ScriptStep::{Free, Map, Mapped, Unmap};
+use crate::script::{Script, ScriptStep};
 use crate::wanted::{INVAL, OK, RANGE};
 
 const fn script(
@@ -10,7 +10,7 @@ const fn script(
     about: &'static str,
     clause: Clause,
     expected: &'static str,
-    steps: &'static [Step],
+    steps: &'static [ScriptStep],
 ) -> Script {
     Script { id, about, clause, expected, steps }
 }

@@ -7,7 +7,9 @@ mod requests;
 use std::collections::{BTreeMap, VecDeque};
 
 use addr::EndpointId;
-use conformance::{Answer, CONFIG_SIZE, Device, Machine, NoAnswer, POISON, Request, RestartError, feature};
+use conformance::{
+    CONFIG_SIZE, Device, DeviceAnswer, Machine, NoAnswer, POISON, Request, RestartError, feature,
+};
 
 pub(crate) use mutation::Mutation;
 
@@ -158,9 +160,9 @@ impl Device for Model {
         Ok(())
     }
 
-    fn exchange(&mut self, batch: &[Request]) -> Result<Vec<Answer>, NoAnswer> {
+    fn exchange(&mut self, batch: &[Request]) -> Result<Vec<DeviceAnswer>, NoAnswer> {
         self.idle_starts = 0;
-        let mut answers: Vec<Option<Answer>> = if self.is(Mutation::BatchReversed) {
+        let mut answers: Vec<Option<DeviceAnswer>> = if self.is(Mutation::BatchReversed) {
             batch.iter().rev().map(|request| self.serve(request)).collect()
         } else {
             batch.iter().map(|request| self.serve(request)).collect()
@@ -168,7 +170,7 @@ impl Device for Model {
         if self.is(Mutation::BatchReversed) {
             answers.reverse();
         }
-        let answers: Option<Vec<Answer>> = answers.into_iter().collect();
+        let answers: Option<Vec<DeviceAnswer>> = answers.into_iter().collect();
         let mut answers = answers.ok_or(NoAnswer { needs_reset: self.needs_reset })?;
         if self.is(Mutation::BatchLosesLast) && batch.len() == QUEUE_SIZE / 2 {
             answers.pop();
@@ -218,7 +220,7 @@ impl Device for Model {
 
 impl Model {
     /// Parses a request, performs it and writes the answer; `None` if it is never returned.
-    fn serve(&mut self, request: &Request) -> Option<Answer> {
+    fn serve(&mut self, request: &Request) -> Option<DeviceAnswer> {
         if self.needs_reset {
             return None;
         }
@@ -263,9 +265,9 @@ impl Model {
         }
         let used = if self.is(Mutation::used_short(readable[0], status)) { tail + 3 } else { tail + 4 };
         if self.is(Mutation::used_long(readable[0], status)) {
-            return Some(Answer { used: used as u32 + 8, bytes });
+            return Some(DeviceAnswer { used: used as u32 + 8, bytes });
         }
-        Some(Answer { used: used as u32, bytes })
+        Some(DeviceAnswer { used: used as u32, bytes })
     }
 
     fn joined(&self, request: &Request) -> Vec<u8> {
@@ -276,31 +278,31 @@ impl Model {
     }
 
     /// The answer to a request that has no head or no tail.
-    fn unparsed(&mut self, readable: &[u8], mut bytes: Vec<u8>) -> Option<Answer> {
+    fn unparsed(&mut self, readable: &[u8], mut bytes: Vec<u8>) -> Option<DeviceAnswer> {
         if self.is(Mutation::unparsed(readable.len(), bytes.len())) {
             if bytes.is_empty() {
                 self.needs_reset = true;
                 return None;
             }
             bytes[0] = 4;
-            return Some(Answer { used: 1, bytes });
+            return Some(DeviceAnswer { used: 1, bytes });
         }
         if self.is(Mutation::RecoversLate) {
             (self.needs_reset, self.late_reset) = (true, true);
             return None;
         }
-        Some(Answer { used: 0, bytes })
+        Some(DeviceAnswer { used: 0, bytes })
     }
 
-    fn of_unknown_type(&self, mut bytes: Vec<u8>) -> Answer {
+    fn of_unknown_type(&self, mut bytes: Vec<u8>) -> DeviceAnswer {
         if self.is(Mutation::UnknownTypeUnsupported) {
             bytes[..4].copy_from_slice(&[2, 0, 0, 0]);
-            return Answer { used: 4, bytes };
+            return DeviceAnswer { used: 4, bytes };
         }
         if self.is(Mutation::UnknownTypeWritten) {
             bytes[0] = 2;
         }
-        Answer { used: 0, bytes }
+        DeviceAnswer { used: 0, bytes }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use addr::PhysAddr;
 use firmware::acpi::Tables;
-use firmware::acpi::table_loader::{Source, Zone, run};
+use firmware::acpi::table_loader::{TableSource, Zone, run};
 use firmware_fuzz::{acpi, aml, device_tree, table_loader};
 use vm_fdt::FdtWriter;
 
@@ -15,7 +15,7 @@ struct Files<'a> {
     free: u64,
 }
 
-impl Source for Files<'_> {
+impl TableSource for Files<'_> {
     fn file(&mut self, name: &str) -> Option<Vec<u8>> {
         self.files.iter().find(|file| file.0 == name).map(|file| file.1.to_vec())
     }

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use addr::PhysAddr;
 use firmware::acpi::Tables;
 use firmware::acpi::fw_cfg;
-use firmware::acpi::table_loader::{Source, Zone, run};
+use firmware::acpi::table_loader::{TableSource, Zone, run};
 
 /// Names of the files if the directory is none.
 const NAMES: [&str; 2] = ["etc/acpi/rsdp", "etc/acpi/tables"];
@@ -21,7 +21,7 @@ struct Files<'a> {
     free: u64,
 }
 
-impl Source for Files<'_> {
+impl TableSource for Files<'_> {
     fn file(&mut self, name: &str) -> Option<Vec<u8>> {
         self.files.iter().find(|file| file.0 == name).map(|file| file.1.to_vec())
     }

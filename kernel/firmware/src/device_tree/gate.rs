@@ -71,15 +71,15 @@ fn structure<'a>(tree: &mut Builder<'a>, blocks: &Blocks<'a>) -> Result<(), Devi
     loop {
         let offset = tokens.offset();
         match tokens.next().and_then(|token| take(tree, token)) {
-            Ok(Step::Done) => return Ok(()),
-            Ok(Step::Further) => {}
+            Ok(AfterToken::Done) => return Ok(()),
+            Ok(AfterToken::Further) => {}
             Err(fault) => return Err(DeviceTreeError::Structure { offset, node: tree.path(), fault }),
         }
     }
 }
 
 /// Takes one token.
-fn take<'a>(tree: &mut Builder<'a>, token: Token<'a>) -> Result<Step, StructureFault> {
+fn take<'a>(tree: &mut Builder<'a>, token: Token<'a>) -> Result<AfterToken, StructureFault> {
     match token {
         Token::Begin { name } => {
             let is_root = tree.depth() == 0;
@@ -118,12 +118,12 @@ fn take<'a>(tree: &mut Builder<'a>, token: Token<'a>) -> Result<Step, StructureF
         Token::Finish if !tree.has_root() => {
             return Err(StructureFault::Unbalanced("the tree has no root node"));
         }
-        Token::Finish => return Ok(Step::Done),
+        Token::Finish => return Ok(AfterToken::Done),
     }
-    Ok(Step::Further)
+    Ok(AfterToken::Further)
 }
 
-enum Step {
+enum AfterToken {
     Further,
     Done,
 }

@@ -1,4 +1,4 @@
-//! Tables of real machines, by way of the table loader, and what each must be read as.
+//! Tables of real machines, through the table loader, and what each must be read as.
 
 use addr::{CpuAffinity, DeviceFunction, PciSpace, PhysAddr, Range};
 use firmware::acpi::Tables;

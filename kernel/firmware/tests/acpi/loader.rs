@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use addr::{PhysAddr, Range};
-use firmware::acpi::table_loader::{Loaded, LoaderError, LoaderFault, Source, Zone, run};
+use firmware::acpi::table_loader::{Loaded, LoaderError, LoaderFault, TableSource, Zone, run};
 
 use crate::fixtures::{ALL, Fixture, IOMMU, PLAIN};
 
@@ -20,7 +20,7 @@ impl Files {
     }
 }
 
-impl Source for Files {
+impl TableSource for Files {
     fn file(&mut self, name: &str) -> Option<Vec<u8>> {
         self.files.get(name).cloned()
     }
@@ -186,7 +186,7 @@ fn without_an_rsdp_the_script_has_failed() {
 /// Gives memory that cannot be right.
 struct Liar(Option<PhysAddr>);
 
-impl Source for Liar {
+impl TableSource for Liar {
     fn file(&mut self, _: &str) -> Option<Vec<u8>> {
         Some(vec![0; 64])
     }

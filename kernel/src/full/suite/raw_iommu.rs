@@ -3,7 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use conformance::{Answer, CONFIG_SIZE, Device, NoAnswer, Request, RestartError};
+use conformance::{CONFIG_SIZE, Device, DeviceAnswer, NoAnswer, Request, RestartError};
 use kernel::machine::clock::MachineClock;
 use kernel::machine::dma::IdentityHal;
 use kernel::{Handle, Hardware, Transport};
@@ -69,7 +69,7 @@ impl Device for RawIommu {
         }
     }
 
-    fn exchange(&mut self, batch: &[Request]) -> Result<Vec<Answer>, NoAnswer> {
+    fn exchange(&mut self, batch: &[Request]) -> Result<Vec<DeviceAnswer>, NoAnswer> {
         let started = self.started.as_mut().ok_or(NoAnswer { needs_reset: false })?;
         let readable: Vec<Vec<&[u8]>> =
             batch.iter().map(|request| request.readable.iter().map(Vec::as_slice).collect()).collect();
@@ -81,7 +81,7 @@ impl Device for RawIommu {
         let answers = started.exchange_batch(&parts).map_err(|death| NoAnswer {
             needs_reset: matches!(death, Death::Silent { status } if status & NEEDS_RESET != 0),
         })?;
-        Ok(answers.into_iter().map(|(used, parts)| Answer { used, bytes: parts.concat() }).collect())
+        Ok(answers.into_iter().map(|(used, parts)| DeviceAnswer { used, bytes: parts.concat() }).collect())
     }
 
     fn config(&mut self) -> [u8; CONFIG_SIZE] {

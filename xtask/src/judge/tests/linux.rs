@@ -8,7 +8,7 @@ use crate::outcome::UNTRANSLATED;
 type Break = fn(&mut Device);
 
 /// A report that says what Linux says.
-fn as_linux(answer: &Answer) -> Report {
+fn as_linux(answer: &LinuxAnswer) -> Report {
     let mut report = right();
     report.devices.clear();
     report.groups.clear();
@@ -48,14 +48,14 @@ fn as_linux(answer: &Answer) -> Report {
 
 /// Judges a report by the answers of one Linux, as the path that it is compared with.
 fn judge_by_linux(report: Report, machine: &str, by_tables: bool, version: &str) -> Vec<String> {
-    let answers = Answer::read(machine, by_tables, version).unwrap().alternatives();
+    let answers = LinuxAnswer::read(machine, by_tables, version).unwrap().alternatives();
     let log = answers[0].lines(UNTRANSLATED).map(String::from).collect();
     differences_from_any(&Outcome { log, ..outcome(report) }, &Expect::default(), &answers)
 }
 
 #[test]
 fn linux_answers_are_compared_function_by_function() {
-    let answer = Answer::read("simple", false, "7.3.4").unwrap();
+    let answer = LinuxAnswer::read("simple", false, "7.3.4").unwrap();
     let judge = |report: Report| judge_by_linux(report, "simple", false, "7.3.4");
     assert_eq!(judge(as_linux(&answer)), [""; 0]);
     let breaks: [(&str, Break); 6] = [
@@ -85,7 +85,7 @@ fn the_answers_of_two_linuxes_are_told_apart() {
         ("6.16.3", false, "6.16.3", true),
         ("6.16.3", true, "7.3.4", true),
     ] {
-        let report = || as_linux(&Answer::read("simple", by_tables, version).unwrap());
+        let report = || as_linux(&LinuxAnswer::read("simple", by_tables, version).unwrap());
         assert_eq!(judge_by_linux(report(), "simple", by_tables, version), [""; 0], "{version}");
         assert_ne!(judge_by_linux(report(), "simple", other_by_tables, other), [""; 0], "{version} {other}");
     }
@@ -93,7 +93,7 @@ fn the_answers_of_two_linuxes_are_told_apart() {
 
 #[test]
 fn an_iommu_whose_driver_did_not_survive_has_none() {
-    let answer = Answer::read("default-bypass", true, "7.3.4").unwrap();
+    let answer = LinuxAnswer::read("default-bypass", true, "7.3.4").unwrap();
     let judge = |report: Report| {
         let expect = Expect { warnings: vec!["NULL pointer".into()], ..Expect::default() };
         differences(&outcome(report), &expect, Some(&answer))
@@ -107,7 +107,7 @@ fn an_iommu_whose_driver_did_not_survive_has_none() {
 
 #[test]
 fn late_probes_are_those_that_linux_warns_of() {
-    let answer = Answer::read("simple", false, "6.16.3").unwrap();
+    let answer = LinuxAnswer::read("simple", false, "6.16.3").unwrap();
     let judge = |report: Report| judge_by_linux(report, "simple", false, "6.16.3");
     let mut report = as_linux(&answer);
     assert_eq!(report.warnings.len(), 6);
@@ -125,7 +125,7 @@ fn late_probes_are_those_that_linux_warns_of() {
 
 #[test]
 fn what_a_map_does_not_translate_is_logged_as_linux_does() {
-    let answer = Answer::read("simple", false, "7.3.4").unwrap();
+    let answer = LinuxAnswer::read("simple", false, "7.3.4").unwrap();
     let judge_path = |path: &str, log: &[&str]| {
         let log = log.iter().map(|&line| line.into()).collect();
         let mut report = as_linux(&answer);
@@ -142,7 +142,8 @@ fn what_a_map_does_not_translate_is_logged_as_linux_does() {
 
 #[test]
 fn an_answer_that_varies_may_be_any_of_its_answers_and_no_other() {
-    let [grouped, none] = Answer::read("pxb", false, "6.16.3").unwrap().alternatives().try_into().unwrap();
+    let [grouped, none] =
+        LinuxAnswer::read("pxb", false, "6.16.3").unwrap().alternatives().try_into().unwrap();
     let judge = |report: Report| judge_by_linux(report, "pxb", false, "6.16.3");
     assert_eq!(judge(as_linux(&grouped)), [""; 0]);
     assert_eq!(judge(as_linux(&none)), [""; 0]);
@@ -157,7 +158,7 @@ fn an_answer_that_varies_may_be_any_of_its_answers_and_no_other() {
 
 #[test]
 fn drivers_that_gave_up_waiting_are_explained_where_linux_still_waited() {
-    let answer = Answer::read("pci-bridge", false, "7.3.4").unwrap();
+    let answer = LinuxAnswer::read("pci-bridge", false, "7.3.4").unwrap();
     let judge = |report: Report| judge_by_linux(report, "pci-bridge", false, "7.3.4");
     let mut report = as_linux(&answer);
     assert_eq!(judge(report.clone()), [""; 0]);

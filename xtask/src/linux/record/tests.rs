@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::answer::Answer;
+use crate::answer::LinuxAnswer;
 use crate::linux::listing::tests::listing;
 
 fn text(varies: Option<Varies>) -> String {
@@ -37,10 +37,11 @@ fn an_answer_has_the_form_of_the_files() {
 
 #[test]
 fn it_is_read_back_as_an_answer() {
-    let answer: Answer = serde_json::from_str(&text(None)).unwrap();
+    let answer: LinuxAnswer = serde_json::from_str(&text(None)).unwrap();
     assert_eq!((answer.groups.len(), answer.without_group.len()), (2, 1));
     let one_of = vec![vec![vec!["0000:00:02.0".to_owned()]], vec![]];
-    let varying: Answer = serde_json::from_str(&text(Some(Varies { why: "chance".into(), one_of }))).unwrap();
+    let varying: LinuxAnswer =
+        serde_json::from_str(&text(Some(Varies { why: "chance".into(), one_of }))).unwrap();
     assert_eq!(varying.alternatives().len(), 2);
 }
 

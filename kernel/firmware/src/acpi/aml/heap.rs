@@ -45,7 +45,7 @@ pub(super) enum Reference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cause {
     pub(super) place: (usize, usize),
-    pub(super) source: Source,
+    pub(super) source: UnknownSource,
 }
 
 /// What is known, or why it is not.
@@ -53,7 +53,7 @@ pub(super) type Known<T> = Result<T, Cause>;
 
 /// See [`Cause`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum UnknownSource {
     /// A field of an operation region: this node.
     Region(usize),
     /// An operator that is not evaluated.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::cursor::Cursor;
 use super::findings::Findings;
-use super::heap::{Cause, Handle, Heap, Object, Reference, Source, Value};
+use super::heap::{Cause, Handle, Heap, Object, Reference, UnknownSource, Value};
 use super::limits::{
     BYTES_OF_A_STEP, MAX_ALL_STEPS, MAX_DEPTH, MAX_PACKAGE_DEPTH, MAX_STEPS, MAX_VALUE_BYTES,
 };
@@ -114,14 +114,14 @@ impl<'a> Machine<'a> {
     /// The reason for which there is no value, for people.
     pub(super) fn explain(&self, reason: &Reason) -> String {
         match reason {
-            Reason::Unknown(Source::Region(field)) => {
+            Reason::Unknown(UnknownSource::Region(field)) => {
                 let path = self.tree.path(*field);
                 alloc::format!("depends on {path}, a field of an operation region, which is not accessed")
             }
-            Reason::Unknown(Source::Operator(operator)) => {
+            Reason::Unknown(UnknownSource::Operator(operator)) => {
                 alloc::format!("depends on {}, which is not evaluated", opcode::name(*operator))
             }
-            Reason::Unknown(Source::Unfinished) => {
+            Reason::Unknown(UnknownSource::Unfinished) => {
                 String::from("may depend on a write by code that was not evaluated completely")
             }
             other => other.to_string(),
@@ -198,7 +198,7 @@ impl<'a> Machine<'a> {
             Kind::Method { arguments: 0, body } => self.call(index, body, [None; SLOTS], place),
             Kind::Method { arguments, .. } => Err(Reason::Arguments(arguments).at(place)),
             Kind::Osi => Err(Reason::Arguments(1).at(place)),
-            Kind::RegionField => Ok(Value::Unknown(Cause { place, source: Source::Region(index) })),
+            Kind::RegionField => Ok(Value::Unknown(Cause { place, source: UnknownSource::Region(index) })),
             Kind::BufferField { buffer, bit, bits } => self.read_bits(buffer, bit, bits, place),
             _ => Ok(Value::Reference(Reference::Node(index))),
         }

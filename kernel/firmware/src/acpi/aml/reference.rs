@@ -1,7 +1,7 @@
 //! References: what they are to, what they lead to, and what kind of object that is (ACPI 6.5, section 19.6).
 
 use super::cursor::{Cursor, begins_name};
-use super::heap::{Cause, Object, Reference, Source, Value};
+use super::heap::{Cause, Object, Reference, UnknownSource, Value};
 use super::machine::{LOCALS, Machine};
 use super::opcode;
 use super::stop::{Reason, Stop, of_fault};
@@ -16,7 +16,10 @@ impl<'a> Machine<'a> {
             Value::Unknown(_) => return Ok(value),
             // A path in a text, which is rare.
             Value::Object(_) => {
-                return Ok(Value::Unknown(Cause { place, source: Source::Operator(opcode::DEREF_OF) }));
+                return Ok(Value::Unknown(Cause {
+                    place,
+                    source: UnknownSource::Operator(opcode::DEREF_OF),
+                }));
             }
             other => return Err(Reason::Type { found: self.kind(other), expected: "a reference" }.at(place)),
         };
@@ -130,7 +133,7 @@ impl<'a> Machine<'a> {
                     _ => {
                         return Ok(Value::Unknown(Cause {
                             place,
-                            source: Source::Operator(opcode::OBJECT_TYPE),
+                            source: UnknownSource::Operator(opcode::OBJECT_TYPE),
                         }));
                     }
                 }

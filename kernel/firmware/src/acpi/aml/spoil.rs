@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::cursor::Cursor;
-use super::heap::{Cause, Source};
+use super::heap::{Cause, UnknownSource};
 use super::machine::Machine;
 use super::opcode;
 
@@ -48,7 +48,7 @@ impl<'a> Machine<'a> {
             }
         }
         for node in written {
-            self.forget(node, Cause { place, source: Source::Unfinished });
+            self.forget(node, Cause { place, source: UnknownSource::Unfinished });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Why an evaluation has no value.
 
 use super::fault::{AmlFault, FaultKind};
-use super::heap::Source;
+use super::heap::UnknownSource;
 use super::limits::{MAX_ALL_STEPS, MAX_DEPTH, MAX_STEPS, MAX_VALUE_BYTES};
 use super::name::NameString;
 use super::tree::Refusal;
@@ -20,7 +20,7 @@ pub(super) enum Reason {
     Fault(FaultKind),
     /// See [`explain`](super::machine::Machine::explain).
     #[error("it is not known")]
-    Unknown(Source),
+    Unknown(UnknownSource),
     #[error("a method with {0} arguments, expected none")]
     Arguments(usize),
     #[error("{0} is not defined")]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::cursor::{Cursor, Data, begins_name};
 use super::fault::FaultKind;
-use super::heap::{Cause, Known, Object, Reference, Source, Value};
+use super::heap::{Cause, Known, Object, Reference, UnknownSource, Value};
 use super::machine::{LOCALS, Machine, SLOTS};
 use super::name::NameString;
 use super::opcode;
@@ -242,7 +242,7 @@ impl<'a> Machine<'a> {
             opcode::LOAD | opcode::LOAD_TABLE | opcode::REVISION | opcode::TIMER => {
                 *terms = terms.back_to(place.1);
                 self.skip_term(terms, scope).map_err(of_fault(terms.table))?;
-                Ok(Value::Unknown(Cause { place, source: Source::Operator(opcode) }))
+                Ok(Value::Unknown(Cause { place, source: UnknownSource::Operator(opcode) }))
             }
             _ => {
                 let Some(form) = operators::form(opcode) else {

@@ -9,7 +9,7 @@ use addr::PhysAddr;
 use crate::acpi::bytes::{Bytes, sum};
 use crate::acpi::error::TableFault;
 use crate::acpi::limits::MAX_TABLE_SIZE;
-use crate::acpi::spec::header::{Header, Start};
+use crate::acpi::spec::header::{Header, HeaderStart};
 use crate::acpi::spec::iort::Iort;
 use crate::acpi::spec::mcfg::Mcfg;
 use crate::acpi::spec::small::{Madt, OldFadt, Spcr};
@@ -39,12 +39,12 @@ impl Table {
 
 /// How long a table is by its own header.
 pub(super) fn length_of(header: &[u8]) -> u32 {
-    Bytes::new(header).read::<Start>(0).map_or(0, |start| start.length.get())
+    Bytes::new(header).read::<HeaderStart>(0).map_or(0, |start| start.length.get())
 }
 
 /// Checks the bytes of a table; there may be more of them than its length.
 pub(super) fn complete_table(at: PhysAddr, bytes: &[u8]) -> Result<Table, TableFault> {
-    let start = Bytes::new(bytes).read::<Start>(0).ok_or(TableFault::Unreadable(HEADER_SIZE))?;
+    let start = Bytes::new(bytes).read::<HeaderStart>(0).ok_or(TableFault::Unreadable(HEADER_SIZE))?;
     let (signature, length) = (start.signature, start.length.get());
     let least = least_size(signature);
     let size = usize::try_from(length).unwrap_or(usize::MAX);

@@ -33,19 +33,19 @@ const _: () = assert!(size_of::<Rsdp>() == 36);
 /// How a table begins: what it is, and how long.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(crate) struct Start {
+pub(crate) struct HeaderStart {
     pub(crate) signature: [u8; 4],
     /// Bytes of the whole table.
     pub(crate) length: U32,
 }
 
-const _: () = assert!(size_of::<Start>() == 8);
+const _: () = assert!(size_of::<HeaderStart>() == 8);
 
 /// The header that every table has (section 5.2.6).
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Header {
-    pub(crate) start: Start,
+    pub(crate) start: HeaderStart,
     pub(crate) revision: u8,
     /// Makes the sum of all bytes 0.
     pub(crate) checksum: u8,

@@ -12,7 +12,7 @@ use crate::acpi::fw_cfg::{NAME_SIZE, file_name};
 
 use super::error::LoaderFault;
 use super::limits::{MAX_ALIGNMENT, MAX_FILE_SIZE, MAX_TOTAL_SIZE, SCRIPT_FILE};
-use super::source::{Blob, Source, Zone};
+use super::source::{Blob, TableSource, Zone};
 
 /// Values of a record's first field.
 mod command {
@@ -28,7 +28,7 @@ pub(super) struct Wrong(pub(super) &'static str, pub(super) LoaderFault);
 
 /// The files that the script has loaded so far.
 pub(super) struct Loader<'s> {
-    pub(super) source: &'s mut dyn Source,
+    pub(super) source: &'s mut dyn TableSource,
     pub(super) blobs: Vec<Blob>,
     /// Bytes of all files so far.
     pub(super) total: usize,

@@ -22,7 +22,7 @@ use crate::findings::TABLES;
 pub use error::{LoaderError, LoaderFault};
 pub use limits::{MAX_ALIGNMENT, MAX_FILE_SIZE, MAX_RECORDS, MAX_TOTAL_SIZE, RECORD_SIZE, SCRIPT_FILE};
 use loader::{Loader, Wrong};
-pub use source::{Blob, Source, Zone};
+pub use source::{Blob, TableSource, Zone};
 
 /// What the script has made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl PhysicalMemory for Loaded {
 /// # Errors
 ///
 /// A record is wrong, a file is missing, or there is no RSDP at the end.
-pub fn run(script: &[u8], source: &mut dyn Source) -> Result<Loaded, LoaderError> {
+pub fn run(script: &[u8], source: &mut dyn TableSource) -> Result<Loaded, LoaderError> {
     let (records, rest) = script.as_chunks::<RECORD_SIZE>();
     if !rest.is_empty() || records.is_empty() || records.len() > MAX_RECORDS {
         return Err(LoaderError::Length { given: script.len() });

@@ -15,7 +15,7 @@ pub enum Zone {
 }
 
 /// Who has the files, and the memory to put them into.
-pub trait Source {
+pub trait TableSource {
     /// The bytes of a file, or `None` if there is none of this name.
     fn file(&mut self, name: &str) -> Option<Vec<u8>>;
 

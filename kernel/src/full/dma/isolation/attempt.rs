@@ -1,4 +1,4 @@
-//! One access of a device, what came of it, and what should have.
+//! One access of a device, its result, and the expected one.
 
 use alloc::format;
 use alloc::string::String;
