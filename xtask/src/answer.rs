@@ -207,7 +207,8 @@ mod tests {
         }
         // More than 25 machines, described in two ways, and three Linuxes.
         assert!(seen > 150, "{seen}");
-        assert_eq!(without, vec![("gic-v3-no-its".to_owned(), true); 2]);
+        // Debian's kernels panic there with tables.
+        assert_eq!(without, vec![("gic-v3-no-its".to_owned(), true); 3]);
     }
 
     #[test]
