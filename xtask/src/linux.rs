@@ -1,9 +1,9 @@
 //! `cargo xtask linux`: boots a user's kernel on our machines, reads the groups back, and says which probe path the
 //! kernel behaves like.
 //!
-//! [`kernel`] and [`modules`] make a bootable kernel of what the user has, [`initramfs`] puts our init beside it,
+//! [`kernel`] and [`modules`] make a bootable kernel of the user's files, [`initramfs`] puts our init beside it,
 //! [`console`] runs it, [`listing`] reads what init printed. [`grouping`] compares that with a [`mod@reference`], and
-//! [`judgement`] and [`summary`] say what it means. [`recording`] writes answers for later.
+//! [`judgement`] and [`summary`] judge and print it. [`recording`] writes answers for later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -53,11 +53,11 @@ use reference::{Like, References};
 use selection::Selection;
 use summary::Summary;
 
-/// Runs what was asked for; the kind says how it went as a whole.
+/// Boots a kernel on the machines that the options select, and prints how it compares; the kind is the verdict.
 ///
 /// # Errors
 ///
-/// Something is missing, or the kernel is not one.
+/// Something that is needed is missing, or the file is not a kernel.
 pub(crate) fn command(options: &LinuxArgs) -> Result<Kind, Stop> {
     let started = Instant::now();
     let only_json = output::is_only_json(options.json.as_deref());
@@ -93,7 +93,7 @@ pub(crate) fn command(options: &LinuxArgs) -> Result<Kind, Stop> {
     Ok(summary.kind())
 }
 
-/// The paths that a kernel is like on every machine that the options ask for; nothing is printed.
+/// The paths that a kernel is like on every machine that the options select; nothing is printed.
 ///
 /// # Errors
 ///
@@ -128,7 +128,7 @@ fn examine(
     let by_firmware = selection.subjects.iter().any(|subject| subject.firmware.is_uefi());
     setup::provide(&needs[..if by_firmware { 3 } else { 2 }], &options.common)?;
     let (kernel, initramfs) = bootable(options, selection)?;
-    let qemu = ask(selection, &program)?;
+    let qemu = ask_qemu(selection, &program)?;
     let modules = kernel.modules.count();
     say(&format!("{}: {modules} modules found; QEMU {}", options.kernel.display(), qemu.version()));
     let kernels = our_kernels(&selection.subjects, &program, options.common.verbose)?;
@@ -166,7 +166,7 @@ fn bootable(options: &LinuxArgs, selection: &Selection) -> Result<(UserKernel, V
 
 /// Asks QEMU about all that the machines, and the names of their recorded answers, depend on. Leaves out the machines
 /// that it cannot make.
-fn ask(selection: &mut Selection, program: &str) -> Result<Capabilities> {
+fn ask_qemu(selection: &mut Selection, program: &str) -> Result<Capabilities> {
     let topologies = selection.subjects.iter().map(|subject| &subject.topology);
     let needed: Vec<Requirement> = topologies.clone().flat_map(Topology::requirements).collect();
     let of_answers = topologies.flat_map(|topology| &topology.when).flat_map(When::requirements);

@@ -12,8 +12,8 @@ use anyhow::{Context, Result};
 
 use super::console;
 use super::judgement::{Comparison, Judged};
+use super::listing;
 use super::machines::Subject;
-use super::record;
 use super::reference::{self, Like, References};
 use crate::cli::LinuxArgs;
 use crate::interrupt;
@@ -114,7 +114,7 @@ impl Boots<'_> {
             keep_log(&name, &finished.console)?;
             runs.push(finished);
         }
-        Ok(Judged::of(subject, runs, |release| self.comparison(subject, record::version(release))))
+        Ok(Judged::of(subject, runs, |release| self.comparison(subject, listing::version(release))))
     }
 
     /// Our kernel's answers on a machine, on every path, and what a Linux of this version must be like.

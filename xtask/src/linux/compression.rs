@@ -40,7 +40,7 @@ pub(super) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// The bytes do not begin as their format does.
+/// The header of the format is damaged.
 pub(super) fn reader<'a>(bytes: &'a [u8]) -> Result<Take<Box<dyn Read + 'a>>> {
     let plain: Box<dyn Read + 'a> = if bytes.starts_with(GZIP) {
         Box::new(flate2::read::MultiGzDecoder::new(bytes))

@@ -30,26 +30,26 @@ const KINDS: [(u8, &str); 9] = [
     (10, "rcec"),
 ];
 
-/// The facts.
+/// Type of port, and what isolates a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(super) struct FunctionFacts {
     pub(super) kind: String,
     pub(super) multifunction: bool,
-    /// Capability and control register.
+    /// ACS capability register and ACS control register.
     pub(super) acs: Option<(u16, u16)>,
     pub(super) ari: bool,
-    /// Virtual functions that are enabled, and that there can be.
+    /// Number of virtual functions: enabled, and possible.
     pub(super) virtual_functions: Option<(u16, u16)>,
 }
 
-/// Reads them; registers behind the end of `space` are zero.
-pub(super) fn facts(space: &[u8]) -> Facts {
+/// Reads the registers; those beyond the end of `space` are zero.
+pub(super) fn facts(space: &[u8]) -> FunctionFacts {
     let byte = |at: usize| space.get(at).copied().unwrap_or(0);
     let word = |at: usize| u16::from_le_bytes([byte(at), byte(at + 1)]);
     let header = byte(HEADER_TYPE);
     let conventional =
         if header & !MULTIFUNCTION == IS_BRIDGE { "conventional-bridge" } else { "conventional" };
-    let mut facts = Facts {
+    let mut facts = FunctionFacts {
         kind: conventional.into(),
         multifunction: header & MULTIFUNCTION != 0,
         acs: None,

@@ -1,4 +1,4 @@
-//! One run of a Linux: its console, read until our init has listed everything, or until it becomes clear why not.
+//! One run of a Linux: its console, read until our init has listed everything, and why it did not.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +13,9 @@ const MARK: &str = "@@ ";
 const PANIC: &str = "Kernel panic - not syncing: ";
 /// Time after a panic in which the kernel prints where it was and ends the machine.
 const PANIC_GRACE: Duration = Duration::from_secs(10);
-/// Most lines that are kept; a kernel that prints more is in a loop.
+/// The words with which the kernel starts our init (`run_init_process`).
+const INIT_STARTED: &str = "Run /init as init process";
+/// Most lines of a console; a kernel that prints more is in a loop.
 const LINE_LIMIT: usize = 400_000;
 
 /// How a run ended.
@@ -37,7 +39,9 @@ pub(super) enum Stage {
     Silent,
     /// The kernel, or firmware, printed lines; the last one.
     Kernel(String),
-    /// Our init was started.
+    /// The kernel started our init, which has not printed anything here.
+    Started,
+    /// Our init printed lines.
     Init,
     /// A module was being loaded.
     Module(String),
@@ -45,7 +49,7 @@ pub(super) enum Stage {
     Listing,
 }
 
-/// A run, with everything that was printed.
+/// A run, with its output.
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) end: End,
@@ -112,7 +116,8 @@ impl Console {
                 next = Next::ReadFor(PANIC_GRACE);
             }
             if matches!(self.stage, Stage::Silent | Stage::Kernel(_)) && !line.trim().is_empty() {
-                self.stage = Stage::Kernel(line.clone());
+                let is_started = line.ends_with(INIT_STARTED);
+                self.stage = if is_started { Stage::Started } else { Stage::Kernel(line.clone()) };
             }
         }
         self.lines.push(line);
@@ -147,6 +152,10 @@ impl Stage {
         match self {
             Self::Silent => "nothing was printed on ttyAMA0".into(),
             Self::Kernel(line) => format!("before init; the last line: {line}"),
+            Self::Started => {
+                "our init was started and printed nothing on ttyAMA0; is there another console= in --append?"
+                    .into()
+            }
             Self::Init => "in our init".into(),
             Self::Module(name) => format!("while the module {name} was loaded"),
             Self::Listing => "while the groups were listed".into(),

@@ -9,7 +9,7 @@ use super::listing::Listing;
 use crate::answer::{LATE_PROBE, LinuxAnswer, late_device};
 use crate::judge::regions::{Region, linux_region, region, regions_in_words};
 
-/// A group, as its members see it.
+/// A group. Its number does not count: it depends on the order of probing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) members: BTreeSet<String>,
@@ -45,7 +45,7 @@ impl Kind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grouping {
     pub(super) devices: BTreeMap<String, Option<Group>>,
-    /// Devices that were grouped although their drivers were already there.
+    /// Devices that were grouped while a driver was already bound.
     pub(super) late: BTreeSet<String>,
 }
 
@@ -53,9 +53,9 @@ pub(super) struct Grouping {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Move {
     pub(super) device: String,
-    /// The members of its group in what is judged; none if it is in no group.
+    /// The members of its group in the judged grouping; none if it does not have a group.
     pub(super) here: Option<BTreeSet<String>>,
-    /// The same in what it is compared with.
+    /// The same in the expected grouping.
     pub(super) expected: Option<BTreeSet<String>>,
 }
 
@@ -66,10 +66,10 @@ type Side = fn(&Move) -> &Option<BTreeSet<String>>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Differences {
     pub(super) moves: Vec<Move>,
-    /// Devices that are grouped late here only, or there only.
+    /// Devices that are grouped late only here, or only in the expected grouping.
     pub(super) late: Vec<String>,
     pub(super) not_late: Vec<String>,
-    /// Devices that exist here only, or there only.
+    /// Devices that exist only here, or only in the expected grouping.
     pub(super) extra: Vec<String>,
     pub(super) absent: Vec<String>,
     /// Types and reserved regions, in words.
@@ -170,10 +170,9 @@ impl Differences {
         *self == Self::default()
     }
 
-    /// The other members of a device's group on one side, so that devices with the same words can be listed together: one
-    /// group,
-    /// if its members are all in the same place on the other side too.
-    fn company(&self, one: &Move, members: Option<&BTreeSet<String>>, side: Side) -> String {
+    /// The group of a device on one side, in words that are the same for devices that can be named together. That is the
+    /// whole group, if all its members moved.
+    fn group_in_words(&self, one: &Move, members: Option<&BTreeSet<String>>, side: Side) -> String {
         let Some(members) = members else { return "without a group".into() };
         if members.len() == 1 {
             return "alone".into();
@@ -189,12 +188,12 @@ impl Differences {
         format!("with {}", others.join(" and "))
     }
 
-    /// A line for each kind of difference; `expected` is what the other grouping is called.
+    /// A line for each kind of difference; `expected` names the other grouping.
     pub(super) fn lines(&self, expected: &str) -> Vec<String> {
         let mut together: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
         for one in &self.moves {
-            let here = self.company(one, one.here.as_ref(), |other| &other.here);
-            let there = self.company(one, one.expected.as_ref(), |other| &other.expected);
+            let here = self.group_in_words(one, one.here.as_ref(), |other| &other.here);
+            let there = self.group_in_words(one, one.expected.as_ref(), |other| &other.expected);
             together.entry((here, there)).or_default().push(&one.device);
         }
         let mut lines: Vec<String> = together

@@ -10,10 +10,9 @@ use super::console::{End, Finished};
 use super::grouping::{Differences, Grouping};
 use super::listing::Listing;
 use super::machines::Subject;
-use super::record;
 use super::reference::Reference;
 
-/// How a Linux did on one machine.
+/// The result of a Linux on one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Status {
@@ -21,7 +20,7 @@ pub(super) enum Status {
     Ok,
     /// It has other groups.
     Differs,
-    /// It has other groups from run to run.
+    /// It has other groups, and they vary from run to run.
     Varies,
     Panics,
     Hangs,
@@ -83,7 +82,7 @@ pub(super) struct Judged {
     pub(super) differences: Differences,
     /// Paths whose answer is the same.
     pub(super) paths: Vec<probe::Path>,
-    /// Violated invariants, and how it is known.
+    /// Violated invariants, and what shows it.
     pub(super) breaks: BTreeMap<String, String>,
     /// Every partition that was seen and the number of runs with it, if there are several.
     pub(super) partitions: Vec<(Vec<Vec<String>>, usize)>,
@@ -138,10 +137,10 @@ impl Judged {
                 End::Panics { why } => judged.fail(Status::Panics, why),
                 End::Hangs { after, stage } => {
                     judged
-                        .fail(Status::Hangs, format!("after {:.0} s {}", after.as_secs_f32(), stage.text()));
+                        .fail(Status::Hangs, format!("after {:.0} s: {}", after.as_secs_f32(), stage.text()));
                 }
                 End::Ends { status, stage } => {
-                    judged.fail(Status::Ends, format!("QEMU ended ({status}) {}", stage.text()))
+                    judged.fail(Status::Ends, format!("QEMU ended ({status}): {}", stage.text()))
                 }
             }
         }
@@ -195,11 +194,12 @@ impl Judged {
                 None => seen.push((grouping, 1)),
             }
         }
+        let varies = seen.len() > 1;
         if let Some(first) = found.into_iter().next() {
-            (self.status, self.differences) = (Status::Differs, first);
+            let status = if varies { Status::Varies } else { Status::Differs };
+            (self.status, self.differences) = (status, first);
         }
-        if seen.len() > 1 {
-            self.status = Status::Varies;
+        if varies {
             self.breaks.insert("I1".into(), format!("{} partitions in {} runs", seen.len(), groupings.len()));
             self.partitions = seen.iter().map(|(grouping, count)| (members(grouping), *count)).collect();
         }
@@ -229,11 +229,11 @@ impl Judged {
                     .or_insert_with(|| format!("{late} devices grouped after their drivers were bound"));
             }
         }
-        let places = self.listing.iter().flat_map(|listing| listing.iommus.values());
-        let places: Vec<String> = places.map(|iommu| record::place(&iommu.path).to_owned()).collect();
-        for place in places {
-            if groupings.iter().any(|grouping| grouping.devices.get(&place).is_some_and(Option::is_some)) {
-                self.breaks.insert("I4".into(), format!("the IOMMU {place} is in a group"));
+        let iommus = self.listing.iter().flat_map(|listing| listing.iommus.values());
+        let iommus: Vec<String> = iommus.map(|iommu| iommu.device().to_owned()).collect();
+        for iommu in iommus {
+            if groupings.iter().any(|grouping| grouping.devices.get(&iommu).is_some_and(Option::is_some)) {
+                self.breaks.insert("I4".into(), format!("the IOMMU {iommu} is in a group"));
             }
         }
         self.add_invariants_of_paths(&comparison.paths);

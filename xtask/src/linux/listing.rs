@@ -64,6 +64,27 @@ pub(super) struct Iommu {
     pub(super) devices: Vec<String>,
 }
 
+impl Iommu {
+    /// The device that it is: a PCI function, or a device on the platform bus.
+    pub(super) fn device(&self) -> &str {
+        let on_platform =
+            || Some(self.path.split_once("/platform/")?.1.split('/').next().unwrap_or_default());
+        addresses(&self.path).last().or_else(on_platform).unwrap_or(&self.path)
+    }
+}
+
+/// The PCI addresses in a path of sysfs.
+pub(super) fn addresses(path: &str) -> impl Iterator<Item = &str> {
+    let is_address =
+        |part: &&str| part.len() == 12 && part.as_bytes()[4] == b':' && part.as_bytes()[10] == b'.';
+    path.split('/').filter(is_address)
+}
+
+/// The version in a release, without what a distribution adds: `6.16.3+deb13-arm64` is 6.16.3.
+pub(super) fn version(release: &str) -> &str {
+    release.split('+').next().unwrap_or(release)
+}
+
 /// Most bytes of configuration space.
 const CONFIGURATION_LIMIT: usize = 4096;
 
@@ -75,7 +96,7 @@ impl Listing {
         for line in console {
             if let Some(text) = line.strip_prefix("@@ ") {
                 let (keyword, rest) = text.split_once(' ').unwrap_or((text, ""));
-                // Nothing but the line itself depends on it.
+                // Incomplete; nothing but this line depends on it.
                 let _ = listing.add(keyword, rest);
             }
         }

@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::config_space;
-use super::listing::{Function, Listing};
+use super::listing::{self, Function, Listing, addresses};
 use crate::answer::{LATE_PROBE, NO_DRIVER};
 use crate::outcome::UNTRANSLATED;
 
-/// What is known about a boot beside its listing.
+/// What a file says about the boot, beside its listing.
 pub(super) struct About<'a> {
     pub(super) topology: &'a str,
     /// Whether ACPI tables describe the machine.
@@ -22,11 +22,6 @@ pub(super) struct About<'a> {
 
 /// The line of the log for a device that has been grouped (`iommu_group_add_device`).
 const GROUPED: &str = ": Adding to iommu group ";
-
-/// The release without what a distribution adds: `6.16.3+deb13-arm64` is 6.16.3.
-pub(super) fn version(release: &str) -> &str {
-    release.split('+').next().unwrap_or(release)
-}
 
 /// The content of the file of a boot that listed its groups.
 pub(super) fn of_listing(about: &About<'_>, listing: &Listing, varies: Option<Varies>) -> String {
@@ -42,7 +37,7 @@ pub(super) fn of_listing(about: &About<'_>, listing: &Listing, varies: Option<Va
     fields.push(("without_group", a_line_each(&without)));
     let iommus = listing.iommus.iter().map(|(name, iommu)| Iommu {
         name,
-        at: place(&iommu.path),
+        at: iommu.device(),
         devices: &iommu.devices,
     });
     fields.push(("iommus", a_line_each(&iommus.collect::<Vec<_>>())));
@@ -110,7 +105,7 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    fn of(id: u32, group: &'a super::listing::Group, listing: &'a Listing) -> Self {
+    fn of(id: u32, group: &'a listing::Group, listing: &'a Listing) -> Self {
         let mut members: Vec<&(String, String)> = group.members.iter().collect();
         members.sort();
 
@@ -208,7 +203,7 @@ fn on_mmio(listing: &Listing) -> Vec<OnMmio<'_>> {
     let groups: BTreeMap<&str, &str> =
         listing.others.iter().map(|[name, _, group]| (&**name, &**group)).collect();
     let mmio = listing.virtio.iter().filter(|virtio| !virtio.path.contains("/pci"));
-    let one = |virtio: &'_ super::listing::Virtio| {
+    let one = |virtio: &'_ listing::Virtio| {
         let parent = virtio.path.rsplit('/').nth(1).unwrap_or_default();
         groups.get(parent).copied().unwrap_or("-")
     };
@@ -219,20 +214,6 @@ fn on_mmio(listing: &Listing) -> Vec<OnMmio<'_>> {
         group: one(virtio),
     })
     .collect()
-}
-
-/// The PCI addresses in a path of sysfs.
-fn addresses(path: &str) -> impl Iterator<Item = &str> {
-    let is_address =
-        |part: &&str| part.len() == 12 && part.as_bytes()[4] == b':' && part.as_bytes()[10] == b'.';
-    path.split('/').filter(is_address)
-}
-
-/// The device that an IOMMU is, from its path in sysfs.
-pub(super) fn place(path: &str) -> &str {
-    let on_platform =
-        || path.split_once("/platform/").map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
-    addresses(path).last().or_else(on_platform).unwrap_or(path)
 }
 
 /// Device and group, in the order of grouping.

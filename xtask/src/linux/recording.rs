@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::judgement::{Judged, Status};
+use super::judgement::Judged;
+use super::listing;
 use super::machines::Subject;
 use super::record::{self, About, Varies};
 use crate::output;
@@ -24,13 +25,13 @@ pub(super) fn write(place: &Path, judged: &[Judged], subjects: &[Subject], qemu:
     let place = output::workspace().join(place);
     fs::create_dir_all(&place).with_context(|| format!("cannot create {}", place.display()))?;
     let release = judged.iter().find_map(|one| one.release.as_deref());
-    let linux = release.context("--record: no boot printed the kernel's version")?;
-    let linux = record::version(linux);
+    let linux = release.context("--record: no boot listed the version of the kernel")?;
+    let linux = listing::version(linux);
     // `7.2.22 (Debian ...)` is 7.2.22.
     let qemu = qemu.split_whitespace().next().unwrap_or(qemu);
     for (one, subject) in judged.iter().zip(subjects).filter(|(one, _)| !one.status.is_unable()) {
         let by_tables = subject.firmware.is_acpi();
-        let about = About { topology: &subject.recorded_as, by_tables, linux, qemu };
+        let about = About { topology: &subject.topology.name, by_tables, linux, qemu };
         let file = place.join(format!("{}{linux}.json", subject.recorded_prefix()));
         let text = match &one.listing {
             Some(listing) => record::of_listing(&about, listing, varies(one, &file)),
@@ -51,7 +52,7 @@ fn varies(one: &Judged, file: &Path) -> Option<Varies> {
     let known = before.as_ref().and_then(|before| before.get("one_of")).cloned();
     let mut one_of: Vec<Vec<Vec<String>>> =
         known.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default();
-    if one.status == Status::Varies || !one_of.is_empty() {
+    if !one.partitions.is_empty() || !one_of.is_empty() {
         for (partition, _) in &one.partitions {
             if !one_of.iter().any(|known| same(known, partition)) {
                 one_of.push(partition.clone());

@@ -1,4 +1,4 @@
-//! What a Linux is compared with: our kernel on the same machine, or saved reports and answers.
+//! What a Linux is compared with: our kernel on the same machine, saved reports, and recorded answers.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The command that tries one machine again.
+//! The command that boots one machine again.
 
 use std::path::Path;
 

@@ -14,7 +14,7 @@ use crate::paths::Paths;
 /// Most lines of differences for one machine, unless all are asked for.
 const LINES: usize = 8;
 
-/// The line of a machine, and below it what differs.
+/// The line of a machine, and the differences below it.
 pub(super) fn of_machine(judged: &Judged, expected: &str, width: usize, all: bool) -> String {
     let mut line =
         format!("{:<9} {:<width$} {:>6.1} s", judged.status.word(), judged.id, judged.took.as_secs_f32());
@@ -67,7 +67,7 @@ pub(super) struct Summary<'a> {
     /// Reasons, and machines that were left out for them.
     pub(super) skipped: &'a BTreeMap<String, Vec<String>>,
     pub(super) took: Duration,
-    /// How each machine is tried again.
+    /// The command that boots a machine again.
     pub(super) repeat: &'a dyn Fn(&Judged) -> String,
     /// Whether a kernel that lists nothing is skipped instead of failed.
     pub(super) skip_broken: bool,

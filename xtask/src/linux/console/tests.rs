@@ -36,6 +36,9 @@ fn a_panic_is_told_from_a_hang_and_from_a_reset() {
     assert!(stage.text().contains("nvme"));
     let End::Hangs { stage, .. } = shell("exec sleep 100", 200).end else { panic!() };
     assert_eq!(stage, Stage::Silent);
+    let silent = "echo '[ 1.0] Run /init as init process'; echo '[ 1.1] igb: a driver'; exec sleep 100";
+    let End::Hangs { stage, .. } = shell(silent, 300).end else { panic!() };
+    assert_eq!(stage, Stage::Started);
     let End::Hangs { stage, .. } =
         shell("echo '@@ init'; echo '@@ begin'; echo '@@ group 0 DMA'; exec sleep 100", 300).end
     else {

@@ -124,6 +124,15 @@ fn answers_that_vary_violate_i1() {
 }
 
 #[test]
+fn answers_that_vary_as_expected_are_ok_and_violate_i1_all_the_same() {
+    let mut both = comparison();
+    both.expected.push(grouping(&[&["0000:01:00.0"]], &["0000:00:01.0", "0000:00:02.0"], &[]));
+    let judged = Judged::of(&subject(), vec![listed(CONSOLE), listed(&less())], |_| Ok(both));
+    assert_eq!((judged.status, judged.partitions.len()), (Status::Ok, 2), "{:?}", judged.differences);
+    assert!(broken(&judged).contains(&"I1"));
+}
+
+#[test]
 fn a_kernel_that_lists_nothing_is_told_apart() {
     let panics = End::Panics { why: "no root".into() };
     let hangs = End::Hangs { after: Duration::from_secs(9), stage: Stage::Module("nvme".into()) };
@@ -132,7 +141,7 @@ fn a_kernel_that_lists_nothing_is_told_apart() {
     let no_driver = listed("@@ begin\n@@ release 6\n@@ groups\n@@ end");
     for (run, status, words) in [
         (finished(panics), Status::Panics, "no root"),
-        (finished(hangs), Status::Hangs, "after 9 s while the module nvme"),
+        (finished(hangs), Status::Hangs, "after 9 s: while the module nvme"),
         (finished(ends), Status::Ends, "in our init"),
         (no_groups, Status::NoGroups, "CONFIG_IOMMU_SUPPORT"),
         (no_driver, Status::NoDriver, "CONFIG_VIRTIO_IOMMU"),

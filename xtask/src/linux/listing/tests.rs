@@ -81,3 +81,15 @@ fn lines_that_are_cut_or_strange_are_passed_over() {
     ];
     assert!(Listing::parse(&strange.map(String::from)).groups.is_empty());
 }
+
+#[test]
+fn an_iommu_is_the_function_or_the_platform_device_in_its_path() {
+    let device = |path: &str| Iommu { path: path.into(), devices: Vec::new() }.device().to_owned();
+    assert_eq!(device("../../devices/pci0000:00/0000:00:01.0/iommu/0000:00:01.0"), "0000:00:01.0");
+    assert_eq!(device("../../devices/platform/a003e00.virtio_mmio/virtio0/iommu/x"), "a003e00.virtio_mmio");
+}
+
+#[test]
+fn a_release_is_a_version_and_what_a_distribution_adds() {
+    assert_eq!((version("7.3.4+deb13-arm64"), version("6.17.0")), ("7.3.4", "6.17.0"));
+}
