@@ -44,6 +44,9 @@ pub enum ClaimRefused {
     InUse(GroupId, u32),
     /// The group is claimed already, by this owner.
     Claimed(GroupId, Owner),
+    /// A member must have addresses mapped one to one, which a domain that blocks all accesses does not have (Linux since
+    /// 6.6: `require_direct`).
+    Direct(GroupId),
     /// An IOMMU does not move a member to the blocking domain.
     Refused(Refusal),
 }
@@ -55,6 +58,9 @@ impl fmt::Display for ClaimRefused {
             Self::NoDefaultDomain(group) => write!(f, "group {group} has no default domain yet (EBUSY)"),
             Self::InUse(group, drivers) => in_use(f, *group, *drivers),
             Self::Claimed(group, owner) => claimed(f, *group, owner),
+            Self::Direct(group) => {
+                write!(f, "a member of group {group} must have addresses mapped one to one (EINVAL)")
+            }
             Self::Refused(refusal) => refusal.fmt(f),
         }
     }

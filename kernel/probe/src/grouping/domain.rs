@@ -8,6 +8,7 @@ use crate::data::domain::{DomainKind, DomainType};
 use crate::data::event::Event;
 use crate::data::id::{DeviceId, DomainHandle, GroupId, InstanceId, OwnershipId};
 use crate::data::refusal::Refusal;
+use crate::data::reserved::ReservedKind;
 use crate::grouping::{direct, refusal};
 use crate::table::Tables;
 use crate::table::group::{OnInstances, on_instance};
@@ -76,6 +77,12 @@ pub(crate) fn has_untrusted<D>(tables: &Tables<D>, group: GroupId) -> bool {
         tables.buses[device.bus()].is_untrusted(device.unit())
     };
     tables.groups[group].members().iter().any(is_untrusted)
+}
+
+/// Whether a member must have addresses mapped one to one, in whatever domain it is.
+pub(crate) fn has_direct_region<D>(tables: &Tables<D>, group: GroupId) -> bool {
+    let mut regions = tables.memberships(group).flat_map(|membership| membership.reserved());
+    regions.any(|region| region.kind == ReservedKind::Direct)
 }
 
 /// Instances that a group is behind.

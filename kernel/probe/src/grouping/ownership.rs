@@ -39,6 +39,9 @@ pub(crate) fn claim<D>(
     if !this.has_domain() {
         return Err(ClaimRefused::NoDefaultDomain(group));
     }
+    if domain::has_direct_region(tables, group) {
+        return Err(ClaimRefused::Direct(group));
+    }
     let instances = domain::instances_of(tables, group);
     let blocking = domain::alloc_on(tables, &instances, DomainKind::Paging).map_err(ClaimRefused::Refused)?;
     if let Err(refused) = move_members(tables, &[group], &blocking, on_lost) {

@@ -1,7 +1,9 @@
 //! Ownership of DMA: who may claim a group, what a claim keeps away, and what a release gives back.
 
 use super::model::{Action, Machine, Spec, assert_no_leftover, function, iommu, machine, on};
-use crate::{DomainKind, Event, GroupDomain, Mapping, Prot, RefusalCause, TypeRequest};
+use crate::{
+    DomainKind, Event, GroupDomain, Mapping, Prot, RefusalCause, ReservedKind, ReservedRegion, TypeRequest,
+};
 use addr::{Iova, PhysAddr, Range};
 
 /// `a` and `b`, endpoints 1 and 2, share a group; `c`, endpoint 3, has its own; `rp` has a driver that lets others claim.
@@ -45,6 +47,20 @@ fn a_group_whose_default_domain_a_driver_uses_is_not_claimed() {
     m.act(Action::Unbind("b"));
     m.act(Action::Claim("vfio", "a"));
     assert!(is_blocked(&m, 1) && is_blocked(&m, 2) && !is_blocked(&m, 3));
+    m.core.settle();
+    m.assert_invariants();
+}
+
+#[test]
+fn a_group_with_a_direct_region_is_not_claimed_as_nothing_would_be_mapped_there() {
+    let range = Range::new(Iova(0x4000_0000), Iova(0x4000_0fff)).unwrap();
+    let mut m = machine(vec![iommu("v", 100), function("a", 1)]);
+    m.iommu("v").reserved = vec![ReservedRegion { range, kind: ReservedKind::Direct }];
+    m.boot();
+    m.act(Action::Unbind("a"));
+    let why = claim_refused(&mut m, "vfio", "a");
+    assert_eq!(why, "a member of group 0 must have addresses mapped one to one (EINVAL)");
+    assert!(!is_blocked(&m, 1));
     m.core.settle();
     m.assert_invariants();
 }
