@@ -15,8 +15,6 @@ mod virtio_legacy;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec;
-use alloc::vec::Vec;
 
 use probe::{Driver, Path};
 use viommu::Features;
@@ -47,36 +45,37 @@ impl Sequence {
     }
 }
 
-/// All drivers, in the order in which they are to be registered. That of virtio-iommus does not accept the features
-/// `declined`.
+/// Calls `add` for all drivers, in the order in which they are to be registered. That of virtio-iommus does not accept
+/// the features `declined`.
+///
+/// Not inlined, so that there is one copy of `add` instead of one for each call.
+#[inline(never)]
 pub(crate) fn all(
     hardware: &Rc<Hardware>,
     iommus: &Iommus,
     claims: &Claims,
     path: Path,
     declined: Features,
-) -> Vec<Box<dyn Driver<Handle>>> {
-    let nominal =
-        |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::new(hardware.clone(), entry, path)) };
-    let refusing =
-        |entry| -> Box<dyn Driver<Handle>> { Box::new(Nominal::refusing(hardware.clone(), entry)) };
-    let mut drivers: Vec<Box<dyn Driver<Handle>>> = vec![
-        Box::new(host_bridge::PciHostGeneric::new(hardware.clone())),
-        Box::new(pcieport::PciePort::new(hardware.clone())),
-        Box::new(shpchp::Shpchp::new(hardware.clone())),
-        nominal(nominal::SERIAL),
-        Box::new(virtio::VirtioPci::new(hardware.clone(), claims.clone())),
-        Box::new(virtio::VirtioMmio::new(hardware.clone(), claims.clone())),
-    ];
-    let iommu = Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone(), path, declined));
-    match Sequence::of(path) {
-        Sequence::IommuFirst => drivers.insert(0, iommu),
-        Sequence::Linux => drivers.push(iommu),
+    add: &mut dyn FnMut(Box<dyn Driver<Handle>>),
+) {
+    let sequence = Sequence::of(path);
+    let iommu = || Box::new(virtio_iommu::VirtioIommu::new(hardware.clone(), iommus.clone(), path, declined));
+    if sequence == Sequence::IommuFirst {
+        add(iommu());
     }
-    drivers.extend(nominal::MODULES.iter().map(|entry| nominal(*entry)));
-    drivers.extend(nominal::REFUSING.iter().map(|entry| refusing(*entry)));
+    add(Box::new(host_bridge::PciHostGeneric::new(hardware.clone())));
+    add(Box::new(pcieport::PciePort::new(hardware.clone())));
+    add(Box::new(shpchp::Shpchp::new(hardware.clone())));
+    add(Box::new(Nominal::new(hardware.clone(), nominal::SERIAL, path)));
+    add(Box::new(virtio::VirtioPci::new(hardware.clone(), claims.clone())));
+    add(Box::new(virtio::VirtioMmio::new(hardware.clone(), claims.clone())));
+    if sequence == Sequence::Linux {
+        add(iommu());
+    }
+    for entry in nominal::MODULES {
+        add(Box::new(Nominal::new(hardware.clone(), entry, path)));
+    }
     for name in nominal::ON_REQUEST {
-        drivers.push(Box::new(nominal::OnRequest(name)));
+        add(Box::new(nominal::OnRequest(name)));
     }
-    drivers
 }

@@ -51,7 +51,7 @@ const OTHER_NAMES: [(Path, &str, &str); 1] = [(Path::Legacy, "cirrus", "cirrus-q
 pub(crate) const SERIAL: Entry = ("serial", Rule::Ids(RED_HAT, &[0x0002, 0x0003, 0x0004]));
 
 /// Drivers that are modules, in the order in which they are loaded.
-pub(crate) const MODULES: [Entry; 27] = [
+pub(crate) const MODULES: [Entry; 28] = [
     ("nvme", Rule::Class { class: 0x01_0802, mask: WHOLE }),
     ("e1000", Rule::Ids(INTEL, &[0x100c, 0x100e, 0x100f])),
     ("e1000e", Rule::Ids(INTEL, &[0x10d3])),
@@ -81,12 +81,14 @@ pub(crate) const MODULES: [Entry; 27] = [
     ("cirrus-qemu", Rule::Ids(0x1013, &[0x00b8])),
     ("i6300ESB timer", Rule::Ids(INTEL, &[0x25ab])),
     ("vmwgfx", Rule::Ids(VMWARE, &[0x0405])),
+    ("amdgpu", Rule::VendorClass { vendor: ATI, class: 0x03_0000 }),
 ];
+
 /// Modules whose ID tables match devices that their probe then refuses: `ati-vga` is older than amdgpu's chips.
 ///
 /// The bus has set up the device's DMA by then, so the device is grouped also on paths that group
 /// devices when drivers bind.
-pub(crate) const REFUSING: [Entry; 1] = [("amdgpu", Rule::VendorClass { vendor: ATI, class: 0x03_0000 })];
+const REFUSING: [&str; 1] = ["amdgpu"];
 
 /// Modules whose probe refuses a new virtual function. A new nvme controller does not have queues:
 /// an administrator would have to assign some by commands to its physical function.
@@ -134,19 +136,13 @@ pub(crate) struct Nominal {
     hardware: Rc<Hardware>,
     name: &'static str,
     rule: Rule,
-    refuses: bool,
 }
 
 impl Nominal {
     pub(crate) fn new(hardware: Rc<Hardware>, (name, rule): Entry, path: Path) -> Self {
         let other = OTHER_NAMES.iter().find(|(on, _, usual)| *on == path && *usual == name);
         let name = other.map_or(name, |(_, other, _)| other);
-        Self { hardware, name, rule, refuses: false }
-    }
-
-    /// A driver whose own probe refuses every device that it matches.
-    pub(crate) fn refusing(hardware: Rc<Hardware>, (name, rule): Entry) -> Self {
-        Self { hardware, name, rule, refuses: true }
+        Self { hardware, name, rule }
     }
 }
 
@@ -169,7 +165,7 @@ impl Driver<Handle> for Nominal {
         {
             return Err(BindError::Declined("the virtual function has no queues".to_string()));
         }
-        if self.refuses {
+        if REFUSING.contains(&self.name) {
             return Err(BindError::Declined(
                 "the ID table contains the device, but the probe rejects it".to_string(),
             ));

@@ -62,11 +62,8 @@ impl Probing {
         let (iommus, claims) = (Iommus::default(), Claims::default());
         let (mut core, devices) = devices::machine(hardware, map, options);
         let Devices { pci, first: mut steps, mut virtual_functions } = devices;
-        steps.extend(
-            drivers::all(hardware, &iommus, &claims, options.path, options.declined)
-                .into_iter()
-                .map(BootStep::Register),
-        );
+        let mut add = |driver| steps.push(BootStep::Register(driver));
+        drivers::all(hardware, &iommus, &claims, options.path, options.declined, &mut add);
         driver_choice::apply(&options.drivers, &mut steps, &mut core)?;
         if let Some(order) = &options.order {
             steps.append(&mut virtual_functions);
