@@ -39,7 +39,7 @@ pub(crate) fn run(
     loop {
         for event in core.take_events() {
             line(core, hardware, &event);
-            warnings.extend(warning(core, &event));
+            add_warning(warnings, core, &event);
             if let Some(watch) = watch {
                 watch(core, &event);
             }
@@ -54,24 +54,24 @@ pub(crate) fn run(
 pub fn write(core: &mut Core<Handle>, hardware: &Hardware, warnings: &mut Vec<String>) {
     for event in core.take_events() {
         line(core, hardware, &event);
-        warnings.extend(warning(core, &event));
+        add_warning(warnings, core, &event);
     }
 }
 
-fn warning(core: &Core<Handle>, event: &Event) -> Option<String> {
+fn add_warning(warnings: &mut Vec<String>, core: &Core<Handle>, event: &Event) {
     let name = |device: &DeviceId| core.device_name(*device);
-    match event {
-        Event::DependencyIgnored { device, nodes } => Some(format!(
+    warnings.push(match event {
+        Event::DependencyIgnored { device, nodes } => format!(
             "{}: deferred probe timeout, ignoring dependency on {}: bound without an IOMMU",
             name(device),
             names(core, nodes)
-        )),
-        Event::Linux(event) => Some(of_linux(core, event)),
+        ),
+        Event::Linux(event) => of_linux(core, event),
         Event::DomainFallback { group, kind, detail } => {
-            Some(format!("group {group}: {detail}, falling back to {}", kind.word()))
+            format!("group {group}: {detail}, falling back to {}", kind.word())
         }
-        _ => None,
-    }
+        _ => return,
+    });
 }
 
 fn line(core: &Core<Handle>, hardware: &Hardware, event: &Event) {

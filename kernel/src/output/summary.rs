@@ -32,7 +32,9 @@ pub(crate) fn add_description(report: &mut Report, description: &Description) {
 
 /// Adds the hardware of the machine.
 pub fn add_findings(report: &mut Report, findings: &[probe::Finding]) {
-    report.findings.extend(findings.iter().map(finding));
+    for each in findings {
+        report.findings.push(finding(each));
+    }
 }
 
 /// Adds the PCI buses.
@@ -62,17 +64,15 @@ pub(crate) fn add_core(report: &mut Report, core: &Core<Handle>, hardware: &Hard
         }
     }
     for each in bound.iter() {
-        report.findings.extend(iommu_findings(core, each));
+        add_iommu_findings(report, core, each);
     }
-    report.invariants = core
-        .invariants()
-        .into_iter()
-        .map(|verdict| Invariant {
+    for verdict in core.invariants() {
+        report.invariants.push(Invariant {
             id: owned(verdict.id),
             holds: verdict.broken_by.is_none(),
             broken_by: verdict.broken_by,
-        })
-        .collect();
+        });
+    }
 }
 
 fn iommu(core: &Core<Handle>, instance: &probe::Instance, bound: &[Bound]) -> Iommu {
@@ -119,10 +119,14 @@ fn names(core: &Core<Handle>, devices: &[DeviceId]) -> Vec<String> {
 }
 
 fn group(core: &Core<Handle>, group: &probe::Group) -> Group {
+    let mut reserved_regions = Vec::new();
+    for region in &core.reserved_regions(group) {
+        reserved_regions.push(reserved_region(region));
+    }
     Group {
         id: group.id().0,
         kind: group_type(group),
-        reserved_regions: core.reserved_regions(group).iter().map(reserved_region).collect(),
+        reserved_regions,
         devices: names(core, group.members()),
     }
 }
@@ -230,37 +234,34 @@ fn add_endpoints(endpoints: &mut Vec<String>, fwspec: &probe::Fwspec) {
     }
 }
 
-fn iommu_findings(core: &Core<Handle>, bound: &Bound) -> Vec<Finding> {
-    let name = core
-        .devices()
-        .find(|device| *device.handle() == bound.device)
-        .map_or_else(String::new, |device| owned(device.name()));
-    let entry =
-        |id: &str, severity, sentence| Finding { id: id.into(), severity, device: name.clone(), sentence };
+fn add_iommu_findings(report: &mut Report, core: &Core<Handle>, bound: &Bound) {
+    let mut add = |id: &str, severity, sentence| {
+        let device = core.devices().find(|device| *device.handle() == bound.device);
+        let device = device.map_or_else(String::new, |device| owned(device.name()));
+        report.findings.push(Finding { id: id.into(), severity, device, sentence });
+    };
     let mut driver = bound.iommu.borrow_mut();
-    let mut findings = Vec::new();
     let faults = driver.poll_faults();
     if faults.overflow {
         let sentence = format!(
             "the event queue was full after {} faults; the IOMMU may have dropped further ones",
             faults.count()
         );
-        findings.push(entry("dma-faults-lost", report::Severity::Warning, sentence));
+        add("dma-faults-lost", report::Severity::Warning, sentence);
     }
     for fault in faults {
         let sentence = match fault.count {
             1 => fault.to_string(),
             count => format!("{fault}, {count} times"),
         };
-        findings.push(entry("dma-fault", report::Severity::Warning, sentence));
+        add("dma-fault", report::Severity::Warning, sentence);
     }
     for remark in driver.remarks() {
-        findings.push(entry("iommu-remark", report::Severity::Warning, remark.clone()));
+        add("iommu-remark", report::Severity::Warning, remark.clone());
     }
     if let Some(death) = driver.death() {
-        findings.push(entry("iommu-dead", report::Severity::Error, death.to_string()));
+        add("iommu-dead", report::Severity::Error, death.to_string());
     }
-    findings
 }
 
 fn finding(finding: &probe::Finding) -> Finding {

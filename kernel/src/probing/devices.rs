@@ -53,12 +53,11 @@ pub(crate) fn machine(
         };
         first.push(BootStep::Add(bus, new));
     }
-    for (index, _) in hardware.topology.indexed() {
-        first.push(BootStep::Add(pci, function(hardware, index)));
+    let mut virtual_functions = Vec::new();
+    for (index, this) in hardware.topology.indexed() {
+        let steps = if this.physical.is_some() { &mut virtual_functions } else { &mut first };
+        steps.push(BootStep::Add(pci, function(hardware, index)));
     }
-    // Virtual functions are last in the topology.
-    let count = hardware.topology.functions().iter().filter(|function| function.physical.is_some()).count();
-    let virtual_functions = first.split_off(first.len() - count);
     (core, Devices { pci, first, virtual_functions })
 }
 
