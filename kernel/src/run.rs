@@ -95,7 +95,7 @@ impl Run {
         };
         let hardware = hardware::enumerate(description, &**map, &buses, config_acs, *path);
         summary::add_hardware(&mut self.report, &hardware);
-        self.windows.add_functions(&hardware.topology);
+        self.windows.add_hardware(&hardware);
         hardware
     }
 

@@ -1,65 +1,72 @@
 //! Findings about accesses that no device answered, with the device that should have the registers.
 
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use addr::{PciAddress, PhysAddr, Range};
 use boot::unanswered::{self, UnansweredRange};
 use firmware::Description;
-use pci::{BarRegister, Topology};
+use pci::BarRegister;
 use probe::{Finding, Severity};
+
+use crate::hardware::Hardware;
 
 /// Bytes of configuration space that one bus takes.
 const BUS_SIZE: u64 = 1 << 20;
 
-/// The address ranges of registers from firmware and BARs, and their devices.
-#[derive(Debug, Default)]
-pub(crate) struct Windows(Vec<Window>);
-
-#[derive(Debug)]
-struct Window {
-    range: Range<PhysAddr>,
-    what: What,
+/// Where firmware and BARs place registers, to name the device that should have answered.
+#[derive(Default)]
+pub(crate) struct Windows {
+    config: Vec<ConfigWindow>,
+    /// Set when the devices are known.
+    hardware: Option<Rc<Hardware>>,
 }
 
-/// The owner of a window. Its name is only created when an access was not answered.
-#[derive(Debug)]
-enum What {
-    /// Configuration space from this bus on, of the host bridge with this name in the report.
-    Config { bridge: String, first_bus: u8 },
-    /// Registers of the platform device with this name in the report.
-    Registers(String),
+/// Configuration space from this bus on, of the host bridge with this name in the report.
+struct ConfigWindow {
+    range: Range<PhysAddr>,
+    bridge: String,
+    first_bus: u8,
+}
+
+/// The owner of an address.
+enum Owner<'a> {
+    Config(&'a ConfigWindow),
+    /// The platform device with this name in the report.
+    Platform(&'a str),
     /// A BAR of a function.
     Bar(PciAddress, BarRegister),
 }
 
 impl Windows {
-    /// Adds all configuration space and all registers of platform devices.
+    /// Adds all configuration space, also that which does not answer.
     pub(crate) fn add_description(&mut self, description: &Description) {
-        let bridges = description.host_bridges.iter().map(|bridge| Window {
-            range: bridge.ecam,
-            what: What::Config { bridge: bridge.name.clone(), first_bus: bridge.first_bus },
-        });
-        self.0.extend(bridges);
-        for device in &description.platform_devices {
-            let registers = device
-                .registers
-                .iter()
-                .map(|range| Window { range: *range, what: What::Registers(device.name.clone()) });
-            self.0.extend(registers);
+        for bridge in &description.host_bridges {
+            let (range, first_bus) = (bridge.ecam, bridge.first_bus);
+            self.config.push(ConfigWindow { range, bridge: bridge.name.clone(), first_bus });
         }
     }
 
-    /// Adds the BARs that the CPU reaches.
-    pub(crate) fn add_functions(&mut self, topology: &Topology) {
-        for function in topology.functions() {
-            for bar in function.bars() {
-                if let Some(range) = bar.cpu {
-                    self.0.push(Window { range, what: What::Bar(function.address, bar.register) });
-                }
-            }
+    /// Adds the registers of platform devices, and the BARs that the CPU reaches.
+    pub(crate) fn add_hardware(&mut self, hardware: &Rc<Hardware>) {
+        self.hardware = Some(hardware.clone());
+    }
+
+    fn owner(&self, address: PhysAddr) -> Option<Owner<'_>> {
+        if let Some(window) = self.config.iter().find(|window| window.range.contains(address)) {
+            return Some(Owner::Config(window));
         }
+        let hardware = self.hardware.as_ref()?;
+        let is_here = |range: &Range<PhysAddr>| range.contains(address);
+        if let Some(device) = hardware.platform.iter().find(|device| device.registers.iter().any(is_here)) {
+            return Some(Owner::Platform(&device.name));
+        }
+        hardware.topology.functions().iter().find_map(|function| {
+            let bar = function.bars().iter().find(|bar| bar.cpu.as_ref().is_some_and(is_here))?;
+            Some(Owner::Bar(function.address, bar.register))
+        })
     }
 
     /// The accesses that were not answered in this run.
@@ -77,15 +84,12 @@ impl Windows {
 
     fn finding(&self, place: &UnansweredRange) -> Finding {
         let UnansweredRange { range, reads, writes } = place;
-        let at = |address| self.0.iter().find(|window| window.range.contains(address));
-        let window = at(range.start()).or_else(|| at(range.end()));
-        let (device, what) = match window {
+        let owner = self.owner(range.start()).or_else(|| self.owner(range.end()));
+        let (device, what) = match owner {
             None => (range.start().to_string(), "registers".to_string()),
-            Some(Window { what: What::Registers(device), .. }) => (device.clone(), "registers".to_string()),
-            Some(Window { what: What::Bar(function, register), .. }) => {
-                (function.to_string(), register.to_string())
-            }
-            Some(Window { range: ecam, what: What::Config { bridge, first_bus } }) => {
+            Some(Owner::Platform(device)) => (device.to_string(), "registers".to_string()),
+            Some(Owner::Bar(function, register)) => (function.to_string(), register.to_string()),
+            Some(Owner::Config(ConfigWindow { range: ecam, bridge, first_bus })) => {
                 let bus =
                     |at: PhysAddr| u64::from(*first_bus) + at.0.saturating_sub(ecam.start().0) / BUS_SIZE;
                 let (first, last) = (bus(range.start()), bus(range.end().min(ecam.end())));
