@@ -23,10 +23,12 @@ pub(crate) fn attach_member<D>(
     group: GroupId,
     member: DeviceId,
 ) -> Result<(), Refusal> {
-    let fwspecs = tables.membership(member).map(|membership| membership.fwspecs().to_vec());
-    for fwspec in fwspecs.iter().flatten() {
-        attach_on(tables, group, fwspec)
+    let nth = |tables: &Tables<D>, index| tables.membership(member)?.fwspecs().get(index).cloned();
+    let mut index = 0;
+    while let Some(fwspec) = nth(tables, index) {
+        attach_on(tables, group, &fwspec)
             .map_err(|refused| refusal::named(tables, fwspec.instance, refused))?;
+        index += 1;
     }
     if tables.groups[group].domain_type() == Some(DomainType::Identity) {
         return Ok(());
