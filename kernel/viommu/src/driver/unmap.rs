@@ -90,20 +90,21 @@ impl<H: Hal, T: Transport, C: Clock> Viommu<H, T, C> {
         let mut outcomes = Vec::with_capacity(mappings.len());
         for ((_, count), outcome) in runs.into_iter().zip(joined) {
             let run = &mappings[outcomes.len()..][..count];
-            match outcome {
-                // One by one: removing a mapping that does not exist succeeds, so a second request is harmless.
-                Err(_) if count > 1 => {
-                    outcomes.extend(self.send_all(run.iter().map(|mapping| request(mapping.iova))));
+            // Removing a mapping that does not exist succeeds, so a second request for it is harmless.
+            let alone = match outcome {
+                Err(_) if count > 1 => self.send_all(run.iter().map(|mapping| request(mapping.iova))),
+                outcome => vec![outcome; count],
+            };
+            // What a request in doubt may have removed, no later refusal brings back.
+            let is_in_doubt = outcome.is_err_and(Failure::leaves_doubt);
+            for (mapping, mut outcome) in run.iter().zip(alone) {
+                if outcome.is_err_and(|failure| is_in_doubt || failure.leaves_doubt()) {
+                    outcome = self.send(request(mapping.iova)).map_err(|_| self.lose_step());
                 }
-                outcome => outcomes.extend(run.iter().map(|_| outcome)),
-            }
-        }
-        for (mapping, outcome) in mappings.iter().zip(&mut outcomes) {
-            if outcome.is_err_and(Failure::leaves_doubt) {
-                *outcome = self.send(request(mapping.iova)).map_err(|_| self.lose_step());
-            }
-            if outcome.is_err() {
-                self.record(id, *mapping);
+                if outcome.is_err() {
+                    self.record(id, *mapping);
+                }
+                outcomes.push(outcome);
             }
         }
         outcomes

@@ -123,6 +123,21 @@ fn a_joined_request_that_is_refused_is_made_one_by_one() {
 }
 
 #[test]
+fn a_joined_unmap_in_doubt_is_settled_for_each_mapping_or_ends_the_instance() {
+    // The device removes both and does not say so. It refuses the single request for the first, once or twice.
+    for (refusals, death) in [(1, None), (2, Some(Death::OutOfStep))] {
+        let device = RefCell::new(Device::new(&[1]));
+        let (mut viommu, domain) = attached(&device);
+        viommu.map_all(domain, &mappings(0..2));
+        let refused = if refusals == 1 { Serve::Well } else { Serve::Status(1) };
+        device.borrow_mut().script = [Serve::Done(0), Serve::Status(1), Serve::Well, refused].into();
+        let results = viommu.unmap_all(domain, &ranges(0..2));
+        assert_eq!((failed(&results).len(), viommu.death()), (refusals - 1, death));
+        assert_eq!(mapped(&device), [0; 0]);
+    }
+}
+
+#[test]
 fn what_is_mapped_already_is_told_apart_within_a_joined_run() {
     let device = RefCell::new(Device::new(&[1]));
     let (mut viommu, domain) = attached(&device);
