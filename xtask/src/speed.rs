@@ -25,7 +25,7 @@ use crate::setup::{self, Need};
 use crate::topology::Topology;
 
 pub(crate) mod budget;
-mod map;
+pub(crate) mod map;
 mod work;
 
 use work::Work;

@@ -58,16 +58,7 @@ pub(super) fn command(options: &SpeedArgs) -> Result<(), Stop> {
     let boot = Boot::of_topology(&topology, &program)?;
     let deadline = Duration::from_secs(options.timeout);
     let speed = measured(&boot, PAIRS, &[], &kernel, deadline)?;
-    let place = tempfile::tempdir().context("no directory for QEMU's log")?;
-    let log = place.path().join("trace.log");
-    let log_name = log.display().to_string();
-    let mut traced: Vec<&str> = TRACED.iter().flat_map(|event| ["-trace", event]).collect();
-    traced.extend(["-D", &log_name]);
-    let counted = measured(&boot, COUNTED_PAIRS, &traced, &kernel, deadline)?;
-    let text = fs::read_to_string(&log).with_context(|| format!("QEMU wrote no log to {log_name}"))?;
-    let seen = Seen::of_the_busiest(&text);
-    compare(&counted, seen)?;
-
+    let (counted, seen) = count(&boot, &kernel, deadline)?;
     let gain = |rate: &MapRate| rate.gain_in_tenths(&speed.one_by_one) as f64 / 10.0;
     let line = json!({
         "schema": "iogroups-map-speed/2",
@@ -93,6 +84,46 @@ pub(super) fn command(options: &SpeedArgs) -> Result<(), Stop> {
             .map_err(Stop::from),
         None => Ok(()),
     }
+}
+
+/// Counts requests and notifications in a short boot; what is not as it should be. Times are not compared.
+///
+/// # Errors
+///
+/// The boot does not pass, or QEMU counts something else than the kernel.
+pub(crate) fn check(program: &str, kernel: &Kernel, deadline: Duration) -> Result<Vec<String>, Stop> {
+    let boot = Boot::of_topology(&Topology::find("default")?, program)?;
+    let (counted, _) = count(&boot, kernel, deadline)?;
+    Ok(wrong_counts(&counted))
+}
+
+/// Which counts are not those of requests one by one, in batches, and joined.
+fn wrong_counts(counted: &MapSpeed) -> Vec<String> {
+    let MapSpeed { one_by_one, batched, joined, .. } = counted;
+    let (pairs, batches) = (batched.pairs, batched.pairs / batched.batch.max(1));
+    let as_expected = [
+        ("one by one: a MAP and an UNMAP for each", one_by_one.requests == 2 * pairs),
+        ("one by one: a notification for each request", one_by_one.notifications == one_by_one.requests),
+        ("batched: a MAP for each, and one UNMAP for a batch", batched.requests == pairs + batches),
+        ("batched: 32 requests or more for a notification", batched.requests_per_notification() >= 32),
+        ("joined: a MAP and an UNMAP for a batch", joined.requests == 2 * batches),
+    ];
+    let wrong = as_expected.into_iter().filter(|(_, holds)| !holds);
+    wrong.map(|(expected, _)| format!("expected {expected}: {counted:?}")).collect()
+}
+
+/// What the kernel and QEMU count in a short boot.
+fn count(boot: &Boot, kernel: &Kernel, deadline: Duration) -> Result<(MapSpeed, Seen), Stop> {
+    let place = tempfile::tempdir().context("no directory for QEMU's log")?;
+    let log = place.path().join("trace.log");
+    let log_name = log.display().to_string();
+    let mut traced: Vec<&str> = TRACED.iter().flat_map(|event| ["-trace", event]).collect();
+    traced.extend(["-D", &log_name]);
+    let counted = measured(boot, COUNTED_PAIRS, &traced, kernel, deadline)?;
+    let text = fs::read_to_string(&log).with_context(|| format!("QEMU wrote no log to {log_name}"))?;
+    let seen = Seen::of_the_busiest(&text);
+    compare(&counted, seen)?;
+    Ok((counted, seen))
 }
 
 /// What the kernel measures with `pairs` mappings each way.
@@ -200,6 +231,32 @@ mod tests {
         let expected = Seen { requests: 3, mapped: 0x2000, removed: 0x1000, notifications: 2 };
         assert_eq!(Seen::of_the_busiest(log), expected);
         assert_eq!(Seen::of_the_busiest(""), Seen::default());
+    }
+
+    #[test]
+    fn requests_that_are_not_batched_or_not_joined_are_noticed() {
+        let rate = |requests, notifications| MapRate {
+            batch: 64,
+            pairs: 128,
+            requests,
+            notifications,
+            duration_us: 1,
+        };
+        let good = MapSpeed {
+            one_by_one: rate(256, 256),
+            batched: rate(130, 4),
+            joined: rate(4, 4),
+            ..MapSpeed::default()
+        };
+        assert_eq!(wrong_counts(&good), [""; 0]);
+        for bad in [
+            MapSpeed { one_by_one: rate(256, 4), ..good.clone() },
+            MapSpeed { batched: rate(256, 4), ..good.clone() },
+            MapSpeed { batched: rate(130, 130), ..good.clone() },
+            MapSpeed { joined: rate(130, 4), ..good.clone() },
+        ] {
+            assert_eq!(wrong_counts(&bad).len(), 1, "{bad}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::image::{self, Binary};
 use crate::outcome::Stop;
 use crate::program;
 use crate::report_source::Defaults;
-use crate::speed::budget;
+use crate::speed::{budget, map};
 
 use super::boots::jobs;
 use super::checked::{Checked, Layer, Verdict};
@@ -29,7 +29,7 @@ pub(super) struct SpecialCheck {
 }
 
 /// All of them, in the order in which they run.
-pub(super) const SPECIAL_CHECKS: [SpecialCheck; 7] = [
+pub(super) const SPECIAL_CHECKS: [SpecialCheck; 8] = [
     SpecialCheck {
         name: "damaged-descriptions",
         about: "150 boots with damaged trees and tables end with a report or an error",
@@ -41,6 +41,12 @@ pub(super) const SPECIAL_CHECKS: [SpecialCheck; 7] = [
         about: "a boot of the default machine costs no more than xtask/budget.toml grants",
         command: "cargo xtask speed",
         verdict: compare_with_budget,
+    },
+    SpecialCheck {
+        name: "map-speed",
+        about: "requests to map are sent one by one, in batches and joined as the kernel says, and QEMU counts the same",
+        command: "cargo xtask speed --map",
+        verdict: count_mappings,
     },
     SpecialCheck {
         name: "explanations",
@@ -119,6 +125,12 @@ fn compare_with_budget(options: &TestArgs, common: &Common) -> Result<Verdict, S
         budget::Checked::Compared(over) => Verdict::of(over),
         budget::Checked::Skipped(reason) => Verdict::Skipped(reason),
     })
+}
+
+fn count_mappings(options: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
+    let program = program::qemu(common.qemu.as_deref());
+    let kernel = image::build(Binary::Full, common.verbose)?;
+    Ok(Verdict::of(map::check(&program, &kernel, Duration::from_secs(options.timeout))?))
 }
 
 fn compare_explanations(_: &TestArgs, common: &Common) -> Result<Verdict, Stop> {
