@@ -148,7 +148,7 @@ impl Summary<'_> {
         for (id, machines) in breaks {
             let sentence = invariants::sentence(id).map(|text| format!(" ({text})")).unwrap_or_default();
             let machines = match machines.len() {
-                count if count == compared => format!("all {compared} machines"),
+                count if count == compared && count > 1 => format!("all {compared} machines"),
                 count => format!("{count} of {compared} machines: {}", machines.join(", ")),
             };
             line(format!("violates {id}{sentence} on {machines}"));
