@@ -11,7 +11,7 @@ mod machines;
 mod scenarios;
 mod unreadable;
 
-pub(crate) use check::CheckArgs;
+pub(crate) use check::{CheckArgs, ParseArgs};
 pub(crate) use checks::{DamageArgs, GrowthArgs, SpeedArgs, TestArgs};
 pub(crate) use common::Common;
 pub(crate) use compare::{DiffArgs, DrawArgs, Format, ReportArgs, WhichLogs};
@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Linux(LinuxArgs),
     /// Reads the device tree or ACPI tables of any machine and prints which device is behind which IOMMU.
     Check(CheckArgs),
+    /// Reads a saved log, ours or that of a Linux, and names the probe path that it looks like.
+    Parse(ParseArgs),
     /// Counts guest instructions on machines with an increasing number of PCI functions.
     Growth(GrowthArgs),
 }

@@ -40,10 +40,13 @@ mod record;
 mod recording;
 mod reference;
 mod repeat;
+mod saved_log;
 mod selection;
 mod summary;
 
 pub(crate) use files::{for_each_file, is_package};
+pub(crate) use invariants::sentence as invariant_sentence;
+pub(crate) use saved_log::{PathAnswers, SavedGroups, listing_of, path_answers};
 
 use boots::{Boots, Files, KEPT};
 use judgement::Judged;

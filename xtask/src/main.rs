@@ -34,6 +34,7 @@ mod one_boot;
 mod outcome;
 mod output;
 mod page;
+mod parse;
 mod paths;
 mod process;
 mod program;
@@ -122,6 +123,10 @@ fn main() -> ExitCode {
             Err(stop) => (options.json.as_deref(), Err(stop)),
         },
         Command::Linux(options) => match linux::command(options) {
+            Ok(kind) => return ExitCode::from(kind.exit_status()),
+            Err(stop) => (options.json.as_deref(), Err(stop)),
+        },
+        Command::Parse(options) => match parse::command(options) {
             Ok(kind) => return ExitCode::from(kind.exit_status()),
             Err(stop) => (options.json.as_deref(), Err(stop)),
         },

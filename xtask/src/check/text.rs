@@ -30,7 +30,7 @@ pub(super) fn text(checked: &Checked) -> String {
 
 fn of_machine(machine: &Machine, text: &mut String) {
     let _ = writeln!(text, "{}: {}", machine.name, machine.content);
-    if machine.iommus.is_empty() && machine.content != "not read" {
+    if machine.iommus.is_empty() && !machine.content.ends_with("not read") {
         let _ = writeln!(text, "  no IOMMU");
     }
     for iommu in &machine.iommus {

@@ -40,7 +40,7 @@ pub(super) fn machine(name: &str, blob: &[u8]) -> Machine {
                 offset: error.offset().map(Offset),
                 sentence: error.to_string(),
             };
-            let content = "device tree that cannot be read".into();
+            let content = "device tree, not read".into();
             let (iommus, host_bridges) = (Vec::new(), Vec::new());
             Machine { name: name.to_owned(), content, iommus, host_bridges, findings: vec![finding] }
         }

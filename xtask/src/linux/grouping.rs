@@ -114,6 +114,20 @@ impl Grouping {
         grouping
     }
 
+    /// Groups of which the members alone are known.
+    pub(super) fn of_members(
+        groups: &[BTreeSet<String>],
+        ungrouped: &BTreeSet<String>,
+        late: BTreeSet<String>,
+    ) -> Self {
+        let mut grouping = Self { late, ..Self::default() };
+        grouping.devices.extend(ungrouped.iter().map(|name| (name.clone(), None)));
+        for members in groups {
+            grouping.add(members.clone(), Kind::Translated, BTreeSet::new());
+        }
+        grouping
+    }
+
     fn add(&mut self, members: BTreeSet<String>, kind: Kind, reserved: BTreeSet<Region>) {
         let group = Group { members, kind, reserved };
         for name in group.members.clone() {

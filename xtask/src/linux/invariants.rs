@@ -3,7 +3,7 @@
 const README: &str = include_str!("../../../kernel/probe/README.md");
 
 /// An invariant's sentence.
-pub(super) fn sentence(id: &str) -> Option<&'static str> {
+pub(crate) fn sentence(id: &str) -> Option<&'static str> {
     let row =
         README.lines().find_map(|line| line.strip_prefix("| ")?.strip_prefix(id)?.strip_prefix(" | "))?;
     row.split(" | ").next()
