@@ -43,29 +43,27 @@ fn halves(register: u32) -> (u64, u64) {
 }
 
 impl BridgeInfo {
-    /// Writes all three windows. A closed one gets a base above its limit.
+    /// Writes all three windows while the bridge does not forward. A closed one gets a base above its limit.
     pub(crate) fn write_windows(&self, config: &mut dyn ConfigAccess, at: PciAddress) {
         let range = |kind| self.window(kind);
         if self.has_io {
             let io = range(WindowKind::Io)
                 .map_or(0x00f0, |range| (range.start() >> 8 & 0xf0 | range.end() & 0xf000) as u16);
             config.write16(at, register::IO_WINDOW, io);
-            config.write32(at, register::IO_WINDOW_UPPER, 0);
+            if config.read32(at, register::IO_WINDOW_UPPER) != 0 {
+                config.write32(at, register::IO_WINDOW_UPPER, 0);
+            }
         }
         let register_of =
             |range: Range<u64>| (range.start() >> 16 & 0xfff0 | range.end() & 0xfff0_0000) as u32;
         let memory = range(WindowKind::Memory).map_or(0x0000_fff0, register_of);
         config.write32(at, register::MEMORY_WINDOW, memory);
         let prefetch = range(WindowKind::Prefetchable);
-        // Closed first, so that a partly written window is never open.
-        config.write32(at, register::PREFETCH_WINDOW, 0x0000_fff0);
+        config.write32(at, register::PREFETCH_WINDOW, prefetch.map_or(0x0000_fff0, register_of));
         if self.wide_prefetch {
             let (base, limit) = prefetch.map_or((0, 0), |range| (range.start(), range.end()));
             config.write32(at, register::PREFETCH_BASE_UPPER, (base >> 32) as u32);
             config.write32(at, register::PREFETCH_LIMIT_UPPER, (limit >> 32) as u32);
-        }
-        if let Some(range) = prefetch {
-            config.write32(at, register::PREFETCH_WINDOW, register_of(range));
         }
     }
 }

@@ -91,10 +91,13 @@ fn write(
 
 /// Reports the windows that were open and that a plan moves.
 fn report_released(topology: &Topology, released: &Released, findings: &mut Findings) {
+    if *released == Released::default() {
+        return;
+    }
     for bus in topology.bus_indices() {
         let Some(bridge) = topology[bus].bridge.map(|bridge| &topology[bridge]) else { continue };
         for kind in WindowKind::ALL {
-            if (released.everything || released.windows[(bus, kind)])
+            if (released.everything || released.windows.contains(&(bus, kind)))
                 && bridge.bridge.as_ref().is_some_and(|bridge| bridge.window(kind).is_some())
             {
                 findings.window_moved(bridge.address, kind);
@@ -110,7 +113,7 @@ fn best_plan(
     policy @ (resources, _): (Resources, &[FunctionIndex]),
     findings: &mut Findings,
 ) -> (Plan, Released) {
-    let mut amendment = Amendment::none(topology);
+    let mut amendment = Amendment::default();
     let mut best = plan::plan(roots, topology, policy, &amendment, findings);
     for everything in [false, resources == Resources::Keep] {
         // Every round amends more, so the number of windows and BARs bounds the number of rounds.
@@ -118,10 +121,10 @@ fn best_plan(
             let mut next = amendment.clone();
             next.released.everything |= everything;
             for window in &best.cramped {
-                next.released.windows[*window] = true;
+                next.released.windows.insert(*window);
             }
             for (bar, _) in best.failed.iter().filter(|(_, kind)| *kind == WindowKind::Prefetchable) {
-                next.low[*bar] = true;
+                next.low.insert(*bar);
             }
             if next == amendment {
                 break;

@@ -3,6 +3,8 @@
 //! A BAR keeps its address if every window that leads to it encloses it, and no other BAR or window uses it (Linux:
 //! `pci_claim_resource`, `pci_bus_allocate_resources`).
 
+use alloc::collections::BTreeSet;
+
 use addr::Range;
 
 use crate::findings::Findings;
@@ -12,15 +14,15 @@ use crate::function::index::{BusIndex, FunctionIndex};
 use crate::place::host_window::{bus_range, is_io};
 use crate::place::per_bar::{BarIndex, PerBar};
 use crate::place::space::Space;
-use crate::place::window::{PerWindow, Window};
+use crate::place::window::Window;
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
 /// Addresses of firmware that are not kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Released {
     /// Windows, with everything in them.
-    pub(crate) windows: PerWindow<bool>,
+    pub(crate) windows: BTreeSet<Window>,
     /// All windows and BARs.
     pub(crate) everything: bool,
 }
@@ -89,7 +91,7 @@ fn open_windows(
         let Some(range) = bridge.window(kind) else { continue };
         // EDK2 2022.11 also leaves I/O windows at 0 that it does not need.
         let is_unused = range.start() == 0 && !has_io_in(topology, at, range);
-        if is_unused || released.windows[(index, kind)] {
+        if is_unused || released.windows.contains(&(index, kind)) {
             continue;
         }
         let on = window(space, roots, topology, parent, range, kind == WindowKind::Io);

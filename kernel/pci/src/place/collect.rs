@@ -1,5 +1,6 @@
 //! What each bus needs, packed into blocks from the leaves to the root.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::function::bar::{Bar, BarKind, BarRegister};
@@ -15,14 +16,6 @@ use crate::policy::Resources;
 use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
-/// What needs addresses.
-pub(crate) struct Collected {
-    /// The blocks of each bus. A block behind a closed window is an item of the block on the bus above.
-    pub(crate) blocks: PerWindow<Block>,
-    /// BARs that cannot fit into any window, with the kind of window that they need.
-    pub(crate) failed: Vec<(BarIndex, WindowKind)>,
-}
-
 /// The machine, and the restrictions on where its BARs go.
 pub(crate) struct Collection<'m> {
     pub(crate) roots: &'m [RootBus],
@@ -33,24 +26,27 @@ pub(crate) struct Collection<'m> {
     /// The addresses of the BARs that have one already.
     pub(crate) addresses: &'m PerBar<Option<u64>>,
     /// BARs that go below 4 GiB although they may lie above.
-    pub(crate) low: &'m PerBar<bool>,
+    pub(crate) low: &'m BTreeSet<BarIndex>,
+    /// The blocks of each bus. A block behind a closed window is an item of the block on the bus above.
+    pub(crate) blocks: &'m mut PerWindow<Block>,
+    /// BARs that cannot fit into any window, with the kind of window that they need.
+    pub(crate) failed: &'m mut Vec<(BarIndex, WindowKind)>,
 }
 
 impl Collection<'_> {
     /// Packs everything without an address into blocks, each in the block of the bus above up to an open window.
-    pub(crate) fn collect(&self, space: &Space) -> Collected {
+    pub(crate) fn collect(&mut self, space: &Space) {
         let topology = self.topology;
         let pools: Vec<Pools> = self.roots.iter().map(|root| Pools::new(&root.windows)).collect();
         let reaches = reach::of_buses(topology, &pools);
-        let mut collected = Collected { blocks: PerWindow::new(topology), failed: Vec::new() };
         // A bus comes after the one that leads to it, so the reverse order is bottom-up.
         for index in topology.bus_indices().rev() {
             let bus = &topology[index];
             if self.resources == Resources::Assign || !self.roots[bus.root].windows.is_empty() {
-                self.collect_bars(&pools[bus.root], index, reaches[index.place()], &mut collected);
+                self.collect_bars(&pools[bus.root], index, reaches[index.place()]);
             }
             for kind in WindowKind::ALL {
-                let block = &mut collected.blocks[(index, kind)];
+                let block = &mut self.blocks[(index, kind)];
                 if bus.bridge.is_some_and(|bridge| self.with_room.contains(&bridge)) {
                     block.room = room(kind, reaches[index.place()]);
                 }
@@ -68,15 +64,14 @@ impl Collection<'_> {
                     largest: block.largest(),
                     function: bus.bridge,
                 };
-                collected.blocks[(parent, kind)].items.push(item);
+                self.blocks[(parent, kind)].items.push(item);
             }
         }
-        collected
     }
 
     /// Puts the BARs on one bus into its blocks. A BAR that no window leads to, or that is larger than every window,
     /// fails at once. A ROM that firmware left disabled needs no address.
-    fn collect_bars(&self, pools: &Pools, bus: BusIndex, reach: Reach, collected: &mut Collected) {
+    fn collect_bars(&mut self, pools: &Pools, bus: BusIndex, reach: Reach) {
         let topology = self.topology;
         let on_root_bus = topology[bus].parent.is_none();
         for function in topology.functions_of(&topology[bus]) {
@@ -89,10 +84,10 @@ impl Collection<'_> {
                 let kind = self.kind_of_window(pools, bar, index, reach);
                 let possible = kind != WindowKind::Io || reach.io;
                 if !possible || bar.span() > pools.largest(Wish::bar(bar, kind, on_root_bus)) {
-                    collected.failed.push((index, kind));
+                    self.failed.push((index, kind));
                     continue;
                 }
-                collected.blocks[(bus, kind)].items.push(Item {
+                self.blocks[(bus, kind)].items.push(Item {
                     what: What::Bar(index),
                     window: (bus, kind),
                     size: bar.span(),
@@ -110,7 +105,7 @@ impl Collection<'_> {
         match bar.kind {
             BarKind::Io => WindowKind::Io,
             BarKind::Memory { wide: true, prefetchable: true }
-                if reach.high && bar.span() <= pools.largest(Wish::High) && !self.low[index] =>
+                if reach.high && bar.span() <= pools.largest(Wish::High) && !self.low.contains(&index) =>
             {
                 WindowKind::Prefetchable
             }

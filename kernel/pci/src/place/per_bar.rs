@@ -8,8 +8,11 @@ use crate::function::bar::Bar;
 use crate::function::index::FunctionIndex;
 use crate::topology::Topology;
 
+/// Most BARs of a function: 0 to 5, the expansion ROM, and those for virtual functions.
+const MAX_BARS: usize = 13;
+
 /// A BAR of a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BarIndex {
     pub(crate) function: FunctionIndex,
     /// Its position in `Function::all_bars`.
@@ -25,43 +28,24 @@ impl BarIndex {
 
 /// A value for each BAR.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PerBar<T> {
-    /// For each function, the position of its first BAR in `values`.
-    first: Vec<usize>,
-    values: Vec<T>,
-}
+pub(crate) struct PerBar<T>(Vec<[T; MAX_BARS]>);
 
-impl<T: Default> PerBar<T> {
+impl<T: Copy + Default> PerBar<T> {
     pub(crate) fn new(topology: &Topology) -> Self {
-        let (first, count) = first_bars(topology);
-        let mut values = Vec::new();
-        values.resize_with(count, T::default);
-        Self { first, values }
+        Self(alloc::vec![[T::default(); MAX_BARS]; topology.functions().len()])
     }
-}
-
-/// For each function, the position of its first BAR; how many BARs there are. Not inlined: an emulator translates one
-/// copy only.
-#[inline(never)]
-fn first_bars(topology: &Topology) -> (Vec<usize>, usize) {
-    let (mut first, mut count) = (Vec::new(), 0);
-    for function in topology.functions() {
-        first.push(count);
-        count += function.all_bars.len();
-    }
-    (first, count)
 }
 
 impl<T> Index<BarIndex> for PerBar<T> {
     type Output = T;
 
     fn index(&self, bar: BarIndex) -> &T {
-        &self.values[self.first[bar.function.place()] + bar.place]
+        &self.0[bar.function.place()][bar.place]
     }
 }
 
 impl<T> IndexMut<BarIndex> for PerBar<T> {
     fn index_mut(&mut self, bar: BarIndex) -> &mut T {
-        &mut self.values[self.first[bar.function.place()] + bar.place]
+        &mut self.0[bar.function.place()][bar.place]
     }
 }

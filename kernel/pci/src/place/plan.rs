@@ -5,6 +5,7 @@
 //! bus, or in a bridge window that firmware opened. If a block does not fit, its largest BAR is given up, until the
 //! rest fits: a BAR that is too large does not cost its neighbours their addresses.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use addr::Range;
@@ -14,7 +15,7 @@ use crate::function::bridge::WindowKind;
 use crate::function::index::FunctionIndex;
 use crate::place::block::{self, Block, Item, What};
 use crate::place::claim::{self, Released};
-use crate::place::collect::{Collected, Collection};
+use crate::place::collect::Collection;
 use crate::place::per_bar::{BarIndex, PerBar};
 use crate::place::pool::Wish;
 use crate::place::space::Space;
@@ -24,20 +25,12 @@ use crate::topology::Topology;
 use crate::topology::root_bus::RootBus;
 
 /// The differences of a plan from the first one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Amendment {
     /// Addresses of firmware that are not kept.
     pub(crate) released: Released,
     /// BARs that go below 4 GiB although they could be above.
-    pub(crate) low: PerBar<bool>,
-}
-
-impl Amendment {
-    /// No difference.
-    pub(crate) fn none(topology: &Topology) -> Self {
-        let released = Released { windows: PerWindow::new(topology), everything: false };
-        Self { released, low: PerBar::new(topology) }
-    }
+    pub(crate) low: BTreeSet<BarIndex>,
 }
 
 /// Addresses for all BARs and bridge windows of a machine.
@@ -68,9 +61,19 @@ pub(crate) fn plan(
         Resources::Assign => PerBar::new(topology),
         Resources::Keep => claim::claim(&mut space, roots, topology, &amendment.released, findings),
     };
+    let (mut blocks, mut failed) = (PerWindow::new(topology), Vec::new());
     let low = &amendment.low;
-    let collection = Collection { roots, topology, resources, with_room, addresses: &addresses, low };
-    let Collected { blocks, failed } = collection.collect(&space);
+    Collection {
+        roots,
+        topology,
+        resources,
+        with_room,
+        addresses: &addresses,
+        low,
+        blocks: &mut blocks,
+        failed: &mut failed,
+    }
+    .collect(&space);
     let mut planner = Planner { topology, blocks, space, addresses, failed, cramped: Vec::new() };
     for root in 0..roots.len() {
         planner.place(root);
@@ -100,14 +103,13 @@ impl Planner<'_> {
             }
             for kind in WindowKind::ALL {
                 if bus.parent.is_none() || self.space.window((index, kind)).is_some() {
-                    let block = core::mem::take(&mut self.blocks[(index, kind)]);
-                    items.extend(block.items);
+                    items.append(&mut self.blocks[(index, kind)].items);
                 }
             }
         }
         block::sort(&mut items);
-        for item in items {
-            self.place_item(item);
+        for item in &items {
+            self.place_item(*item);
         }
     }
 

@@ -33,10 +33,9 @@ impl Write {
         findings: &mut Findings,
     ) -> bool {
         let (at, header_type) = (function.address, function.header_type);
-        let forwards = [self.windows, function.bridge.as_ref().map(|bridge| bridge.windows)]
-            .into_iter()
-            .flatten()
-            .any(|windows| windows != [None; 3]);
+        let is_open = |windows: &Windows| windows.iter().any(Option::is_some);
+        let forwards = self.windows.as_ref().is_some_and(is_open)
+            || function.bridge.as_ref().is_some_and(|bridge| is_open(&bridge.windows));
         let writes_windows = self.windows.is_some();
         let is_written = self.bars != 0 || writes_windows;
         let command = if is_written || forwards { config.read16(at, register::COMMAND) } else { 0 };
