@@ -1,9 +1,10 @@
 //! The namespace: named objects in a tree, children in order of definition.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
+use core::mem;
+use core::num::NonZeroUsize;
 
 use super::cursor::Cursor;
 use super::heap::{Handle, Value};
@@ -11,6 +12,9 @@ use super::name::{NameString, Segment};
 
 /// Most objects of all tables; a server with 512 processors has about 10,000.
 const MAX_NODES: usize = 1 << 16;
+
+/// Most objects in one chain: tables whose names are made to share one would cost a walk of it for each name.
+const MAX_CHAIN: usize = 1024;
 
 /// Deepest object, counted from the root.
 const MAX_DEPTH: usize = 64;
@@ -36,6 +40,10 @@ pub(super) struct Node<'a> {
     pub(super) table: usize,
     pub(super) at: usize,
     depth: usize,
+    /// The node before it in its chain.
+    before: Option<NonZeroUsize>,
+    /// How many nodes there are before it in its chain.
+    rank: usize,
 }
 
 /// What a name stands for.
@@ -83,12 +91,25 @@ pub(super) enum Refusal {
     Depth,
     #[error("there are more than {MAX_NODES} objects")]
     Nodes,
+    #[error("there are more than {MAX_CHAIN} objects whose names have the same hash")]
+    Chain,
 }
 
 /// All named objects.
 pub(super) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
-    by_name: BTreeMap<(usize, Segment), usize>,
+    /// By [`chain_of`] parent and name: the latest node, which leads to those before it.
+    chains: Vec<Option<NonZeroUsize>>,
+}
+
+/// How many chains of nodes there are, a power of two.
+const CHAINS: usize = 1024;
+
+/// The chain of a child, by its parent and name.
+fn chain_of(parent: usize, name: Segment) -> usize {
+    // Multiplied by 2^32 and the golden ratio, for its upper bits (Linux: `hash_32`).
+    let hash = (u32::from_le_bytes(name.0) ^ parent as u32).wrapping_mul(0x9e37_79b9);
+    (hash >> (u32::BITS - CHAINS.ilog2())) as usize
 }
 
 impl<'a> Tree<'a> {
@@ -103,8 +124,10 @@ impl<'a> Tree<'a> {
             table: 0,
             at: 0,
             depth,
+            before: None,
+            rank: 0,
         };
-        let mut tree = Self { nodes: Vec::from([node(*b"\\___", 0)]), by_name: BTreeMap::new() };
+        let mut tree = Self { nodes: Vec::from([node(*b"\\___", 0)]), chains: alloc::vec![None; CHAINS] };
         for name in SCOPES {
             tree.insert(node(name, 1));
         }
@@ -121,9 +144,11 @@ impl<'a> Tree<'a> {
         tree
     }
 
-    fn insert(&mut self, node: Node<'a>) -> usize {
+    fn insert(&mut self, mut node: Node<'a>) -> usize {
         let index = self.nodes.len();
-        self.by_name.insert((node.parent, node.name), index);
+        let chain = &mut self.chains[chain_of(node.parent, node.name)];
+        node.before = mem::replace(chain, NonZeroUsize::new(index));
+        node.rank = node.before.map_or(0, |before| self.nodes[before.get()].rank + 1);
         let parent = node.parent;
         self.nodes.push(node);
         self.nodes[parent].children.push(index);
@@ -164,8 +189,9 @@ impl<'a> Tree<'a> {
     pub(super) fn truncate(&mut self, length: usize) {
         while self.nodes.len() > length.max(1) {
             let Some(node) = self.nodes.pop() else { return };
-            self.by_name.remove(&(node.parent, node.name));
-            // Nodes go in the reverse order in which they came, so this one is its parent's last child.
+            // Nodes go in the reverse order in which they came, so this one is the latest of its chain, and its
+            // parent's last child.
+            self.chains[chain_of(node.parent, node.name)] = node.before;
             if let Some(parent) = self.nodes.get_mut(node.parent) {
                 parent.children.pop();
             }
@@ -174,11 +200,24 @@ impl<'a> Tree<'a> {
 
     /// The child of that name, or what it is an alias of.
     pub(super) fn child(&self, parent: usize, name: Segment) -> Option<usize> {
-        let index = *self.by_name.get(&(parent, name))?;
+        let index = self.own_child(parent, name)?;
         match self.nodes[index].kind {
             Kind::Alias(target) => Some(target),
             _ => Some(index),
         }
+    }
+
+    /// The child of that name, which may be an alias.
+    fn own_child(&self, parent: usize, name: Segment) -> Option<usize> {
+        let mut next = self.chains[chain_of(parent, name)];
+        while let Some(index) = next {
+            let node = &self.nodes[index.get()];
+            if node.parent == parent && node.name == name {
+                return Some(index.get());
+            }
+            next = node.before;
+        }
+        None
     }
 
     /// Where a name begins.
@@ -229,7 +268,7 @@ impl<'a> Tree<'a> {
             .try_fold(base, |node, &segment| self.child(node, segment))
             .ok_or(Refusal::NoParent)?;
         let depth = self.nodes[parent].depth + 1;
-        if self.by_name.contains_key(&(parent, last)) {
+        if self.own_child(parent, last).is_some() {
             return Err(Refusal::Exists);
         }
         if depth > MAX_DEPTH {
@@ -237,6 +276,10 @@ impl<'a> Tree<'a> {
         }
         if self.nodes.len() >= MAX_NODES {
             return Err(Refusal::Nodes);
+        }
+        let latest = self.chains[chain_of(parent, last)];
+        if latest.is_some_and(|latest| self.nodes[latest.get()].rank + 1 >= MAX_CHAIN) {
+            return Err(Refusal::Chain);
         }
         Ok(self.insert(Node {
             name: last,
@@ -247,6 +290,8 @@ impl<'a> Tree<'a> {
             table,
             at,
             depth,
+            before: None,
+            rank: 0,
         }))
     }
 

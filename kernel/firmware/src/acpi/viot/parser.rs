@@ -1,8 +1,8 @@
 //! From the nodes of a VIOT to ranges, endpoints and the IOMMUs that they lead to.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
+use core::mem;
 
 use probe::{Findings, Severity};
 
@@ -19,8 +19,7 @@ const HEADER_SIZE: usize = size_of::<spec::Viot>();
 impl Viot {
     /// Reads a table whose common header and length are sound.
     pub(in crate::acpi) fn parse(table: &[u8], findings: &mut Findings) -> Self {
-        let mut parser =
-            Parser { table: Bytes::new(table), findings, iommus: BTreeMap::new(), first_node: 0 };
+        let mut parser = Parser { table: Bytes::new(table), findings, iommus: Vec::new(), first_node: 0 };
         let raw = parser.walk();
         let mut viot = parser.resolve(raw);
         viot.check(findings);
@@ -33,10 +32,18 @@ impl Viot {
 struct Parser<'a, 'f> {
     table: Bytes<'a>,
     findings: &'f mut Findings,
-    /// IOMMUs by offset, and whether an endpoint leads there.
-    iommus: BTreeMap<usize, (IommuPlace, bool)>,
+    /// In the order of their offsets.
+    iommus: Vec<Walked>,
     /// No node can begin before this offset.
     first_node: usize,
+}
+
+/// The node of an IOMMU.
+struct Walked {
+    offset: usize,
+    place: IommuPlace,
+    /// Whether an endpoint leads there.
+    is_used: bool,
 }
 
 impl Parser<'_, '_> {
@@ -71,9 +78,7 @@ impl Parser<'_, '_> {
                 }
             };
             match body {
-                Body::Iommu(place) => {
-                    self.iommus.insert(at, (place, false));
-                }
+                Body::Iommu(place) => self.iommus.push(Walked { offset: at, place, is_used: false }),
                 Body::Endpoints(endpoints) => raw.push(endpoints),
                 Body::Unknown(kind) => {
                     let what = format!("unknown type {kind}; the node is ignored");
@@ -87,22 +92,21 @@ impl Parser<'_, '_> {
 
     /// Resolves the IOMMU of each range and endpoint; one without a valid IOMMU is left out.
     fn resolve(mut self, raw: Vec<Raw>) -> Viot {
-        let mut viot = Viot::default();
-        let walked: Vec<usize> = self.iommus.keys().copied().collect();
         let mut resolved = Vec::with_capacity(raw.len());
         for node in raw {
             let (offset, target) = match &node {
                 Raw::Pci(range, target) => (range.offset, usize::from(*target)),
                 Raw::Mmio(endpoint, target) => (endpoint.offset, usize::from(*target)),
             };
-            if !self.iommus.contains_key(&target) {
-                match self.output(target) {
+            match self.find(target) {
+                Ok(at) => self.iommus[at].is_used = true,
+                Err(at) => match self.output(target) {
                     Ok(place) => {
                         let what = format!(
                             "the output node {target:#x} is beyond the node count, but it is an IOMMU node; it is used"
                         );
                         self.complain("viot-output-uncounted", Severity::Warning, &node_place(offset), &what);
-                        self.iommus.insert(target, (place, true));
+                        self.iommus.insert(at, Walked { offset: target, place, is_used: true });
                     }
                     Err(fault) => {
                         let what =
@@ -110,32 +114,33 @@ impl Parser<'_, '_> {
                         self.complain("viot-output-invalid", Severity::Error, &node_place(offset), &what);
                         continue;
                     }
-                }
-            }
-            if let Some((_, is_used)) = self.iommus.get_mut(&target) {
-                *is_used = true;
+                },
             }
             resolved.push((node, target));
         }
-        for offset in walked {
-            if let Some((place, false)) = self.iommus.get(&offset).copied() {
-                let place = format!("{} ({place})", node_place(offset));
-                let what = "no node refers to this IOMMU; it translates no device";
-                self.complain("iommu-unreferenced", Severity::Warning, &place, what);
-            }
-        }
-        let offsets: Vec<usize> = self.iommus.keys().copied().collect();
-        viot.iommus =
-            self.iommus.iter().map(|(offset, (place, _))| Iommu { offset: *offset, place: *place }).collect();
+        let mut viot = Viot::default();
         for (node, target) in resolved {
             // It was put there above.
-            let Ok(iommu) = offsets.binary_search(&target) else { continue };
+            let Ok(iommu) = self.find(target) else { continue };
             match node {
                 Raw::Pci(range, _) => viot.ranges.push(PciRange { iommu, ..range }),
                 Raw::Mmio(endpoint, _) => viot.endpoints.push(MmioEndpoint { iommu, ..endpoint }),
             }
         }
+        for Walked { offset, place, is_used } in mem::take(&mut self.iommus) {
+            if !is_used {
+                let place = format!("{} ({place})", node_place(offset));
+                let what = "no node refers to this IOMMU; it translates no device";
+                self.complain("iommu-unreferenced", Severity::Warning, &place, what);
+            }
+            viot.iommus.push(Iommu { offset, place });
+        }
         viot
+    }
+
+    /// The position of the IOMMU at an offset, or where it belongs.
+    fn find(&self, offset: usize) -> Result<usize, usize> {
+        self.iommus.binary_search_by_key(&offset, |iommu| iommu.offset)
     }
 
     /// The IOMMU node at an offset that was not among the nodes.
