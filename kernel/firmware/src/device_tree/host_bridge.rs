@@ -28,24 +28,23 @@ pub(super) fn all(
     findings: &mut Findings,
 ) -> Vec<HostBridge> {
     let is_host = |node| tree.is_compatible(node, &ECAM_HOST);
-    let hosts: Vec<_> = devices.iter().filter(|device| is_host(NodeIndex(device.node.0))).collect();
-    let (live, disabled): (Vec<NodeIndex>, Vec<NodeIndex>) =
-        tree.nodes().filter(|node| is_host(*node)).partition(|node| tree.is_live(*node));
-    for node in live {
-        if !hosts.iter().any(|host| host.node == node.fw_node()) {
+    for node in tree.nodes().filter(|node| is_host(*node)) {
+        if !tree.is_live(node) {
+            let why = "the host bridge or a bus above it has a status other than \"okay\"; its functions are not scanned";
+            complain(tree, node, "", findings, "host-bridge-disabled", Severity::Info, why);
+        } else if !devices.iter().any(|device| device.node == node.fw_node()) {
             let why = "the host bridge is not on a bus that is entered without a driver; it is left out";
             complain(tree, node, "", findings, "host-bridge-unreached", Severity::Warning, why);
         }
     }
-    for node in disabled {
-        let why = "the host bridge or a bus above it has a status other than \"okay\"; its functions are not scanned";
-        complain(tree, node, "", findings, "host-bridge-disabled", Severity::Info, why);
-    }
     let mut segments = Segments::new(tree);
     let mut claims = Claims(ram.to_vec());
     let mut bridges: Vec<HostBridge> = Vec::new();
-    for device in hosts {
+    for device in devices {
         let node = NodeIndex(device.node.0);
+        if !is_host(node) {
+            continue;
+        }
         let Some(mut bridge) = bridge(tree, node, &device.name, findings) else { continue };
         // Linux asks for the number last (`pci_register_host_bridge`): a host bridge that is left out takes none.
         let wanted = segments.take(tree, node);
