@@ -9,11 +9,8 @@ use crate::config::register;
 use crate::findings::Findings;
 use crate::function::kind::FunctionKind;
 use crate::read::port_type::port_type;
-use crate::read::scanned::{BridgeAbove, Header, ScannedBridge, ScannedFunction};
+use crate::read::scanned::{BridgeAbove, HOST_BRIDGE, Header, ScannedBridge, ScannedFunction};
 use crate::read::{ari, capability, sriov};
-
-/// Base class and sub-class of a host bridge.
-const HOST_BRIDGE: u32 = 0x0600;
 
 /// Appends the functions that exist on a bus, in the order in which Linux finds them.
 ///

@@ -9,6 +9,9 @@ use crate::function::capability::{Capability, ExtendedCapability, id};
 use crate::function::kind::FunctionKind;
 use crate::function::sriov::Sriov;
 
+/// Base class and sub-class of a host bridge.
+pub(crate) const HOST_BRIDGE: u32 = 0x0600;
+
 /// A function that answers, and what has been read of it so far.
 #[derive(Clone, Debug)]
 pub(crate) struct ScannedFunction {

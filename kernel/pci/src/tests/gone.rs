@@ -91,7 +91,7 @@ fn enumeration_ends_whenever_config_space_disappears() {
         assert_eq!(use_all(&mut config, &policy), 8);
         let accesses = usize::MAX - config.left.get();
         for (byte, bus) in [(0xff, None), (0, None), (0xff, Some(1)), (0, Some(3))] {
-            // Most accesses are the scan for hidden root buses, which is uniform.
+            // Most accesses measure and place BARs, which is uniform.
             for left in (0..accesses).filter(|left| *left < 800 || *left % 97 == 0 || *left + 800 > accesses)
             {
                 let mut config = Fading { left: Cell::new(left + 1), byte, bus, ..whole() };

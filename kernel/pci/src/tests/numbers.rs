@@ -91,12 +91,13 @@ fn only_device_0_is_read_behind_a_downstream_port() {
 #[test]
 fn bridges_on_a_hidden_root_bus_are_numbered_and_left_out() {
     let mut model = Model::virt();
+    model.expander();
     let here = model.root_port(On::Root(0), 3);
     model.device(On::Behind(here), 0, 0, FunctionKind::Endpoint);
     let hidden = model.root_port(On::Root(0x20), 0);
     let end = model.device(On::Behind(hidden), 0, 0, FunctionKind::Endpoint);
     let topology = enumerate(&mut model, &[virt_root()]);
-    assert_eq!(order(&topology), ["0000:00:00.0", "0000:00:03.0", "0000:01:00.0"]);
+    assert_eq!(order(&topology), ["0000:00:00.0", "0000:00:03.0", "0000:00:1f.0", "0000:01:00.0"]);
     assert_eq!(model.address(end).unwrap().to_string(), "0000:21:00.0");
     assert_eq!(finding_ids(&topology), ["hidden-host-bridge"]);
     assert_eq!(topology.findings()[0].place, "0000:20:00.0");
@@ -105,8 +106,22 @@ fn bridges_on_a_hidden_root_bus_are_numbered_and_left_out() {
 }
 
 #[test]
+fn hidden_root_buses_are_looked_for_if_there_is_an_expander_or_an_empty_described_bus() {
+    let mut model = Model::virt();
+    model.device(On::Root(0x20), 0, 0, FunctionKind::RcEndpoint);
+    assert_eq!(enumerate(&mut model, &[virt_root()]).hidden().len(), 0);
+    let reads = model.reads.get();
+    assert!(reads < 2000, "{reads} reads");
+    let empty = RootBus { first_bus: 0x10, last_bus: 0x1f, ..virt_root() };
+    assert_eq!(enumerate(&mut model, &[virt_root(), empty]).hidden().len(), 1);
+    model.expander();
+    assert_eq!(enumerate(&mut model, &[virt_root()]).hidden().len(), 1);
+}
+
+#[test]
 fn numbers_of_hidden_root_buses_are_not_used_twice() {
     let mut model = Model::virt();
+    model.expander();
     let hidden = model.root_port(On::Root(2), 0);
     model.device(On::Behind(hidden), 0, 0, FunctionKind::Endpoint);
     let mut ends = Vec::new();
@@ -123,6 +138,7 @@ fn numbers_of_hidden_root_buses_are_not_used_twice() {
 #[test]
 fn a_subtree_gets_numbers_from_a_gap_that_is_large_enough() {
     let mut model = Model::virt();
+    model.expander();
     model.device(On::Root(3), 0, 0, FunctionKind::RcEndpoint);
     let port = model.root_port(On::Root(0), 1);
     let up = model.bridge(On::Behind(port), 0, 0, FunctionKind::UpstreamPort);
@@ -134,12 +150,13 @@ fn a_subtree_gets_numbers_from_a_gap_that_is_large_enough() {
     assert_eq!(model.address(end).unwrap().bus, 6);
     assert_eq!(model.address(small_end).unwrap().bus, 1);
     assert_eq!(finding_ids(&topology), ["hidden-host-bridge"]);
-    assert_eq!(topology.functions().len(), 3 + 3 + 1);
+    assert_eq!(topology.functions().len(), 4 + 3 + 1);
 }
 
 #[test]
 fn stale_numbers_of_a_hidden_bridge_are_not_another_root_bus() {
     let mut model = Model::virt();
+    model.expander();
     let hidden = model.root_port(On::Root(0x20), 0);
     model.device(On::Behind(hidden), 0, 0, FunctionKind::Endpoint);
     model.cards[hidden].set32(0x18, 0x0010_1020);
@@ -187,6 +204,7 @@ fn running_out_of_bus_numbers_is_a_finding_and_enumeration_continues() {
 #[test]
 fn a_bridge_without_numbers_does_not_look_like_a_bridge_to_bus_0() {
     let mut model = Model::virt();
+    model.expander();
     let mut ports: Vec<usize> = (1..6).map(|device| model.root_port(On::Root(0), device)).collect();
     // No number is free between the hidden root bus and the next one.
     ports.extend((0..2).map(|device| model.root_port(On::Root(8), device)));
@@ -196,7 +214,7 @@ fn a_bridge_without_numbers_does_not_look_like_a_bridge_to_bus_0() {
     let numbered = [0x0001_0100, 0x0002_0200, 0x0003_0300];
     assert_eq!(registers[..3], numbered);
     assert_eq!(registers[3..], [0x0000_ff00, 0x0000_ff00, 0x0000_ff08, 0x0000_ff08]);
-    assert_eq!(topology.functions().len(), 6);
+    assert_eq!(topology.functions().len(), 7);
 }
 
 #[test]
@@ -231,6 +249,7 @@ fn bridges_behind_a_bridge_without_numbers_do_not_look_like_bridges_to_bus_0() {
 #[test]
 fn the_number_of_a_parked_bridge_is_that_of_a_bus_without_functions() {
     let mut model = Model::virt();
+    model.expander();
     model.device(On::Root(255), 0, 0, FunctionKind::RcEndpoint);
     let port = model.root_port(On::Root(0), 1);
     enumerate(&mut model, &[up_to(0)]);

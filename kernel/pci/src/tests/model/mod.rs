@@ -79,6 +79,12 @@ impl Model {
         index
     }
 
+    /// Adds the function of an expander on bus 0, which stands for the host bridge of another root bus (QEMU:
+    /// `pxb-pcie`).
+    pub(crate) fn expander(&mut self) {
+        self.add(On::Root(0), 0x1f, 0, 0x1b36_000b, 0x06_0000);
+    }
+
     /// Adds an endpoint of any kind with one small BAR.
     pub(crate) fn device(&mut self, on: On, device: u8, function: u8, kind: FunctionKind) -> usize {
         let index = self.add(on, device, function, 0x1af4_1041, 0x02_0000);
