@@ -90,9 +90,9 @@ fn start_root(
 /// Finds root buses that firmware does not describe: every bus that answers while all bridges are closed.
 ///
 /// Such a bus belongs to an expander: a function of class "host bridge" on a bus that is described, beside that bus's
-/// own (QEMU's `pxb`, `pxb-pcie` and `pxb-cxl`, sources of 7.2 to 11.1). Without one, the buses are not asked: 8,192
-/// reads are the larger part of what reading a small machine costs. They are asked as well if a described bus is empty,
-/// as then the description is not to be relied on.
+/// own (`pxb-pcie` of QEMU 7.2, 10.0 and 11.1). Without one, the buses are not asked: 8,192 reads would take longer than
+/// all others on a small machine. They are asked as well if a described bus is empty, because the description may then
+/// be wrong about more.
 pub(crate) fn find_hidden(
     config: &mut dyn ConfigAccess,
     segment: u16,
