@@ -44,7 +44,7 @@ pub(crate) fn place_new(
     kept: usize,
     findings: &mut Findings,
 ) {
-    let nothing_moves = Amendment::none(topology);
+    let nothing_moves = Amendment::default();
     let plan = plan::plan(roots, topology, (Resources::Keep, &[]), &nothing_moves, findings);
     write(config, roots, topology, kept, plan, findings);
 }
