@@ -1,7 +1,7 @@
 //! The first process of a Linux that is asked for its IOMMU groups.
 //!
 //! It loads modules in the order of a file, enables virtual functions, waits until devices and groups no longer
-//! change, prints what sysfs contains, and powers the machine off. There is no shell and no C library beside it: all
+//! change, asks for devices to be plugged in and out, prints what sysfs contains, and powers the machine off. There is no shell and no C library beside it: all
 //! that it needs of the kernel is a dozen system calls.
 //!
 //! Every line that it prints begins with `@@ ` and a keyword; `cargo xtask linux` reads them.
@@ -10,7 +10,9 @@
 #![no_main]
 #![deny(unsafe_code)]
 
+mod command_line;
 mod console;
+mod hot_plug;
 mod kernel_log;
 mod modules;
 mod path;
@@ -33,6 +35,7 @@ extern "C" fn main() -> ! {
     modules::load(&mut console);
     virtual_functions::enable(&mut console);
     settle::wait(&mut console);
+    hot_plug::follow(&mut console);
     system::silence_console();
     console.line(format_args!("begin"));
     sysfs::print(&mut console);

@@ -19,13 +19,18 @@ pub(crate) fn wait(console: &mut Console) {
         if unchanged == UNCHANGED {
             return;
         }
-        system::sleep_milliseconds(INTERVAL_MS);
+        pause();
     }
     console.line(format_args!("unsettled"));
 }
 
+/// The time between two looks.
+pub(crate) fn pause() {
+    system::sleep_milliseconds(INTERVAL_MS);
+}
+
 /// A number that changes with every device that comes or goes, and with its driver and its group.
-fn fingerprint() -> u64 {
+pub(crate) fn fingerprint() -> u64 {
     let mut all = Fingerprint(Fingerprint::START);
     let buses = Path::new(b"/sys/bus");
     buses.for_each_entry(|bus| {

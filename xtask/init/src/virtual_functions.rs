@@ -2,21 +2,20 @@
 
 use core::str;
 
+use crate::command_line;
 use crate::console::Console;
 use crate::path::Path;
 use crate::system::{Errno, File, WRITE_ONLY};
 use crate::watched::{self, End};
 
-/// The word of the command line. The dot makes the kernel pass over it without a warning.
+/// The word of the command line.
 const WORD: &[u8] = b"iogroups.vfs=";
-/// Longest command line that is read; arm64 has 2048 bytes.
-const COMMAND_LINE_LIMIT: usize = 4096;
 
 pub(crate) fn enable(console: &mut Console) {
-    let mut buffer = [0; COMMAND_LINE_LIMIT];
-    let Ok(words) = Path::new(b"/proc/cmdline").read(&mut buffer) else { return };
-    let mut values = words.split(u8::is_ascii_whitespace).filter_map(|word| word.strip_prefix(WORD));
-    let Some(count) = values.next_back() else { return };
+    command_line::value(WORD, |count| enable_as_many(count, console));
+}
+
+fn enable_as_many(count: &[u8], console: &mut Console) {
     let devices = Path::new(b"/sys/bus/pci/devices");
     devices.for_each_entry(|name| {
         let file = devices.join(name).join(b"sriov_numvfs");

@@ -35,7 +35,11 @@ pub(super) fn pull(qmp: &mut Qmp, qtest: &Path, id: &str) -> Result<()> {
         let config = ecam + offset;
         if memory.read_word(config)? == ids {
             let express = capability(&mut memory, config)?;
-            return memory.write_half(config + express + SLOT_CONTROL, POWER_OFF);
+            let control = config + express + SLOT_CONTROL;
+            let held = memory.read_word(control)? as u16;
+            memory.write_half(control, held | POWER_OFF)?;
+            // The guest did not switch the slot off, and must not find it off (Linux: "Already disabled").
+            return memory.write_half(control, held);
         }
     }
     bail!("configuration space of the port above {id} was not found")

@@ -43,6 +43,7 @@ impl Files {
             initramfs: &self.initramfs,
             command_line: &subject.command_line,
             by_tables: subject.firmware.is_acpi(),
+            has_slot_changes: !subject.topology.hot_plug.is_empty(),
         })
     }
 }
@@ -108,7 +109,15 @@ impl Boots<'_> {
         }
         let mut runs = Vec::new();
         for number in 1..=self.options.runs {
-            let finished = console::run(&words, self.directory, Duration::from_secs(self.options.timeout))?;
+            let deadline = Duration::from_secs(self.options.timeout);
+            let finished = match &subject.topology.hot_plug[..] {
+                [] => console::run(&words, self.directory, deadline, &[])?,
+                changes => {
+                    // The sockets of each QEMU are in a directory of its own.
+                    let own = tempfile::tempdir().context("no run directory")?;
+                    console::run(&words, own.path(), deadline, changes)?
+                }
+            };
             let name =
                 if self.options.runs > 1 { format!("{}.{number}", subject.id) } else { subject.id.clone() };
             keep_log(&name, &finished.console)?;

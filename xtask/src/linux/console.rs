@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::listing::Listing;
+use crate::hot_plug::{SlotChange, SlotChanges};
 use crate::outcome::Stop;
 use crate::process::{self, Next, OutputSource};
 
@@ -59,17 +60,26 @@ pub(super) struct Finished {
     pub(super) qemu: Vec<String>,
 }
 
-/// Runs QEMU until our init has listed everything, or until `deadline`.
+/// Runs QEMU until our init has listed everything, or until `deadline`. Makes `slot_changes` when our init asks for them.
 ///
 /// # Errors
 ///
 /// QEMU cannot be started, refuses the machine, or the run was interrupted.
-pub(super) fn run(words: &[String], directory: &Path, deadline: Duration) -> Result<Finished, Stop> {
+pub(super) fn run(
+    words: &[String],
+    directory: &Path,
+    deadline: Duration,
+    slot_changes: &[SlotChange],
+) -> Result<Finished, Stop> {
     let started = Instant::now();
     let mut console = Console::default();
+    let mut slots = SlotChanges::new(directory, slot_changes);
     let end = process::run(words, directory, Some(deadline), |source, line| {
         Ok(match source {
-            OutputSource::Guest => console.add(line, started),
+            OutputSource::Guest => {
+                slots.follow(&line)?;
+                console.add(line, started)
+            }
             OutputSource::Qemu => {
                 console.qemu.push(line);
                 Next::Read

@@ -156,7 +156,7 @@ impl Listing {
             "iommu" => self.iommus.entry(word(0)?).or_default().path = word(1)?,
             "translates" => self.iommus.entry(word(0)?).or_default().devices.push(word(1)?),
             "log" => self.log.push(rest.to_owned()),
-            "module-failed" | "vfs-failed" | "mount-failed" | "unsettled" | "init-panics" => {
+            "module-failed" | "vfs-failed" | "mount-failed" | "unsettled" | "no-change" | "init-panics" => {
                 self.remarks.push(format!("{keyword} {rest}").trim_end().to_owned());
             }
             _ => (),

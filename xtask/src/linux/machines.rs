@@ -17,6 +17,8 @@ const WORDS: &str = "console=ttyAMA0 earlycon loglevel=7 panic=-1 nokaslr random
 /// The word for virtual functions in topologies, and the one of our init.
 const OUR_VFS: &str = "sriov=";
 const VFS_OF_INIT: &str = "iogroups.vfs=";
+/// The word for our init with the number of changes of slots.
+const CHANGES_OF_INIT: &str = "iogroups.hotplug=";
 /// Words of topologies that Linux has too, with the same meaning.
 const OF_LINUX: [&str; 3] = ["iommu.passthrough=", "iommu.strict=", "pci="];
 
@@ -72,6 +74,9 @@ impl Subject {
                 }
                 None => return Err("has words that only our kernel knows"),
             }
+        }
+        if !topology.hot_plug.is_empty() {
+            command_line += &format!(" {CHANGES_OF_INIT}{}", topology.hot_plug.len());
         }
         if !append.is_empty() {
             command_line += &format!(" {append}");

@@ -16,6 +16,8 @@ pub(crate) struct LinuxStart<'a> {
     pub(crate) command_line: &'a str,
     /// Whether UEFI firmware starts it, with ACPI tables; else QEMU does, with a device tree.
     pub(crate) by_tables: bool,
+    /// Whether devices are plugged in and out while it runs.
+    pub(crate) has_slot_changes: bool,
 }
 
 impl Machine {
@@ -32,6 +34,9 @@ impl Machine {
         words.extend(["-kernel".into(), path(start.image), "-initrd".into(), path(start.initramfs)]);
         words.extend(["-append".into(), start.command_line.to_owned()]);
         words.extend(["-chardev", "stdio,id=uart,signal=off", "-serial", "chardev:uart"].map(String::from));
+        if start.has_slot_changes {
+            words.extend(super::slot_sockets());
+        }
         self.add_devices(&mut words);
         words
     }

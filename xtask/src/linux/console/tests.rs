@@ -3,7 +3,7 @@ use super::*;
 /// A run of a shell that prints what a kernel would.
 fn shell(script: &str, deadline_ms: u64) -> Finished {
     let words = ["sh", "-c", script].map(String::from);
-    run(&words, Path::new("/"), Duration::from_millis(deadline_ms)).unwrap()
+    run(&words, Path::new("/"), Duration::from_millis(deadline_ms), &[]).unwrap()
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_panic_is_told_from_a_hang_and_from_a_reset() {
 #[test]
 fn a_qemu_that_refuses_the_machine_is_not_a_failed_kernel() {
     let words = ["sh", "-c", "echo 'no such device' >&2; exit 1"].map(String::from);
-    let stop = run(&words, Path::new("/"), Duration::from_secs(20)).unwrap_err();
+    let stop = run(&words, Path::new("/"), Duration::from_secs(20), &[]).unwrap_err();
     assert_eq!(stop.kind, crate::outcome::Kind::Unable);
     assert!(stop.message.contains("no such device"), "{}", stop.message);
 }
