@@ -28,6 +28,7 @@ mod image;
 mod interrupt;
 mod judge;
 mod known_deviations;
+mod ktap;
 mod linux;
 
 mod one_boot;

@@ -21,6 +21,7 @@ mod progress;
 mod readme_commands;
 mod selection;
 mod special;
+mod uart_ktap;
 
 use boots::Boots;
 use checked::{Checked, Layer, Verdict};

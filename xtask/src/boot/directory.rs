@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use report::Console;
+use report::{Console, Form};
 use tempfile::TempDir;
 
 use super::{Boot, PATCHED_IMAGE, Tree};
@@ -28,7 +28,7 @@ impl Boot {
         deadline: Option<Duration>,
         log: &Log,
     ) -> Result<Outcome, Stop> {
-        self.with_run(kernel, deadline, log, |run| {
+        self.with_run(kernel, ReportTo::Us, deadline, log, |run| {
             let mut outcome = run.outcome()?;
             test_disk::check(run.directory, self.machine.test_disks(), &mut outcome)?;
             Ok(outcome)
@@ -41,12 +41,29 @@ impl Boot {
     ///
     /// As [`Run::time`].
     pub(crate) fn time(&self, kernel: &Kernel, deadline: Duration) -> Result<Duration, Stop> {
-        self.with_run(kernel, Some(deadline), &Log::Hidden, |run| run.time())
+        self.with_run(kernel, ReportTo::Us, Some(deadline), &Log::Hidden, |run| run.time())
+    }
+
+    /// Runs QEMU once with the report in this form, and keeps all that it prints in a file. The report is not read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Run::time`].
+    pub(crate) fn print(
+        &self,
+        kernel: &Kernel,
+        form: Form,
+        deadline: Duration,
+        file: &Path,
+    ) -> Result<(), Stop> {
+        let log = Log::Kept(file.to_owned());
+        self.with_run(kernel, ReportTo::Terminal(form), Some(deadline), &log, |run| run.time().map(drop))
     }
 
     fn with_run<T>(
         &self,
         kernel: &Kernel,
+        report: ReportTo,
         deadline: Option<Duration>,
         log: &Log,
         go: impl FnOnce(&Run<'_>) -> Result<T, Stop>,
@@ -59,7 +76,7 @@ impl Boot {
         if self.start.disk {
             self.fill_disk(directory.path(), kernel)?;
         }
-        let words = self.machine.boot(self.image(kernel), &self.start, ReportTo::Us);
+        let words = self.machine.boot(self.image(kernel), &self.start, report);
         let run = Run {
             words: &words,
             directory: directory.path(),

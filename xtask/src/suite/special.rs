@@ -15,7 +15,7 @@ use crate::speed::{budget, map};
 
 use super::boots::jobs;
 use super::checked::{Checked, Layer, Verdict};
-use super::{device_trees, linux_kernels, readme_commands};
+use super::{device_trees, linux_kernels, readme_commands, uart_ktap};
 
 /// One such check.
 pub(super) struct SpecialCheck {
@@ -29,7 +29,7 @@ pub(super) struct SpecialCheck {
 }
 
 /// All of them, in the order in which they run.
-pub(super) const SPECIAL_CHECKS: [SpecialCheck; 8] = [
+pub(super) const SPECIAL_CHECKS: [SpecialCheck; 9] = [
     SpecialCheck {
         name: "damaged-descriptions",
         about: "150 boots with damaged trees and tables end with a report or an error",
@@ -53,6 +53,12 @@ pub(super) const SPECIAL_CHECKS: [SpecialCheck; 8] = [
         about: "the explanation of every function of some machines agrees with its group",
         command: "cargo xtask test explanations",
         verdict: compare_explanations,
+    },
+    SpecialCheck {
+        name: "ktap-on-uart",
+        about: "the kernel's report as KTAP between the lines of its log names what the report as JSON does",
+        command: "cargo xtask qemu --topology switch --console pl011 --append report=ktap",
+        verdict: uart_ktap::verdict,
     },
     SpecialCheck {
         name: "picture",

@@ -152,3 +152,77 @@ fn the_boots_are_compared_with_their_qemus_alone() {
     assert_eq!(times, BootTimes { count: 3, seconds: 4.0, qemu_seconds: 4.0, overhead_ms: 20.0 });
     assert!((times.ratio() - 1.0).abs() < 1e-9);
 }
+
+#[test]
+fn ktap_of_a_run_is_read_back() {
+    let mut odd = checked(&["ok 1 one\n1..2\nKTAP version 1"]);
+    odd.name = "a # SKIP b".into();
+    let results = crate::ktap::parse(&checked::ktap(&[checked(&[]), odd, skipped("no rocker")])).unwrap();
+    let seen: Vec<_> = results.iter().map(|result| (result.ok, &*result.name, result.directive)).collect();
+    assert_eq!(
+        seen,
+        [(true, "boot simple", None), (false, "boot a _ SKIP b", None), (true, "boot rocker", Some("SKIP"))]
+    );
+}
+
+/// Names of elements or attributes.
+type Names = &'static [&'static str];
+
+/// An element of a JUnit report, as junit-10.xsd of Jenkins' xUnit plugin has it: required attributes, further ones, and
+/// the elements in it.
+const JUNIT: [(&str, Names, Names, Names); 5] = [
+    ("testsuites", &[], &["name", "time", "tests", "failures", "errors"], &["testsuite"]),
+    (
+        "testsuite",
+        &["name", "tests", "failures", "errors"],
+        &["time", "skipped", "timestamp", "hostname", "id", "package"],
+        &["testcase", "properties", "system-out", "system-err"],
+    ),
+    ("testcase", &["name"], &["time", "classname", "group"], &["skipped", "error", "failure", "system-out"]),
+    ("failure", &[], &["type", "message"], &[]),
+    ("skipped", &[], &["type", "message"], &[]),
+];
+
+#[test]
+fn the_junit_report_has_the_elements_and_attributes_of_its_schema() {
+    use quick_xml::events::Event;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let odd = checked(&["<&\"'>\u{1}\n]]>"]);
+    checked::write_junit(file.path(), &[checked(&[]), odd, skipped("no <rocker>")]).unwrap();
+    let text = fs::read_to_string(file.path()).unwrap();
+    let mut reader = quick_xml::Reader::from_str(&text);
+    let (mut open, mut count): (Vec<String>, usize) = (Vec::new(), 0);
+    loop {
+        let event = reader.read_event().unwrap();
+        let (element, stays) = match &event {
+            Event::Eof => break,
+            Event::End(_) => {
+                open.pop();
+                continue;
+            }
+            Event::Start(element) => (element, true),
+            Event::Empty(element) => (element, false),
+            _ => continue,
+        };
+        let name = String::from_utf8_lossy(element.name().as_ref()).into_owned();
+        let rule = |name: &str| JUNIT.iter().find(|(element, ..)| *element == name);
+        let (_, required, further, _) = rule(&name).unwrap_or_else(|| panic!("{name} is not of the schema"));
+        if let Some(outer) = open.last() {
+            assert!(rule(outer).unwrap().3.contains(&&*name), "{name} in {outer}");
+        }
+        let attributes: Vec<String> = element
+            .attributes()
+            .map(|attribute| String::from_utf8_lossy(attribute.unwrap().key.as_ref()).into_owned())
+            .collect();
+        for attribute in &attributes {
+            assert!(required.iter().chain(*further).any(|known| known == attribute), "{name}: {attribute}");
+        }
+        assert!(required.iter().all(|one| attributes.iter().any(|is| is == one)), "{name}: {attributes:?}");
+        count += 1;
+        if stays {
+            open.push(name);
+        }
+    }
+    // The whole, two suites, three checks, one failure and one skip.
+    assert_eq!((count, open.len()), (8, 0), "{text}");
+}
