@@ -8,9 +8,8 @@ use dma::test_disk::{MAGIC, SECTOR_SIZE, WRITTEN, sector, written_sector};
 use report::Transfer;
 use virtio_drivers::device::blk::{BlkReq, BlkResp, VirtIOBlk};
 
-use super::{ClientError, check, compare, driver, transfer_of};
-use crate::dma::deadline::{DEVICE_DEADLINE_US, wait_until};
-use crate::dma::hal::{SpaceHal, take_log, with_device};
+use super::{ClientError, compare, driver, transfer_of, wait_for, with_driver};
+use crate::dma::hal::{SpaceHal, take_log};
 use crate::dma::memory::DeviceMemory;
 use crate::dma::transport::PlatformTransport;
 
@@ -29,10 +28,7 @@ pub(in crate::dma) fn transfers(
     memory: DeviceMemory,
     accepts_platform: bool,
 ) -> Result<Vec<Transfer>, ClientError> {
-    with_device(memory, || {
-        let (transport, negotiation) = PlatformTransport::new(registers, accepts_platform);
-        let mut disk = Disk::new(transport).map_err(driver("start"))?;
-        check(&negotiation)?;
+    with_driver(registers, memory, accepts_platform, Disk::new, |mut disk| {
         let mut done = Vec::new();
         let first = read(&mut disk, 0, &mut done)?;
         if !first.starts_with(MAGIC) {
@@ -56,7 +52,7 @@ fn read(disk: &mut Disk, number: usize, done: &mut Vec<Transfer>) -> Result<[u8;
     // SAFETY: The device gets copies of these buffers (`SpaceHal`), so it does not access them, also if it is late.
     let token = unsafe { disk.read_blocks_nb(number, &mut request, &mut sector, &mut response) };
     let token = token.map_err(driver(what))?;
-    wait(disk, what)?;
+    wait_for(what, || disk.peek_used().is_some())?;
     // SAFETY: These are the buffers that `read_blocks_nb` was given.
     unsafe { disk.complete_read_blocks(token, &request, &mut sector, &mut response) }
         .map_err(driver(what))?;
@@ -76,16 +72,9 @@ fn write(
     // SAFETY: The device gets copies of these buffers (`SpaceHal`), so it does not access them, also if it is late.
     let token = unsafe { disk.write_blocks_nb(number, &mut request, sector, &mut response) };
     let token = token.map_err(driver(what))?;
-    wait(disk, what)?;
+    wait_for(what, || disk.peek_used().is_some())?;
     // SAFETY: These are the buffers that `write_blocks_nb` was given.
     unsafe { disk.complete_write_blocks(token, &request, sector, &mut response) }.map_err(driver(what))?;
     done.extend(transfer_of(&format!("write sector {number}"), Direction::ToDevice, SECTOR_SIZE));
     Ok(())
-}
-
-fn wait(disk: &mut Disk, what: &'static str) -> Result<(), ClientError> {
-    match wait_until(DEVICE_DEADLINE_US, || disk.peek_used().is_some()) {
-        true => Ok(()),
-        false => Err(ClientError::Late { what, limit_us: DEVICE_DEADLINE_US }),
-    }
 }

@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 use dma::Direction;
 use report::Transfer;
 
-use super::{ClientError, compare, transfer_with};
-use crate::dma::deadline::{DEVICE_DEADLINE_US, wait_until};
+use super::{ClientError, compare, transfer_with, wait_for};
 use crate::dma::engine::EduRegisters;
 use crate::dma::memory::{Buffer, DeviceMemory};
 
@@ -41,7 +40,7 @@ impl EduTransfer {
     ///
     /// The device does not finish.
     pub(in crate::dma) fn turn(&self) -> Result<(), ClientError> {
-        self.wait("copy to the device")?;
+        wait_for("copy to the device", || self.registers.is_idle())?;
         self.registers.begin_store(self.to.address(), BYTES);
         Ok(())
     }
@@ -52,7 +51,7 @@ impl EduTransfer {
     ///
     /// The device does not finish, or the data is wrong.
     pub(in crate::dma) fn finish(self) -> Result<Vec<Transfer>, ClientError> {
-        self.wait("copy from the device")?;
+        wait_for("copy from the device", || self.registers.is_idle())?;
         let Self { memory, from, to, .. } = self;
         let mut found = [0; BYTES];
         to.pages().read(0, &mut found);
@@ -64,13 +63,6 @@ impl EduTransfer {
         memory.take_back(to)?;
         compare("the copied bytes", &found, &data())?;
         Ok(done)
-    }
-
-    fn wait(&self, what: &'static str) -> Result<(), ClientError> {
-        match wait_until(DEVICE_DEADLINE_US, || self.registers.is_idle()) {
-            true => Ok(()),
-            false => Err(ClientError::Late { what, limit_us: DEVICE_DEADLINE_US }),
-        }
     }
 }
 

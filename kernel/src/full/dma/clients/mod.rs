@@ -7,17 +7,17 @@ pub(super) mod rng;
 pub(super) mod test_device;
 
 use alloc::string::ToString;
-use core::cell::Cell;
 
 use addr::PhysAddr;
 use dma::{Direction, UnmapError};
 use kernel::TransportError;
 use report::Transfer;
 
+use super::deadline::{DEVICE_DEADLINE_US, wait_until};
 use super::engine::EngineError;
-use super::hal::{SessionError, Shared, take_log};
-use super::memory::{Buffer, ShareError};
-use super::transport::Negotiation;
+use super::hal::{SessionError, Shared, take_log, with_device};
+use super::memory::{Buffer, DeviceMemory, ShareError};
+use super::transport::{Negotiation, PlatformTransport};
 
 /// Why a device did not transfer what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -86,11 +86,38 @@ fn driver(what: &'static str) -> impl FnOnce(virtio_drivers::Error) -> ClientErr
     move |error| ClientError::Driver { what, error }
 }
 
-/// Checks what was negotiated, after a driver of `virtio-drivers` has been made.
-fn check(negotiation: &Cell<Negotiation>) -> Result<(), ClientError> {
-    match negotiation.get() {
-        Negotiation::Accepted => Ok(()),
-        Negotiation::Open | Negotiation::Refused => Err(ClientError::FeaturesRefused),
+/// Runs `work` with a driver that `start` makes on the device's registers, and that shares only `memory` with the
+/// device.
+///
+/// # Errors
+///
+/// See [`ClientError`]; a device that does not accept the features gets no work.
+fn with_driver<D, T>(
+    registers: kernel::Transport,
+    memory: DeviceMemory,
+    accepts_platform: bool,
+    start: impl FnOnce(PlatformTransport) -> Result<D, virtio_drivers::Error>,
+    work: impl FnOnce(D) -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    with_device(memory, || {
+        let (transport, negotiation) = PlatformTransport::new(registers, accepts_platform);
+        let device = start(transport).map_err(driver("start"))?;
+        match negotiation.get() {
+            Negotiation::Accepted => work(device),
+            Negotiation::Open | Negotiation::Refused => Err(ClientError::FeaturesRefused),
+        }
+    })
+}
+
+/// Waits until the device has done `what`.
+///
+/// # Errors
+///
+/// It does not within its deadline.
+fn wait_for(what: &'static str, is_done: impl FnMut() -> bool) -> Result<(), ClientError> {
+    match wait_until(DEVICE_DEADLINE_US, is_done) {
+        true => Ok(()),
+        false => Err(ClientError::Late { what, limit_us: DEVICE_DEADLINE_US }),
     }
 }
 

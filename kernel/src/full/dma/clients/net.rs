@@ -7,9 +7,9 @@ use dma::Direction;
 use report::Transfer;
 use virtio_drivers::device::net::VirtIONetRaw;
 
-use super::{ClientError, check, compare, driver, transfer_of};
-use crate::dma::deadline::{DEVICE_DEADLINE_US, wait_until};
-use crate::dma::hal::{SpaceHal, take_log, with_device};
+use super::{ClientError, compare, driver, transfer_of, wait_for, with_driver};
+use crate::dma::deadline::wait_until;
+use crate::dma::hal::{SpaceHal, take_log};
 use crate::dma::memory::DeviceMemory;
 use crate::dma::transport::PlatformTransport;
 
@@ -38,10 +38,8 @@ pub(in crate::dma) fn transfers(
     memory: DeviceMemory,
     accepts_platform: bool,
 ) -> Result<Vec<Transfer>, ClientError> {
-    with_device(memory, || {
-        let (transport, negotiation) = PlatformTransport::new(registers, accepts_platform);
-        let mut card = VirtIONetRaw::<SpaceHal, _, QUEUE_SIZE>::new(transport).map_err(driver("start"))?;
-        check(&negotiation)?;
+    let start = VirtIONetRaw::<SpaceHal, PlatformTransport, QUEUE_SIZE>::new;
+    with_driver(registers, memory, accepts_platform, start, |mut card| {
         let mut done = Vec::new();
 
         take_log();
@@ -56,9 +54,7 @@ pub(in crate::dma) fn transfers(
         sent[header..].copy_from_slice(&frame(card.mac_address()));
         // SAFETY: As above.
         let sending = unsafe { card.transmit_begin(&sent) }.map_err(driver("send"))?;
-        if !wait_until(DEVICE_DEADLINE_US, || card.poll_transmit().is_some()) {
-            return Err(ClientError::Late { what: "send", limit_us: DEVICE_DEADLINE_US });
-        }
+        wait_for("send", || card.poll_transmit().is_some())?;
         // SAFETY: This is the buffer that `transmit_begin` was given.
         unsafe { card.transmit_complete(sending, &sent) }.map_err(driver("send"))?;
         done.extend(transfer_of("send a frame", Direction::ToDevice, sent.len()));

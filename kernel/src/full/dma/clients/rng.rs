@@ -7,9 +7,8 @@ use report::Transfer;
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport as _;
 
-use super::{ClientError, check, driver, transfer_of};
-use crate::dma::deadline::{DEVICE_DEADLINE_US, wait_until};
-use crate::dma::hal::{SpaceHal, take_log, with_device};
+use super::{ClientError, driver, transfer_of, wait_for, with_driver};
+use crate::dma::hal::{SpaceHal, take_log};
 use crate::dma::memory::DeviceMemory;
 use crate::dma::transport::PlatformTransport;
 
@@ -32,45 +31,46 @@ pub(in crate::dma) fn transfers(
     memory: DeviceMemory,
     accepts_platform: bool,
 ) -> Result<Vec<Transfer>, ClientError> {
-    with_device(memory, || {
-        let (mut transport, negotiation) = PlatformTransport::new(registers, accepts_platform);
-        transport.begin_init(Features::VERSION_1);
-        check(&negotiation)?;
-        // The queue is dropped, and its memory freed, after the transport, which resets the device.
-        let queue = VirtQueue::<SpaceHal, QUEUE_SIZE>::new(&mut transport, QUEUE, false, false);
-        let mut queue = queue.map_err(driver("start"))?;
-        let mut transport = transport;
-        transport.finish_init();
+    with_driver(registers, memory, accepts_platform, RandomSource::start, |mut source| {
         let mut done = Vec::new();
-        let first = read(&mut queue, &mut transport, &mut done)?;
-        let second = read(&mut queue, &mut transport, &mut done)?;
+        let first = source.read(&mut done)?;
+        let second = source.read(&mut done)?;
         // That 64 random bytes are alike, or all 0, is as good as impossible.
         if first == [0; BYTES] || first == second {
             return Err(ClientError::NotRandom);
         }
-        drop(transport);
         Ok(done)
     })
 }
 
-fn read(
-    queue: &mut VirtQueue<SpaceHal, QUEUE_SIZE>,
-    transport: &mut PlatformTransport,
-    done: &mut Vec<Transfer>,
-) -> Result<[u8; BYTES], ClientError> {
-    let what = "read random bytes";
-    take_log();
-    let mut bytes = [0; BYTES];
-    // SAFETY: The device gets a copy of the buffer (`SpaceHal`), so it does not access it, also if it is late.
-    let token = unsafe { queue.add(&[], &mut [&mut bytes]) }.map_err(driver(what))?;
-    transport.notify(QUEUE);
-    if !wait_until(DEVICE_DEADLINE_US, || queue.can_pop()) {
-        return Err(ClientError::Late { what, limit_us: DEVICE_DEADLINE_US });
+/// A device that was started.
+struct RandomSource {
+    /// Dropped before the queue, whose memory may be freed only when the device has been reset.
+    transport: PlatformTransport,
+    queue: VirtQueue<SpaceHal, QUEUE_SIZE>,
+}
+
+impl RandomSource {
+    fn start(mut transport: PlatformTransport) -> Result<Self, virtio_drivers::Error> {
+        transport.begin_init(Features::VERSION_1);
+        let queue = VirtQueue::new(&mut transport, QUEUE, false, false)?;
+        transport.finish_init();
+        Ok(Self { transport, queue })
     }
-    // SAFETY: This is the buffer that `add` was given.
-    unsafe { queue.pop_used(token, &[], &mut [&mut bytes]) }.map_err(driver(what))?;
-    done.extend(transfer_of(what, Direction::FromDevice, BYTES));
-    Ok(bytes)
+
+    fn read(&mut self, done: &mut Vec<Transfer>) -> Result<[u8; BYTES], ClientError> {
+        let what = "read random bytes";
+        take_log();
+        let mut bytes = [0; BYTES];
+        // SAFETY: The device gets a copy of the buffer (`SpaceHal`), so it does not access it, also if it is late.
+        let token = unsafe { self.queue.add(&[], &mut [&mut bytes]) }.map_err(driver(what))?;
+        self.transport.notify(QUEUE);
+        wait_for(what, || self.queue.can_pop())?;
+        // SAFETY: This is the buffer that `add` was given.
+        unsafe { self.queue.pop_used(token, &[], &mut [&mut bytes]) }.map_err(driver(what))?;
+        done.extend(transfer_of(what, Direction::FromDevice, BYTES));
+        Ok(bytes)
+    }
 }
 
 bitflags::bitflags! {
