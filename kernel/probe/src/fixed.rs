@@ -11,7 +11,7 @@
 //! therefore not compile:
 //!
 //! ```compile_fail,E0308
-//! use probe::{IommuOps, Published, Replay};
+//! use probe::{Replay, SharedIommu};
 //!
 //! /// The driver registers its IOMMU: all devices are walked over, and after that it can be found.
 //! fn register(ops: SharedIommu) -> Replay {
