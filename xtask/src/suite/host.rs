@@ -31,7 +31,7 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "g
 const BROWSER: &str = "IOGROUPS_BROWSER";
 
 /// The checks of the sources, and the tests that run on the host.
-pub(super) const HOST_CHECKS: [HostCheck; 10] = [
+pub(super) const HOST_CHECKS: [HostCheck; 11] = [
     HostCheck { name: "format", arguments: &["fmt", "--all", "--check"], needs_browser: false },
     HostCheck {
         name: "lints",
@@ -125,6 +125,23 @@ pub(super) const HOST_CHECKS: [HostCheck; 10] = [
         needs_browser: false,
     },
     HostCheck { name: "tests", arguments: &["test", "--quiet"], needs_browser: false },
+    // That an example does not compile proves something only if it is for the stated reason, and rustdoc compares the
+    // codes of errors on nightly alone. A target directory of its own, because the variable changes what others build.
+    HostCheck {
+        name: "errors of examples that must not compile",
+        arguments: &[
+            "test",
+            "--quiet",
+            "--doc",
+            "--package",
+            "probe",
+            "--target-dir",
+            "target/doc-tests",
+            "--config",
+            "env.RUSTC_BOOTSTRAP=\"1\"",
+        ],
+        needs_browser: false,
+    },
     HostCheck {
         name: "page in a browser",
         arguments: &["test", "--quiet", "--package", "xtask", "--test", "page"],
