@@ -10,6 +10,6 @@ const LIMIT: usize = 4096;
 pub(crate) fn value<T>(name: &[u8], with: impl FnOnce(&[u8]) -> T) -> Option<T> {
     let mut buffer = [0; LIMIT];
     let words = Path::new(b"/proc/cmdline").read(&mut buffer).ok()?;
-    let values = words.split(u8::is_ascii_whitespace).filter_map(|word| word.strip_prefix(name));
-    values.last().map(with)
+    let mut values = words.split(u8::is_ascii_whitespace).filter_map(|word| word.strip_prefix(name));
+    values.next_back().map(with)
 }
