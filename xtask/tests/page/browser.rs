@@ -150,11 +150,20 @@ impl Browser {
 
     /// Clicks with the mouse on the first element that a selector finds, once it is in view.
     pub(crate) fn click(&mut self, selector: &str) {
+        // The page may still be on its way to where the last link led: the place must stay the same for two frames.
         let place = format!(
-            "(() => {{ const element = document.querySelector({selector:?}); \
-             element.scrollIntoView({{block: 'center', behavior: 'instant'}}); \
-             const box = element.getClientRects()[0]; \
-             return [box.x + Math.min(box.width, 40) / 2, box.y + box.height / 2]; }})()"
+            "(async () => {{ const element = document.querySelector({selector:?}); \
+             const frame = () => new Promise(requestAnimationFrame); \
+             let last = []; \
+             for (let look = 0; look < 100; look += 1) {{ \
+               element.scrollIntoView({{block: 'center', behavior: 'instant'}}); \
+               await frame(); await frame(); \
+               const box = element.getClientRects()[0]; \
+               const now = [box.x + Math.min(box.width, 40) / 2, box.y + box.height / 2]; \
+               if (now[0] === last[0] && now[1] === last[1]) return now; \
+               last = now; \
+             }} \
+             throw new Error('it does not stay in one place'); }})()"
         );
         let place = self.value(&place);
         for kind in ["mousePressed", "mouseReleased"] {
