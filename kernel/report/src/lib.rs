@@ -16,6 +16,8 @@ mod group_type;
 mod hot_plug;
 mod json;
 mod ktap;
+#[cfg(test)]
+mod ktap_tests;
 mod map_speed;
 mod operation;
 mod suite;

@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+mod deadline;
 mod dma;
 mod error;
 mod explain;

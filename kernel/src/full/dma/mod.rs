@@ -6,7 +6,6 @@
 //! `raw_queue` and `engine` (accesses to any address), `faults`, `run`, `isolation`.
 
 mod clients;
-mod deadline;
 mod devices;
 mod domain;
 pub(crate) mod drivers;

@@ -11,9 +11,9 @@ use addr::Iova;
 use dma::{Direction, UnmapError};
 use virtio_drivers::transport::{DeviceStatus, Transport as _};
 
-use super::deadline::wait_until;
 use super::memory::{Buffer, DeviceMemory, ShareError};
 use super::transport::{Negotiation, PlatformTransport};
+use crate::deadline::wait_until;
 
 /// Number of descriptors, and of entries in the rings: `virtio-rng` has room for 8 (QEMU 11.1 insists).
 const SIZE: u16 = 8;

@@ -10,6 +10,7 @@ use report::{HotPlug, HotPlugKind, Report};
 
 use super::error::HotPlugError;
 use super::wait::{self, Happened};
+use crate::deadline::wait_until;
 
 /// The longest wait for a change, in seconds: the time that whoever plugs needs, on a busy host.
 const CHANGE_SECONDS: u64 = 20;
@@ -60,7 +61,7 @@ fn add(
 ) -> Result<Vec<String>, HotPlugError> {
     probing.hardware.set_slot_power(slot, true);
     let hardware = probing.hardware.clone();
-    if !wait::until(DEVICE_SECONDS * 1_000_000, || hardware.slot_answers(slot)) {
+    if !wait_until(DEVICE_SECONDS * 1_000_000, || hardware.slot_answers(slot)) {
         return Err(HotPlugError::NoAnswer { port: port.to_string(), seconds: DEVICE_SECONDS });
     }
     Ok(probing.plug(slot, report)?)
@@ -88,7 +89,7 @@ fn remove(
     }
     let hardware = probing.hardware.clone();
     hardware.set_slot_power(slot, false);
-    if !wait::until(DEVICE_SECONDS * 1_000_000, || !hardware.slot_state(slot).is_present) {
+    if !wait_until(DEVICE_SECONDS * 1_000_000, || !hardware.slot_state(slot).is_present) {
         return Err(HotPlugError::StillThere { port: port.to_string(), seconds: DEVICE_SECONDS });
     }
     Ok(names(removed))

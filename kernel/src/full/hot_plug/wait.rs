@@ -1,9 +1,9 @@
 //! Waiting for slots, without interrupts.
 
-use boot::cpu::relax;
 use kernel::Hardware;
-use kernel::machine::clock::micros;
 use pci::Slot;
+
+use crate::deadline::wait_until;
 
 /// What has happened in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) fn for_a_change(
 ) -> Option<(Slot, Happened)> {
     let look = || slots.iter().find_map(|slot| Some((*slot, happened(hardware, slot, occupied(slot))?)));
     let mut found = None;
-    until(limit_us, || {
+    wait_until(limit_us, || {
         found = look();
         found.is_some()
     });
@@ -40,19 +40,5 @@ fn happened(hardware: &Hardware, slot: &Slot, is_occupied: bool) -> Option<Happe
         (true, false) => Some(Happened::Pulled),
         (true, true) if state.button_pressed => Some(Happened::ButtonPressed),
         _ => None,
-    }
-}
-
-/// Waits until `is_done`, at most `limit_us`; whether it was.
-pub(super) fn until(limit_us: u64, mut is_done: impl FnMut() -> bool) -> bool {
-    let start = micros();
-    loop {
-        if is_done() {
-            return true;
-        }
-        if micros().saturating_sub(start) > limit_us {
-            return is_done();
-        }
-        relax();
     }
 }

@@ -13,11 +13,11 @@ use dma::{Direction, UnmapError};
 use kernel::TransportError;
 use report::Transfer;
 
-use super::deadline::{DEVICE_DEADLINE_US, wait_until};
 use super::engine::EngineError;
 use super::hal::{SessionError, Shared, take_log, with_device};
 use super::memory::{Buffer, DeviceMemory, ShareError};
 use super::transport::{Negotiation, PlatformTransport};
+use crate::deadline::{DEVICE_DEADLINE_US, wait_until};
 
 /// Why a device did not transfer what it was asked to.
 #[derive(Debug, thiserror::Error)]

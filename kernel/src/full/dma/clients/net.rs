@@ -8,7 +8,7 @@ use report::Transfer;
 use virtio_drivers::device::net::VirtIONetRaw;
 
 use super::{ClientError, compare, driver, transfer_of, wait_for, with_driver};
-use crate::dma::deadline::wait_until;
+use crate::deadline::wait_until;
 use crate::dma::hal::{SpaceHal, take_log};
 use crate::dma::memory::DeviceMemory;
 use crate::dma::transport::PlatformTransport;

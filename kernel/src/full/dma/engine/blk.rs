@@ -9,7 +9,7 @@ use dma::test_disk::{MAGIC, SCRATCH, SECTOR_SIZE};
 use kernel::{Handle, Hardware};
 
 use super::{Engine, EngineError, raw_transport};
-use crate::dma::deadline::DEVICE_DEADLINE_US;
+use crate::deadline::DEVICE_DEADLINE_US;
 use crate::dma::hal::SessionError;
 use crate::dma::memory::{Buffer, DeviceMemory};
 use crate::dma::raw_queue::{RawQueue, Segment};

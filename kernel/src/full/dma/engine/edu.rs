@@ -9,7 +9,7 @@ use dma::{Direction, DmaMask};
 use kernel::machine::register_window::RegisterWindow;
 
 use super::{Engine, EngineError};
-use crate::dma::deadline::{DEVICE_DEADLINE_US, wait_until};
+use crate::deadline::{DEVICE_DEADLINE_US, wait_until};
 use crate::dma::hal::SessionError;
 use crate::dma::memory::{Buffer, DeviceMemory};
 

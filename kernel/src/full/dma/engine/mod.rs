@@ -15,11 +15,11 @@ pub(crate) use self::blk::BlkEngine;
 pub(crate) use self::edu::{EduEngine, EduRegisters};
 pub(crate) use self::rng::RngEngine;
 pub(crate) use self::test_device::{TestDevice, TestDeviceEngine};
-use super::deadline::{DEVICE_DEADLINE_US, wait_until};
 use super::hal::SessionError;
 use super::memory::ShareError;
 use super::raw_queue::QueueError;
 use super::transport::{Negotiation, PlatformTransport};
+use crate::deadline::{DEVICE_DEADLINE_US, wait_until};
 
 /// Why an engine cannot do what is asked of it.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use addr::Iova;
 use kernel::Hardware;
 
 use super::bench;
-use crate::dma::deadline::wait_until;
+use crate::deadline::wait_until;
 use crate::dma::devices::{self, DmaDevice};
 use crate::dma::engine::{BlkEngine, Engine, EngineError};
 use crate::dma::faults::SeenFaults;
