@@ -75,8 +75,8 @@ fn remove(
 ) -> Result<Vec<String>, HotPlugError> {
     let removed = probing.unplug(slot, report)?;
     for Removed { device, .. } in removed.iter().filter(|removed| !removed.dma_stopped) {
-        let sentence = "bus mastering did not stay off, and the device left its group all the same; \
-                        it may still do DMA";
+        let sentence = "bus mastering is still enabled after the driver was unbound; the device can still do DMA, \
+                        although it is no longer in a group";
         kernel::summary::add_findings(
             report,
             &[probe::Finding {
